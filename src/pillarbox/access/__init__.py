@@ -1,0 +1,1 @@
+"""Who may come in: submitters now; API keys, people and sessions with the API."""

@@ -1,0 +1,1 @@
+"""Journeys of people: app registrations, mailboxes, and what is done by hand with messages in the outbox."""

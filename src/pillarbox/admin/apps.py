@@ -1,0 +1,40 @@
+"""App registrations: the three values that an administrator pastes, checked for the mistakes that people make."""
+
+import re
+from typing import Final
+
+from pillarbox.core.accounts import AppRegistration
+from pillarbox.core.errors import Conflict, InvalidInput, NotFound
+from pillarbox.core.vault import Secret
+from pillarbox.store.accounts import Accounts
+
+_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_DOMAIN: Final = re.compile(r"(?=.{1,253}$)([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}")
+
+
+async def add(accounts: Accounts, name: str, tenant_id: str, client_id: str, secret: Secret) -> AppRegistration:
+    """Keep an app registration. Raises InvalidInput for a pasted value that cannot be right, Conflict for a taken name.
+
+    A client secret that has the form of a GUID is the secret's ID: the mistake behind most AADSTS7000215.
+    """
+    tenant_id, client_id, pasted = tenant_id.strip(), client_id.strip(), secret.reveal().strip()
+    if not _GUID.fullmatch(client_id):
+        raise InvalidInput("app.bad_client_id", value=client_id)
+    if not (_GUID.fullmatch(tenant_id) or _DOMAIN.fullmatch(tenant_id)):
+        raise InvalidInput("app.bad_tenant_id", value=tenant_id)
+    if not pasted:
+        raise InvalidInput("app.no_secret")
+    if _GUID.fullmatch(pasted):
+        raise InvalidInput("app.secret_is_id")
+    app = await accounts.add_app(name, tenant_id, client_id, Secret(pasted))
+    if app is None:
+        raise Conflict("app.exists", name=name)
+    return app
+
+
+async def get(accounts: Accounts, name: str) -> AppRegistration:
+    """The app registration of this name. Raises NotFound."""
+    app = await accounts.app(name)
+    if app is None:
+        raise NotFound("app.not_found", name=name)
+    return app

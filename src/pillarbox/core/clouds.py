@@ -1,0 +1,61 @@
+"""Microsoft's clouds: which hosts belong to which. Tokens of one are useless in another.
+
+Sources: MicrosoftDocs/entra-docs authentication-national-cloud.md; Microsoft Graph deployments.md. The SMTP and IMAP
+hosts of the national clouds were not read in Microsoft's pages: each address can be set (docs/reference/settings.md).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """The addresses of one cloud; URLs without a slash at the end."""
+
+    authority_url: str
+    graph_url: str
+    smtp_host: str
+    smtp_port: int
+    imap_host: str
+    imap_port: int
+
+    @property
+    def graph_scope(self) -> str:
+        """The scope that asks for all application permissions granted on Graph."""
+        return f"{self.graph_url}/.default"
+
+
+CLOUDS: Final = {
+    "global": Cloud(
+        authority_url="https://login.microsoftonline.com",
+        graph_url="https://graph.microsoft.com",
+        smtp_host="smtp.office365.com",
+        smtp_port=587,
+        imap_host="outlook.office365.com",
+        imap_port=993,
+    ),
+    "gcc-high": Cloud(
+        authority_url="https://login.microsoftonline.us",
+        graph_url="https://graph.microsoft.us",
+        smtp_host="smtp.office365.us",
+        smtp_port=587,
+        imap_host="outlook.office365.us",
+        imap_port=993,
+    ),
+    "dod": Cloud(
+        authority_url="https://login.microsoftonline.us",
+        graph_url="https://dod-graph.microsoft.us",
+        smtp_host="outlook-dod.office365.us",
+        smtp_port=587,
+        imap_host="outlook-dod.office365.us",
+        imap_port=993,
+    ),
+    "china": Cloud(
+        authority_url="https://login.partner.microsoftonline.cn",
+        graph_url="https://microsoftgraph.chinacloudapi.cn",
+        smtp_host="partner.outlook.cn",
+        smtp_port=587,
+        imap_host="partner.outlook.cn",
+        imap_port=993,
+    ),
+}

@@ -1,0 +1,71 @@
+"""The one tree of errors.
+
+    PillarboxError
+    ├── ConfigError          a setting, a file, the schema: the program cannot start
+    ├── InvalidInput         what was given cannot be right; the same input will never work
+    ├── NotFound             the thing that was named does not exist
+    ├── Conflict             the thing is not in a state in which this can be done
+    ├── AuthenticationFailed who comes in is not known
+    ├── Forbidden            who came in may not do this
+    └── Unavailable          not now: the store, its disk or another service; trying again helps
+
+The class says how callers go on, the code says what happened. A raiser gives a code and parameters, never a
+sentence: the words stand in `core/catalogue/errors.toml`, and the door that shows them renders them.
+"""
+
+from pillarbox.core import catalogue
+
+
+class PillarboxError(Exception):
+    """Base of all errors: a stable `code` of the catalogue and the `params` of its sentence."""
+
+    def __init__(self, code: str, /, **params: object) -> None:
+        super().__init__(code)
+        self.code = code
+        self.params = params
+
+    @property
+    def entry(self) -> catalogue.Entry:
+        """The catalogue's entry: sentence, cure, whether to retry, and the code at each door."""
+        return catalogue.entry(self.code)
+
+    @property
+    def sentence(self) -> str:
+        """What happened, for a person, in English."""
+        return self.entry.sentence.format(**self.params)
+
+    @property
+    def cure(self) -> str:
+        """What to do about it, for a person, in English; may be empty."""
+        return self.entry.cure.format(**self.params)
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class ConfigError(PillarboxError):
+    """The program cannot start as it is set up (exit 78)."""
+
+
+class InvalidInput(PillarboxError):
+    """What was given cannot be right."""
+
+
+class NotFound(PillarboxError):
+    """The thing that was named does not exist."""
+
+
+class Conflict(PillarboxError):
+    """The thing is not in a state in which this can be done."""
+
+
+class AuthenticationFailed(PillarboxError):
+    """The name or the secret of whoever comes in is wrong."""
+
+
+class Forbidden(PillarboxError):
+    """Whoever came in may not do this."""
+
+
+class Unavailable(PillarboxError):
+    """Not now; the same thing may work later."""

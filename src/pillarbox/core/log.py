@@ -1,0 +1,61 @@
+"""The log: one line per event on standard error, key=value or JSON, greppable by queue id.
+
+Each event has a name of the list below (docs/reference/log.md is written from it). Nothing secret is ever a value:
+secrets are a type that prints stars, and request bodies and headers are not logged.
+"""
+
+import datetime
+from collections.abc import Mapping
+from typing import Final, TextIO
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+from pillarbox.core.mail import Clock
+
+Logger = FilteringBoundLogger
+
+EVENTS: Final[Mapping[str, str]] = {
+    "service.ready": "The doors are open: their addresses, the socket, the process id.",
+    "service.stopping": "A signal came: nothing new is taken, what is in flight is finished.",
+    "service.stopped": "The service has ended: how many messages it took and sent.",
+    "smtp.auth": "A submitter came in at the SMTP door.",
+    "smtp.refused": "The SMTP door refused a login or a command: address, command, reply.",
+    "mail.accepted": "A message is in the outbox: id, submitter, sender, recipients, size, seconds for the commit.",
+    "mail.attempt": "One attempt ended: id, number, verdict, HTTP status, code, request-id, seconds.",
+    "mail.final": "A message came to a state in which it stays until a person acts, or for ever: id, state, delay.",
+    "mail.interrupted": "After a crash: whether Microsoft took this message is not known.",
+    "token.fetched": "A new access token came from Entra ID: app registration, seconds it lives.",
+    "mailbox.paused": "Microsoft asked us to wait for this mailbox: seconds.",
+    "account.changed": "A person changed an app registration, mailbox or submitter through a command or the API.",
+    "store.unusable": "The store could not be read or written; it is tried again.",
+    "unexpected": "Something unforeseen went wrong; the traceback follows. It is a mistake in Pillarbox.",
+}
+
+_LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def make_logger(file: TextIO, level: str, form: str, clock: Clock) -> Logger:
+    """A logger that writes events of `level` and above to `file`, as `text` or `json`."""
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if form == "json"
+        else structlog.processors.LogfmtRenderer(key_order=("time", "level", "event"), bool_as_flag=False)
+    )
+
+    def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["time"] = _iso(clock())
+        return event
+
+    logger: Logger = structlog.wrap_logger(
+        structlog.WriteLogger(file),
+        processors=[stamp, structlog.processors.add_log_level, structlog.processors.format_exc_info, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        context_class=dict,
+        cache_logger_on_first_use=True,
+    )
+    return logger
+
+
+def _iso(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,76 @@
+"""Words of a message's way: envelope, message, outcome, states. No behaviour beyond what the words mean."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+Clock = Callable[[], float]
+"""Seconds since 1970, UTC. Handed in, so that tests own the time."""
+
+# A Mailbox of RFC 5321 section 4.1.2 with the international letters of RFC 6531; source routes are not taken.
+_LOCAL: Final = r"(?:[^\s<>()\[\],;:\"\\@\x00-\x1f\x7f]++|\"(?:[^\"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*+\")"
+_LABEL: Final = r"[^\s<>()\[\],;:\"\\@.\x00-\x1f\x7f!#$%&'*+/=?^`{|}~]++"
+_DOMAIN: Final = rf"(?:{_LABEL}(?:\.{_LABEL})*+|\[[0-9A-Za-z:.\-]++\])"
+_MAILBOX: Final = re.compile(rf"({_LOCAL})@({_DOMAIN})")
+
+
+def is_address(text: str) -> bool:
+    """Whether this is a mail address within the lengths of RFC 5321 section 4.5.3.1 (octets)."""
+    match = _MAILBOX.fullmatch(text)
+    return match is not None and len(match[1].encode()) <= 64 and len(match[2].encode()) <= 255
+
+
+class State(StrEnum):
+    """Where a message in the outbox is (docs/explanation/flow.md)."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    DEFERRED = "deferred"
+    UNCERTAIN = "uncertain"
+    HELD = "held"
+    SENT = "sent"
+    FAILED = "failed"
+    BOUNCED = "bounced"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Who sends to whom in the SMTP transaction, whatever the headers say (RFC 5321 section 2.3.1).
+
+    `sender` is the reverse-path, empty for the null sender; addresses are as the client wrote them.
+    """
+
+    sender: str
+    recipients: tuple[str, ...]
+
+
+class Verdict(StrEnum):
+    """What one attempt came to. The policy looks at nothing else."""
+
+    SENT = "sent"
+    RETRY = "retry"
+    REFUSED = "refused"
+    BROKEN = "broken"
+    """The account, not the message, is refused: a person must act."""
+    UNCERTAIN = "uncertain"
+    """Microsoft may or may not have taken it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of one attempt, with Microsoft's own words.
+
+    `retry_after` is seconds that the service asked us to wait; `pauses_mailbox` says that it meant the whole mailbox.
+    """
+
+    verdict: Verdict
+    code: str = ""
+    text: str = ""
+    cure: str = ""
+    http_status: int | None = None
+    request_id: str = ""
+    retry_after: float | None = None
+    pauses_mailbox: bool = False

@@ -1,0 +1,231 @@
+"""The settings: default < file < environment < flag, and where each value came from.
+
+A file is `pillarbox.toml`; the environment says `PILLARBOX_SMTP__LISTEN`; a flag says `--set smtp.listen=...`. A secret
+may also stand in a file that `PILLARBOX_..._FILE` names. pydantic checks the types; the layering is ours, as an error
+must name the file or the variable, the key and the cure in one line.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic.fields import FieldInfo
+
+from pillarbox.core.clouds import CLOUDS, Cloud
+from pillarbox.core.errors import ConfigError
+from pillarbox.core.places import ENV_PREFIX, default_socket, default_state_dir
+from pillarbox.core.vault import Secret
+
+SecretText = Annotated[
+    Secret,
+    BeforeValidator(lambda value: Secret(value) if isinstance(value, str) else value),
+    PlainSerializer(lambda secret: repr(secret) if secret else ""),
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Smtp(_Section):
+    """The SMTP submission door."""
+
+    listen: str = Field("127.0.0.1:2525", description="Address and port to listen on; port 0 takes a free one.")
+    hostname: str = Field("", description="Our name in the greeting; empty: the host's name.")
+    tls_cert_file: Path | None = Field(
+        None, description="Certificate chain (PEM) for STARTTLS; without one a self-made certificate is used."
+    )
+    tls_key_file: Path | None = Field(None, description="Private key (PEM) of the certificate.")
+    max_size: int = Field(36_700_160, gt=0, description="Largest message taken, in bytes.")
+    max_recipients: int = Field(500, gt=0, description="Most recipients of one message.")
+    timeout: float = Field(300, gt=0, description="Seconds that a client may stay silent before it is disconnected.")
+
+
+class Microsoft(_Section):
+    """Where Microsoft is. Every address can be set, so that the program can be pointed at any stand-in."""
+
+    cloud: Literal["global", "gcc-high", "dod", "china", "custom"] = Field(
+        "global", description="Which cloud; `custom` needs `authority_url` and `graph_url`."
+    )
+    authority_url: str = Field("", description="Where tokens come from; empty: the cloud's.")
+    graph_url: str = Field("", description="Microsoft Graph, without the version; empty: the cloud's.")
+    smtp_host: str = Field("", description="Exchange Online's SMTP host; empty: the cloud's.")
+    smtp_port: int = Field(0, ge=0, le=65535, description="Exchange Online's SMTP port; 0: the cloud's.")
+    imap_host: str = Field("", description="Exchange Online's IMAP host; empty: the cloud's.")
+    imap_port: int = Field(0, ge=0, le=65535, description="Exchange Online's IMAP port; 0: the cloud's.")
+    ca_file: Path | None = Field(
+        None, description="CA certificates (PEM) to trust instead of the built-in list, such as a proxy's own."
+    )
+    proxy: SecretText = Field(
+        Secret(""), description="HTTP proxy for tokens and Graph alike; empty: HTTPS_PROXY and NO_PROXY count."
+    )
+    timeout: float = Field(120, gt=0, description="Seconds that one request to Microsoft may take.")
+
+    def addresses(self) -> Cloud:
+        """The cloud's addresses with the set ones in their place. Raises ConfigError where `custom` lacks one."""
+        base = CLOUDS.get(self.cloud, _NOWHERE)
+        for key in ("authority_url", "graph_url"):
+            url = getattr(self, key)
+            if self.cloud == "custom" and not url:
+                raise ConfigError("config.custom_cloud", key=f"microsoft.{key}")
+            if url and not url.startswith("https://"):
+                raise ConfigError("config.not_https", key=f"microsoft.{key}")
+        return Cloud(
+            authority_url=(self.authority_url or base.authority_url).rstrip("/"),
+            graph_url=(self.graph_url or base.graph_url).rstrip("/"),
+            smtp_host=self.smtp_host or base.smtp_host,
+            smtp_port=self.smtp_port or base.smtp_port,
+            imap_host=self.imap_host or base.imap_host,
+            imap_port=self.imap_port or base.imap_port,
+        )
+
+
+_NOWHERE: Final = Cloud("", "", "", 587, "", 993)
+
+
+class Delivery(_Section):
+    """How messages leave."""
+
+    per_mailbox: int = Field(
+        3, ge=1, le=4, description="Messages of one mailbox sent at the same time; Graph allows 4."
+    )
+    retry_after_default: float = Field(
+        60, gt=0, description="Seconds to wait after a throttling answer that does not say how long."
+    )
+    stop_timeout: float = Field(30, gt=0, description="Seconds that a stopping service waits for what is in flight.")
+
+
+class Log(_Section):
+    """The log on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is written.")
+    format: Literal["text", "json"] = Field("text", description="One line of key=value pairs, or of JSON, per event.")
+
+
+class Settings(_Section):
+    """All settings."""
+
+    state_dir: Path = Field(
+        default_factory=lambda: default_state_dir(os.environ),
+        description="Folder of the store, the master key and the self-made certificate.",
+    )
+    socket: Path = Field(
+        default_factory=lambda: default_socket(os.environ),
+        description="Local socket of the service; commands find it there, or by `--socket` or `PILLARBOX_SOCKET`.",
+    )
+    master_key: SecretText = Field(
+        Secret(""),
+        description="Key that seals secrets in the store (64 hexadecimal digits); "
+        "empty: the file `master.key` in the state folder, made at first start.",
+    )
+    smtp: Smtp = Smtp()
+    microsoft: Microsoft = Microsoft()
+    delivery: Delivery = Delivery()
+    log: Log = Log()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, and for each key that was set where it came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str] = MappingProxyType({})) -> Loaded:
+    """Read all layers. Raises ConfigError that names the place, the key and the cure."""
+    layers = [_environment_layer(environ), _flag_layer(flags)]
+    if file is not None:
+        layers.insert(0, _file_layer(file))
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for layer in layers:
+        for key, (value, origin) in layer.items():
+            _put(values, key, value, origin)
+            origins[key] = origin
+    try:
+        return Loaded(Settings.model_validate(values), origins)
+    except ValidationError as error:
+        raise _config_error(error, origins) from error
+
+
+def describe() -> Iterator[tuple[str, FieldInfo]]:
+    """Each setting's dotted key and its field, in the order of the reference page."""
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, _Section):
+            yield from ((f"{name}.{inner}", info) for inner, info in field.annotation.model_fields.items())
+        else:
+            yield name, field
+
+
+_Layer = Mapping[str, tuple[Any, str]]
+"""Dotted key -> value and where it came from."""
+
+
+def _file_layer(file: Path) -> _Layer:
+    try:
+        tables = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError("config.unreadable_file", file=file, reason=error.strerror) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("config.not_toml", file=file, reason=error) from error
+    return {key: (value, str(file)) for key, value in _flatten(tables)}
+
+
+def _environment_layer(environ: Mapping[str, str]) -> _Layer:
+    layer: dict[str, tuple[Any, str]] = {}
+    secrets = {key for key, field in describe() if field.annotation is Secret}
+    known = {key for key, _ in describe()}
+    for variable, value in sorted(environ.items()):
+        key = variable.removeprefix(ENV_PREFIX).lower().replace("__", ".")
+        if not variable.startswith(ENV_PREFIX):
+            continue
+        if key.removesuffix("_file") in secrets and key.endswith("_file"):
+            layer[key.removesuffix("_file")] = (_read_secret(Path(value), variable), variable)
+        elif key in known or "." in key:
+            # A name without "__" that is no setting may be anybody's: Kubernetes injects PILLARBOX_SERVICE_HOST.
+            layer[key] = (value, variable)
+    return layer
+
+
+def _flag_layer(flags: Mapping[str, str]) -> _Layer:
+    return {key: (value, f"--set {key}") for key, value in flags.items()}
+
+
+def _read_secret(file: Path, variable: str) -> str:
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigError("config.unreadable_file", file=f"{file} (named by {variable})", reason=reason) from error
+
+
+def _flatten(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tables.items():
+        if isinstance(value, dict) and value:
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _put(values: dict[str, Any], key: str, value: Any, origin: str) -> None:
+    *sections, name = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ConfigError("config.not_a_section", place=origin, key=key, section=section)
+    values[name] = value
+
+
+def _config_error(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    place = next((origin for name, origin in origins.items() if name == key or name.startswith(key + ".")), "settings")
+    if first["type"] == "extra_forbidden":
+        return ConfigError("config.unknown_key", place=place, key=key)
+    return ConfigError("config.wrong_value", place=place, key=key, reason=first["msg"])

@@ -1,0 +1,133 @@
+"""TLS and the way out: one CA and proxy policy for every client, and the self-made certificate of the doors."""
+
+import datetime
+import ipaddress
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import certifi
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from pillarbox.core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """How connections to Microsoft are made: which CA is trusted, and through which proxy they go.
+
+    SSL_CERT_FILE, REQUESTS_CA_BUNDLE and their like never count: a variable that somebody exported for another
+    program must not silently replace the CA of ours.
+    """
+
+    ca_file: Path
+    proxy: str = ""
+    """Proxy set by the administrator: used for every host."""
+    environment_proxy: str = ""
+    no_proxy: tuple[str, ...] = ()
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """A client context that verifies against `ca_file` alone. Raises ConfigError `config.bad_ca_file`."""
+        try:
+            context = ssl.create_default_context(cafile=str(self.ca_file))
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError("config.bad_ca_file", file=self.ca_file, reason=error.strerror or error) from error
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
+    def proxy_for(self, url: str) -> str | None:
+        """The proxy that a request to `url` goes through, or None."""
+        if self.proxy:
+            return self.proxy
+        host = (urlsplit(url).hostname or "").lower()
+        # As in Go's httpproxy: what the environment says of proxies is never meant for this machine itself.
+        if not self.environment_proxy or is_loopback(host) or any(_covers(rule, host) for rule in self.no_proxy):
+            return None
+        return self.environment_proxy
+
+
+def outbound(ca_file: Path | None, proxy: str, environ: Mapping[str, str]) -> Outbound:
+    """The policy from the settings, and HTTPS_PROXY and NO_PROXY where the settings name no proxy."""
+    either = {name: environ.get(name) or environ.get(name.lower()) or "" for name in ("HTTPS_PROXY", "NO_PROXY")}
+    rules = tuple(rule.strip().lower() for rule in either["NO_PROXY"].split(",") if rule.strip())
+    return Outbound(ca_file or Path(certifi.where()), proxy, either["HTTPS_PROXY"], rules)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this host name or address is this machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _covers(rule: str, host: str) -> bool:
+    name = rule.lstrip("*").lstrip(".")
+    return rule == "*" or host == name or host.endswith("." + name)
+
+
+def server_context(cert_file: Path, key_file: Path) -> ssl.SSLContext:
+    """A server context, TLS 1.2 or newer. Raises ConfigError `config.bad_certificate`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(cert_file, key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError("config.bad_certificate", file=cert_file, reason=error.strerror or error) from error
+    return context
+
+
+def self_made_certificate(folder: Path, hostname: str, now: float) -> tuple[Path, Path]:
+    """Certificate and key files in `folder`, made there if they are not: TLS works from the first start.
+
+    Clients must be told to trust `tls-cert.pem`, or not to check; a real certificate is a setting.
+    """
+    cert_file, key_file = folder / "tls-cert.pem", folder / "tls-key.pem"
+    if not (cert_file.exists() and key_file.exists()):
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _certificate(key, hostname, datetime.datetime.fromtimestamp(now, datetime.UTC))
+        _write_private(key_file, _pem(key))
+        cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return cert_file, key_file
+
+
+def _certificate(key: ec.EllipticCurvePrivateKey, hostname: str, now: datetime.datetime) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hostname[:64])])
+    names = [x509.DNSName(host) for host in dict.fromkeys([hostname, "localhost"]) if host.isascii()]
+    addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", "::1")]
+    # A leaf that is its own anchor: not a CA, so that trusting it lets it speak for nobody else. The identifiers
+    # and the critical constraints are what VERIFY_X509_STRICT (Python 3.13) asks for.
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=3650))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([*names, *addresses]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)

@@ -1,0 +1,1 @@
+"""A submission becomes a sent message: accept, outbox, worker, transport, policy. There is no second way to send."""

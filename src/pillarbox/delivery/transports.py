@@ -1,0 +1,112 @@
+"""Transports: the ways out. Each makes one attempt and says in an Outcome what Microsoft's answer means."""
+
+import email.utils
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from pillarbox.core import catalogue, headers
+from pillarbox.core.accounts import Mailbox
+from pillarbox.core.errors import ConfigError, PillarboxError
+from pillarbox.core.mail import Clock, Outcome, Verdict
+from pillarbox.entra.tokens import TokenRefused, Tokens, TokenUnavailable
+from pillarbox.graph import mail
+from pillarbox.graph.client import Answer, AnswerLost, GraphClient, Unreachable, Untrusted
+from pillarbox.store.outbox import Claimed
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an attempt came to, and what was changed in the header for it."""
+
+    outcome: Outcome
+    notes: tuple[str, ...] = ()
+
+
+class Transport(Protocol):
+    """A way out of the house. tests/contract/test_transport.py says how it behaves."""
+
+    async def send(self, message: Claimed, mailbox: Mailbox, body: AsyncIterator[bytes]) -> Report:
+        """Make one attempt. Whatever Microsoft or the network does is an outcome, not an exception."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphTransport:
+    """Sends a message as MIME by one call of Graph's sendMail."""
+
+    client: GraphClient
+    tokens: Tokens
+    clock: Clock
+    retry_after_default: float
+
+    async def send(self, message: Claimed, mailbox: Mailbox, body: AsyncIterator[bytes]) -> Report:
+        """See `Transport.send`."""
+        addressed = headers.address_to(b"".join([part async for part in body]), message.envelope.recipients)
+        notes = tuple(f"taken out of the header, as not in the envelope: {entry}" for entry in addressed.removed)
+        try:
+            answer = await mail.send_mime(
+                self.client,
+                mailbox.address,
+                addressed.mime,
+                lambda rejected: self.tokens.app_token(mailbox.app, rejected),
+            )
+        except (TokenUnavailable, Unreachable) as error:
+            return Report(_failed(Verdict.RETRY, error), notes)
+        except (TokenRefused, Untrusted, ConfigError) as error:
+            return Report(_failed(Verdict.BROKEN, error), notes)
+        except AnswerLost as error:
+            return Report(_failed(Verdict.UNCERTAIN, error), notes)
+        return Report(judge(answer, self.clock(), self.retry_after_default), notes)
+
+
+def judge(answer: Answer, now: float, retry_after_default: float) -> Outcome:
+    """What an answer of sendMail means. Pure. The table stands in docs/explanation/flow.md."""
+    code, text = answer.error()
+    explanation = catalogue.explain_graph(code)
+    retry_after = None
+    match answer.status:
+        case 202:
+            verdict = Verdict.SENT
+        case 429:
+            verdict = Verdict.RETRY
+            told = answer.headers.get("Retry-After", "")
+            retry_after = seconds_of(told, now) if told else retry_after_default
+        case 401 | 403:
+            verdict = Verdict.BROKEN
+        case 404:
+            verdict = Verdict.RETRY
+        case 408:
+            verdict = Verdict.UNCERTAIN
+        case status if 400 <= status < 500:
+            verdict = Verdict.REFUSED
+        case _:
+            verdict = Verdict.UNCERTAIN
+    return Outcome(
+        verdict,
+        code=code or ("" if verdict is Verdict.SENT else f"http_{answer.status}"),
+        text=text or ("" if verdict is Verdict.SENT else f"Graph answered with status {answer.status}."),
+        cure=explanation.remedy if explanation and verdict is not Verdict.SENT else "",
+        http_status=answer.status,
+        request_id=answer.request_id,
+        retry_after=retry_after,
+        pauses_mailbox=answer.status == 429,
+    )
+
+
+def seconds_of(retry_after: str, now: float) -> float:
+    """The wait that a Retry-After header asks for: seconds, also with decimals, or an HTTP date (RFC 9110 10.2.3).
+
+    Never negative; a value that is neither counts as a minute.
+    """
+    try:
+        wait = float(retry_after)
+    except ValueError:
+        try:
+            wait = email.utils.parsedate_to_datetime(retry_after).timestamp() - now
+        except ValueError:
+            wait = 60.0
+    return min(max(wait, 0.0), 24 * 3600.0) if wait == wait else 60.0
+
+
+def _failed(verdict: Verdict, error: PillarboxError) -> Outcome:
+    return Outcome(verdict, code=error.code, text=error.sentence, cure=error.cure)

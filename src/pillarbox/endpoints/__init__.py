@@ -1,0 +1,1 @@
+"""The doors: protocol words here, our words behind, nothing else."""

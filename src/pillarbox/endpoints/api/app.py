@@ -1,0 +1,191 @@
+"""The routes: HTTP words in, a journey called, its result out."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+import pillarbox
+from pillarbox.access.submitters import Submitters
+from pillarbox.admin import apps, mailboxes, outbox
+from pillarbox.core import headers
+from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
+from pillarbox.core.log import Logger
+from pillarbox.core.mail import Envelope, State, is_address
+from pillarbox.core.vault import Secret
+from pillarbox.delivery.submission import Submission
+from pillarbox.endpoints.api import models
+from pillarbox.store.accounts import Accounts
+from pillarbox.store.outbox import Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the API needs of the house. `smtp_address` is empty where no SMTP door is open."""
+
+    accounts: Accounts
+    outbox: Outbox
+    submitters: Submitters
+    submission: Submission
+    wake: Callable[[int], None]
+    smtp_address: Callable[[], str]
+    log: Logger
+
+
+def build(services: Services) -> FastAPI:
+    """The API over the given services. It loads nothing from outside."""
+    app = FastAPI(
+        title="Pillarbox",
+        version=pillarbox.__version__,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        responses={"4XX": {"model": models.Problem}, "5XX": {"model": models.Problem}},
+    )
+    _add_problems(app, services.log)
+    _add_accounts(app, services)
+    _add_sends(app, services)
+    return app
+
+
+def _add_accounts(app: FastAPI, services: Services) -> None:
+    accounts, log = services.accounts, services.log
+
+    @app.get("/api/v1/apps")
+    async def list_apps() -> models.Apps:
+        return models.Apps(data=[models.App.of(one) for one in await accounts.apps()])
+
+    @app.post("/api/v1/apps", status_code=201)
+    async def add_app(new: models.NewApp) -> models.App:
+        secret = Secret(new.client_secret.get_secret_value())
+        added = await apps.add(accounts, new.name, new.tenant_id, new.client_id, secret)
+        log.info("account.changed", what="app", name=added.name, change="added")
+        return models.App.of(added)
+
+    @app.get("/api/v1/mailboxes")
+    async def list_mailboxes() -> models.Mailboxes:
+        return models.Mailboxes(data=[models.MailboxOut.of(one) for one in await accounts.mailboxes()])
+
+    @app.post("/api/v1/mailboxes", status_code=201)
+    async def add_mailbox(new: models.NewMailbox) -> models.MailboxOut:
+        added = await mailboxes.add(accounts, new.address, new.app)
+        log.info("account.changed", what="mailbox", name=added.address, change="added")
+        return models.MailboxOut.of(added)
+
+    @app.get("/api/v1/submitters")
+    async def list_submitters() -> models.Submitters:
+        return models.Submitters(data=[models.SubmitterOut.of(one) for one in await services.submitters.list()])
+
+    @app.post("/api/v1/submitters", status_code=201)
+    async def add_submitter(new: models.NewSubmitter) -> models.SubmitterOut:
+        given = Secret(new.password.get_secret_value()) if new.password is not None else None
+        added, password = await services.submitters.add(new.name, new.mailboxes, new.senders, given)
+        log.info("account.changed", what="submitter", name=added.name, change="added")
+        return models.SubmitterOut.of(added, password=None if given else password.reveal())
+
+
+def _add_sends(app: FastAPI, services: Services) -> None:
+    box = services.outbox
+
+    @app.get("/api/v1/status")
+    async def status() -> models.Status:
+        return models.Status(
+            version=pillarbox.__version__,
+            pid=os.getpid(),
+            smtp=services.smtp_address(),
+            outbox=dict(await box.count()),
+        )
+
+    @app.get("/api/v1/sends")
+    async def list_sends(
+        state: State | None = None, before: str | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
+    ) -> models.Page:
+        rows = await box.list(state=state, before=before, limit=limit)
+        return models.Page(
+            data=[models.Send.of(row) for row in rows], next=rows[-1]["id"] if len(rows) == limit else None
+        )
+
+    @app.post(
+        "/api/v1/sends",
+        status_code=202,
+        openapi_extra={"requestBody": {"required": True, "content": {"message/rfc822": {}}}},
+    )
+    async def send(
+        request: Request, sender: str | None = None, recipient: Annotated[list[str] | None, Query()] = None
+    ) -> models.Queued:
+        mime = await _limited_body(request, services.submission.max_size)
+        envelope = _envelope(mime, sender, recipient or [])
+        operator = await services.submitters.operator()
+        return models.Queued(id=await services.submission.accept(envelope, mime, operator))
+
+    @app.get("/api/v1/sends/{queue_id}")
+    async def show_send(queue_id: str) -> models.Trace:
+        row = await box.get(queue_id)
+        if row is None:
+            raise NotFound("outbox.not_found", id=queue_id)
+        return models.Trace.of_rows(row, await box.attempts(row["seq"]))
+
+    @app.post("/api/v1/sends/{queue_id}:retry")
+    async def retry_send(queue_id: str) -> models.Send:
+        return models.Send.of(await outbox.retry(box, queue_id, services.wake))
+
+    @app.post("/api/v1/sends/{queue_id}:cancel")
+    async def cancel_send(queue_id: str) -> models.Send:
+        return models.Send.of(await outbox.cancel(box, queue_id))
+
+
+async def _limited_body(request: Request, limit: int) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > limit:
+            raise InvalidInput("mail.too_large", limit=limit)
+    return bytes(body)
+
+
+def _envelope(mime: bytes, sender: str | None, recipients: list[str]) -> Envelope:
+    """The envelope that was given, or what the message's own headers say, as `sendmail -t` does."""
+    text = headers.canonical(mime)
+    block = headers.scan(text)
+
+    def addresses(*names: bytes) -> list[str]:
+        fields = (headers.value(text, field) for field in block.named(*names))
+        return [entry.addresses[0] for value in fields for entry in headers.entries(value) if entry.addresses]
+
+    if sender is None:
+        sender = next(iter(addresses(b"sender", b"from")), "")
+    recipients = recipients or addresses(b"to", b"cc", b"bcc")
+    for address in recipients:
+        if not is_address(address):
+            raise InvalidInput("mail.bad_recipient", address=address)
+    return Envelope(sender, tuple(dict.fromkeys(recipients)))
+
+
+def _add_problems(app: FastAPI, log: Logger) -> None:
+    @app.exception_handler(PillarboxError)
+    async def known(_request: Request, error: PillarboxError) -> JSONResponse:
+        return _problem(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(_request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        # Only the place and the rule: the value that was refused may be a secret.
+        place = ".".join(str(part) for part in first["loc"])
+        return _problem(InvalidInput("request.invalid", reason=f"{place}: {first['msg']}"))
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        log.error("unexpected", where=f"{request.method} {request.url.path}", exc_info=error)
+        return _problem(PillarboxError("internal"))
+
+
+def _problem(error: PillarboxError) -> JSONResponse:
+    entry = error.entry
+    problem = models.Problem(
+        title=error.sentence, status=entry.http, code=error.code, hint=error.cure, retryable=entry.retry
+    )
+    return JSONResponse(problem.model_dump(), entry.http, media_type="application/problem+json")

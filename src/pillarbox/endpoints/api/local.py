@@ -1,0 +1,98 @@
+"""The local socket: the API on a Unix socket that the owner and root alone may open."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from pillarbox.core.errors import ConfigError
+
+
+class LocalSocket:
+    """Serves the API on a Unix socket."""
+
+    def __init__(self, app: FastAPI, path: Path) -> None:
+        self._path = path
+        self._server = _Server(
+            uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="none", http="h11")
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Bind the socket and serve. Raises ConfigError when another service answers there."""
+        listening = bind(self._path)
+        self._task = asyncio.create_task(self._server.serve(sockets=[listening]), name="local-socket")
+        await self._server.ready.wait()
+
+    async def stop(self) -> None:
+        """Answer what was asked, then close and remove the socket."""
+        if self._task is None:
+            return
+        self._server.should_exit = True
+        await self._task
+        self._path.unlink(missing_ok=True)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that leaves signals to the gateway and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the gateway's."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, and then ready."""
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def bind(path: Path) -> socket.socket:
+    """A listening Unix socket of mode 0600. A dead one in its place is removed, a living one is an error."""
+    _own_folder(path.parent)
+    if path.exists():
+        if _answers(path):
+            raise ConfigError("config.socket_in_use", path=path)
+        path.unlink()
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+    except OSError as error:
+        listening.close()
+        raise ConfigError("config.cannot_listen", address=path, reason=error.strerror) from error
+    finally:
+        os.umask(mask)
+    listening.setblocking(False)
+    return listening
+
+
+def _own_folder(folder: Path) -> None:
+    """Make the folder for ourselves alone; a folder that others may write to could be made to hold their socket."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
+    except OSError as error:
+        raise ConfigError("config.cannot_listen", address=folder, reason=error.strerror) from error
+    ours = found.st_uid in (os.geteuid(), 0)
+    if not ours or (found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX):
+        raise ConfigError("config.cannot_listen", address=folder, reason="others may write to its folder")
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True

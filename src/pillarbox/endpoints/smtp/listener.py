@@ -1,0 +1,235 @@
+"""The sockets of the SMTP door: each connection drives one session and carries out its actions."""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, cast
+
+from pillarbox.core.accounts import Submitter
+from pillarbox.core.errors import PillarboxError, Unavailable
+from pillarbox.core.log import Logger
+from pillarbox.core.mail import Envelope
+from pillarbox.core.vault import Secret
+from pillarbox.endpoints.smtp.session import Action, Authenticate, Close, Rules, Session, StartTls, Submit
+
+_HANDSHAKE_TIMEOUT: Final = 30
+_MAX_AHEAD: Final = 64 * 1024
+"""Bytes that a client may send ahead while an action is carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the door needs of the house."""
+
+    authenticate: Callable[[str, Secret], Awaitable[Submitter]]
+    accept: Callable[[Envelope, bytes, Submitter], Awaitable[str]]
+    tls: ssl.SSLContext
+    log: Logger
+    timeout: float
+
+
+class Listener:
+    """One listening address."""
+
+    def __init__(self, rules: Rules, services: Services) -> None:
+        self._rules = rules
+        self._services = services
+        self._server: asyncio.Server | None = None
+        self._connections: set[Connection] = set()
+
+    async def start(self, host: str, port: int) -> tuple[str, int]:
+        """Listen; return the address that was bound."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._connect, host, port, backlog=512)
+        bound = self._server.sockets[0].getsockname()
+        return str(bound[0]), int(bound[1])
+
+    def _connect(self) -> "Connection":
+        return Connection(self._rules, self._services, self._connections)
+
+    async def stop(self, grace: float) -> None:
+        """Take no new connections, let messages that are being handed in be answered, and close."""
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in list(self._connections):
+            connection.stop()
+        waiting = [connection.closed for connection in self._connections]
+        if waiting:
+            await asyncio.wait(waiting, timeout=grace)
+        for connection in list(self._connections):
+            connection.abort()
+
+
+class Connection(asyncio.Protocol):
+    """One client."""
+
+    def __init__(self, rules: Rules, services: Services, register: "set[Connection]") -> None:
+        self._session = Session(rules)
+        self._services = services
+        self._register = register
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._peer = ""
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._paused = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._last_input = 0.0
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+
+    # ---- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is there (or the same one, now behind TLS)."""
+        # A cast, as the transports of uvloop do not inherit from those of asyncio.
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername") or ("unknown",)
+        self._peer = str(peer[0])
+        self._register.add(self)
+        self._last_input = self._loop.time()
+        self._watch()
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        self._last_input = self._loop.time()
+        self._session.receive(data)
+        if not self._session.waiting:
+            self._advance()
+        elif self._session.buffered > _MAX_AHEAD and not self._paused:
+            self._pause()
+
+    def eof_received(self) -> bool:
+        """The client will send no more; what it was promised is still answered."""
+        return self._session.waiting
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone. A message that is being committed stays: it may be ours already."""
+        self._transport = None
+        self._register.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    # ---- the listener's side
+
+    def stop(self) -> None:
+        """End the session as soon as nothing is being handed in."""
+        self._stopping = True
+        if not self._session.in_transaction:
+            self._end("smtp.stopping")
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ---- driving the session
+
+    def _advance(self) -> None:
+        action = self._session.advance()
+        self._flush()
+        if action is not None:
+            self._carry_out(action)
+        elif self._stopping and not self._session.in_transaction:
+            self._end("smtp.stopping")
+
+    def _carry_out(self, action: Action) -> None:
+        match action:
+            case Close():
+                self._close()
+            case StartTls():
+                self._pause()
+                self._task = self._loop.create_task(self._start_tls())
+            case Authenticate() | Submit():
+                self._task = self._loop.create_task(self._serve(action))
+
+    async def _serve(self, action: Authenticate | Submit) -> None:
+        """Hand the action to the house, and go on with what the client sent ahead."""
+        try:
+            if isinstance(action, Submit):
+                self._session.submitted(await self._services.accept(action.envelope, action.mime, action.submitter))
+            else:
+                self._session.authenticated(await self._services.authenticate(action.name, action.password))
+                self._services.log.debug("smtp.auth", peer=self._peer, submitter=action.name)
+        except PillarboxError as error:
+            self._refuse(action, error)
+        except Exception:
+            self._services.log.exception("unexpected", peer=self._peer)
+            self._refuse(action, Unavailable("internal"))
+        if self._paused:
+            self._resume()
+        self._advance()
+
+    def _refuse(self, action: Authenticate | Submit, error: PillarboxError) -> None:
+        who = action.name if isinstance(action, Authenticate) else action.submitter.name
+        what = "AUTH" if isinstance(action, Authenticate) else "DATA"
+        self._services.log.warning(
+            "smtp.refused",
+            peer=self._peer,
+            submitter=who,
+            command=what,
+            code=error.code,
+            reply=error.entry.smtp,
+            reason=error.sentence,
+        )
+        self._session.refused(error)
+
+    async def _start_tls(self) -> None:
+        if self._transport is None:
+            return
+        try:
+            transport = await self._loop.start_tls(
+                self._transport,
+                self,
+                self._services.tls,
+                server_side=True,
+                ssl_handshake_timeout=_HANDSHAKE_TIMEOUT,
+            )
+        except (OSError, ssl.SSLError) as error:
+            self._services.log.info("smtp.refused", peer=self._peer, command="STARTTLS", reason=str(error))
+            self.abort()
+            return
+        if transport is None or self._session.buffered:
+            self.abort()
+            return
+        self._transport = cast(asyncio.Transport, transport)
+        self._paused = False
+        self._session.tls_started()
+
+    # ---- writing, pausing, closing
+
+    def _flush(self) -> None:
+        output = self._session.take_output()
+        if output and self._transport is not None:
+            self._transport.write(output)
+
+    def _pause(self) -> None:
+        self._paused = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        self._paused = False
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def _end(self, code: str) -> None:
+        self._session.give_up(code)
+        self._flush()
+        self._close()
+
+    def _watch(self) -> None:
+        """Close a client that was silent too long. One timer a connection, moved on only when it fires."""
+        silent = self._loop.time() - self._last_input
+        if silent >= self._services.timeout and not self._session.waiting:
+            self._end("smtp.timeout")
+            return
+        self._timer = self._loop.call_later(max(self._services.timeout - silent, 1.0), self._watch)

@@ -1,0 +1,46 @@
+"""SMTP replies as bytes: `250 2.0.0 text`, the codes of errors from the catalogue."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pillarbox.core.errors import InvalidInput, PillarboxError
+
+OK: Final = b"250 2.0.0 OK\r\n"
+SENDER_OK: Final = b"250 2.1.0 Sender OK\r\n"
+RECIPIENT_OK: Final = b"250 2.1.5 Recipient OK\r\n"
+GO_AHEAD: Final = b"354 End data with <CR><LF>.<CR><LF>\r\n"
+AUTHENTICATED: Final = b"235 2.7.0 Authentication successful\r\n"
+READY_FOR_TLS: Final = b"220 2.0.0 Ready to start TLS\r\n"
+BYE: Final = b"221 2.0.0 Bye\r\n"
+CANNOT_VERIFY: Final = b"252 2.5.2 Cannot verify; send some mail\r\n"
+
+CHALLENGE: Final = b"334 \r\n"
+ASK_USERNAME: Final = b"334 VXNlcm5hbWU6\r\n"
+ASK_PASSWORD: Final = b"334 UGFzc3dvcmQ6\r\n"
+
+
+def greeting(hostname: str) -> bytes:
+    """The first line of the server."""
+    return f"220 {hostname} ESMTP Pillarbox\r\n".encode("ascii", "backslashreplace")
+
+
+def queued(queue_id: str) -> bytes:
+    """The acknowledgement: from here on the message is ours."""
+    return f"250 2.0.0 queued as {queue_id}\r\n".encode("ascii")
+
+
+def lines(code: int, texts: Sequence[str]) -> bytes:
+    """A reply of several lines without enhanced codes, as EHLO's is (RFC 2034 section 4)."""
+    *first, last = texts
+    return "".join([*(f"{code}-{text}\r\n" for text in first), f"{code} {last}\r\n"]).encode("ascii")
+
+
+def error(error: PillarboxError) -> bytes:
+    """The reply to an error: its code at this door, and its sentence in ASCII on one line."""
+    sentence = "".join(c if c.isprintable() else "?" for c in error.sentence)
+    return f"{error.entry.smtp} {sentence}\r\n".encode("ascii", "backslashreplace")
+
+
+def refuse(code: str, /, **params: object) -> bytes:
+    """The reply to an error of the protocol, by its code in the catalogue."""
+    return error(InvalidInput(code, **params))

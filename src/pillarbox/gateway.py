@@ -1,0 +1,238 @@
+"""The composition root: settings become parts, parts become a running service. The only place that picks classes.
+
+`open` makes what needs the store alone (a command may do that when no service runs); `start` opens the doors and lets
+mail leave; `stop` closes in the opposite order, so that what was promised is kept.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from fastapi import FastAPI
+
+from pillarbox.access.submitters import DEFAULT_COST, HashCost, Submitters
+from pillarbox.core import tls
+from pillarbox.core.errors import ConfigError
+from pillarbox.core.log import Logger, make_logger
+from pillarbox.core.mail import Clock
+from pillarbox.core.settings import Settings
+from pillarbox.core.vault import Vault, parse_master_key, read_master_key
+from pillarbox.delivery import senders
+from pillarbox.delivery.submission import Submission
+from pillarbox.endpoints.api import app as api
+from pillarbox.store.accounts import Accounts
+from pillarbox.store.outbox import Outbox
+from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
+
+STORE = "pillarbox.db"
+
+
+class Gateway:
+    """One installation: a store, and the service on it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        *,
+        clock: Clock = time.time,
+        random: Callable[[int], bytes] = os.urandom,
+        hash_cost: HashCost = DEFAULT_COST,
+        log_file: TextIO = sys.stderr,
+        max_pages: int | None = None,
+    ) -> None:
+        self.settings = settings
+        self._environ = environ
+        self._clock = clock
+        self._random = random
+        self._hash_cost = hash_cost
+        self._max_pages = max_pages
+        self.log: Logger = make_logger(log_file, settings.log.level, settings.log.format, clock)
+        self.died: asyncio.Future[BaseException] | None = None
+        self.smtp_address = ""
+        self._wake: Callable[[int], None] = lambda _mailbox_id: None
+        self._running: _Running | None = None
+
+    # ---- what needs the store alone
+
+    async def open(self) -> None:
+        """Open the store. Raises ConfigError, or Unavailable `store.in_use`."""
+        self.died = asyncio.get_running_loop().create_future()
+        folder = _state_folder(self.settings.state_dir)
+        self.database: SqliteDatabase = await open_sqlite(
+            folder / STORE, on_death=self._store_died, max_pages=self._max_pages
+        )
+        try:
+            await self._open_parts(folder)
+        except BaseException:
+            await self.database.close()
+            raise
+
+    async def _open_parts(self, folder: Path) -> None:
+        vault = Vault(await self._master_key(folder))
+        self.accounts = Accounts(self.database, vault, self._clock)
+        self.outbox = Outbox(self.database, self._clock)
+        self.submitters = Submitters(self.accounts, self._clock, self._hash_cost)
+        self.submission = Submission(
+            outbox=self.outbox,
+            wake=self.wake,
+            clock=self._clock,
+            random=self._random,
+            log=self.log,
+            max_size=self.settings.smtp.max_size,
+            max_recipients=self.settings.smtp.max_recipients,
+        )
+        self.api: FastAPI = api.build(
+            api.Services(
+                accounts=self.accounts,
+                outbox=self.outbox,
+                submitters=self.submitters,
+                submission=self.submission,
+                wake=self.wake,
+                smtp_address=lambda: self.smtp_address,
+                log=self.log,
+            )
+        )
+
+    async def _master_key(self, folder: Path) -> bytes:
+        if self.settings.master_key:
+            return parse_master_key(self.settings.master_key.reveal(), "PILLARBOX_MASTER_KEY")
+        # A store that holds sealed values and has lost its key must not get a new one.
+        sealed = bool(await self.database.read("credential_any"))
+        return read_master_key(folder / "master.key", make=None if sealed else self._random)
+
+    def wake(self, mailbox_id: int) -> None:
+        """Something of this mailbox is due; without a running service it waits for one."""
+        self._wake(mailbox_id)
+
+    def _store_died(self, error: BaseException) -> None:
+        if self.died is not None and not self.died.done():
+            self.died.set_result(error)
+
+    # ---- the service
+
+    async def start(self) -> None:
+        """Open the doors and let mail leave. Raises ConfigError for what cannot be listened on or read."""
+        self._running = _Running(self)
+        try:
+            await self._running.start()
+        except BaseException:
+            await self._running.stop()
+            raise
+        self.log.info("service.ready", smtp=self.smtp_address, socket=str(self.settings.socket), pid=os.getpid())
+
+    async def stop(self) -> None:
+        """Finish what is in flight and close everything."""
+        if self._running is not None:
+            self.log.info("service.stopping")
+            await self._running.stop()
+            self.log.info("service.stopped", sent=self._running.worker.sent)
+        self.submitters.close()
+        await self.database.close()
+
+
+class _Running:
+    """The parts of a running service. Imported here, as a command that only reads the store needs none of them."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        from pillarbox.delivery.transports import GraphTransport
+        from pillarbox.delivery.worker import Worker
+        from pillarbox.endpoints.api.local import LocalSocket
+        from pillarbox.endpoints.smtp.listener import Listener, Services
+        from pillarbox.endpoints.smtp.session import Rules
+        from pillarbox.entra.tokens import Tokens
+        from pillarbox.graph.client import GraphClient
+
+        settings, clock, log = gateway.settings, gateway._clock, gateway.log
+        self._gateway = gateway
+        self._settings = settings
+        cloud = settings.microsoft.addresses()
+        outbound = tls.outbound(settings.microsoft.ca_file, settings.microsoft.proxy.reveal(), gateway._environ)
+        host, self._smtp_port = parse_address("smtp.listen", settings.smtp.listen)
+        self._smtp_host = host
+        hostname = settings.smtp.hostname or socket.gethostname()
+        self.graph = GraphClient(cloud.graph_url, outbound, settings.microsoft.timeout)
+        self.tokens = Tokens(cloud, outbound, gateway.accounts, clock, log)
+        transport = GraphTransport(self.graph, self.tokens, clock, settings.delivery.retry_after_default)
+        self.worker = Worker(gateway.outbox, gateway.accounts, transport, clock, log, settings.delivery.per_mailbox)
+        self.listener = Listener(
+            Rules(
+                hostname=hostname,
+                max_size=settings.smtp.max_size,
+                max_recipients=settings.smtp.max_recipients,
+                offers_tls=True,
+                plain_auth=tls.is_loopback(host),
+                check_sender=senders.mailbox_for,
+            ),
+            Services(
+                authenticate=gateway.submitters.authenticate,
+                accept=gateway.submission.accept,
+                tls=tls.server_context(*self._certificate(hostname, clock())),
+                log=log,
+                timeout=settings.smtp.timeout,
+            ),
+        )
+        self.local = LocalSocket(gateway.api, settings.socket)
+        self._work: asyncio.Task[None] | None = None
+
+    def _certificate(self, hostname: str, now: float) -> tuple[Path, Path]:
+        cert, key = self._settings.smtp.tls_cert_file, self._settings.smtp.tls_key_file
+        if cert is not None:
+            return cert, key or cert
+        return tls.self_made_certificate(self._settings.state_dir, hostname, now)
+
+    async def start(self) -> None:
+        gateway = self._gateway
+        await self._tell_interrupted()
+        await self.local.start()
+        try:
+            host, port = await self.listener.start(self._smtp_host, self._smtp_port)
+        except OSError as error:
+            raise ConfigError(
+                "config.cannot_listen", address=self._settings.smtp.listen, reason=error.strerror or error
+            ) from error
+        gateway.smtp_address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        gateway._wake = self.worker.wake
+        self._work = asyncio.create_task(self.worker.run(), name="worker")
+
+    async def _tell_interrupted(self) -> None:
+        interrupted = await self._gateway.outbox.recover(
+            "Pillarbox was stopped hard while this message was being sent: Microsoft may have it or not.",
+            "Look into Sent Items of the mailbox; if it is not there, send it again by `pillarbox outbox retry`.",
+        )
+        for queue_id in interrupted:
+            self._gateway.log.warning("mail.interrupted", id=queue_id)
+
+    async def stop(self) -> None:
+        grace = self._settings.delivery.stop_timeout
+        await self.listener.stop(grace)
+        if self._work is not None:
+            self._work.cancel()
+        await self.worker.stop(grace)
+        await self.local.stop()
+        await self.graph.close()
+        self.tokens.close()
+
+
+def parse_address(key: str, text: str) -> tuple[str, int]:
+    """Host and port of `host:port` or `[v6]:port`. Raises ConfigError `config.bad_listen`."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ConfigError("config.bad_listen", key=key, value=text)
+    return host, int(port)
+
+
+def _state_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError("config.state_dir", path=folder, reason=error.strerror) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError("config.state_dir", path=folder, reason="it is not writable")
+    return folder

@@ -1,0 +1,1 @@
+"""Microsoft Graph: one request, and mail."""

@@ -1,0 +1,200 @@
+"""The outbox: every message that was accepted, its state, its body in pieces, its attempts."""
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pillarbox.core.mail import Clock, Envelope, Outcome, State
+from pillarbox.store.database import Database, Row, Statement, statement
+
+PART_BYTES: Final = 256 * 1024
+
+INTERRUPTED: Final = "interrupted"
+"""Code of an attempt that a crash cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message as it is accepted. `id` is the queue id."""
+
+    id: str
+    mailbox_id: int
+    submitter: str
+    envelope: Envelope
+    message_id: str
+    mime: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message that a worker has taken and may begin to send. `attempt` is the number of the attempt to come."""
+
+    seq: int
+    id: str
+    mailbox_id: int
+    submitter: str
+    envelope: Envelope
+    size: int
+    created_at: float
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Where a message goes after an attempt. `due_at` counts where it is to be tried again."""
+
+    state: State
+    due_at: float
+
+
+class Outbox:
+    """The outbox in a database. Times are seconds since 1970."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def enqueue(self, message: NewMessage) -> None:
+        """Keep an accepted message. When this returns it is on the disk."""
+        await self._database.write(
+            statement(
+                "outbox_enqueue",
+                id=message.id,
+                mailbox_id=message.mailbox_id,
+                submitter=message.submitter,
+                sender=message.envelope.sender,
+                recipients=json.dumps(message.envelope.recipients, ensure_ascii=False),
+                size=len(message.mime),
+                message_id=message.message_id,
+                now=self._clock(),
+            ),
+            *_part_statements(message),
+        )
+
+    async def claim(self, mailbox_id: int, limit: int) -> list[Claimed]:
+        """Take up to `limit` due messages of a mailbox, oldest first."""
+        (rows,) = await self._database.write(
+            statement("outbox_claim", mailbox_id=mailbox_id, limit=limit, now=self._clock())
+        )
+        return [_claimed(row) for row in rows]
+
+    async def start(self, message: Claimed) -> float:
+        """Commit "about to send" and return when. From here on a crash leaves the message `uncertain`."""
+        now = self._clock()
+        await self._database.write(statement("outbox_start", expect=1, seq=message.seq, now=now))
+        return now
+
+    async def release(self, message: Claimed) -> None:
+        """Give back a claimed message that was not begun."""
+        await self._database.write(statement("outbox_release", seq=message.seq))
+
+    async def body(self, message: Claimed) -> AsyncIterator[bytes]:
+        """The message's bytes, piece by piece."""
+        for part in range((message.size + PART_BYTES - 1) // PART_BYTES):
+            (row,) = await self._database.read("outbox_parts", seq=message.seq, part=part)
+            yield row["data"]
+
+    async def finish(
+        self, message: Claimed, started_at: float, outcome: Outcome, following: Next, notes: Sequence[str] = ()
+    ) -> None:
+        """Write the attempt and the message's next state, in one transaction."""
+        now = self._clock()
+        await self._database.write(
+            statement(
+                "outbox_finish",
+                expect=1,
+                seq=message.seq,
+                state=following.state,
+                due_at=following.due_at,
+                finished_at=now if following.state in (State.SENT, State.FAILED) else None,
+                code=outcome.code,
+                reason=outcome.text,
+                cure=outcome.cure,
+                request_id=outcome.request_id,
+            ),
+            statement(
+                "outbox_add_attempt",
+                seq=message.seq,
+                number=message.attempt,
+                started_at=started_at,
+                ended_at=now,
+                verdict=outcome.verdict,
+                http_status=outcome.http_status,
+                code=outcome.code,
+                reason=outcome.text,
+                request_id=outcome.request_id,
+                notes=json.dumps(notes, ensure_ascii=False),
+            ),
+        )
+
+    async def recover(self, reason: str, cure: str) -> list[str]:
+        """After a start: nothing is being sent. Return the ids of messages whose sending a crash cut off.
+
+        What was begun becomes `uncertain`, never `queued`: Microsoft may have it.
+        """
+        *_, rows = await self._database.write(
+            statement("outbox_recover_unstarted"),
+            statement("outbox_recover_attempts", now=self._clock(), code=INTERRUPTED, reason=reason),
+            statement("outbox_recover_started", code=INTERRUPTED, reason=reason, cure=cure),
+        )
+        return [row["id"] for row in rows]
+
+    async def due(self) -> Mapping[int, float]:
+        """Each mailbox that has something to send, and when the first of it is due."""
+        rows = await self._database.read("outbox_due_mailboxes")
+        return {row["mailbox_id"]: row["due_at"] for row in rows}
+
+    async def get(self, queue_id: str) -> Row | None:
+        """One message, or None."""
+        rows = await self._database.read("outbox_get", id=queue_id)
+        return _shown(rows[0]) if rows else None
+
+    async def attempts(self, seq: int) -> list[Row]:
+        """The attempts of a message, first to last."""
+        rows = await self._database.read("outbox_attempts", seq=seq)
+        return [{**row, "notes": json.loads(row["notes"])} for row in rows]
+
+    async def list(self, *, state: str | None, before: str | None, limit: int) -> list[Row]:
+        """The newest messages first; `before` is the id that a former page ended with."""
+        rows = await self._database.read("outbox_list", state=state, before=before, limit=limit)
+        return [_shown(row) for row in rows]
+
+    async def count(self) -> Mapping[str, int]:
+        """How many messages are in which state."""
+        return {row["state"]: row["messages"] for row in await self._database.read("outbox_count")}
+
+    async def retry(self, queue_id: str) -> int | None:
+        """Queue a waiting or failed message again, now. Its mailbox's id, or None where its state forbids it."""
+        return await self._change("outbox_retry", queue_id)
+
+    async def cancel(self, queue_id: str) -> int | None:
+        """Do not send a waiting message any more. Its mailbox's id, or None where its state forbids it."""
+        return await self._change("outbox_cancel", queue_id)
+
+    async def _change(self, name: str, queue_id: str) -> int | None:
+        (rows,) = await self._database.write(statement(name, id=queue_id, now=self._clock()))
+        return int(rows[0]["mailbox_id"]) if rows else None
+
+
+def _part_statements(message: NewMessage) -> Iterator[Statement]:
+    view = memoryview(message.mime)
+    for part, start in enumerate(range(0, len(view), PART_BYTES)):
+        yield statement("outbox_add_part", id=message.id, part=part, data=view[start : start + PART_BYTES])
+
+
+def _claimed(row: Row) -> Claimed:
+    return Claimed(
+        seq=row["seq"],
+        id=row["id"],
+        mailbox_id=row["mailbox_id"],
+        submitter=row["submitter"],
+        envelope=Envelope(row["sender"], tuple(json.loads(row["recipients"]))),
+        size=row["size"],
+        created_at=row["created_at"],
+        attempt=row["attempts"] + 1,
+    )
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    return {**row, "recipients": json.loads(row["recipients"])}

@@ -1,0 +1,87 @@
+-- name: outbox_enqueue
+-- A message that was accepted; committed before the door says 250.
+INSERT INTO outbox (id, mailbox_id, submitter, sender, recipients, size, message_id, created_at, state, due_at)
+VALUES (:id, :mailbox_id, :submitter, :sender, :recipients, :size, :message_id, :now, 'queued', :now);
+
+-- name: outbox_add_part
+-- One piece of the body of the message that was enqueued in the same transaction.
+INSERT INTO bodies (seq, part, data) VALUES ((SELECT seq FROM outbox WHERE id = :id), :part, :data);
+
+-- name: outbox_parts
+-- The body of a message, piece by piece.
+SELECT data FROM bodies WHERE seq = :seq AND part = :part;
+
+-- name: outbox_claim
+-- Take up to :limit messages of a mailbox that are due, oldest first.
+UPDATE outbox SET state = 'sending', started_at = NULL
+WHERE seq IN (
+    SELECT seq FROM outbox
+    WHERE mailbox_id = :mailbox_id AND state IN ('queued', 'deferred') AND due_at <= :now
+    ORDER BY due_at, seq LIMIT :limit)
+RETURNING seq, id, mailbox_id, submitter, sender, recipients, size, created_at, attempts;
+
+-- name: outbox_start
+-- "About to send": from here on Microsoft may have the message.
+UPDATE outbox SET started_at = :now, attempts = attempts + 1
+WHERE seq = :seq AND state = 'sending' AND started_at IS NULL;
+
+-- name: outbox_release
+-- A claimed message that was not begun goes back.
+UPDATE outbox SET state = 'queued' WHERE seq = :seq AND state = 'sending' AND started_at IS NULL;
+
+-- name: outbox_finish
+-- The result of an attempt: the next state, and why.
+UPDATE outbox SET state = :state, due_at = :due_at, started_at = NULL, finished_at = :finished_at,
+    code = :code, reason = :reason, cure = :cure, request_id = :request_id
+WHERE seq = :seq AND state = 'sending';
+
+-- name: outbox_add_attempt
+-- What one attempt came to, kept for the trace.
+INSERT INTO attempts (seq, number, started_at, ended_at, verdict, http_status, code, reason, request_id, notes)
+VALUES (:seq, :number, :started_at, :ended_at, :verdict, :http_status, :code, :reason, :request_id, :notes);
+
+-- name: outbox_recover_unstarted
+-- After a crash: what was claimed and not begun has certainly not been sent.
+UPDATE outbox SET state = 'queued' WHERE state = 'sending' AND started_at IS NULL;
+
+-- name: outbox_recover_attempts
+-- After a crash: keep the interrupted attempt in the trace.
+INSERT INTO attempts (seq, number, started_at, ended_at, verdict, http_status, code, reason, request_id, notes)
+SELECT seq, attempts, started_at, :now, 'uncertain', NULL, :code, :reason, '', '[]' FROM outbox WHERE state = 'sending';
+
+-- name: outbox_recover_started
+-- After a crash: what was begun may have been sent.
+UPDATE outbox SET state = 'uncertain', started_at = NULL, code = :code, reason = :reason, cure = :cure
+WHERE state = 'sending' RETURNING id;
+
+-- name: outbox_due_mailboxes
+-- Mailboxes with something to send, and when the first of it is due.
+SELECT mailbox_id, min(due_at) AS due_at FROM outbox WHERE state IN ('queued', 'deferred') GROUP BY mailbox_id;
+
+-- name: outbox_get
+-- One message.
+SELECT o.*, m.address AS mailbox FROM outbox o JOIN mailboxes m ON m.id = o.mailbox_id WHERE o.id = :id;
+
+-- name: outbox_attempts
+-- The attempts of a message, first to last.
+SELECT * FROM attempts WHERE seq = :seq ORDER BY number;
+
+-- name: outbox_list
+-- The newest messages, or those before :before; of one state where :state is given.
+SELECT o.*, m.address AS mailbox FROM outbox o JOIN mailboxes m ON m.id = o.mailbox_id
+WHERE (:state IS NULL OR o.state = :state) AND (:before IS NULL OR o.id < :before)
+ORDER BY o.id DESC LIMIT :limit;
+
+-- name: outbox_retry
+-- Send again, now, what waits for a person or for its time.
+UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL
+WHERE id = :id AND state IN ('held', 'uncertain', 'deferred', 'failed', 'canceled') RETURNING mailbox_id;
+
+-- name: outbox_cancel
+-- Do not send any more what was not begun.
+UPDATE outbox SET state = 'canceled', finished_at = :now
+WHERE id = :id AND state IN ('queued', 'deferred', 'held', 'uncertain', 'failed') RETURNING mailbox_id;
+
+-- name: outbox_count
+-- How many messages are in which state.
+SELECT state, count(*) AS messages FROM outbox GROUP BY state;

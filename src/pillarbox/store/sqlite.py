@@ -1,0 +1,262 @@
+"""SQLite behind the database port: one writer thread with group commit, one reader.
+
+SQLite comes with apsw: the standard library's may be older than 3.51.3 and then has the WAL-reset bug, which needs two
+writing connections to bite. There is one connection that writes and checkpoints; the reader opens the file read-only.
+`synchronous=FULL`: a commit that was reported is on the disk. Group commit makes that cheap: while one fsync runs, the
+transactions of the other callers gather, and the next commit takes them all.
+"""
+
+import asyncio
+import fcntl
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+import apsw
+
+from pillarbox.core.errors import ConfigError, PillarboxError, Unavailable
+from pillarbox.store.database import ExpectationFailed, Migration, Row, Statement, migrations, queries
+
+_GROUP_LIMIT: Final = 256
+_CHECKPOINT_IDLE_PAGES: Final = 1_000
+_CHECKPOINT_BUSY_PAGES: Final = 8_000
+
+
+@dataclass(slots=True)
+class _Transaction:
+    statements: Sequence[Statement]
+    future: asyncio.Future[list[list[Row]]]
+    result: list[list[Row]] | Exception | None = None
+
+
+class SqliteDatabase:
+    """A SQLite file that this process alone has open. Make one with `open_sqlite`."""
+
+    def __init__(self, path: Path, lock: TextIO, on_death: Callable[[BaseException], None]) -> None:
+        self._lock = lock
+        self._on_death = on_death
+        self._queries = queries("sqlite")
+        self._writer = _connect(path)
+        self._writer.set_wal_hook(self._count_wal_pages)
+        self._wal_pages = 0
+        self._waiting: queue.SimpleQueue[_Transaction | None] = queue.SimpleQueue()
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        self._reader.set_busy_timeout(5000)
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, *statements: Statement) -> list[list[Row]]:
+        """See `Database.write`."""
+        if self._closed:
+            raise Unavailable("store.stopped")
+        transaction = _Transaction(statements, self._loop.create_future())
+        self._waiting.put(transaction)
+        # A caller that is canceled must not cancel what others share, nor leave its own half done.
+        return await asyncio.shield(transaction.future)
+
+    async def read(self, name: str, /, **parameters: object) -> list[Row]:
+        """See `Database.read`."""
+        if self._closed:
+            raise Unavailable("store.stopped")
+        return await self._loop.run_in_executor(self._reading, self._select, name, parameters)
+
+    async def close(self) -> None:
+        """See `Database.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._waiting.put(None)
+        await self._loop.run_in_executor(None, self._thread.join)
+        self._reading.shutdown()
+        self._reader.close()
+        self._writer.close()
+        self._lock.close()
+
+    def _select(self, name: str, parameters: dict[str, object]) -> list[Row]:
+        return _rows(self._reader.execute(self._queries[name], parameters))
+
+    # ---- the writer thread
+
+    def _run(self) -> None:
+        group: list[_Transaction] = []
+        try:
+            while group := self._next_group():
+                self._commit(group)
+                self._loop.call_soon_threadsafe(_resolve, group)
+                self._checkpoint()
+        except BaseException as error:
+            # Without a writer nothing may be acknowledged any more: everybody who waits is told, and the process ends.
+            self._closed = True
+            for transaction in [*group, *self._drain()]:
+                transaction.result = Unavailable("store.failed", reason=str(error))
+                self._loop.call_soon_threadsafe(_resolve, [transaction])
+            self._loop.call_soon_threadsafe(self._on_death, error)
+
+    def _next_group(self) -> list[_Transaction]:
+        """What waits, at least one; empty when the store is to close."""
+        first = self._waiting.get()
+        return [] if first is None else [first, *self._drain()]
+
+    def _drain(self) -> list[_Transaction]:
+        group: list[_Transaction] = []
+        while len(group) < _GROUP_LIMIT:
+            try:
+                transaction = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if transaction is None:
+                self._waiting.put(None)
+                break
+            group.append(transaction)
+        return group
+
+    def _commit(self, group: Sequence[_Transaction]) -> None:
+        """Commit the group at once; where one fails, each by itself, so that it fails alone."""
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            for transaction in group:
+                transaction.result = self._apply(transaction.statements)
+            self._writer.execute("COMMIT")
+        except (apsw.Error, ExpectationFailed, MemoryError) as error:
+            self._roll_back()
+            if len(group) == 1:
+                group[0].result = _translated(error)
+            else:
+                for transaction in group:
+                    self._commit([transaction])
+
+    def _apply(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        results: list[list[Row]] = []
+        for one in statements:
+            rows = _rows(self._writer.execute(self._queries[one.name], one.parameters))
+            if one.expect is not None and self._writer.changes() != one.expect:
+                raise ExpectationFailed(one.name)
+            results.append(rows)
+        return results
+
+    def _roll_back(self) -> None:
+        # After some errors (a full disk) SQLite has rolled back by itself.
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
+
+    def _count_wal_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self) -> None:
+        """Move the WAL into the file when nobody waits, or when it has grown long."""
+        limit = _CHECKPOINT_IDLE_PAGES if self._waiting.empty() else _CHECKPOINT_BUSY_PAGES
+        if self._wal_pages < limit:
+            return
+        try:
+            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except (apsw.FullError, apsw.IOError, apsw.BusyError):
+            pass  # Everything is safe in the WAL; the next commit will meet the same disk and say so.
+        self._wal_pages = 0
+
+
+def _resolve(group: Sequence[_Transaction]) -> None:
+    for transaction in group:
+        if transaction.future.done():
+            continue
+        if isinstance(transaction.result, Exception):
+            transaction.future.set_exception(transaction.result)
+        else:
+            transaction.future.set_result(transaction.result or [])
+
+
+def _rows(cursor: apsw.Cursor) -> list[Row]:
+    first = cursor.fetchone()
+    if first is None:
+        return []
+    names = [column[0] for column in cursor.get_description()]
+    return [dict(zip(names, row, strict=True)) for row in (first, *cursor)]
+
+
+def _translated(error: Exception) -> Exception:
+    if isinstance(error, ExpectationFailed):
+        return error
+    return Unavailable("store.full") if isinstance(error, apsw.FullError) else Unavailable("store.failed", reason=error)
+
+
+# ---- opening
+
+
+async def open_sqlite(
+    path: Path,
+    *,
+    on_death: Callable[[BaseException], None],
+    steps: Sequence[Migration] | None = None,
+    max_pages: int | None = None,
+) -> SqliteDatabase:
+    """Open or make the store `path`, alone, and bring its schema up to date.
+
+    `max_pages` limits the file's size; writes beyond it fail as on a full disk. Raises Unavailable `store.in_use` when
+    another process has it, ConfigError `store.newer_schema` when a newer Pillarbox wrote it.
+    """
+    lock = _take_lock(path)
+    try:
+        _prepare(path, migrations("sqlite") if steps is None else steps)
+        database = SqliteDatabase(path, lock, on_death)
+        if max_pages is not None:
+            database._writer.pragma("max_page_count", max_pages)
+        return database
+    except apsw.Error as error:
+        lock.close()
+        raise ConfigError("config.state_dir", path=path.parent, reason=error) from error
+    except PillarboxError:
+        lock.close()
+        raise
+
+
+def _take_lock(path: Path) -> TextIO:
+    lock = open(path.with_name(path.name + ".lock"), "a+")  # noqa: SIM115 - open as long as the store is
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read().strip() or "unknown"
+        lock.close()
+        raise Unavailable("store.in_use", path=path, owner=f"process {owner}") from None
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock
+
+
+def _connect(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(5000)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    return connection
+
+
+def _prepare(path: Path, steps: Sequence[Migration]) -> None:
+    connection = apsw.Connection(str(path))
+    os.chmod(path, 0o600)
+    try:
+        # Both must be set before the first table: pages that fit a mail of ten kilobytes, and giving room back later.
+        connection.execute("PRAGMA page_size = 8192")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL")
+        found = int(connection.pragma("user_version"))
+        known = steps[-1].version
+        if found > known:
+            raise ConfigError("store.newer_schema", path=path, found=found, known=known)
+        for step in steps[found:]:
+            with connection:
+                connection.execute(step.sql)
+                connection.pragma("user_version", step.version)
+    finally:
+        connection.close()

@@ -1,0 +1,226 @@
+"""Rules of all tests: an empty environment each, no unexplained skip, keys once per session; and the house to test."""
+
+import asyncio
+import io
+import os
+import tomllib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import hypothesis
+import pytest
+
+from pillarbox.access.submitters import HashCost
+from pillarbox.admin import apps, mailboxes
+from pillarbox.core.accounts import Submitter
+from pillarbox.core.mail import Envelope
+from pillarbox.core.settings import Settings, load
+from pillarbox.core.vault import Secret
+from pillarbox.emulator import Certificates, Emulator, SigningKey, seed
+from pillarbox.emulator.seed import Seed
+from pillarbox.gateway import Gateway
+from pillarbox.store.database import Row
+
+CHEAP_HASH = HashCost(memory_kib=8, passes=1)
+
+hypothesis.settings.register_profile(
+    "tests", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+hypothesis.settings.load_profile("tests")
+
+
+# ---- rules
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(tmp_path: Path) -> Iterator[None]:
+    """Nothing that is set outside reaches a test, and nothing that a test sets reaches another."""
+    saved = dict(os.environ)
+    os.environ.clear()
+    os.environ.update({"PATH": saved["PATH"], "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"})
+    yield
+    os.environ.clear()
+    os.environ.update(saved)
+
+
+@pytest.fixture
+def monkeypatch() -> NoReturn:
+    """Not here: a patched module agrees with every mistake."""
+    raise RuntimeError("hand the part in as a parameter instead of patching it (docs/contributing/tests.md)")
+
+
+def _allowed_skips() -> dict[str, dict[str, str]]:
+    return tomllib.loads(Path(__file__).with_name("skips.toml").read_text("utf-8"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """A skip or an expected failure needs a reason of tests/skips.toml; in CI a missing tool is no reason."""
+    report = yield
+    if report.skipped:
+        reason = getattr(report, "wasxfail", "") or report.longrepr[2].removeprefix("Skipped: ")
+        allowed = _allowed_skips()
+        missing_tool = reason in allowed["tools"] and os.environ.get("PILLARBOX_REQUIRE_TOOLS") == "1"
+        if missing_tool or not any(reason in group for group in allowed.values()):
+            report.outcome = "failed"
+            report.longrepr = f"skipped for {reason!r}, which tests/skips.toml does not allow here"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The last lines say what was skipped and why."""
+    allowed = {reason: cure for group in _allowed_skips().values() for reason, cure in group.items()}
+    skipped = terminalreporter.stats.get("skipped", [])
+    terminalreporter.write_line(f"skipped: {len(skipped)}")
+    for report in skipped:
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        terminalreporter.write_line(f"  {report.nodeid}: {reason} ({allowed.get(reason, '?')})")
+
+
+# ---- the house
+
+
+@pytest.fixture(scope="session")
+def certificates() -> Certificates:
+    """The emulator's CA and certificate, made once."""
+    return Certificates.make()
+
+
+@pytest.fixture(scope="session")
+def signing_key() -> SigningKey:
+    """The emulator's key for tokens, made once."""
+    return SigningKey()
+
+
+@dataclass
+class Microsoft:
+    """A running emulator with its seed."""
+
+    emulator: Emulator
+    seed: Seed
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that point a gateway at it."""
+        return {
+            "microsoft.cloud": "custom",
+            "microsoft.authority_url": self.emulator.url,
+            "microsoft.graph_url": self.emulator.url,
+            "microsoft.ca_file": str(self.emulator.ca_file),
+        }
+
+
+@pytest.fixture
+async def microsoft(tmp_path: Path, certificates: Certificates, signing_key: SigningKey) -> AsyncIterator[Microsoft]:
+    """An emulator of its own for this test."""
+    folder = tmp_path / "emulator"
+    folder.mkdir()
+    async with Emulator(folder, certificates=certificates, signing_key=signing_key) as emulator:
+        yield Microsoft(emulator, seed(emulator.world))
+
+
+class Log(io.StringIO):
+    """A log that can be waited on: tests wait for what happens, never for time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written = asyncio.Event()
+
+    def write(self, text: str) -> int:
+        """As a file, and wake who waits."""
+        self._written.set()
+        return super().write(text)
+
+    async def next(self) -> None:
+        """Until the next line is written."""
+        self._written.clear()
+        await self._written.wait()
+
+    def lines(self, event: str) -> list[str]:
+        """The lines of one event."""
+        return [line for line in self.getvalue().splitlines() if f"event={event} " in line + " "]
+
+
+@dataclass
+class House:
+    """A gateway under test, pointed at the emulator, with the shortest ways to what tests need."""
+
+    gateway: Gateway
+    microsoft: Microsoft
+    log: Log
+    passwords: dict[str, str] = field(default_factory=dict)
+
+    async def furnish(self, *addresses: str) -> Submitter:
+        """An app registration, mailboxes, and the submitter `printer` that may use them."""
+        app = self.microsoft.seed.apps[0]
+        secret = Secret(self.microsoft.seed.secrets[app.client_id])
+        await apps.add(self.gateway.accounts, "contoso", self.microsoft.seed.tenant.id, app.client_id, secret)
+        for address in addresses:
+            await mailboxes.add(self.gateway.accounts, address, "contoso")
+        submitter, password = await self.gateway.submitters.add("printer", addresses, [], None)
+        self.passwords["printer"] = password.reveal()
+        return submitter
+
+    async def accept(self, mime: bytes, *recipients: str, sender: str = "scanner@contoso.example") -> str:
+        """Hand in a message as the submitter `printer`."""
+        submitter = await self.gateway.submitters.get("printer")
+        return await self.gateway.submission.accept(Envelope(sender, recipients), mime, submitter)
+
+    async def settled(self, queue_id: str, *states: str) -> Row:
+        """The message once it is in one of these states (without any: sent)."""
+        wanted = states or ("sent",)
+        while True:
+            row = await self.gateway.outbox.get(queue_id)
+            if row is not None and row["state"] in wanted:
+                return row
+            await self.log.next()
+
+    @property
+    def smtp(self) -> tuple[str, int]:
+        """Host and port of the SMTP door."""
+        host, _, port = self.gateway.smtp_address.rpartition(":")
+        return host, int(port)
+
+
+MakeHouse = Callable[..., Awaitable[House]]
+
+
+def house_settings(folder: Path, more: dict[str, str]) -> Settings:
+    """Settings of a gateway that lives in `folder` and takes free ports."""
+    base = {
+        "state_dir": str(folder / "state"),
+        "socket": str(folder / "run" / "api.sock"),
+        "smtp.listen": "127.0.0.1:0",
+        "smtp.hostname": "gateway.contoso.example",
+    }
+    return load(None, {}, base | more).settings
+
+
+@pytest.fixture
+async def make_house(tmp_path: Path, microsoft: Microsoft) -> AsyncIterator[MakeHouse]:
+    """Make gateways that are stopped at the end; further settings and arguments of Gateway as keywords."""
+    made: list[Gateway] = []
+
+    async def make(settings: dict[str, str] | None = None, *, start: bool = True, **arguments: Any) -> House:
+        log = Log()
+        given = house_settings(tmp_path, microsoft.settings | (settings or {}))
+        gateway = Gateway(given, {}, hash_cost=CHEAP_HASH, log_file=log, **arguments)
+        await gateway.open()
+        made.append(gateway)
+        if start:
+            await gateway.start()
+        return House(gateway, microsoft, log)
+
+    yield make
+    for gateway in made:
+        await gateway.stop()
+
+
+@pytest.fixture
+async def house(make_house: MakeHouse) -> House:
+    """A running gateway, furnished with scanner@ and erp@contoso.example."""
+    made = await make_house()
+    await made.furnish("scanner@contoso.example", "erp@contoso.example")
+    return made
