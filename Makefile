@@ -17,7 +17,7 @@ help:
 setup: $(STAMP)
 
 # The stamp is written last: an install that broke half-way is begun again.
-$(STAMP): pyproject.toml requirements/dev.txt tools/setup.sh
+$(STAMP): requirements/dev.txt tools/setup.sh
 	@VENV=$(VENV) PYTHON=$(PYTHON) sh tools/setup.sh
 	@touch $@
 

@@ -1,0 +1,63 @@
+"""pillarbox config: what the settings are, where each comes from, and whether they can be used."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pillarbox.cli import show
+from pillarbox.cli.options import json_option, load_settings, settings_options
+
+
+@click.group()
+def command() -> None:
+    """The settings: show them, check them."""
+
+
+@command.command("show")
+@json_option
+@settings_options
+def show_settings(as_json: bool, config: Path | None, settings: tuple[str, ...]) -> None:
+    """Show every setting, its value and where it comes from; secrets as stars."""
+    from pillarbox.core.settings import describe
+
+    loaded = load_settings(config, settings)
+    rows = [
+        {"key": key, "value": _value(loaded.settings, key), "from": loaded.origins.get(key, "default")}
+        for key, _ in describe()
+    ]
+    if as_json:
+        show.as_json(rows)
+    else:
+        show.table(rows, ["key", "value", "from"], empty="")
+
+
+@command.command()
+@json_option
+@settings_options
+def check(as_json: bool, config: Path | None, settings: tuple[str, ...]) -> None:
+    """Check everything that can be checked without starting: exit 78 and one line if `serve` would refuse."""
+    from pillarbox.core import tls
+    from pillarbox.gateway import parse_address
+
+    loaded = load_settings(config, settings).settings
+    loaded.microsoft.addresses()
+    tls.outbound(loaded.microsoft.ca_file, loaded.microsoft.proxy.reveal(), os.environ).ssl_context()
+    parse_address("smtp.listen", loaded.smtp.listen)
+    if loaded.smtp.tls_cert_file is not None:
+        tls.server_context(loaded.smtp.tls_cert_file, loaded.smtp.tls_key_file or loaded.smtp.tls_cert_file)
+    if as_json:
+        show.as_json({"ok": True})
+    else:
+        click.echo("The settings can be used.")
+
+
+def _value(settings: Any, key: str) -> Any:
+    value = settings
+    for part in key.split("."):
+        value = getattr(value, part)
+    if value is None or isinstance(value, (int, float)):
+        return value
+    # The stars of a secret; nothing where there is none.
+    return str(value) if value else ""

@@ -1,0 +1,61 @@
+"""One call of the API over the store in this process, for when no service runs: ASGI without a network."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from pillarbox.core.settings import Settings
+from pillarbox.gateway import Gateway
+
+
+def ask(settings: Settings, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    """Open the store, make the call, close the store. Raises ConfigError, or Unavailable `store.in_use`."""
+    return asyncio.run(_ask(settings, method, path, body, headers))
+
+
+async def _ask(
+    settings: Settings, method: str, path: str, body: bytes, headers: Mapping[str, str]
+) -> tuple[int, bytes]:
+    gateway = Gateway(_quiet(settings), os.environ, log_file=sys.stderr)
+    await gateway.open()
+    try:
+        return await _asgi(gateway, method, path, body, headers)
+    finally:
+        await gateway.stop()
+
+
+def _quiet(settings: Settings) -> Settings:
+    # The command prints its result; a log line on the terminal beside it would only repeat it.
+    return settings.model_copy(update={"log": settings.log.model_copy(update={"level": "warning"})})
+
+
+async def _asgi(gateway: Gateway, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    plain, _, query = path.partition("?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": plain,
+        "raw_path": plain.encode(),
+        "root_path": "",
+        "query_string": query.encode(),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "client": None,
+        "server": ("pillarbox", None),
+    }
+    status, pieces = 500, []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        nonlocal status
+        status = message.get("status", status)
+        pieces.append(message.get("body", b""))
+
+    await gateway.api(scope, receive, send)
+    return status, b"".join(pieces)

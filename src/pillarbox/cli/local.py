@@ -1,0 +1,115 @@
+"""The client of the local socket; where no service runs, the same API over the store, in this process.
+
+So a command does the same thing either way, and there is one process that has the store open.
+"""
+
+import http.client
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from pillarbox.cli.options import load_settings
+from pillarbox.core.errors import PillarboxError, Unavailable
+from pillarbox.core.places import ENV_PREFIX, default_socket
+
+_TIMEOUT = 60
+
+
+class Refused(PillarboxError):
+    """The service refused; its own words are shown."""
+
+    def __init__(self, problem: Mapping[str, Any]) -> None:
+        super().__init__(str(problem.get("code", "internal")))
+        self._problem = problem
+
+    @property
+    def sentence(self) -> str:
+        """The service's sentence."""
+        return str(self._problem.get("title", ""))
+
+    @property
+    def cure(self) -> str:
+        """The service's hint."""
+        return str(self._problem.get("hint", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The API, wherever it is served."""
+
+    socket: Path | None
+    config: Path | None
+    settings: tuple[str, ...]
+
+    def get(self, path: str, **query: object) -> Any:
+        """GET; query values that are None are left out."""
+        given = {name: value for name, value in query.items() if value is not None}
+        return self._call("GET", f"{path}?{urlencode(given)}" if given else path, b"", "")
+
+    def post(self, path: str, value: object = None) -> Any:
+        """POST a JSON value."""
+        return self._call("POST", path, b"" if value is None else json.dumps(value).encode(), "application/json")
+
+    def post_message(self, path: str, mime: bytes, query: list[tuple[str, str]]) -> Any:
+        """POST a message as it is."""
+        return self._call("POST", f"{path}?{urlencode(query)}" if query else path, mime, "message/rfc822")
+
+    def _call(self, method: str, path: str, body: bytes, content_type: str) -> Any:
+        """The parsed answer. Raises Refused for a problem, Unavailable where nothing answers."""
+        place = self.socket or Path(os.environ.get(f"{ENV_PREFIX}SOCKET") or default_socket(os.environ))
+        headers = {"Content-Type": content_type} if content_type else {}
+        connection = _UnixConnection(place)
+        try:
+            connection.connect()
+        except OSError as error:
+            if self.socket is not None:
+                raise Unavailable("cli.no_service", socket=place, reason=error.strerror or error) from error
+            status, answer = self._without_service(method, path, body, headers)
+        else:
+            status, answer = _ask(connection, place, method, path, body, headers)
+        parsed = json.loads(answer) if answer else None
+        if status >= 400:
+            raise Refused(parsed or {})
+        return parsed
+
+    def _without_service(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        from pillarbox.cli.inprocess import ask
+
+        return ask(load_settings(self.config, self.settings).settings, method, path, body, headers)
+
+
+def _ask(
+    connection: http.client.HTTPConnection,
+    place: Path,
+    method: str,
+    path: str,
+    body: bytes,
+    headers: Mapping[str, str],
+) -> tuple[int, bytes]:
+    try:
+        connection.request(method, path, body, dict(headers))
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise Unavailable("cli.no_service", socket=place, reason=error) from error
+    finally:
+        connection.close()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("pillarbox", timeout=_TIMEOUT)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket's path."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_TIMEOUT)
+        self.sock.connect(str(self._path))

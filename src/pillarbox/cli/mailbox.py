@@ -1,0 +1,42 @@
+"""pillarbox mailbox: mailboxes that mail leaves from."""
+
+from pathlib import Path
+
+import click
+
+from pillarbox.cli import show
+from pillarbox.cli.local import Api
+from pillarbox.cli.options import json_option, service_options
+
+
+@click.group()
+def command() -> None:
+    """Mailboxes that mail leaves from."""
+
+
+@command.command()
+@click.argument("address")
+@click.option("--app", required=True, help="Name of the app registration that may send as it.")
+@json_option
+@service_options
+def add(
+    address: str, app: str, as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]
+) -> None:
+    """Add a mailbox."""
+    added = Api(socket, config, settings).post("/api/v1/mailboxes", {"address": address, "app": app})
+    if as_json:
+        show.as_json(added)
+    else:
+        click.echo(f"Added the mailbox {added['address']}.")
+
+
+@command.command("list")
+@json_option
+@service_options
+def list_mailboxes(as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]) -> None:
+    """List the mailboxes."""
+    found = Api(socket, config, settings).get("/api/v1/mailboxes")["data"]
+    if as_json:
+        show.as_json(found)
+    else:
+        show.table(found, ["address", "app"], empty="No mailbox yet: `pillarbox mailbox add ADDRESS --app NAME`")

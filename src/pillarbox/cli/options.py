@@ -1,0 +1,81 @@
+"""Options that several commands share, and how settings and secrets are read."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pillarbox.core.errors import ConfigError, InvalidInput
+from pillarbox.core.places import ENV_PREFIX, find_settings_file
+from pillarbox.core.vault import Secret
+
+if TYPE_CHECKING:
+    from pillarbox.core.settings import Loaded
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def settings_options(command: _Command) -> _Command:
+    """--config and --set."""
+    command = click.option(
+        "settings",
+        "--set",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help="Set a setting, such as --set smtp.listen=127.0.0.1:2525; may be repeated.",
+    )(command)
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        help="Settings file; otherwise PILLARBOX_CONFIG, ~/.config/pillarbox/pillarbox.toml, "
+        "/etc/pillarbox/pillarbox.toml.",
+    )(command)
+
+
+def service_options(command: _Command) -> _Command:
+    """--socket and the settings, for commands that a running service answers."""
+    return click.option("--socket", type=click.Path(path_type=Path), help="Local socket of the service to ask.")(
+        settings_options(command)
+    )
+
+
+def json_option(command: _Command) -> _Command:
+    """--json."""
+    return click.option("as_json", "--json", is_flag=True, help="Print JSON, for scripts.")(command)
+
+
+def load_settings(config: Path | None, settings: tuple[str, ...]) -> "Loaded":
+    """The settings that the options name. Raises ConfigError."""
+    from pillarbox.core.settings import load
+
+    flags = dict(_pair(setting) for setting in settings)
+    return load(config or find_settings_file(os.environ), os.environ, flags)
+
+
+def _pair(setting: str) -> tuple[str, str]:
+    key, equals, value = setting.partition("=")
+    if not equals:
+        raise click.UsageError(f"--set takes KEY=VALUE, not {setting!r}")
+    return key, value
+
+
+def read_secret(what: str, variable: str) -> Secret:
+    """A secret from PILLARBOX_<variable>, from the file that PILLARBOX_<variable>_FILE names, or typed unseen.
+
+    Raises InvalidInput where none is given and nobody can be asked; secrets are never arguments.
+    """
+    name = ENV_PREFIX + variable
+    if value := os.environ.get(name):
+        return Secret(value)
+    if file := os.environ.get(name + "_FILE"):
+        try:
+            return Secret(Path(file).read_text("utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise ConfigError("config.unreadable_file", file=f"{file} (named by {name}_FILE)", reason=reason) from error
+    if sys.stdin.isatty():
+        return Secret(click.prompt(what, hide_input=True))
+    raise InvalidInput("cli.secret_expected", what=what, variable=name)

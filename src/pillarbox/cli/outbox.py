@@ -1,0 +1,129 @@
+"""pillarbox outbox: where messages are, and what a person does with them."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pillarbox.cli import show
+from pillarbox.cli.local import Api
+from pillarbox.cli.options import json_option, service_options
+from pillarbox.core.mail import State
+
+
+@click.group()
+def command() -> None:
+    """Messages: where they are, and send again or give up."""
+
+
+@command.command("list")
+@click.option("--state", type=click.Choice([state.value for state in State]), help="Only those in this state.")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many.")
+@click.option("--before", help="Only those older than this queue id.")
+@json_option
+@service_options
+def list_messages(
+    state: str | None,
+    limit: int,
+    before: str | None,
+    as_json: bool,
+    socket: Path | None,
+    config: Path | None,
+    settings: tuple[str, ...],
+) -> None:
+    """List messages, newest first."""
+    found = Api(socket, config, settings).get("/api/v1/sends", state=state, before=before, limit=limit)["data"]
+    if as_json:
+        show.as_json(found)
+        return
+    rows = [{**one, "accepted": show.moment(one["created_at"]), "why": one["reason"]} for one in found]
+    show.table(
+        rows,
+        ["id", "state", "accepted", "sender", "recipients", "size", "why"],
+        empty="The outbox has no such message.",
+    )
+
+
+@command.command("show")
+@click.argument("queue_id")
+@json_option
+@service_options
+def show_message(
+    queue_id: str, as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]
+) -> None:
+    """Show a message and everything that was tried."""
+    trace = Api(socket, config, settings).get(f"/api/v1/sends/{queue_id}")
+    if as_json:
+        show.as_json(trace)
+        return
+    _print_message(trace["message"])
+    for attempt in trace["attempts"]:
+        _print_attempt(attempt)
+
+
+@command.command()
+@click.argument("queue_ids", metavar="QUEUE_ID...", nargs=-1, required=True)
+@json_option
+@service_options
+def retry(
+    queue_ids: tuple[str, ...], as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]
+) -> None:
+    """Send messages again, now."""
+    _act(Api(socket, config, settings), queue_ids, "retry", as_json)
+
+
+@command.command()
+@click.argument("queue_ids", metavar="QUEUE_ID...", nargs=-1, required=True)
+@json_option
+@service_options
+def cancel(
+    queue_ids: tuple[str, ...], as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]
+) -> None:
+    """Do not send messages any more."""
+    _act(Api(socket, config, settings), queue_ids, "cancel", as_json)
+
+
+def _act(api: Api, queue_ids: tuple[str, ...], verb: str, as_json: bool) -> None:
+    done = [api.post(f"/api/v1/sends/{queue_id}:{verb}") for queue_id in queue_ids]
+    if as_json:
+        show.as_json(done)
+        return
+    for message in done:
+        click.echo(f"{message['id']} {message['state']}")
+
+
+def _print_message(message: dict[str, Any]) -> None:
+    show.fields(
+        [
+            ("Message", message["id"]),
+            ("State", message["state"]),
+            ("Why", message["reason"]),
+            ("Cure", message["cure"]),
+            ("Accepted", show.moment(message["created_at"])),
+            ("Next attempt", show.moment(message["due_at"]) if message["state"] == "deferred" else ""),
+            ("Submitter", message["submitter"]),
+            ("Mailbox", message["mailbox"]),
+            ("Sender", message["sender"] or "<>"),
+            ("Recipients", message["recipients"]),
+            ("Size", message["size"]),
+            ("Message-ID", message["message_id"]),
+            ("Request-id", message["request_id"]),
+        ]
+    )
+
+
+def _print_attempt(attempt: dict[str, Any]) -> None:
+    seconds = attempt["ended_at"] - attempt["started_at"]
+    words = [
+        f"Attempt {attempt['number']}",
+        show.moment(attempt["started_at"]),
+        attempt["verdict"],
+        f"HTTP {attempt['http_status']}" if attempt["http_status"] else "",
+        attempt["code"],
+        f"{seconds:.2f} s",
+        f"request-id {attempt['request_id']}" if attempt["request_id"] else "",
+    ]
+    click.echo("  ".join(word for word in words if word))
+    for note in [attempt["reason"], *attempt["notes"]]:
+        if note:
+            show.fields([("", note)])

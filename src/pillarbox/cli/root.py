@@ -1,0 +1,69 @@
+"""The root command: finds the file of a noun when it is used, and turns errors into one line and an exit code."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from pillarbox import __version__
+from pillarbox.core.errors import PillarboxError
+
+COMMANDS: Final = {
+    "app": "App registrations in Entra ID.",
+    "config": "The settings: show them, check them.",
+    "demo": "See it work: emulator, gateway and a legacy application.",
+    "emulator": "Run the emulator of Entra ID and Graph mail.",
+    "mailbox": "Mailboxes that mail leaves from.",
+    "outbox": "Messages: where they are, and send again or give up.",
+    "send": "Send a message.",
+    "serve": "Run the gateway.",
+    "submitter": "Printers and programs that hand in mail.",
+}
+
+
+class _Lazy(click.Group):
+    """A group whose commands lie in files of their names."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"pillarbox.cli.{name}").command
+        return command
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        # From the table, so that help imports nothing.
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pillarbox", message="%(prog)s %(version)s")
+def root() -> None:
+    """Pillarbox: mail in by SMTP, out through Microsoft Graph."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line; return its exit code (docs/reference/commands.md)."""
+    try:
+        result = root.main(list(arguments), prog_name="pillarbox", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except PillarboxError as error:
+        print(f"pillarbox: {error.sentence} {error.cure}".rstrip(), file=sys.stderr)
+        return error.entry.exit
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # `pillarbox outbox list | head`: the reader has enough. Nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,99 @@
+"""pillarbox send: hand in a message as the operator of this installation."""
+
+import mimetypes
+import sys
+import time
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pillarbox.cli import show
+from pillarbox.cli.local import Api
+from pillarbox.cli.options import json_option, service_options
+
+_SETTLED = ("sent", "failed", "held", "uncertain", "canceled", "bounced")
+
+
+@click.command()
+@click.option("--from", "sender", help="Sender; its mailbox must be known (`pillarbox mailbox list`).")
+@click.option("recipients", "--to", multiple=True, help="Recipient; may be repeated.")
+@click.option("--cc", multiple=True, help="Copy; may be repeated.")
+@click.option("--subject", default="", help="Subject.")
+@click.option("--text", help="The text; - reads it from standard input.")
+@click.option("attachments", "--attach", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True)
+@click.option(
+    "--file", type=click.File("rb"), help="Send this message (RFC 5322) as it is instead; - is standard input."
+)
+@click.option("--wait", type=click.FloatRange(0), default=0, help="Wait up to so many seconds until it is sent.")
+@json_option
+@service_options
+def command(
+    sender: str | None,
+    recipients: tuple[str, ...],
+    cc: tuple[str, ...],
+    subject: str,
+    text: str | None,
+    attachments: tuple[Path, ...],
+    file: Any,
+    wait: float,
+    as_json: bool,
+    socket: Path | None,
+    config: Path | None,
+    settings: tuple[str, ...],
+) -> int:
+    """Send a message.
+
+    With --file the sender and the recipients are those of its headers, unless --from and --to say otherwise.
+    """
+    if file is None and (sender is None or not recipients or text is None):
+        raise click.UsageError("--from, --to and --text are needed, or --file")
+    mime = file.read() if file is not None else _compose(sender or "", recipients, cc, subject, text or "", attachments)
+    query = [("sender", sender)] if sender is not None else []
+    query += [("recipient", address) for address in (*recipients, *cc)]
+    api = Api(socket, config, settings)
+    queued = api.post_message("/api/v1/sends", mime, query)
+    message = _wait(api, queued["id"], wait) if wait else queued
+    if as_json:
+        show.as_json(message)
+    else:
+        click.echo(f"{message['id']} {message['state']} {message.get('reason', '')}".rstrip())
+    return {"held": 6, "failed": 1, "canceled": 1}.get(
+        message["state"], 75 if wait and message["state"] != "sent" else 0
+    )
+
+
+def _compose(
+    sender: str,
+    recipients: tuple[str, ...],
+    cc: tuple[str, ...],
+    subject: str,
+    text: str,
+    attachments: tuple[Path, ...],
+) -> bytes:
+    message = EmailMessage(policy=SMTP)
+    try:
+        message["From"] = sender
+        message["To"] = ", ".join(recipients)
+        if cc:
+            message["Cc"] = ", ".join(cc)
+        message["Subject"] = subject
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    message.set_content(sys.stdin.read() if text == "-" else text)
+    for path in attachments:
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        main, _, sub = kind.partition("/")
+        message.add_attachment(path.read_bytes(), maintype=main, subtype=sub, filename=path.name)
+    return message.as_bytes()
+
+
+def _wait(api: Api, queue_id: str, seconds: float) -> Any:
+    deadline = time.monotonic() + seconds
+    while True:
+        message = api.get(f"/api/v1/sends/{queue_id}")["message"]
+        if message["state"] in _SETTLED or time.monotonic() >= deadline:
+            return message
+        time.sleep(0.1)  # noqa: TID251 - a person waits at the terminal

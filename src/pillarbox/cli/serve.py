@@ -1,0 +1,60 @@
+"""pillarbox serve: run the gateway until it is told to stop."""
+
+import asyncio
+import gc
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+import uvloop
+
+from pillarbox.cli import show
+from pillarbox.cli.options import json_option, load_settings, settings_options
+from pillarbox.core.errors import Unavailable
+from pillarbox.core.settings import Settings
+from pillarbox.gateway import Gateway
+
+
+@click.command()
+@json_option
+@settings_options
+def command(as_json: bool, config: Path | None, settings: tuple[str, ...]) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C. With --json, one line says the addresses when all is ready."""
+    loaded = load_settings(config, settings).settings
+    uvloop.run(_serve(loaded, as_json))
+
+
+async def _serve(settings: Settings, as_json: bool) -> None:
+    gateway = Gateway(settings, os.environ)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await gateway.open()
+    try:
+        await gateway.start()
+        _announce(gateway, as_json)
+        await _until(stop, gateway)
+    finally:
+        await gateway.stop()
+
+
+def _announce(gateway: Gateway, as_json: bool) -> None:
+    if as_json:
+        ready = {"event": "ready", "smtp": gateway.smtp_address, "socket": str(gateway.settings.socket)}
+        show.as_json({**ready, "pid": os.getpid()})
+    # What was made while starting lives as long as the process: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+
+
+async def _until(stop: asyncio.Event, gateway: Gateway) -> None:
+    """Until a signal, or until the store cannot be written any more. Raises Unavailable then."""
+    assert gateway.died is not None
+    stopping = asyncio.create_task(stop.wait())
+    waiting: set[asyncio.Future[Any]] = {stopping, gateway.died}
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if gateway.died.done():
+        raise Unavailable("store.failed", reason=gateway.died.result())

@@ -1,0 +1,57 @@
+"""How results are printed: a table for people, tab-separated lines for pipes, JSON for scripts."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+
+def as_json(value: object) -> None:
+    """One JSON document."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
+    """The columns of the rows; `empty` says what to do next where there are none."""
+    cells = [[_text(row.get(column)) for column in columns] for row in rows]
+    if not sys.stdout.isatty():
+        for line in cells:
+            click.echo("\t".join(line))
+    elif not cells:
+        click.echo(empty)
+    else:
+        _rich_table(columns, cells)
+
+
+def fields(pairs: Iterable[tuple[str, Any]]) -> None:
+    """Names and values, one a line; empty ones are left out."""
+    for name, value in pairs:
+        if value not in (None, "", []):
+            click.echo(f"{name + ':':<14} {_text(value)}")
+
+
+def moment(seconds: float | None) -> str:
+    """A time as people read it, in UTC."""
+    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        drawn.add_column(column.replace("_", " "), overflow="fold")
+    for line in cells:
+        drawn.add_row(*(Text(cell) for cell in line))
+    Console().print(drawn)
+
+
+def _text(value: Any) -> str:
+    """A cell without control characters: what a sender wrote must not steer the terminal."""
+    text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    return "".join(c if c.isprintable() else "?" for c in text)

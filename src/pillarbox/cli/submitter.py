@@ -1,0 +1,65 @@
+"""pillarbox submitter: printers and programs that hand in mail."""
+
+import os
+from pathlib import Path
+
+import click
+
+from pillarbox.cli import show
+from pillarbox.cli.local import Api
+from pillarbox.cli.options import json_option, read_secret, service_options
+from pillarbox.core.places import ENV_PREFIX
+
+_VARIABLE = "SUBMITTER_PASSWORD"
+
+
+@click.group()
+def command() -> None:
+    """Printers and programs that hand in mail."""
+
+
+@command.command()
+@click.argument("name")
+@click.option("mailboxes", "--mailbox", multiple=True, required=True, help="Mailbox it sends from; may be repeated.")
+@click.option("senders", "--sender", multiple=True, help="Further sender address; leaves from the first mailbox.")
+@json_option
+@service_options
+def add(
+    name: str,
+    mailboxes: tuple[str, ...],
+    senders: tuple[str, ...],
+    as_json: bool,
+    socket: Path | None,
+    config: Path | None,
+    settings: tuple[str, ...],
+) -> None:
+    """Add a submitter and show its new password, once.
+
+    To keep a password that the device has already, set PILLARBOX_SUBMITTER_PASSWORD or
+    PILLARBOX_SUBMITTER_PASSWORD_FILE.
+    """
+    new: dict[str, object] = {"name": name, "mailboxes": mailboxes, "senders": senders}
+    if f"{ENV_PREFIX}{_VARIABLE}" in os.environ or f"{ENV_PREFIX}{_VARIABLE}_FILE" in os.environ:
+        new["password"] = read_secret("Password", _VARIABLE).reveal()
+    added = Api(socket, config, settings).post("/api/v1/submitters", new)
+    if as_json:
+        show.as_json(added)
+        return
+    click.echo(f"Added the submitter {added['name']}. It may send as {', '.join(added['senders'])}.")
+    if added["password"]:
+        click.echo(f"Password (shown only now): {added['password']}")
+
+
+@command.command("list")
+@json_option
+@service_options
+def list_submitters(as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]) -> None:
+    """List the submitters."""
+    found = Api(socket, config, settings).get("/api/v1/submitters")["data"]
+    if as_json:
+        show.as_json([{"name": one["name"], "senders": one["senders"]} for one in found])
+        return
+    rows = [{"name": one["name"], "may_send_as": list(one["senders"])} for one in found]
+    show.table(
+        rows, ["name", "may_send_as"], empty="No submitter yet: `pillarbox submitter add NAME --mailbox ADDRESS`"
+    )
