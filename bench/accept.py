@@ -1,0 +1,40 @@
+"""Accepted messages a second and CPU per message to a durable 250, beside aiosmtpd with the same writer."""
+
+import statistics
+import tempfile
+from pathlib import Path
+
+from bench.door import SENDER
+from bench.processes import Load, running, spread, submit
+
+CONNECTIONS = 8
+FULL = 0.9
+
+
+async def run(rounds: int, messages: int) -> None:
+    """Print the figures, rounds interleaved."""
+    print(f"accept: 10 KB mails, {CONNECTIONS} kept connections with AUTH, durable outbox, {rounds} x {messages} messages")
+    loads: dict[str, list[Load]] = {"pillarbox": [], "aiosmtpd": []}
+    cpu: dict[str, list[float]] = {"pillarbox": [], "aiosmtpd": []}
+    for _ in range(rounds):
+        for kind in loads:
+            load, per_message = await _round(kind, messages)
+            loads[kind].append(load)
+            cpu[kind].append(per_message)
+    for kind, results in loads.items():
+        busy = statistics.median(load.own_core for load in results)
+        rate = spread([load.rate for load in results], 0) if busy < FULL else "not shown (load generator full)"
+        print(f"  {kind:10} accepted/s {rate}   CPU ms/message {spread(cpu[kind], 3)}   load generator {busy:.0%} of a core")
+    ratio = [ours / theirs for ours, theirs in zip(cpu["pillarbox"], cpu["aiosmtpd"], strict=True)]
+    print(f"  CPU per message, pillarbox / aiosmtpd: {spread(ratio, 2)}")
+
+
+async def _round(kind: str, messages: int) -> tuple[Load, float]:
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        async with running(["bench.door", kind, name], {}, folder / "log") as door:
+            login = ("bench", door.ready["password"])
+            await submit(door.ready["smtp"], login, SENDER, 200, CONNECTIONS)
+            before = door.cpu()
+            load = await submit(door.ready["smtp"], login, SENDER, messages, CONNECTIONS)
+            return load, (door.cpu() - before) / messages * 1000

@@ -1,0 +1,123 @@
+"""A certificate authority and a server certificate for localhost, made at run time.
+
+Microsoft's client libraries refuse an http authority, so the emulator must speak TLS, and strictly correct TLS:
+Python 3.13 verifies with VERIFY_X509_STRICT (RFC 5280 extensions are demanded).
+"""
+
+import datetime
+import ipaddress
+import os
+import ssl
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+NAMES = ("localhost",)
+ADDRESSES = ("127.0.0.1", "::1")
+LIFE = datetime.timedelta(days=30)
+SKEW = datetime.timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """The CA that clients must trust, and what the server shows; all PEM."""
+
+    ca: bytes
+    server: bytes
+    server_key: bytes = field(repr=False)
+
+    @classmethod
+    def make(cls, names: tuple[str, ...] = NAMES, addresses: tuple[str, ...] = ADDRESSES) -> "Certificates":
+        """Make a new CA (its key is forgotten at once) and one server certificate for these names and addresses."""
+        ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+        ca = _ca(ca_key)
+        server = _leaf(ca, ca_key, server_key, names, addresses)
+        return cls(_pem(ca), _pem(server), _key_pem(server_key))
+
+    def server_context(self) -> ssl.SSLContext:
+        """The context of the listening side."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # The ssl module loads keys from files only: this one is ours alone and lives for two lines.
+        handle, path = tempfile.mkstemp(suffix=".pem")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(self.server + self.server_key)
+            context.load_cert_chain(path)
+        finally:
+            Path(path).unlink()
+        return context
+
+
+def _ca(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Pillarbox emulator CA (for tests only)")])
+    usage = _usage(key_cert_sign=True, crl_sign=True)
+    builder = _builder(name, name, key.public_key(), key.public_key(), usage, path_length=0)
+    return builder.sign(key, hashes.SHA256())
+
+
+def _leaf(
+    ca: x509.Certificate,
+    ca_key: ec.EllipticCurvePrivateKey,
+    key: ec.EllipticCurvePrivateKey,
+    names: tuple[str, ...],
+    addresses: tuple[str, ...],
+) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+    alternatives: list[x509.GeneralName] = [x509.DNSName(each) for each in names]
+    alternatives += [x509.IPAddress(ipaddress.ip_address(each)) for each in addresses]
+    usage = _usage(digital_signature=True)
+    builder = _builder(name, ca.subject, key.public_key(), ca_key.public_key(), usage, path_length=None)
+    builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    return builder.sign(ca_key, hashes.SHA256())
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    issuer_key: ec.EllipticCurvePublicKey,
+    usage: x509.KeyUsage,
+    path_length: int | None,
+) -> x509.CertificateBuilder:
+    # Real time, whatever clock the emulator runs by: the peers that verify it have real clocks.
+    now = datetime.datetime.now(datetime.UTC)
+    authority = path_length is not None
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
+    builder = (
+        builder.serial_number(x509.random_serial_number()).not_valid_before(now - SKEW).not_valid_after(now + LIFE)
+    )
+    builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=path_length), critical=True)
+    builder = builder.add_extension(usage, critical=True)
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    return builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
+
+
+def _usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        key_cert_sign=key_cert_sign,
+        crl_sign=crl_sign,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

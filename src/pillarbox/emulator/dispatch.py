@@ -1,0 +1,91 @@
+"""Which service answers a request, and the fault rules that stand between service and client."""
+
+import asyncio
+import contextlib
+from typing import Protocol
+
+from pillarbox.emulator.control import PREFIX, Control
+from pillarbox.emulator.faults import Fault, Faults, Traits
+from pillarbox.emulator.http import Answer, Call
+from pillarbox.emulator.ledger import Ledger
+from pillarbox.emulator.tokens import Tokens
+
+GRAPH_VERSIONS = ("v1.0", "beta")
+CUT = 0
+"""The status under which the ledger counts connections that were cut."""
+
+
+class Service(Protocol):
+    """Entra or Graph."""
+
+    def answer(self, call: Call) -> Answer:
+        """The true answer; refusals are answers too."""
+        ...
+
+    def strike(self, call: Call, fault: Fault) -> Answer:
+        """The refusal that a rule wants, in the service's own envelope."""
+        ...
+
+    def template(self, call: Call) -> str | None:
+        """The path with its variable parts named, None if it is not emulated."""
+        ...
+
+    def traits(self, call: Call) -> Traits:
+        """What fault rules can look at."""
+        ...
+
+
+class Dispatcher:
+    """Finds the service, lets the fault rules strike, and counts."""
+
+    def __init__(
+        self, graph: Service, entra: Service, control: Control, faults: Faults, ledger: Ledger, tokens: Tokens
+    ) -> None:
+        self._graph, self._entra, self._control = graph, entra, control
+        self._faults, self._ledger, self._tokens = faults, ledger, tokens
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """End all delays now."""
+        self._stopping.set()
+
+    async def answer(self, call: Call) -> Answer | None:
+        """The answer to any request, None for a connection that is to be cut."""
+        first = call.segments[0].lower() if call.segments else ""
+        if first == PREFIX:
+            return self._control.answer(call)
+        service = self._graph if first in GRAPH_VERSIONS else self._entra
+        answer = await self._answer(call, service)
+        self._ledger.requests[f"{call.method} {service.template(call) or 'unknown'}"] += 1
+        self._ledger.answers[answer.status if answer else CUT] += 1
+        return answer
+
+    async def _answer(self, call: Call, service: Service) -> Answer | None:
+        fault = self._faults.hit(service.traits(call)) if self._faults else None
+        if fault is None:
+            return service.answer(call)
+        if fault.when == "before":
+            await self._prepare(fault)
+            return _struck(call, service, fault) if fault.answers else service.answer(call)
+        answer = service.answer(call)
+        if answer.status >= 400:
+            return answer
+        await self._prepare(fault)
+        if fault.status and fault.status < 400:
+            return Answer(fault.status, answer.body, answer.headers | fault.answer_headers(call.now))
+        return _struck(call, service, fault) if fault.answers else answer
+
+    async def _prepare(self, fault: Fault) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(fault.delay):
+                await self._stopping.wait()
+        if fault.revoke_tokens:
+            self._tokens.revoke_all()
+
+
+def _struck(call: Call, service: Service, fault: Fault) -> Answer | None:
+    if fault.cut:
+        return None
+    answer = service.strike(call, fault)
+    answer.headers |= fault.answer_headers(call.now)
+    return answer

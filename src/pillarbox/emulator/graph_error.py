@@ -1,0 +1,79 @@
+"""Graph's refusals: status, code and text (facts 3.2), as an exception inside and as the JSON envelope outside."""
+
+import time
+from collections.abc import Mapping
+
+from pillarbox.emulator.http import Answer, Call
+
+# Status and text by code, where one of our services or a fault rule names only the code.
+TEXTS: dict[str, tuple[int, str]] = {
+    "ApplicationThrottled": (429, "Application is over its MailboxConcurrency limit."),
+    "Authorization_RequestDenied": (403, "Insufficient privileges to complete the operation."),
+    "CommandConcurrencyLimitReached": (429, "Too many commands in parallel."),
+    "ErrorAccessDenied": (403, "Access is denied. Check credentials and try again."),
+    "ErrorExceededMessageLimit": (400, "The daily message quota of the account is used up."),
+    "ErrorInternalServerError": (500, "An internal server error occurred. The operation failed."),
+    "ErrorInvalidRecipients": (400, "At least one recipient is not valid."),
+    "ErrorItemNotFound": (404, "The specified object was not found in the store."),
+    "ErrorMailboxStoreUnavailable": (503, "The mailbox database is temporarily unavailable."),
+    "ErrorMimeContentInvalid": (400, "The MIME content is invalid."),
+    "ErrorMimeContentInvalidBase64String": (400, "Invalid base64 string for MIME content."),
+    "ErrorSendAsDenied": (
+        403,
+        "The user account which was used to submit this request does not have the right to send mail on behalf of the "
+        "specified sending account.",
+    ),
+    "ErrorServerBusy": (503, "The server is busy."),
+    "ErrorTimeoutExpired": (504, "The operation timed out."),
+    "GatewayTimeout": (504, "The upstream server did not answer in time."),
+    "InefficientFilter": (400, "The restriction or sort order is too complex for this operation."),
+    "InvalidAuthenticationToken": (401, "Access token is empty."),
+    "InvalidInternetMessageHeaderCollection": (
+        400,
+        "Maximum number of headers in one message should be less than or equal to 5.",
+    ),
+    "MailboxNotEnabledForRESTAPI": (404, "The mailbox is either inactive, soft-deleted, or is hosted on-premise."),
+    "RequestEntityTooLarge": (413, "The request is larger than 4 MB."),
+    "TooManyRequests": (429, "Too many requests."),
+    "UnknownError": (500, ""),
+    "UnsupportedMediaType": (415, "The content type of the request is not supported."),
+    "serviceNotAvailable": (503, "The service is temporarily unavailable."),
+}
+BY_STATUS = {
+    400: "BadRequest",
+    401: "InvalidAuthenticationToken",
+    403: "ErrorAccessDenied",
+    404: "ErrorItemNotFound",
+    413: "RequestEntityTooLarge",
+    429: "ApplicationThrottled",
+    500: "UnknownError",
+    503: "ErrorServerBusy",
+    504: "GatewayTimeout",
+}
+
+
+class GraphError(Exception):
+    """A request that Graph refuses; status and text come from TEXTS unless given."""
+
+    def __init__(
+        self, code: str, text: str | None = None, status: int | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        known_status, known_text = TEXTS.get(code, (400, ""))
+        super().__init__(code, text)
+        self.code = code
+        self.text = known_text if text is None else text
+        self.status = status or known_status
+        self.headers = dict(headers or {})
+
+
+def refusal(call: Call, error: GraphError) -> Answer:
+    """The JSON envelope, with `innerError` as live answers have it."""
+    inner = {
+        "date": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(call.now)),
+        "request-id": call.request_id,
+        "client-request-id": call.client_request_id or call.request_id,
+    }
+    body = {"error": {"code": error.code, "message": error.text, "innerError": inner}}
+    answer = Answer.json(body, error.status, error.headers)
+    answer.code = error.code
+    return answer

@@ -1,0 +1,85 @@
+"""The ledger: what was accepted, in order, and how often what was asked. It only grows, until it is cleared."""
+
+import base64
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from pillarbox.emulator.mime import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One accepted mail. `time` in seconds since 1970, `size` in bytes; `raw` is None when bytes are not kept."""
+
+    sequence: int
+    time: float
+    tenant: str
+    user_id: str
+    mailbox: str
+    request_id: str
+    client_request_id: str | None
+    app_id: str
+    recipients: list[str]
+    message_id: str | None
+    size: int
+    sha256: str
+    headers: Headers = field(repr=False)
+    raw: bytes | None = field(repr=False)
+
+    def as_json(self, *, with_bytes: bool = False) -> dict[str, Any]:
+        """The entry for JSON; the bytes only on demand, in base64."""
+        shown = {name: getattr(self, name) for name in self.__slots__ if name != "raw"}
+        if with_bytes:
+            shown["raw"] = None if self.raw is None else base64.b64encode(self.raw).decode()
+        return shown
+
+
+class Ledger:
+    """Entries of all accepted mails, and counters.
+
+    `requests` counts by method and template ("POST /v1.0/users/{id}/sendMail"), `answers` by status, `tokens` by
+    outcome ("issued", or an AADSTS code). Answers that a fault rule made count like others.
+    """
+
+    def __init__(self, *, keep_bytes: bool = True) -> None:
+        self.keep_bytes = keep_bytes
+        self.clear()
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def token_requests(self) -> int:
+        """How many requests the token endpoints got."""
+        return self.tokens.total()
+
+    def add(self, mime: bytes, *, time: float, **facts: Any) -> Entry:
+        """Note an accepted mail; `facts` are the other fields of Entry."""
+        digest = hashlib.sha256(mime).hexdigest()
+        raw = mime if self.keep_bytes else None
+        entry = Entry(len(self.entries) + 1, time, size=len(mime), sha256=digest, raw=raw, **facts)
+        self.entries.append(entry)
+        return entry
+
+    def after(self, sequence: int) -> list[Entry]:
+        """The entries with a higher sequence number."""
+        return self.entries[max(sequence, 0) :]
+
+    def clear(self) -> None:
+        """Forget everything, counters too."""
+        self.entries: list[Entry] = []
+        self.requests: Counter[str] = Counter()
+        self.answers: Counter[int] = Counter()
+        self.tokens: Counter[str] = Counter()
+
+    def stats(self) -> dict[str, Any]:
+        """The counters for JSON."""
+        return {
+            "accepted": len(self.entries),
+            "requests": dict(self.requests),
+            "answers": {str(status): count for status, count in self.answers.items()},
+            "tokens": dict(self.tokens),
+            "token_requests": self.token_requests,
+        }

@@ -1,0 +1,81 @@
+"""The header block of a mail, read cheaply and changed without touching any other byte."""
+
+import re
+from collections.abc import Callable, Iterator
+from email.utils import getaddresses
+
+HEADER = re.compile(rb"^([!-9;-~]+)[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)", re.MULTILINE)
+FOLD = re.compile(rb"\r?\n(?=[ \t])")
+END = re.compile(rb"\r?\n\r?\n")
+PLAIN = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+")
+
+MAX_HEADERS = 256 * 1024
+"""Only so much of a header block, in bytes, is looked at."""
+
+DROPPED = frozenset((b"auto-submitted", b"precedence", b"return-path"))
+
+Headers = tuple[tuple[str, str], ...]
+
+
+def headers_of(mime: bytes) -> Headers:
+    """All headers in order as (name, unfolded value); bytes that are not UTF-8 become surrogates (PEP 383)."""
+    return tuple(
+        (match[1].decode("ascii"), FOLD.sub(b"", match[2]).strip().decode("utf-8", "surrogateescape"))
+        for match in HEADER.finditer(header_block(mime))
+    )
+
+
+def header_block(mime: bytes) -> bytes:
+    """The bytes before the first empty line, at most MAX_HEADERS of them."""
+    if mime.startswith((b"\r\n", b"\n")):
+        return b""
+    end = END.search(mime, 0, MAX_HEADERS)
+    return mime[: end.start() if end else MAX_HEADERS]
+
+
+def header(headers: Headers, name: str) -> str | None:
+    """The value of the first header of that name, or None."""
+    name = name.lower()
+    return next((value for each, value in headers if each.lower() == name), None)
+
+
+def addresses(headers: Headers, *names: str) -> list[str]:
+    """The bare addresses in all headers of these names, in order, each once (RFC 5322 section 3.4)."""
+    found = {address.casefold(): address for _, address in mailboxes(headers, *names)}
+    return list(found.values())
+
+
+def mailboxes(headers: Headers, *names: str) -> Iterator[tuple[str, str]]:
+    """The (display name, address) pairs in all headers of these names (lower case), in order."""
+    for name, value in headers:
+        if name.lower() in names:
+            yield from _mailboxes(value)
+
+
+def without(mime: bytes, *names: bytes) -> bytes:
+    """The same mail without the headers of these names (lower case); every other byte is kept."""
+    return _dropping(mime, lambda name: name in names)
+
+
+def without_foreign(mime: bytes) -> bytes:
+    """The same mail without the headers that Graph is reported to drop in MIME mode (facts 0.8)."""
+    return _dropping(mime, lambda name: name in DROPPED or name.startswith(b"list-"))
+
+
+def _dropping(mime: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
+    block = header_block(mime)
+    spans = [match.span() for match in HEADER.finditer(mime, 0, len(block) + 2) if unwanted(match[1].lower())]
+    if not spans:
+        return mime
+    kept, at = [], 0
+    for start, end in spans:
+        kept.append(mime[at:start])
+        at = end
+    return b"".join([*kept, mime[at:]])
+
+
+def _mailboxes(value: str) -> Iterator[tuple[str, str]]:
+    if "@" in value and PLAIN.fullmatch(value):
+        yield "", value  # By far the most common form; getaddresses takes 30 microseconds for it.
+        return
+    yield from (pair for pair in getaddresses([value]) if pair[1])

@@ -1,0 +1,52 @@
+"""Discovery documents: they lead back to the host that was asked."""
+
+import pytest
+
+from pillarbox.emulator import Emulator
+from pillarbox.emulator.seed import Seed
+from tests.unit.emulator.conftest import Client
+
+
+async def test_configuration_of_a_tenant_by_domain(client: Client, emulator: Emulator, planted: Seed) -> None:
+    found = (await client.request("GET", "/Contoso.example/v2.0/.well-known/openid-configuration")).json
+    assert found["issuer"] == f"{emulator.url}/{planted.tenant.id}/v2.0"
+    assert found["token_endpoint"] == f"{emulator.url}/{planted.tenant.id}/oauth2/v2.0/token"
+
+
+async def test_addresses_follow_the_host_header(client: Client) -> None:
+    path = "/common/v2.0/.well-known/openid-configuration"
+    found = (await client.request("GET", path, headers={"Host": "login.contoso.example"})).json
+    assert found["jwks_uri"] == "https://login.contoso.example/common/discovery/v2.0/keys"
+    assert found["issuer"] == "https://login.contoso.example/{tenantid}/v2.0"
+
+
+async def test_an_unknown_tenant_has_no_configuration(client: Client) -> None:
+    found = await client.request("GET", "/fabrikam.example/v2.0/.well-known/openid-configuration")
+    assert (found.status, found.json["error_codes"]) == (400, [90002])
+
+
+@pytest.mark.parametrize("path", ["/common/discovery/v2.0/keys", "/common/discovery/keys", "/discovery/keys"])
+async def test_keys_are_public_halves(client: Client, path: str) -> None:
+    (key,) = (await client.request("GET", path)).json["keys"]
+    assert key.keys() == {"kty", "use", "kid", "x5t", "n", "e", "issuer"}
+
+
+def instance_of(endpoint: str) -> str:
+    return f"/common/discovery/instance?api-version=1.1&authorization_endpoint={endpoint}"
+
+
+async def test_instance_discovery_knows_the_own_host(client: Client, emulator: Emulator, planted: Seed) -> None:
+    endpoint = f"{emulator.url}/{planted.tenant.id}/oauth2/v2.0/authorize"
+    found = (await client.request("GET", instance_of(endpoint))).json
+    expected = f"{emulator.url}/{planted.tenant.id}/v2.0/.well-known/openid-configuration"
+    assert found["tenant_discovery_endpoint"] == expected
+
+
+async def test_instance_discovery_refuses_foreign_hosts(client: Client) -> None:
+    found = await client.request("GET", instance_of("https://login.evil.example/common"))
+    assert found.json["error_codes"] == [50049]
+
+
+async def test_instance_discovery_needs_an_endpoint(client: Client) -> None:
+    found = await client.request("GET", "/common/discovery/instance")
+    assert found.json["error_codes"] == [900144]
