@@ -13,7 +13,8 @@ FULL = 0.9
 
 async def run(rounds: int, messages: int) -> None:
     """Print the figures, rounds interleaved."""
-    print(f"accept: 10 KB mails, {CONNECTIONS} kept connections with AUTH, durable outbox, {rounds} x {messages} messages")
+    setup = f"{CONNECTIONS} kept connections with AUTH, durable outbox, {rounds} x {messages} messages"
+    print(f"accept: 10 KB mails, {setup}")
     loads: dict[str, list[Load]] = {"pillarbox": [], "aiosmtpd": []}
     cpu: dict[str, list[float]] = {"pillarbox": [], "aiosmtpd": []}
     for _ in range(rounds):
@@ -24,7 +25,8 @@ async def run(rounds: int, messages: int) -> None:
     for kind, results in loads.items():
         busy = statistics.median(load.own_core for load in results)
         rate = spread([load.rate for load in results], 0) if busy < FULL else "not shown (load generator full)"
-        print(f"  {kind:10} accepted/s {rate}   CPU ms/message {spread(cpu[kind], 3)}   load generator {busy:.0%} of a core")
+        spent = spread(cpu[kind], 3)
+        print(f"  {kind:10} accepted/s {rate}   CPU ms/message {spent}   load generator {busy:.0%} of a core")
     ratio = [ours / theirs for ours, theirs in zip(cpu["pillarbox"], cpu["aiosmtpd"], strict=True)]
     print(f"  CPU per message, pillarbox / aiosmtpd: {spread(ratio, 2)}")
 

@@ -75,7 +75,7 @@ async def _aiosmtpd(gateway: Gateway, _folder: Path) -> tuple[str, int]:
         0,
     )
     host, port = server.sockets[0].getsockname()
-    return host, port
+    return str(host), int(port)
 
 
 async def main() -> None:

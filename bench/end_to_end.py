@@ -31,7 +31,8 @@ class Result:
 
 async def run(rounds: int, messages: int) -> None:
     """Print the figures."""
-    print(f"end to end: 10 KB mails, {CONNECTIONS} kept connections, {len(USERS)} mailboxes x 3, {rounds} x {messages} messages")
+    setup = f"{CONNECTIONS} kept connections, {len(USERS)} mailboxes x 3, {rounds} x {messages} messages"
+    print(f"end to end: 10 KB mails, {setup}")
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         async with running(["pillarbox", "emulator", "--json", "--discard"], {}, folder / "emulator.log") as emulator:
@@ -78,7 +79,7 @@ async def _round(gateway: Process, emulator: Process, login: tuple[str, str], me
     goal = await _arrived(emulator) + messages
     began, before, emulator_before = time.perf_counter(), gateway.cpu(), emulator.cpu()
     load = await submit(gateway.ready["smtp"], login, senders, messages, CONNECTIONS)
-    while await _arrived(emulator) < goal:
+    while await _arrived(emulator) < goal:  # noqa: ASYNC110 - another process, which is not to be disturbed more
         await asyncio.sleep(0.05)
     seconds = time.perf_counter() - began
     await asyncio.sleep(0.3)
@@ -98,5 +99,3 @@ async def _arrived(emulator: Process) -> int:
             return int(json.load(answer)["accepted"])
 
     return await asyncio.to_thread(ask)
-
-

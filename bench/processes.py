@@ -48,7 +48,7 @@ async def running(arguments: Sequence[str], environ: Mapping[str, str], log: Pat
     assert process.stdout is not None
     line = await process.stdout.readline()
     if not line:
-        raise RuntimeError(f"{arguments} did not start: {log.read_text()}")
+        raise RuntimeError(f"{arguments} did not start; see {log}")
     try:
         yield Process(process.pid, json.loads(line))
     finally:

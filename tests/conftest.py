@@ -18,7 +18,7 @@ from pillarbox.core.accounts import Submitter
 from pillarbox.core.mail import Envelope
 from pillarbox.core.settings import Settings, load
 from pillarbox.core.vault import Secret
-from pillarbox.emulator import Certificates, Emulator, SigningKey, seed
+from pillarbox.emulator import App, Certificates, Emulator, SigningKey, seed
 from pillarbox.emulator.seed import Seed
 from pillarbox.gateway import Gateway
 from pillarbox.store.database import Row
@@ -152,9 +152,9 @@ class House:
     log: Log
     passwords: dict[str, str] = field(default_factory=dict)
 
-    async def furnish(self, *addresses: str) -> Submitter:
-        """An app registration, mailboxes, and the submitter `printer` that may use them."""
-        app = self.microsoft.seed.apps[0]
+    async def furnish(self, *addresses: str, app: App | None = None) -> Submitter:
+        """An app registration (Mail gateway), mailboxes, and the submitter `printer` that may use them."""
+        app = app or self.microsoft.seed.gateway
         secret = Secret(self.microsoft.seed.secrets[app.client_id])
         await apps.add(self.gateway.accounts, "contoso", self.microsoft.seed.tenant.id, app.client_id, secret)
         for address in addresses:
@@ -195,7 +195,10 @@ def house_settings(folder: Path, more: dict[str, str]) -> Settings:
         "smtp.listen": "127.0.0.1:0",
         "smtp.hostname": "gateway.contoso.example",
     }
-    return load(None, {}, base | more).settings
+    flags = base | more
+    # A secret is never a flag.
+    environ = {"PILLARBOX_MICROSOFT__PROXY": flags.pop("microsoft.proxy", "")}
+    return load(None, environ, flags).settings
 
 
 @pytest.fixture
@@ -203,10 +206,16 @@ async def make_house(tmp_path: Path, microsoft: Microsoft) -> AsyncIterator[Make
     """Make gateways that are stopped at the end; further settings and arguments of Gateway as keywords."""
     made: list[Gateway] = []
 
-    async def make(settings: dict[str, str] | None = None, *, start: bool = True, **arguments: Any) -> House:
+    async def make(
+        settings: dict[str, str] | None = None,
+        *,
+        start: bool = True,
+        environ: dict[str, str] | None = None,
+        **arguments: Any,
+    ) -> House:
         log = Log()
         given = house_settings(tmp_path, microsoft.settings | (settings or {}))
-        gateway = Gateway(given, {}, hash_cost=CHEAP_HASH, log_file=log, **arguments)
+        gateway = Gateway(given, environ or {}, hash_cost=CHEAP_HASH, log_file=log, **arguments)
         await gateway.open()
         made.append(gateway)
         if start:

@@ -16,7 +16,8 @@ from typing import TextIO
 from fastapi import FastAPI
 
 from pillarbox.access.submitters import DEFAULT_COST, HashCost, Submitters
-from pillarbox.core import tls
+from pillarbox.core import catalogue, tls
+from pillarbox.core.accounts import AppRegistration
 from pillarbox.core.errors import ConfigError
 from pillarbox.core.log import Logger, make_logger
 from pillarbox.core.mail import Clock
@@ -26,10 +27,12 @@ from pillarbox.delivery import senders
 from pillarbox.delivery.submission import Submission
 from pillarbox.endpoints.api import app as api
 from pillarbox.store.accounts import Accounts
-from pillarbox.store.outbox import Outbox
+from pillarbox.store.outbox import INTERRUPTED, Outbox
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 
 STORE = "pillarbox.db"
+MASTER_KEY = "master.key"
+_MASTER_KEY_ORIGIN = "PILLARBOX_MASTER_KEY (or the file that PILLARBOX_MASTER_KEY_FILE names)"
 
 
 class Gateway:
@@ -94,6 +97,7 @@ class Gateway:
                 submitters=self.submitters,
                 submission=self.submission,
                 wake=self.wake,
+                forget_tokens=self._forget_tokens,
                 smtp_address=lambda: self.smtp_address,
                 log=self.log,
             )
@@ -101,14 +105,21 @@ class Gateway:
 
     async def _master_key(self, folder: Path) -> bytes:
         if self.settings.master_key:
-            return parse_master_key(self.settings.master_key.reveal(), "PILLARBOX_MASTER_KEY")
+            return parse_master_key(
+                self.settings.master_key.reveal(),
+                _MASTER_KEY_ORIGIN,
+            )
         # A store that holds sealed values and has lost its key must not get a new one.
         sealed = bool(await self.database.read("credential_any"))
-        return read_master_key(folder / "master.key", make=None if sealed else self._random)
+        return read_master_key(folder / MASTER_KEY, make=None if sealed else self._random)
 
     def wake(self, mailbox_id: int) -> None:
         """Something of this mailbox is due; without a running service it waits for one."""
         self._wake(mailbox_id)
+
+    def _forget_tokens(self, app: AppRegistration) -> None:
+        if self._running is not None:
+            self._running.tokens.forget(app)
 
     def _store_died(self, error: BaseException) -> None:
         if self.died is not None and not self.died.done():
@@ -127,11 +138,12 @@ class Gateway:
         self.log.info("service.ready", smtp=self.smtp_address, socket=str(self.settings.socket), pid=os.getpid())
 
     async def stop(self) -> None:
-        """Finish what is in flight and close everything."""
+        """Finish what is in flight and close everything; a second call does nothing."""
         if self._running is not None:
             self.log.info("service.stopping")
             await self._running.stop()
             self.log.info("service.stopped", sent=self._running.worker.sent)
+            self._running = None
         self.submitters.close()
         await self.database.close()
 
@@ -181,10 +193,8 @@ class _Running:
         self._work: asyncio.Task[None] | None = None
 
     def _certificate(self, hostname: str, now: float) -> tuple[Path, Path]:
-        cert, key = self._settings.smtp.tls_cert_file, self._settings.smtp.tls_key_file
-        if cert is not None:
-            return cert, key or cert
-        return tls.self_made_certificate(self._settings.state_dir, hostname, now)
+        given = certificate_files(self._settings)
+        return given or tls.self_made_certificate(self._settings.state_dir, hostname, now)
 
     async def start(self) -> None:
         gateway = self._gateway
@@ -201,10 +211,8 @@ class _Running:
         self._work = asyncio.create_task(self.worker.run(), name="worker")
 
     async def _tell_interrupted(self) -> None:
-        interrupted = await self._gateway.outbox.recover(
-            "Pillarbox was stopped hard while this message was being sent: Microsoft may have it or not.",
-            "Look into Sent Items of the mailbox; if it is not there, send it again by `pillarbox outbox retry`.",
-        )
+        words = catalogue.entry(INTERRUPTED)
+        interrupted = await self._gateway.outbox.recover(words.sentence, words.cure)
         for queue_id in interrupted:
             self._gateway.log.warning("mail.interrupted", id=queue_id)
 
@@ -217,6 +225,29 @@ class _Running:
         await self.local.stop()
         await self.graph.close()
         self.tokens.close()
+
+
+def check(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Everything that can be found wrong without starting or changing anything. Raises ConfigError."""
+    settings.microsoft.addresses()
+    tls.outbound(settings.microsoft.ca_file, settings.microsoft.proxy.reveal(), environ).ssl_context()
+    parse_address("smtp.listen", settings.smtp.listen)
+    if files := certificate_files(settings):
+        tls.server_context(*files)
+    if settings.state_dir.exists():
+        _check_writable(settings.state_dir)
+    if settings.master_key:
+        parse_master_key(settings.master_key.reveal(), _MASTER_KEY_ORIGIN)
+    elif (key_file := settings.state_dir / MASTER_KEY).exists():
+        read_master_key(key_file, make=None)
+
+
+def certificate_files(settings: Settings) -> tuple[Path, Path] | None:
+    """Certificate and key that were set; a file may hold both. Raises ConfigError for a key alone."""
+    cert, key = settings.smtp.tls_cert_file, settings.smtp.tls_key_file
+    if cert is None and key is not None:
+        raise ConfigError("config.key_without_certificate")
+    return (cert, key or cert) if cert is not None else None
 
 
 def parse_address(key: str, text: str) -> tuple[str, int]:
@@ -233,6 +264,12 @@ def _state_folder(folder: Path) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError("config.state_dir", path=folder, reason=error.strerror) from error
+    _check_writable(folder)
+    return folder
+
+
+def _check_writable(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ConfigError("config.state_dir", path=folder, reason="it is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError("config.state_dir", path=folder, reason="it is not writable")
-    return folder

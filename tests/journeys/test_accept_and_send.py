@@ -1,6 +1,8 @@
 """A message that is accepted leaves through Graph: the whole way by a Python call."""
 
-from tests.conftest import House
+import time
+
+from tests.conftest import House, MakeHouse
 
 MAIL = b"From: scanner@contoso.example\r\nTo: alice@contoso.example\r\nSubject: scan\r\n\r\npage 1\r\n"
 
@@ -26,3 +28,42 @@ async def test_many_messages_share_one_token(house: House) -> None:
     for queue_id in ids:
         await house.settled(queue_id)
     assert len(house.log.lines("token.fetched")) == 1
+
+
+async def _refused_then_consented(house: House) -> str:
+    """A message that was held for want of consent, which was given since."""
+    app = house.microsoft.seed.unconsented
+    await house.furnish("scanner@contoso.example", app=app)
+    queue_id = await house.accept(MAIL, "alice@contoso.example")
+    assert (await house.settled(queue_id, "held"))["code"] == "ErrorAccessDenied"
+    house.microsoft.emulator.world.consent(app, "Mail.Send")
+    return queue_id
+
+
+async def test_consent_given_later_counts_with_the_next_retry(make_house: MakeHouse) -> None:
+    ahead = [0.0]
+    house = await make_house(clock=lambda: time.time() + ahead[0])
+    queue_id = await _refused_then_consented(house)
+    ahead[0] = 61
+    await house.gateway.outbox.retry(queue_id)
+    house.gateway.wake(1)
+    await house.settled(queue_id)
+    assert len(house.log.lines("token.fetched")) == 2
+
+
+async def test_consent_given_later_counts_after_a_restart(make_house: MakeHouse) -> None:
+    house = await make_house()
+    queue_id = await _refused_then_consented(house)
+    await house.gateway.stop()
+    again = await make_house()
+    await again.gateway.outbox.retry(queue_id)
+    again.gateway.wake(1)
+    await again.settled(queue_id)
+
+
+async def test_refusals_make_no_storm_of_token_requests(make_house: MakeHouse) -> None:
+    house = await make_house()
+    await house.furnish("scanner@contoso.example", app=house.microsoft.seed.unconsented)
+    for queue_id in [await house.accept(MAIL, "alice@contoso.example") for _ in range(8)]:
+        await house.settled(queue_id, "held")
+    assert house.microsoft.emulator.ledger.token_requests == 1

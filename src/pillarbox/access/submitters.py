@@ -20,7 +20,7 @@ import argon2
 from pillarbox.core.accounts import Mailbox, Submitter
 from pillarbox.core.errors import AuthenticationFailed, Conflict, InvalidInput, NotFound
 from pillarbox.core.headers import address_key
-from pillarbox.core.mail import Clock
+from pillarbox.core.mail import Clock, is_address
 from pillarbox.core.vault import Secret
 from pillarbox.store.accounts import Accounts
 
@@ -74,13 +74,23 @@ class Submitters:
         boxes = [await self._mailbox(address) for address in mailboxes]
         if not boxes:
             raise InvalidInput("submitter.no_sender")
+        for sender in senders:
+            if not is_address(sender):
+                raise InvalidInput("mailbox.bad_address", address=sender)
         secret = password or Secret(secrets.token_urlsafe(18))
-        allowed = [(box.address, box) for box in boxes] + [(sender, boxes[0]) for sender in senders]
+        allowed = {address_key(sender): (sender, boxes[0]) for sender in senders}
+        allowed |= {address_key(box.address): (box.address, box) for box in boxes}
         digest = await self._in_thread(self._hasher.hash, secret.reveal())
-        submitter = await self._accounts.add_submitter(name, digest, dict(allowed).items())
+        submitter = await self._accounts.add_submitter(name, digest, allowed.values())
         if submitter is None:
             raise Conflict("submitter.exists", name=name)
         return submitter, secret
+
+    async def remove(self, name: str) -> None:
+        """Forget a submitter: its next login fails. Raises NotFound."""
+        if not await self._accounts.remove_submitter(name):
+            raise NotFound("submitter.not_found", name=name)
+        self._remembered = {key: entry for key, entry in self._remembered.items() if entry[1].name != name}
 
     async def authenticate(self, name: str, password: Secret) -> Submitter:
         """The submitter of this name and password. Raises AuthenticationFailed, after the same time for every name."""

@@ -17,19 +17,31 @@ async def add(accounts: Accounts, name: str, tenant_id: str, client_id: str, sec
 
     A client secret that has the form of a GUID is the secret's ID: the mistake behind most AADSTS7000215.
     """
-    tenant_id, client_id, pasted = tenant_id.strip(), client_id.strip(), secret.reveal().strip()
+    tenant_id, client_id = tenant_id.strip(), client_id.strip()
     if not _GUID.fullmatch(client_id):
         raise InvalidInput("app.bad_client_id", value=client_id)
     if not (_GUID.fullmatch(tenant_id) or _DOMAIN.fullmatch(tenant_id)):
         raise InvalidInput("app.bad_tenant_id", value=tenant_id)
+    app = await accounts.add_app(name, tenant_id, client_id, _pasted(secret))
+    if app is None:
+        raise Conflict("app.exists", name=name)
+    return app
+
+
+async def renew_secret(accounts: Accounts, name: str, secret: Secret) -> AppRegistration:
+    """Keep a new client secret in the place of one that was wrong or ends. Raises InvalidInput, NotFound."""
+    app = await get(accounts, name)
+    await accounts.add_secret(app, _pasted(secret))
+    return app
+
+
+def _pasted(secret: Secret) -> Secret:
+    pasted = secret.reveal().strip()
     if not pasted:
         raise InvalidInput("app.no_secret")
     if _GUID.fullmatch(pasted):
         raise InvalidInput("app.secret_is_id")
-    app = await accounts.add_app(name, tenant_id, client_id, Secret(pasted))
-    if app is None:
-        raise Conflict("app.exists", name=name)
-    return app
+    return Secret(pasted)
 
 
 async def get(accounts: Accounts, name: str) -> AppRegistration:

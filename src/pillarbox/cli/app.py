@@ -1,6 +1,7 @@
 """pillarbox app: app registrations."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -41,6 +42,23 @@ def add(
         show.as_json(added)
     else:
         click.echo(f"Added the app registration {added['name']}.")
+
+
+@command.command()
+@click.argument("name")
+@json_option
+@service_options
+def secret(name: str, as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]) -> None:
+    """Give an app registration a new client secret, when the last one was wrong or ends.
+
+    It comes from PILLARBOX_CLIENT_SECRET, from the file that PILLARBOX_CLIENT_SECRET_FILE names, or is asked for.
+    """
+    new = {"client_secret": read_secret("Client secret (its Value)", "CLIENT_SECRET").reveal()}
+    renewed = Api(socket, config, settings).put(f"/api/v1/apps/{quote(name, safe='')}/secret", new)
+    if as_json:
+        show.as_json(renewed)
+    else:
+        click.echo(f"{renewed['name']} has a new secret. `pillarbox outbox retry` sends what is held.")
 
 
 @command.command("list")

@@ -38,15 +38,9 @@ def show_settings(as_json: bool, config: Path | None, settings: tuple[str, ...])
 @settings_options
 def check(as_json: bool, config: Path | None, settings: tuple[str, ...]) -> None:
     """Check everything that can be checked without starting: exit 78 and one line if `serve` would refuse."""
-    from pillarbox.core import tls
-    from pillarbox.gateway import parse_address
+    from pillarbox import gateway
 
-    loaded = load_settings(config, settings).settings
-    loaded.microsoft.addresses()
-    tls.outbound(loaded.microsoft.ca_file, loaded.microsoft.proxy.reveal(), os.environ).ssl_context()
-    parse_address("smtp.listen", loaded.smtp.listen)
-    if loaded.smtp.tls_cert_file is not None:
-        tls.server_context(loaded.smtp.tls_cert_file, loaded.smtp.tls_key_file or loaded.smtp.tls_cert_file)
+    gateway.check(load_settings(config, settings).settings, os.environ)
     if as_json:
         show.as_json({"ok": True})
     else:

@@ -55,6 +55,14 @@ class Api:
         """POST a JSON value."""
         return self._call("POST", path, b"" if value is None else json.dumps(value).encode(), "application/json")
 
+    def put(self, path: str, value: object) -> Any:
+        """PUT a JSON value."""
+        return self._call("PUT", path, json.dumps(value).encode(), "application/json")
+
+    def delete(self, path: str) -> None:
+        """DELETE."""
+        self._call("DELETE", path, b"", "")
+
     def post_message(self, path: str, mime: bytes, query: list[tuple[str, str]]) -> Any:
         """POST a message as it is."""
         return self._call("POST", f"{path}?{urlencode(query)}" if query else path, mime, "message/rfc822")

@@ -126,4 +126,4 @@ def _print_attempt(attempt: dict[str, Any]) -> None:
     click.echo("  ".join(word for word in words if word))
     for note in [attempt["reason"], *attempt["notes"]]:
         if note:
-            show.fields([("", note)])
+            click.echo(f"  {show.plain(note)}")

@@ -49,7 +49,7 @@ def root() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command line; return its exit code (docs/reference/commands.md)."""
+    """Run a command line; return its exit code (docs/reference/errors.md)."""
     try:
         result = root.main(list(arguments), prog_name="pillarbox", standalone_mode=False)
         return result if isinstance(result, int) else 0

@@ -23,7 +23,13 @@ _SETTLED = ("sent", "failed", "held", "uncertain", "canceled", "bounced")
 @click.option("--cc", multiple=True, help="Copy; may be repeated.")
 @click.option("--subject", default="", help="Subject.")
 @click.option("--text", help="The text; - reads it from standard input.")
-@click.option("attachments", "--attach", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True)
+@click.option(
+    "attachments",
+    "--attach",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="File to attach; may be repeated.",
+)
 @click.option(
     "--file", type=click.File("rb"), help="Send this message (RFC 5322) as it is instead; - is standard input."
 )

@@ -51,7 +51,10 @@ def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     Console().print(drawn)
 
 
-def _text(value: Any) -> str:
-    """A cell without control characters: what a sender wrote must not steer the terminal."""
-    text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+def plain(text: str) -> str:
+    """A text without control characters: what a sender wrote must not steer the terminal."""
     return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _text(value: Any) -> str:
+    return plain(", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value))

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -48,6 +49,19 @@ def add(
     click.echo(f"Added the submitter {added['name']}. It may send as {', '.join(added['senders'])}.")
     if added["password"]:
         click.echo(f"Password (shown only now): {added['password']}")
+
+
+@command.command()
+@click.argument("name")
+@json_option
+@service_options
+def remove(name: str, as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]) -> None:
+    """Forget a submitter; what it handed in is still sent."""
+    Api(socket, config, settings).delete(f"/api/v1/submitters/{quote(name, safe='')}")
+    if as_json:
+        show.as_json({"name": name, "removed": True})
+    else:
+        click.echo(f"Removed the submitter {name}.")
 
 
 @command.command("list")

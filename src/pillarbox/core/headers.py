@@ -12,11 +12,15 @@ from pillarbox.core.errors import InvalidInput
 
 MAX_BLOCK: Final = 128 * 1024
 MAX_FIELDS: Final = 1000
+# What we add ourselves to a message that just kept within the caps must not put it beyond them.
+_OUR_BYTES: Final = 4 * 1024
+_OUR_FIELDS: Final = 8
 
 # RFC 5322 section 2.2: printable US-ASCII but the colon; blanks before the colon are obsolete and still met.
 _NAME: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _BARE_CR: Final = re.compile(rb"\r(?!\n)")
+_BLANKS: Final = b" \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +63,14 @@ def canonical(mime: bytes) -> bytes:
     return mime
 
 
-def scan(mime: bytes) -> Block:
+def scan(mime: bytes, *, max_block: int = MAX_BLOCK, max_fields: int = MAX_FIELDS) -> Block:
     """The header block of a canonical message. Raises InvalidInput `mail.header_too_large` beyond the caps."""
     fields: list[Field] = []
     start = 0
     while True:
-        end = mime.find(b"\r\n", start, MAX_BLOCK) + 2
+        end = mime.find(b"\r\n", start, max_block) + 2
         if end == 1:
-            if len(mime) >= MAX_BLOCK:
+            if len(mime) >= max_block:
                 raise _too_large()
             # The last line has no CRLF. A header that the message ends in is no body.
             return Block(tuple(fields), start, start)
@@ -79,7 +83,7 @@ def scan(mime: bytes) -> Block:
             fields.append(Field(match[1].lower(), start, end))
         else:
             return Block(tuple(fields), start, start)
-        if len(fields) > MAX_FIELDS:
+        if len(fields) > max_fields:
             raise _too_large()
         start = end
 
@@ -91,7 +95,7 @@ def _too_large() -> InvalidInput:
 def value(mime: bytes, field: Field) -> bytes:
     """What stands after the colon, unfolded and stripped."""
     raw = mime[field.start : field.end]
-    return raw[raw.index(b":") + 1 :].replace(b"\r\n", b"").strip()
+    return raw[raw.index(b":") + 1 :].replace(b"\r\n", b"").strip(_BLANKS)
 
 
 # ---- addresses
@@ -99,16 +103,20 @@ def value(mime: bytes, field: Field) -> bytes:
 # One entry of an address list, strictly: [phrase] <address> or address, and perhaps one comment behind it. Possessive
 # quantifiers (Python 3.11) keep it linear. What does not match is not kept in a header, whatever it may mean to
 # another parser.
-_ADDRESS: Final = rb'(?:[^\s<>()\[\],;:"\\@]++|"(?:[^"\\\r\n]|\\.)*+")@(?:[^\s<>()\[\],;:"\\@]++|\[[^\s<>\[\]\\]*+\])'
-_PHRASE: Final = rb'(?:"(?:[^"\\]|\\.)*+"|\([^()\\]*+\)|=\?[^?\s]++\?[bBqQ]\?[^?\s]*+\?=|[^"<>,;:()\\\[\]=]++|=)*+'
+# Only blank, tab and fold are white space: to other parsers a form feed is part of the address beside it.
+_ATOM: Final = rb'[^\x00-\x20\x7f<>()\[\],;:"\\@]++'
+_ADDRESS: Final = rb"(?:" + _ATOM + rb'|"(?:[^"\\\r\n]|\\.)*+")@(?:' + _ATOM + rb"|\[[^\x00-\x20\x7f<>\[\]\\]*+\])"
+_PLAIN: Final = rb'[^"<>,;:()\\\[\]=\x00-\x08\x0b\x0c\x0e-\x1f\x7f]++'
+_PHRASE: Final = rb'(?:"(?:[^"\\]|\\.)*+"|\([^()\\]*+\)|=\?[^?\s]++\?[bBqQ]\?[^?\s]*+\?=|' + _PLAIN + rb"|=)*+"
 _ENTRY: Final = re.compile(
-    rb"\s*(?:(?P<phrase>" + _PHRASE + rb")<\s*(?P<angle>" + _ADDRESS + rb")\s*>|(?P<bare>" + _ADDRESS + rb"))"
-    rb"\s*(?:\([^()\\]*+\)\s*)?(?=[,;]|\Z)",
+    rb"[ \t\r\n]*+(?:(?P<phrase>" + _PHRASE + rb")<[ \t\r\n]*+(?P<angle>" + _ADDRESS + rb")[ \t\r\n]*+>"
+    rb"|(?P<bare>" + _ADDRESS + rb"))[ \t\r\n]*+(?:\([^()\\]*+\)[ \t\r\n]*+)?(?=[,;]|\Z)",
     re.DOTALL,
 )
-_GROUP: Final = re.compile(rb'\s*[^"<>@,;:()\\\[\]]*+:')
-_QUOTED: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"')
-_LOOKS_LIKE_ADDRESS: Final = re.compile(rb"[^\s<>,;]++@[^\s<>,;]++|[^\s<>,;@]++@[^\s<>,;@]++")
+_GROUP: Final = re.compile(rb'[^"<>@,;:()\\\[\]\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*+:')
+# On one line: some parsers end a quoted string at a fold, and read an address behind it.
+_QUOTED: Final = re.compile(rb'"(?:[^"\\\r\n]|\\[^\r\n])*+"')
+_BETWEEN_WORDS: Final = re.compile(rb"[\s<>,;]++")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,20 +138,23 @@ def entries(addresses: bytes) -> Iterator[Entry]:
             position = group.end()
             continue
         if match := _ENTRY.match(addresses, position):
-            yield Entry(match[0].strip(), tuple(_addresses_of(match)))
+            yield Entry(match[0].strip(_BLANKS), _addresses_of(match))
             position = match.end() + 1
             continue
         end = _next_separator(addresses, position)
-        if text := addresses[position:end].strip():
+        if text := addresses[position:end].strip(_BLANKS):
             yield Entry(text, ())
         position = end + 1
 
 
-def _addresses_of(match: re.Match[bytes]) -> Iterator[str]:
-    yield _text(match["angle"] or match["bare"])
+def _addresses_of(match: re.Match[bytes]) -> tuple[str, ...]:
     # `a@x <b@x>`: which of the two another parser takes is not ours to guess.
     phrase = _QUOTED.sub(b"", match["phrase"] or b"")
-    yield from (_text(found) for found in _LOOKS_LIKE_ADDRESS.findall(phrase))
+    found = [match["angle"] or match["bare"], *(word for word in _BETWEEN_WORDS.split(phrase) if b"@" in word)]
+    try:
+        return tuple(address.decode("utf-8") for address in found)
+    except UnicodeDecodeError:
+        return ()
 
 
 def _next_separator(addresses: bytes, position: int) -> int:
@@ -152,18 +163,32 @@ def _next_separator(addresses: bytes, position: int) -> int:
 
 
 def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
+    # Bytes that are no UTF-8 become no surrogates: neither the store, nor JSON, nor a log could write those.
+    return raw.decode("utf-8", "replace")
 
 
 def address_key(address: str) -> str:
-    """An address as it is compared: without case (as Exchange does), an international domain in its ASCII form."""
+    """An address as it is compared: without case (as Exchange does), an international domain in its ASCII form.
+
+    Two addresses that may be two mailboxes never have one key: letters of which only Unicode's folding makes others
+    (the Kelvin sign, the sharp s) stay what they are, also in domains, where IDNA 2003 and 2008 disagree on them.
+    """
     local, _, domain = address.rpartition("@")
-    if not domain.isascii():
+    if not domain.isascii() and _DISPUTED.isdisjoint(domain):
         try:
             domain = domain.encode("idna").decode("ascii")
         except UnicodeError:
             pass
-    return f"{local}@{domain}".casefold()
+    return _lower(f"{local}@{domain}")
+
+
+_DISPUTED: Final = frozenset("ßẞς\u200c\u200d")
+
+
+def _lower(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    return "".join(small if (small := letter.lower()).upper() == letter else letter for letter in text)
 
 
 # ---- edits
@@ -190,7 +215,7 @@ def address_to(mime: bytes, recipients: Collection[str]) -> Addressed:
     A Bcc that came is removed. Entries of To and Cc that are not recipients, or that cannot be understood, are taken
     out. Recipients that stand in no header go into one new Bcc. Everything else stays as it came, byte for byte.
     """
-    block = scan(mime)
+    block = scan(mime, max_block=MAX_BLOCK + _OUR_BYTES, max_fields=MAX_FIELDS + _OUR_FIELDS)
     wanted = {address_key(recipient): recipient for recipient in recipients}
     seen: set[str] = set()
     removed: list[str] = []
@@ -212,7 +237,7 @@ def _filtered(field: bytes, wanted: Collection[str], seen: set[str], removed: li
     colon = field.index(b":") + 1
     kept: list[bytes] = []
     changed = False
-    for entry in entries(field[colon:].strip()):
+    for entry in entries(field[colon:].strip(_BLANKS)):
         keys = {address_key(address) for address in entry.addresses}
         if keys and keys <= set(wanted):
             kept.append(entry.text)

@@ -18,12 +18,13 @@ Logger = FilteringBoundLogger
 EVENTS: Final[Mapping[str, str]] = {
     "service.ready": "The doors are open: their addresses, the socket, the process id.",
     "service.stopping": "A signal came: nothing new is taken, what is in flight is finished.",
-    "service.stopped": "The service has ended: how many messages it took and sent.",
+    "service.stopped": "The service has ended: how many messages it sent.",
     "smtp.auth": "A submitter came in at the SMTP door.",
     "smtp.refused": "The SMTP door refused a login or a command: address, command, reply.",
     "mail.accepted": "A message is in the outbox: id, submitter, sender, recipients, size, seconds for the commit.",
-    "mail.attempt": "One attempt ended: id, number, verdict, HTTP status, code, request-id, seconds.",
-    "mail.final": "A message came to a state in which it stays until a person acts, or for ever: id, state, delay.",
+    "mail.attempt": "One attempt ended: id, number, verdict, Microsoft's reply and request-id, seconds.",
+    "mail.final": "A message came to a state in which it stays until a person acts, or for ever: id, state, submitter, "
+    "sender, recipients, size, delay (seconds since it was accepted), reply, request-id.",
     "mail.interrupted": "After a crash: whether Microsoft took this message is not known.",
     "token.fetched": "A new access token came from Entra ID: app registration, seconds it lives.",
     "mailbox.paused": "Microsoft asked us to wait for this mailbox: seconds.",

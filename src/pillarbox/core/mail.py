@@ -19,7 +19,10 @@ _MAILBOX: Final = re.compile(rf"({_LOCAL})@({_DOMAIN})")
 def is_address(text: str) -> bool:
     """Whether this is a mail address within the lengths of RFC 5321 section 4.5.3.1 (octets)."""
     match = _MAILBOX.fullmatch(text)
-    return match is not None and len(match[1].encode()) <= 64 and len(match[2].encode()) <= 255
+    try:
+        return match is not None and len(match[1].encode()) <= 64 and len(match[2].encode()) <= 255
+    except UnicodeEncodeError:
+        return False  # Python's stand-ins for bytes that are no UTF-8
 
 
 class State(StrEnum):

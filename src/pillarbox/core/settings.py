@@ -29,7 +29,7 @@ SecretText = Annotated[
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
 class Smtp(_Section):
@@ -41,7 +41,11 @@ class Smtp(_Section):
         None, description="Certificate chain (PEM) for STARTTLS; without one a self-made certificate is used."
     )
     tls_key_file: Path | None = Field(None, description="Private key (PEM) of the certificate.")
-    max_size: int = Field(36_700_160, gt=0, description="Largest message taken, in bytes.")
+    max_size: int = Field(
+        2_900_000,
+        gt=0,
+        description="Largest message taken, in bytes. Graph takes 4 MB at once, and base64 makes 4 bytes of 3.",
+    )
     max_recipients: int = Field(500, gt=0, description="Most recipients of one message.")
     timeout: float = Field(300, gt=0, description="Seconds that a client may stay silent before it is disconnected.")
 
@@ -116,7 +120,8 @@ class Settings(_Section):
     )
     socket: Path = Field(
         default_factory=lambda: default_socket(os.environ),
-        description="Local socket of the service; commands find it there, or by `--socket` or `PILLARBOX_SOCKET`.",
+        description="Local socket of the service. Commands do not read the settings to find it: where it is not the "
+        "default, say PILLARBOX_SOCKET or `--socket`.",
     )
     master_key: SecretText = Field(
         Secret(""),
@@ -179,7 +184,7 @@ def _file_layer(file: Path) -> _Layer:
 
 def _environment_layer(environ: Mapping[str, str]) -> _Layer:
     layer: dict[str, tuple[Any, str]] = {}
-    secrets = {key for key, field in describe() if field.annotation is Secret}
+    secrets = _secrets()
     known = {key for key, _ in describe()}
     for variable, value in sorted(environ.items()):
         key = variable.removeprefix(ENV_PREFIX).lower().replace("__", ".")
@@ -194,7 +199,14 @@ def _environment_layer(environ: Mapping[str, str]) -> _Layer:
 
 
 def _flag_layer(flags: Mapping[str, str]) -> _Layer:
+    if shown := next((key for key in flags if key in _secrets()), None):
+        # Everybody on the machine can read the arguments of a process.
+        raise ConfigError("config.secret_as_flag", key=shown, variable=ENV_PREFIX + shown.upper().replace(".", "__"))
     return {key: (value, f"--set {key}") for key, value in flags.items()}
+
+
+def _secrets() -> set[str]:
+    return {key for key, field in describe() if field.annotation is Secret}
 
 
 def _read_secret(file: Path, variable: str) -> str:
@@ -225,7 +237,8 @@ def _put(values: dict[str, Any], key: str, value: Any, origin: str) -> None:
 def _config_error(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
-    place = next((origin for name, origin in origins.items() if name == key or name.startswith(key + ".")), "settings")
+    below = (origin for name, origin in origins.items() if name.startswith(key + "."))
+    place = origins.get(key) or next(below, "settings")
     if first["type"] == "extra_forbidden":
         return ConfigError("config.unknown_key", place=place, key=key)
     return ConfigError("config.wrong_value", place=place, key=key, reason=first["msg"])

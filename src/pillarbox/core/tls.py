@@ -53,10 +53,31 @@ class Outbound:
 
 
 def outbound(ca_file: Path | None, proxy: str, environ: Mapping[str, str]) -> Outbound:
-    """The policy from the settings, and HTTPS_PROXY and NO_PROXY where the settings name no proxy."""
+    """The policy from the settings, and HTTPS_PROXY and NO_PROXY where the settings name no proxy.
+
+    Raises ConfigError for what is no address of an HTTP proxy; it is not shown, as it may hold a password.
+    """
     either = {name: environ.get(name) or environ.get(name.lower()) or "" for name in ("HTTPS_PROXY", "NO_PROXY")}
     rules = tuple(rule.strip().lower() for rule in either["NO_PROXY"].split(",") if rule.strip())
-    return Outbound(ca_file or Path(certifi.where()), proxy, either["HTTPS_PROXY"], rules)
+    return Outbound(
+        ca_file or Path(certifi.where()),
+        _proxy_url(proxy, "settings", "microsoft.proxy"),
+        _proxy_url(either["HTTPS_PROXY"], "environment", "HTTPS_PROXY"),
+        rules,
+    )
+
+
+def _proxy_url(text: str, place: str, key: str) -> str:
+    """The proxy's address with its scheme, as `proxy:3128` is commonly written."""
+    url = text if "://" in text or not text else f"http://{text}"
+    try:
+        parts = urlsplit(url)
+        good = not url or (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+    except ValueError:
+        good = False
+    if not good:
+        raise ConfigError("config.wrong_value", place=place, key=key, reason="it is not http://HOST:PORT")
+    return url
 
 
 def is_loopback(host: str) -> bool:

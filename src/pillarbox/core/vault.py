@@ -74,7 +74,7 @@ class Vault:
             raise ConfigError("vault.wrong_key")
         try:
             return self._cipher.decrypt(nonce, ciphertext, header + bound_to.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: cut off within the nonce
             raise ConfigError("vault.damaged", place=bound_to) from None
 
 
@@ -91,9 +91,12 @@ def read_master_key(path: Path, *, make: Callable[[int], bytes] | None = os.uran
     except FileNotFoundError:
         if make is None:
             raise ConfigError("vault.key_missing", path=path) from None
-        return _write_new_key(path, make(KEY_BYTES))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError("config.unreadable_file", file=path, reason=_reason(error)) from error
+    try:
+        return _write_new_key(path, make(KEY_BYTES))
+    except OSError as error:
+        raise ConfigError("config.state_dir", path=path.parent, reason=_reason(error)) from error
 
 
 def parse_master_key(text: str, origin: object) -> bytes:

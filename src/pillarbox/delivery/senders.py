@@ -16,9 +16,7 @@ def mailbox_for(submitter: Submitter, sender: str) -> Mailbox:
     The null sender leaves from the submitter's first mailbox; its From header is checked like any other.
     Raises Forbidden `mail.sender_not_allowed`.
     """
-    if not sender:
-        return next(iter(submitter.senders.values()))
-    mailbox = submitter.senders.get(address_key(sender))
+    mailbox = submitter.senders.get(address_key(sender)) if sender else next(iter(submitter.senders.values()), None)
     if mailbox is None:
         raise Forbidden("mail.sender_not_allowed", submitter=submitter.name, sender=sender)
     return mailbox

@@ -1,5 +1,6 @@
 """Transports: the ways out. Each makes one attempt and says in an Outcome what Microsoft's answer means."""
 
+import datetime
 import email.utils
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,9 +8,9 @@ from typing import Protocol
 
 from pillarbox.core import catalogue, headers
 from pillarbox.core.accounts import Mailbox
-from pillarbox.core.errors import ConfigError, PillarboxError
+from pillarbox.core.errors import ConfigError, InvalidInput, PillarboxError, Unavailable
 from pillarbox.core.mail import Clock, Outcome, Verdict
-from pillarbox.entra.tokens import TokenRefused, Tokens, TokenUnavailable
+from pillarbox.entra.tokens import TokenRefused, Tokens
 from pillarbox.graph import mail
 from pillarbox.graph.client import Answer, AnswerLost, GraphClient, Unreachable, Untrusted
 from pillarbox.store.outbox import Claimed
@@ -41,28 +42,34 @@ class GraphTransport:
 
     async def send(self, message: Claimed, mailbox: Mailbox, body: AsyncIterator[bytes]) -> Report:
         """See `Transport.send`."""
-        addressed = headers.address_to(b"".join([part async for part in body]), message.envelope.recipients)
-        notes = tuple(f"taken out of the header, as not in the envelope: {entry}" for entry in addressed.removed)
+        notes: tuple[str, ...] = ()
         try:
+            addressed = headers.address_to(b"".join([part async for part in body]), message.envelope.recipients)
+            notes = tuple(catalogue.sentence("mail.recipient_removed", entry=entry) for entry in addressed.removed)
             answer = await mail.send_mime(
                 self.client,
                 mailbox.address,
                 addressed.mime,
                 lambda rejected: self.tokens.app_token(mailbox.app, rejected),
             )
-        except (TokenUnavailable, Unreachable) as error:
+        except (Unavailable, Unreachable) as error:
+            # No token, no connection, or the store cannot be read: nothing has been sent.
             return Report(_failed(Verdict.RETRY, error), notes)
+        except InvalidInput as error:
+            return Report(_failed(Verdict.REFUSED, error), notes)
         except (TokenRefused, Untrusted, ConfigError) as error:
             return Report(_failed(Verdict.BROKEN, error), notes)
         except AnswerLost as error:
-            return Report(_failed(Verdict.UNCERTAIN, error), notes)
+            lost = Outcome(Verdict.UNCERTAIN, error.code, error.sentence, _cure(Verdict.UNCERTAIN, error.code))
+            return Report(lost, notes)
+        if answer.status == 403:
+            await self.tokens.doubt(mailbox.app)
         return Report(judge(answer, self.clock(), self.retry_after_default), notes)
 
 
 def judge(answer: Answer, now: float, retry_after_default: float) -> Outcome:
     """What an answer of sendMail means. Pure. The table stands in docs/explanation/flow.md."""
     code, text = answer.error()
-    explanation = catalogue.explain_graph(code)
     retry_after = None
     match answer.status:
         case 202:
@@ -81,11 +88,13 @@ def judge(answer: Answer, now: float, retry_after_default: float) -> Outcome:
             verdict = Verdict.REFUSED
         case _:
             verdict = Verdict.UNCERTAIN
+    if verdict is Verdict.SENT:
+        return Outcome(verdict, http_status=answer.status, request_id=answer.request_id)
     return Outcome(
         verdict,
-        code=code or ("" if verdict is Verdict.SENT else f"http_{answer.status}"),
-        text=text or ("" if verdict is Verdict.SENT else f"Graph answered with status {answer.status}."),
-        cure=explanation.remedy if explanation and verdict is not Verdict.SENT else "",
+        code=code or f"http_{answer.status}",
+        text=text or catalogue.sentence("microsoft.answer", status=answer.status),
+        cure=_cure(verdict, code),
         http_status=answer.status,
         request_id=answer.request_id,
         retry_after=retry_after,
@@ -93,19 +102,28 @@ def judge(answer: Answer, now: float, retry_after_default: float) -> Outcome:
     )
 
 
+def _cure(verdict: Verdict, code: str) -> str:
+    if verdict is Verdict.UNCERTAIN:
+        return catalogue.entry("microsoft.uncertain").cure
+    explanation = catalogue.explain_graph(code)
+    return explanation.remedy if explanation else catalogue.entry("microsoft.answer").cure
+
+
 def seconds_of(retry_after: str, now: float) -> float:
     """The wait that a Retry-After header asks for: seconds, also with decimals, or an HTTP date (RFC 9110 10.2.3).
 
-    Never negative; a value that is neither counts as a minute.
+    At least a second, also where the date is past for our clock, and at most a day; what is neither is a minute.
     """
     try:
         wait = float(retry_after)
     except ValueError:
         try:
-            wait = email.utils.parsedate_to_datetime(retry_after).timestamp() - now
-        except ValueError:
+            date = email.utils.parsedate_to_datetime(retry_after)
+            # HTTP dates are GMT, also in the old form that does not say so.
+            wait = (date if date.tzinfo else date.replace(tzinfo=datetime.UTC)).timestamp() - now
+        except (ValueError, OverflowError, TypeError):
             wait = 60.0
-    return min(max(wait, 0.0), 24 * 3600.0) if wait == wait else 60.0
+    return min(max(wait, 1.0), 24 * 3600.0) if wait == wait else 60.0
 
 
 def _failed(verdict: Verdict, error: PillarboxError) -> Outcome:

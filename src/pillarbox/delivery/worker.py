@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
+from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.log import Logger
@@ -22,15 +23,23 @@ from pillarbox.store.outbox import Claimed, Outbox
 _T = TypeVar("_T")
 _LOOK_AGAIN: Final = 60.0
 """Seconds after which the outbox is looked through even if nothing was heard of."""
-_STORE_PAUSE: Final = 5.0
-"""Seconds that a lane waits when the store cannot be used."""
 
 
 class Worker:
-    """Sends what the outbox holds. `run` it as a task; `stop` finishes what is in flight."""
+    """Sends what the outbox holds. `run` it as a task; `stop` finishes what is in flight.
+
+    `store_pause` is how many seconds it waits when the store cannot be used.
+    """
 
     def __init__(
-        self, outbox: Outbox, accounts: Accounts, transport: Transport, clock: Clock, log: Logger, per_mailbox: int
+        self,
+        outbox: Outbox,
+        accounts: Accounts,
+        transport: Transport,
+        clock: Clock,
+        log: Logger,
+        per_mailbox: int,
+        store_pause: float = 5.0,
     ) -> None:
         self._outbox = outbox
         self._accounts = accounts
@@ -38,6 +47,7 @@ class Worker:
         self._clock = clock
         self._log = log
         self._per_mailbox = per_mailbox
+        self._store_pause = store_pause
         self._lanes: dict[int, asyncio.Task[None]] = {}
         self._woken: dict[int, asyncio.Event] = {}
         self._paused_until: dict[int, float] = {}
@@ -74,6 +84,8 @@ class Worker:
             _, late = await asyncio.wait(lanes, timeout=grace)
             for lane in late:
                 lane.cancel()
+            # What is cut off here stays `sending` in the outbox: the next start knows what that means.
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _wake_due(self) -> float:
         """Wake what is due; return the seconds until the next message is."""
@@ -81,7 +93,7 @@ class Worker:
             due: Mapping[int, float] = await self._outbox.due()
         except PillarboxError as error:
             self._log.error("store.unusable", where="worker", code=error.code, reason=error.sentence)
-            return _STORE_PAUSE
+            return self._store_pause
         now, wait = self._clock(), _LOOK_AGAIN
         for mailbox_id, at in due.items():
             at = max(at, self._paused_until.get(mailbox_id, 0.0))
@@ -95,6 +107,17 @@ class Worker:
 
     async def _lane(self, mailbox_id: int) -> None:
         running: set[asyncio.Task[None]] = set()
+        try:
+            await self._send_due(mailbox_id, running)
+        except Exception:
+            # `run` begins the lane anew while something of the mailbox is due.
+            self._log.exception("unexpected", where=f"lane of mailbox {mailbox_id}")
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _send_due(self, mailbox_id: int, running: set[asyncio.Task[None]]) -> None:
         mailbox = await self._accounts.mailbox_by_id(mailbox_id)
         woken = self._woken[mailbox_id]
         while True:
@@ -106,10 +129,15 @@ class Worker:
                     return
                 continue
             listening = {asyncio.create_task(woken.wait())} if len(running) < self._per_mailbox else set()
-            done, _ = await asyncio.wait(running | listening, return_when=asyncio.FIRST_COMPLETED)
-            running -= done
-            for task in listening:
-                task.cancel()
+            try:
+                done, _ = await asyncio.wait(running | listening, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in listening:
+                    task.cancel()
+            for ended in running & done:
+                running.remove(ended)
+                if error := ended.exception():
+                    self._log.error("unexpected", where=f"delivery from {mailbox.address}", exc_info=error)
 
     async def _claim(self, mailbox_id: int, free: int) -> list[Claimed]:
         if self._stopping or free <= 0 or self._paused_until.get(mailbox_id, 0.0) > self._clock():
@@ -118,7 +146,7 @@ class Worker:
             return await self._outbox.claim(mailbox_id, free)
         except PillarboxError as error:
             self._log.error("store.unusable", where="claim", code=error.code, reason=error.sentence)
-            self._paused_until[mailbox_id] = self._clock() + _STORE_PAUSE
+            self._paused_until[mailbox_id] = self._clock() + self._store_pause
             self._due_changed.set()
             return []
 
@@ -134,7 +162,8 @@ class Worker:
         except Exception as error:
             # A mistake of ours must neither lose the message nor stop its mailbox. Microsoft may have taken it.
             self._log.exception("unexpected", id=message.id)
-            outcome = Outcome(Verdict.UNCERTAIN, code="internal", text=repr(error))
+            cure = catalogue.entry("microsoft.uncertain").cure
+            outcome = Outcome(Verdict.UNCERTAIN, code="internal", text=repr(error), cure=cure)
             notes: tuple[str, ...] = ()
         else:
             outcome, notes = report.outcome, report.notes
@@ -155,7 +184,7 @@ class Worker:
                 return await write()
             except Unavailable as error:
                 self._log.error("store.unusable", where="state", code=error.code, reason=error.sentence)
-                await asyncio.sleep(_STORE_PAUSE)
+                await asyncio.sleep(self._store_pause)
 
     def _pause(self, mailbox: Mailbox, outcome: Outcome) -> None:
         if outcome.pauses_mailbox and outcome.retry_after:
@@ -170,9 +199,7 @@ class Worker:
             number=message.attempt,
             mailbox=mailbox.address,
             verdict=outcome.verdict.value,
-            http_status=outcome.http_status,
-            code=outcome.code,
-            reason=outcome.text,
+            reply=_reply(outcome),
             request_id=outcome.request_id,
             seconds=round(seconds, 3),
         )
@@ -188,5 +215,11 @@ class Worker:
             recipients=len(message.envelope.recipients),
             size=message.size,
             delay=round(self._clock() - message.created_at, 3),
+            reply=_reply(outcome),
             request_id=outcome.request_id,
         )
+
+
+def _reply(outcome: Outcome) -> str:
+    """What Microsoft said, on one line: status, code, text."""
+    return " ".join(str(word) for word in (outcome.http_status, outcome.code, outcome.text) if word)

@@ -5,6 +5,8 @@ REQUESTS_CA_BUNDLE win over a given CA, so it gets a session of ours that looks 
 """
 
 import asyncio
+import json
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,9 +25,15 @@ from pillarbox.core.mail import Clock
 from pillarbox.core.tls import Outbound
 from pillarbox.core.vault import Secret
 
+# What it calls errors come to us as exceptions; nothing but our own log writes to standard error.
+logging.getLogger("msal").setLevel(logging.CRITICAL)
+
 _T = TypeVar("_T")
 _CODE: Final = re.compile(r"AADSTS(\d+)")
+_SAID: Final = re.compile(r'AADSTS\d+[^"\\\r\n]*')
 _TIMEOUT: Final = 30
+_DOUBT_AFTER: Final = 60
+"""Seconds that a token with which a right was missing is still used, so that refusals make no storm of requests."""
 _EARLY: Final = 300
 """A token is renewed this many seconds before its end, or after nine tenths of a shorter life."""
 
@@ -55,6 +63,7 @@ class TokenUnavailable(Unavailable):
 class _Token:
     value: str
     renew_at: float
+    fetched_at: float
 
 
 class _App:
@@ -65,6 +74,7 @@ class _App:
         self.token: _Token | None = None
         self.cache = msal.SerializableTokenCache()
         self.client: msal.ConfidentialClientApplication | None = None
+        self.doubted = False
 
 
 class Tokens:
@@ -77,6 +87,19 @@ class Tokens:
         self._log = log
         self._apps: dict[int, _App] = {}
         self._session = _Session(outbound, cloud.authority_url)
+
+    async def doubt(self, app: AppRegistration) -> None:
+        """A right was missing: a consent given meanwhile shows in a new token only, so do not keep this one long."""
+        state = self._apps.get(app.id)
+        if state is None or state.doubted or state.client is None:
+            return
+        state.doubted = True
+        state.client.remove_tokens_for_client()
+        await self._keep(app, state.cache)
+
+    def forget(self, app: AppRegistration) -> None:
+        """Begin anew with this app registration: its secret or its rights have changed."""
+        self._apps.pop(app.id, None)
 
     def close(self) -> None:
         """Close the connections to Entra ID."""
@@ -96,14 +119,25 @@ class Tokens:
                 return token
             if state.client is None:
                 state.client = await self._new_client(app, state.cache)
-            state.token = await self._fetch(app, state.client, renew=rejected is not None)
+            state.token = await self._fetch(app, state.client, renew=rejected is not None or state.doubted)
+            state.doubted = False
             if state.cache.has_state_changed:
-                await self._store.save_token_cache(_owner(app), state.cache.serialize().encode())
+                await self._keep(app, state.cache)
             return state.token.value
+
+    async def _keep(self, app: AppRegistration, cache: msal.SerializableTokenCache) -> None:
+        try:
+            await self._store.save_token_cache(_owner(app), cache.serialize().encode())
+        except Unavailable as error:
+            # The token is good all the same: a full disk must not keep mail from leaving.
+            self._log.error("store.unusable", where="token cache", code=error.code, reason=error.sentence)
 
     def _usable(self, state: _App, rejected: str | None) -> str | None:
         token = state.token
-        if token is None or token.value == rejected or token.renew_at <= self._clock():
+        now = self._clock()
+        if token is None or token.value == rejected or token.renew_at <= now:
+            return None
+        if state.doubted and token.fetched_at + _DOUBT_AFTER <= now:
             return None
         return token.value
 
@@ -138,9 +172,11 @@ class Tokens:
         if "access_token" not in result:
             raise _refusal(result)
         life = float(result["expires_in"])
-        if result.get("token_source") != "cache":
+        now = self._clock()
+        fresh = result.get("token_source") != "cache"
+        if fresh:
             self._log.info("token.fetched", app=app.name, seconds=int(life))
-        return _Token(result["access_token"], self._clock() + max(life - _EARLY, life * 0.9))
+        return _Token(result["access_token"], now + max(life - _EARLY, life * 0.9), now if fresh else 0.0)
 
 
 class _Session(requests.Session):
@@ -167,9 +203,23 @@ async def _in_thread(authority_url: str, work: Callable[[], _T]) -> _T:
         raise TokenRefused("microsoft.tls", host=host, reason=_innermost(error)) from error
     except requests.exceptions.RequestException as error:
         raise TokenUnavailable("microsoft.unreachable", host=host, reason=_innermost(error)) from error
+    except msal.exceptions.MsalServiceError as error:
+        # A status of 500 or more.
+        raise TokenUnavailable("microsoft.token_unavailable", text=f"{error}.") from error
     except ValueError as error:
-        # MSAL's word for a discovery document that is refused (a wrong tenant) or an answer that is no JSON.
-        raise _refusal({"error_description": str(error), "error_codes": _CODE.findall(str(error))}) from error
+        raise _refusal_of(error) from error
+
+
+def _refusal_of(error: ValueError) -> PillarboxError:
+    """MSAL's word for a discovery document that is refused (a wrong tenant), or for an answer that is no JSON."""
+    # MSAL hides what Entra said behind a sentence of its own.
+    told = error if isinstance(error, json.JSONDecodeError) else error.__context__ or error
+    if isinstance(told, json.JSONDecodeError) or "HTTP status: 429" in str(told):
+        # Not Entra's refusal: a proxy in between, or throttling.
+        return TokenUnavailable("microsoft.token_unavailable", text="the answer was no JSON.")
+    found = _SAID.search(str(told))
+    text = found[0] if found else str(error)
+    return _refusal({"error_description": text, "error_codes": _CODE.findall(text)})
 
 
 def _refusal(result: Mapping[str, Any]) -> PillarboxError:

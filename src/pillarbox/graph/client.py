@@ -4,6 +4,7 @@ HTTP/1.1 with many connections (HTTP/2 in Python costs more and gains nothing fo
 of the configured Graph and to no other; redirects are not followed.
 """
 
+import io
 import json
 import ssl
 import uuid
@@ -21,6 +22,7 @@ TokenSource = Callable[[str | None], Awaitable[str]]
 """Gives an access token; called with a token that was refused, it gives another one."""
 
 _CONNECT_TIMEOUT: Final = 30
+_PIECE: Final = 256 * 1024
 
 
 class Unreachable(PillarboxError):
@@ -105,7 +107,7 @@ class GraphClient:
         host = self._origin[1]
         try:
             async with self._session.request(
-                method, url, data=body, headers=sent, proxy=self._proxy, allow_redirects=False
+                method, url, data=_piecewise(body), headers=sent, proxy=self._proxy, allow_redirects=False
             ) as response:
                 return Answer(response.status, response.headers, await response.read())
         except aiohttp.ClientConnectorCertificateError as error:
@@ -120,6 +122,11 @@ class GraphClient:
             raise Unreachable("microsoft.unreachable", host=host, reason="no connection in time") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise AnswerLost("microsoft.unreachable", host=host, reason=error or type(error).__name__) from error
+
+
+def _piecewise(body: bytes) -> bytes | io.BytesIO:
+    # A large body written at once would hold up the loop.
+    return io.BytesIO(body) if len(body) > _PIECE else body
 
 
 def _certificate_reason(error: aiohttp.ClientConnectorCertificateError) -> Any:

@@ -45,6 +45,11 @@ class Accounts:
         (row,) = await self._database.read("credential_newest", app_id=app.id)
         return Secret(self._vault.open(row["sealed"], _credential_place(app.name)).decode())
 
+    async def add_secret(self, app: AppRegistration, secret: Secret) -> None:
+        """Keep a further client secret of an app registration; from now on it is the one to use."""
+        sealed = self._vault.seal(secret.reveal().encode(), _credential_place(app.name))
+        await self._database.write(statement("credential_add", app=app.name, sealed=sealed, now=self._clock()))
+
     async def load_token_cache(self, owner: str) -> bytes | None:
         """The token cache of an owner such as `app/3`."""
         rows = await self._database.read("token_cache_load", owner=owner)
@@ -94,6 +99,16 @@ class Accounts:
             return None
         found = await self.submitter(name)
         return found.submitter if found else None
+
+    async def remove_submitter(self, name: str) -> bool:
+        """Forget a submitter; whether there was one. Messages that it handed in stay."""
+        try:
+            await self._database.write(
+                statement("submitter_remove_senders", name=name), statement("submitter_remove", expect=1, name=name)
+            )
+        except ExpectationFailed:
+            return False
+        return True
 
     async def submitters(self) -> list[Submitter]:
         """All submitters, by name."""

@@ -10,8 +10,8 @@ from pillarbox.store.database import Database, Row, Statement, statement
 
 PART_BYTES: Final = 256 * 1024
 
-INTERRUPTED: Final = "interrupted"
-"""Code of an attempt that a crash cut off."""
+INTERRUPTED: Final = "outbox.interrupted"
+"""Catalogue code of an attempt that a crash cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Outbox:
         (rows,) = await self._database.write(
             statement("outbox_claim", mailbox_id=mailbox_id, limit=limit, now=self._clock())
         )
-        return [_claimed(row) for row in rows]
+        return [_claimed(row) for row in sorted(rows, key=lambda row: (row["due_at"], row["seq"]))]
 
     async def start(self, message: Claimed) -> float:
         """Commit "about to send" and return when. From here on a crash leaves the message `uncertain`."""

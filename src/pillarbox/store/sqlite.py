@@ -46,6 +46,7 @@ class SqliteDatabase:
         self._wal_pages = 0
         self._waiting: queue.SimpleQueue[_Transaction | None] = queue.SimpleQueue()
         self._closed = False
+        self._released = False
         self._loop = asyncio.get_running_loop()
         self._reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         self._reader.set_busy_timeout(5000)
@@ -70,9 +71,9 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """See `Database.close`."""
-        if self._closed:
+        if self._released:
             return
-        self._closed = True
+        self._closed = self._released = True
         self._waiting.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
         self._reading.shutdown()
@@ -81,7 +82,10 @@ class SqliteDatabase:
         self._lock.close()
 
     def _select(self, name: str, parameters: dict[str, object]) -> list[Row]:
-        return _rows(self._reader.execute(self._queries[name], parameters))
+        try:
+            return _rows(self._reader.execute(self._queries[name], parameters))
+        except (apsw.Error, MemoryError) as error:
+            raise _translated(error) from error
 
     # ---- the writer thread
 
@@ -93,12 +97,21 @@ class SqliteDatabase:
                 self._loop.call_soon_threadsafe(_resolve, group)
                 self._checkpoint()
         except BaseException as error:
-            # Without a writer nothing may be acknowledged any more: everybody who waits is told, and the process ends.
-            self._closed = True
-            for transaction in [*group, *self._drain()]:
-                transaction.result = Unavailable("store.failed", reason=str(error))
-                self._loop.call_soon_threadsafe(_resolve, [transaction])
-            self._loop.call_soon_threadsafe(self._on_death, error)
+            self._loop.call_soon_threadsafe(self._die, group, error)
+
+    def _die(self, group: Sequence[_Transaction], error: BaseException) -> None:
+        """Without a writer nothing may be acknowledged any more: everybody who waits is told, and the process ends.
+
+        Runs in the loop, as `write` does, so that no transaction slips in between.
+        """
+        self._closed = True
+        waiting = [*group]
+        while more := self._drain():
+            waiting += more
+        for transaction in waiting:
+            transaction.result = Unavailable("store.failed", reason=error)
+        _resolve(waiting)
+        self._on_death(error)
 
     def _next_group(self) -> list[_Transaction]:
         """What waits, at least one; empty when the store is to close."""
@@ -125,7 +138,8 @@ class SqliteDatabase:
             for transaction in group:
                 transaction.result = self._apply(transaction.statements)
             self._writer.execute("COMMIT")
-        except (apsw.Error, ExpectationFailed, MemoryError) as error:
+        except Exception as error:
+            # Also a mistake of ours, such as a parameter that cannot be bound, fails alone.
             self._roll_back()
             if len(group) == 1:
                 group[0].result = _translated(error)
@@ -182,7 +196,7 @@ def _rows(cursor: apsw.Cursor) -> list[Row]:
 
 
 def _translated(error: Exception) -> Exception:
-    if isinstance(error, ExpectationFailed):
+    if not isinstance(error, apsw.Error | MemoryError):
         return error
     return Unavailable("store.full") if isinstance(error, apsw.FullError) else Unavailable("store.failed", reason=error)
 
@@ -209,7 +223,7 @@ async def open_sqlite(
         if max_pages is not None:
             database._writer.pragma("max_page_count", max_pages)
         return database
-    except apsw.Error as error:
+    except (apsw.Error, OSError) as error:
         lock.close()
         raise ConfigError("config.state_dir", path=path.parent, reason=error) from error
     except PillarboxError:
@@ -218,7 +232,11 @@ async def open_sqlite(
 
 
 def _take_lock(path: Path) -> TextIO:
-    lock = open(path.with_name(path.name + ".lock"), "a+")  # noqa: SIM115 - open as long as the store is
+    try:
+        # For us alone: whoever can open it can hold it.
+        lock = os.fdopen(os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600), "r+")
+    except OSError as error:
+        raise ConfigError("config.state_dir", path=path.parent, reason=error) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -226,7 +244,7 @@ def _take_lock(path: Path) -> TextIO:
         owner = lock.read().strip() or "unknown"
         lock.close()
         raise Unavailable("store.in_use", path=path, owner=f"process {owner}") from None
-    lock.truncate(0)
+    lock.truncate()
     lock.write(f"{os.getpid()}\n")
     lock.flush()
     return lock

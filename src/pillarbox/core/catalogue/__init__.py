@@ -49,6 +49,11 @@ def entry(code: str) -> Entry:
     return entries()[code]
 
 
+def sentence(code: str, **params: object) -> str:
+    """The sentence of an entry, in English."""
+    return entry(code).sentence.format(**params)
+
+
 def explain_aadsts(code: int | str) -> Explanation | None:
     """What an AADSTS number of Entra ID means, or None when it is not known to us."""
     return _explanations("aadsts.csv").get(str(code))

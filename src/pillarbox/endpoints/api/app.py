@@ -13,6 +13,7 @@ import pillarbox
 from pillarbox.access.submitters import Submitters
 from pillarbox.admin import apps, mailboxes, outbox
 from pillarbox.core import headers
+from pillarbox.core.accounts import AppRegistration
 from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Envelope, State, is_address
@@ -32,6 +33,7 @@ class Services:
     submitters: Submitters
     submission: Submission
     wake: Callable[[int], None]
+    forget_tokens: Callable[[AppRegistration], None]
     smtp_address: Callable[[], str]
     log: Logger
 
@@ -66,6 +68,13 @@ def _add_accounts(app: FastAPI, services: Services) -> None:
         log.info("account.changed", what="app", name=added.name, change="added")
         return models.App.of(added)
 
+    @app.put("/api/v1/apps/{name}/secret")
+    async def renew_secret(name: str, new: models.NewSecret) -> models.App:
+        renewed = await apps.renew_secret(accounts, name, Secret(new.client_secret.get_secret_value()))
+        services.forget_tokens(renewed)
+        log.info("account.changed", what="app", name=renewed.name, change="new secret")
+        return models.App.of(renewed)
+
     @app.get("/api/v1/mailboxes")
     async def list_mailboxes() -> models.Mailboxes:
         return models.Mailboxes(data=[models.MailboxOut.of(one) for one in await accounts.mailboxes()])
@@ -86,6 +95,11 @@ def _add_accounts(app: FastAPI, services: Services) -> None:
         added, password = await services.submitters.add(new.name, new.mailboxes, new.senders, given)
         log.info("account.changed", what="submitter", name=added.name, change="added")
         return models.SubmitterOut.of(added, password=None if given else password.reveal())
+
+    @app.delete("/api/v1/submitters/{name}", status_code=204)
+    async def remove_submitter(name: str) -> None:
+        await services.submitters.remove(name)
+        log.info("account.changed", what="submitter", name=name, change="removed")
 
 
 def _add_sends(app: FastAPI, services: Services) -> None:

@@ -19,6 +19,12 @@ class NewApp(_Model):
     client_secret: SecretStr
 
 
+class NewSecret(_Model):
+    """A client secret that takes the place of the last one."""
+
+    client_secret: SecretStr
+
+
 class App(_Model):
     """An app registration; its secret is never shown."""
 

@@ -7,7 +7,7 @@ from typing import Final
 from pillarbox.core.errors import InvalidInput
 from pillarbox.core.mail import is_address
 
-_PATH: Final = re.compile(r"[ ]*<([^<>]*+|\"[^\"]*+\"@[^<>]*+)>(?:[ ]+(.*))?$")
+_PATH: Final = re.compile(r"[ ]*<([^<>]*+|\"[^\"]*+\"@[^<>]*+)>(?:[ ]+(.*))?")
 
 _DOTS_OF_BARE_LINES: Final = re.compile(rb"(?<!\r)\n\.(?!\r?\n)")
 
@@ -23,7 +23,7 @@ class Path:
 def path(argument: str, keyword: str) -> Path | None:
     """Parse `FROM:<address> KEY=value ...`; None when it is not of that form or the address is none."""
     word, colon, rest = argument.partition(":")
-    match = _PATH.match(rest) if colon and word.strip().upper() == keyword else None
+    match = _PATH.fullmatch(rest) if colon and word.strip().upper() == keyword else None
     if match is None or (match[1] and not is_address(match[1])):
         return None
     return Path(match[1], _parameters(match[2] or ""))

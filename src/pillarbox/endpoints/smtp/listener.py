@@ -74,6 +74,9 @@ class Connection(asyncio.Protocol):
         self._peer = ""
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._ended = False
+        self._handshaking = False
+        self._congested = False
         self._paused = False
         self._timer: asyncio.TimerHandle | None = None
         self._last_input = 0.0
@@ -82,7 +85,7 @@ class Connection(asyncio.Protocol):
     # ---- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is there (or the same one, now behind TLS)."""
+        """A client is there. Not called again when TLS begins."""
         # A cast, as the transports of uvloop do not inherit from those of asyncio.
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername") or ("unknown",)
@@ -98,12 +101,23 @@ class Connection(asyncio.Protocol):
         self._session.receive(data)
         if not self._session.waiting:
             self._advance()
-        elif self._session.buffered > _MAX_AHEAD and not self._paused:
-            self._pause()
+        self._set_reading()
 
     def eof_received(self) -> bool:
-        """The client will send no more; what it was promised is still answered."""
-        return self._session.waiting
+        """The client will send no more; what it was promised is still answered. TLS knows no half-open connection."""
+        self._ended = True
+        tls = self._transport is not None and self._transport.get_extra_info("sslcontext") is not None
+        return self._session.waiting and not tls
+
+    def pause_writing(self) -> None:
+        """The client does not take our replies: read none of its commands until it does."""
+        self._congested = True
+        self._set_reading()
+
+    def resume_writing(self) -> None:
+        """The client takes our replies again."""
+        self._congested = False
+        self._set_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone. A message that is being committed stays: it may be ours already."""
@@ -130,19 +144,26 @@ class Connection(asyncio.Protocol):
     # ---- driving the session
 
     def _advance(self) -> None:
+        if self._transport is None:
+            # A message that nobody can be told about any more is not taken: its client will hand it in again.
+            return
         action = self._session.advance()
         self._flush()
         if action is not None:
             self._carry_out(action)
         elif self._stopping and not self._session.in_transaction:
             self._end("smtp.stopping")
+        elif self._ended:
+            self._close()
 
     def _carry_out(self, action: Action) -> None:
         match action:
             case Close():
                 self._close()
             case StartTls():
-                self._pause()
+                self._handshaking = True
+                if self._transport is not None:
+                    self._transport.pause_reading()
                 self._task = self._loop.create_task(self._start_tls())
             case Authenticate() | Submit():
                 self._task = self._loop.create_task(self._serve(action))
@@ -160,9 +181,9 @@ class Connection(asyncio.Protocol):
         except Exception:
             self._services.log.exception("unexpected", peer=self._peer)
             self._refuse(action, Unavailable("internal"))
-        if self._paused:
-            self._resume()
+        self._last_input = self._loop.time()
         self._advance()
+        self._set_reading()
 
     def _refuse(self, action: Authenticate | Submit, error: PillarboxError) -> None:
         who = action.name if isinstance(action, Authenticate) else action.submitter.name
@@ -181,6 +202,10 @@ class Connection(asyncio.Protocol):
     async def _start_tls(self) -> None:
         if self._transport is None:
             return
+        if self._session.buffered:
+            # Came in clear, and must not be taken for what comes encrypted. Later the handshake fails on it.
+            self.abort()
+            return
         try:
             transport = await self._loop.start_tls(
                 self._transport,
@@ -192,13 +217,15 @@ class Connection(asyncio.Protocol):
         except (OSError, ssl.SSLError) as error:
             self._services.log.info("smtp.refused", peer=self._peer, command="STARTTLS", reason=str(error))
             self.abort()
-            return
-        if transport is None or self._session.buffered:
-            self.abort()
+            # asyncio does not tell of a client that vanishes during the handshake.
+            self.connection_lost(error)
             return
         self._transport = cast(asyncio.Transport, transport)
-        self._paused = False
+        self._handshaking = self._congested = self._paused = False
         self._session.tls_started()
+        # The first command may have come together with the end of the handshake.
+        self._advance()
+        self._set_reading()
 
     # ---- writing, pausing, closing
 
@@ -207,19 +234,22 @@ class Connection(asyncio.Protocol):
         if output and self._transport is not None:
             self._transport.write(output)
 
-    def _pause(self) -> None:
-        self._paused = True
-        if self._transport is not None:
+    def _set_reading(self) -> None:
+        """Read on, unless the client is too far ahead: with commands, or with replies that it does not take."""
+        ahead = self._congested or (self._session.waiting and self._session.buffered > _MAX_AHEAD)
+        if self._transport is None or self._handshaking or ahead == self._paused:
+            return
+        self._paused = ahead
+        if ahead:
             self._transport.pause_reading()
-
-    def _resume(self) -> None:
-        self._paused = False
-        if self._transport is not None:
+        else:
             self._transport.resume_reading()
 
     def _close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+            # A client that does not take the last replies would keep the connection for ever.
+            self._set_timer(self._services.timeout, self.abort)
 
     def _end(self, code: str) -> None:
         self._session.give_up(code)
@@ -228,8 +258,13 @@ class Connection(asyncio.Protocol):
 
     def _watch(self) -> None:
         """Close a client that was silent too long. One timer a connection, moved on only when it fires."""
-        silent = self._loop.time() - self._last_input
-        if silent >= self._services.timeout and not self._session.waiting:
+        silent = 0.0 if self._session.waiting else self._loop.time() - self._last_input
+        if silent >= self._services.timeout:
             self._end("smtp.timeout")
-            return
-        self._timer = self._loop.call_later(max(self._services.timeout - silent, 1.0), self._watch)
+        else:
+            self._set_timer(self._services.timeout - silent, self._watch)
+
+    def _set_timer(self, delay: float, action: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(delay, action)

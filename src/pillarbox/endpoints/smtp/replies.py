@@ -5,6 +5,9 @@ from typing import Final
 
 from pillarbox.core.errors import InvalidInput, PillarboxError
 
+MAX_LINE: Final = 512
+"""Longest line of a reply with its CRLF (RFC 5321 section 4.5.3.1.5)."""
+
 OK: Final = b"250 2.0.0 OK\r\n"
 SENDER_OK: Final = b"250 2.1.0 Sender OK\r\n"
 RECIPIENT_OK: Final = b"250 2.1.5 Recipient OK\r\n"
@@ -32,13 +35,14 @@ def queued(queue_id: str) -> bytes:
 def lines(code: int, texts: Sequence[str]) -> bytes:
     """A reply of several lines without enhanced codes, as EHLO's is (RFC 2034 section 4)."""
     *first, last = texts
-    return "".join([*(f"{code}-{text}\r\n" for text in first), f"{code} {last}\r\n"]).encode("ascii")
+    reply = "".join([*(f"{code}-{text}\r\n" for text in first), f"{code} {last}\r\n"])
+    return reply.encode("ascii", "backslashreplace")
 
 
 def error(error: PillarboxError) -> bytes:
     """The reply to an error: its code at this door, and its sentence in ASCII on one line."""
     sentence = "".join(c if c.isprintable() else "?" for c in error.sentence)
-    return f"{error.entry.smtp} {sentence}\r\n".encode("ascii", "backslashreplace")
+    return f"{error.entry.smtp} {sentence}".encode("ascii", "backslashreplace")[: MAX_LINE - 2] + b"\r\n"
 
 
 def refuse(code: str, /, **params: object) -> bytes:

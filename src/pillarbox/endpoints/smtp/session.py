@@ -21,6 +21,8 @@ MAX_LINE: Final = 2048
 MAX_SASL_LINE: Final = 12288
 MAX_LOGIN_FAILURES: Final = 3
 _END: Final = b"\r\n.\r\n"
+_NOT_COUNTED: Final = len(_END) + 3
+"""Most bytes of a message that are neither counted in `_keep_searching` nor part of it: end, first dot, last two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class Session:
         self._smtputf8 = False
         self._recipients: list[str] = []
         self._searched = 0
+        self._dots = 0
         self._oversize = False
 
     # ---- the driver's side
@@ -143,7 +146,6 @@ class Session:
     def authenticated(self, submitter: Submitter) -> None:
         """Name and password were right."""
         self.submitter = submitter
-        self._login_failures = 0
         self._resume(replies.AUTHENTICATED)
 
     def submitted(self, queue_id: str) -> None:
@@ -157,6 +159,9 @@ class Session:
             self._login_failures += 1
             if self._login_failures >= MAX_LOGIN_FAILURES:
                 self._close(replies.refuse("smtp.too_many_failures"))
+        elif error.entry.smtp.startswith("421"):
+            # RFC 5321 section 3.8: this code says that we close.
+            self._action = Close()
 
     def tls_started(self) -> None:
         """The handshake is done: everything said before is forgotten."""
@@ -167,6 +172,8 @@ class Session:
 
     def give_up(self, code: str) -> None:
         """End the session from our side: `smtp.timeout`, `smtp.stopping`."""
+        if self._phase is _Phase.CLOSED:
+            return
         self._output += replies.refuse(code)
         self._phase = _Phase.CLOSED
 
@@ -207,7 +214,8 @@ class Session:
 
     def _take_data(self) -> bool:
         data = self._input
-        if data.startswith(b".\r\n"):
+        # The line's end before a first dot is that of DATA itself. The front of what was cut is no line's beginning.
+        if not self._oversize and data.startswith(b".\r\n"):
             end, rest = 0, 3
         else:
             end = data.find(_END, self._searched)
@@ -221,11 +229,17 @@ class Session:
         return True
 
     def _keep_searching(self) -> None:
-        """Remember what was searched; of a message that is too large keep nothing but a possible end."""
-        if self._oversize or len(self._input) > self._rules.max_size + len(_END):
+        """Remember what was searched; of a message that is too large keep nothing but a possible end.
+
+        Dots that may be stuffed do not count (RFC 1870 section 5), so that it is too large however it is cut.
+        """
+        searched = max(0, len(self._input) - len(_END) + 1)
+        self._dots += self._input.count(b"\n.", self._searched, searched + 1)
+        self._searched = searched
+        if self._oversize or len(self._input) - self._dots > self._rules.max_size + _NOT_COUNTED:
             self._oversize = True
-            del self._input[: -len(_END)]
-        self._searched = max(0, len(self._input) - len(_END) + 1)
+            del self._input[: self._searched]
+            self._searched = 0
 
     def _end_data(self, mime: bytes) -> None:
         self._phase = _Phase.COMMAND
@@ -361,8 +375,8 @@ class Session:
             raise InvalidInput("smtp.encryption_required")
         if self.submitter is not None:
             raise InvalidInput("smtp.sequence", wanted="a new connection (already authenticated)")
-        if self._sender is not None:
-            raise InvalidInput("smtp.sequence", wanted="RSET")
+        if not argument:
+            raise InvalidInput("smtp.syntax", syntax="AUTH mechanism [initial-response]")
         mechanism, _, initial = argument.partition(" ")
         begin = _MECHANISMS.get(mechanism.upper())
         if begin is None:

@@ -62,6 +62,14 @@ ON CONFLICT DO NOTHING;
 INSERT INTO submitter_senders (submitter_id, address_key, mailbox_id)
 VALUES ((SELECT id FROM submitters WHERE name = :name), :address_key, :mailbox_id);
 
+-- name: submitter_remove_senders
+-- Forget the addresses of a submitter.
+DELETE FROM submitter_senders WHERE submitter_id = (SELECT id FROM submitters WHERE name = :name);
+
+-- name: submitter_remove
+-- Forget a submitter.
+DELETE FROM submitters WHERE name = :name;
+
 -- name: submitter_list
 -- All submitters.
 SELECT id, name, password_hash FROM submitters ORDER BY name;

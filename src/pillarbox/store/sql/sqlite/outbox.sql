@@ -18,7 +18,7 @@ WHERE seq IN (
     SELECT seq FROM outbox
     WHERE mailbox_id = :mailbox_id AND state IN ('queued', 'deferred') AND due_at <= :now
     ORDER BY due_at, seq LIMIT :limit)
-RETURNING seq, id, mailbox_id, submitter, sender, recipients, size, created_at, attempts;
+RETURNING seq, id, mailbox_id, submitter, sender, recipients, size, created_at, attempts, due_at;
 
 -- name: outbox_start
 -- "About to send": from here on Microsoft may have the message.

@@ -1,0 +1,318 @@
+"""What a Transport promises: whatever Microsoft or the network does is an outcome, and the right one.
+
+Graph's transport against the emulator, with fault rules between them.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pillarbox.core import catalogue
+from pillarbox.core.accounts import AppRegistration, Mailbox
+from pillarbox.core.clouds import Cloud
+from pillarbox.core.errors import InvalidInput, Unavailable
+from pillarbox.core.log import make_logger
+from pillarbox.core.mail import Envelope, Outcome, Verdict
+from pillarbox.core.tls import Outbound
+from pillarbox.core.vault import Secret
+from pillarbox.delivery.transports import GraphTransport, Report
+from pillarbox.emulator import Certificates
+from pillarbox.entra.tokens import Tokens
+from pillarbox.graph.client import GraphClient
+from pillarbox.store.outbox import Claimed
+from tests.conftest import Log, Microsoft
+
+MAIL = b"To: Alice <alice@contoso.example>\r\nSubject: \xff\r\n\r\n" + bytes(range(256)) * 40
+SEND = {"path": "/sendMail"}
+
+
+class Memory:
+    """A TokenStore in memory."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+        self.caches: dict[str, bytes] = {}
+        self.full = False
+
+    async def load_token_cache(self, owner: str) -> bytes | None:
+        return self.caches.get(owner)
+
+    async def save_token_cache(self, owner: str, content: bytes) -> None:
+        if self.full:
+            raise Unavailable("store.full")
+        self.caches[owner] = content
+
+    async def client_secret(self, app: AppRegistration) -> Secret:
+        return Secret(self.secret)
+
+
+@dataclass
+class Way:
+    """A transport, and Microsoft at its end."""
+
+    transport: GraphTransport
+    microsoft: Microsoft
+    mailbox: Mailbox
+    store: Memory
+    log: Log
+
+    async def report(self, mime: bytes = MAIL, *recipients: str) -> Report:
+        envelope = Envelope(self.mailbox.address, recipients or ("alice@contoso.example",))
+        message = Claimed(1, "ID", 1, "printer", envelope, len(mime), 0.0, 1)
+        return await self.transport.send(message, self.mailbox, pieces(mime))
+
+    async def send(self, mime: bytes = MAIL, *recipients: str) -> Outcome:
+        return (await self.report(mime, *recipients)).outcome
+
+    def fault(self, **fields: Any) -> None:
+        self.microsoft.emulator.faults.add(**fields)
+
+    @property
+    def accepted(self) -> int:
+        return len(self.microsoft.emulator.ledger)
+
+    @property
+    def requests(self) -> int:
+        """How many times sendMail was asked for."""
+        return self.microsoft.emulator.ledger.requests["POST /v1.0/users/{id}/sendMail"]
+
+    @property
+    def tokens(self) -> int:
+        return self.microsoft.emulator.ledger.token_requests
+
+
+async def pieces(mime: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(mime), 1000):
+        yield mime[start : start + 1000]
+
+
+MakeWay = Callable[..., Awaitable[Way]]
+
+
+@pytest.fixture(params=["graph"])
+async def make_way(request: pytest.FixtureRequest, microsoft: Microsoft) -> AsyncIterator[MakeWay]:
+    made: list[GraphTransport] = []
+
+    async def make(
+        mailbox: str = "scanner@contoso.example",
+        *,
+        ca_file: Path | None = None,
+        graph_url: str = "",
+        proxy: str = "",
+        timeout: float = 20,
+        secret: str | None = None,
+    ) -> Way:
+        url, seed = microsoft.emulator.url, microsoft.seed
+        cloud = Cloud(url, graph_url or url, "", 0, "", 0)
+        log, clock = Log(), lambda: 1_795_176_000.0
+        store = Memory(secret or seed.secrets[seed.gateway.client_id])
+        app = AppRegistration(1, "contoso", seed.tenant.id, seed.gateway.client_id)
+        outbound = Outbound(microsoft.emulator.ca_file)
+        # Tokens with the scope of the emulator's own address, wherever Graph is.
+        tokens = Tokens(Cloud(url, url, "", 0, "", 0), outbound, store, clock, make_logger(log, "debug", "text", clock))
+        client = GraphClient(cloud.graph_url, Outbound(ca_file or microsoft.emulator.ca_file, proxy), timeout)
+        made.append(GraphTransport(client, tokens, clock, 60.0))
+        return Way(made[-1], microsoft, Mailbox(1, mailbox, app), store, log)
+
+    yield make
+    for transport in made:
+        await transport.client.close()
+        transport.tokens.close()
+
+
+@pytest.fixture
+async def way(make_way: MakeWay) -> Way:
+    return await make_way()
+
+
+# ---- accepted
+
+
+async def test_what_is_accepted_is_sent_byte_for_byte(way: Way) -> None:
+    outcome = await way.send()
+    (entry,) = way.microsoft.emulator.ledger.entries
+    assert (outcome.verdict, outcome.http_status, outcome.request_id) == (Verdict.SENT, 202, entry.request_id)
+    assert (entry.raw, entry.mailbox) == (MAIL, "scanner@contoso.example")
+
+
+async def test_recipients_are_the_envelopes_and_what_was_taken_out_is_noted(way: Way) -> None:
+    report = await way.report(MAIL, "bob@contoso.example")
+    (entry,) = way.microsoft.emulator.ledger.entries
+    assert (entry.recipients, report.outcome.verdict) == (["bob@contoso.example"], Verdict.SENT)
+    assert any("Alice <alice@contoso.example>" in note for note in report.notes)
+
+
+async def test_one_token_serves_many_messages(way: Way) -> None:
+    await asyncio.gather(*(way.send() for _ in range(10)))
+    assert (way.accepted, way.tokens) == (10, 1)
+
+
+# ---- connections
+
+
+@pytest.mark.parametrize(("when", "accepted"), [("before", 0), ("after", 1)])
+async def test_a_connection_that_is_cut_is_uncertain_and_nothing_is_repeated(
+    way: Way, when: str, accepted: int
+) -> None:
+    way.fault(**SEND, cut=True, when=when)
+    outcome = await way.send()
+    assert (outcome.verdict, outcome.code) == (Verdict.UNCERTAIN, "microsoft.unreachable")
+    assert (way.accepted, way.requests) == (accepted, 1)
+
+
+@pytest.mark.parametrize(("when", "accepted"), [("before", 0), ("after", 1)])
+async def test_no_answer_in_time_is_uncertain(make_way: MakeWay, when: str, accepted: int) -> None:
+    way = await make_way(timeout=0.2)
+    way.fault(**SEND, delay=3600, when=when)
+    assert (await way.send()).verdict is Verdict.UNCERTAIN
+    assert way.accepted == accepted
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def test_a_refused_connection_is_tried_again(make_way: MakeWay) -> None:
+    way = await make_way(graph_url=f"https://localhost:{closed_port()}")
+    outcome = await way.send()
+    assert (outcome.verdict, outcome.code) == (Verdict.RETRY, "microsoft.unreachable")
+    assert "localhost" in outcome.text
+
+
+async def test_a_name_that_does_not_exist_is_tried_again(make_way: MakeWay) -> None:
+    way = await make_way(graph_url="https://graph.invalid")
+    assert (await way.send()).verdict is Verdict.RETRY
+
+
+async def test_a_proxy_that_is_not_there_is_tried_again(make_way: MakeWay) -> None:
+    way = await make_way(proxy=f"http://localhost:{closed_port()}")
+    assert ((await way.send()).verdict, way.requests) == (Verdict.RETRY, 0)
+
+
+async def test_a_certificate_that_is_not_trusted_holds_the_mail_and_sends_nothing(
+    make_way: MakeWay, tmp_path: Path
+) -> None:
+    (tmp_path / "other.pem").write_bytes(Certificates.make().ca)
+    way = await make_way(ca_file=tmp_path / "other.pem")
+    outcome = await way.send()
+    assert (outcome.verdict, outcome.code, way.requests) == (Verdict.BROKEN, "microsoft.tls", 0)
+    assert "microsoft.ca_file" in outcome.cure
+
+
+# ---- answers
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize(("when", "accepted"), [("before", 0), ("after", 1)])
+async def test_a_server_error_is_uncertain_and_nothing_is_repeated(
+    way: Way, status: int, when: str, accepted: int
+) -> None:
+    way.fault(**SEND, status=status, when=when, code="ErrorInternalServerError", message="Oops.")
+    outcome = await way.send()
+    assert (outcome.verdict, outcome.http_status, outcome.code, outcome.text) == (
+        *(Verdict.UNCERTAIN, status, "ErrorInternalServerError"),
+        "Oops.",
+    )
+    assert (way.accepted, way.requests) == (accepted, 1)
+
+
+async def test_200_is_not_202(way: Way) -> None:
+    way.fault(**SEND, status=200, when="after")
+    assert (await way.send()).verdict is Verdict.UNCERTAIN
+
+
+async def test_after_throttling_the_whole_body_is_sent_again(way: Way) -> None:
+    way.fault(**SEND, status=429, retry_after=2.5, retry_form="decimal", times=1)
+    first, second = await way.send(), await way.send()
+    assert (first.verdict, first.retry_after, first.pauses_mailbox) == (Verdict.RETRY, 2.5, True)
+    assert (second.verdict, [entry.raw for entry in way.microsoft.emulator.ledger.entries]) == (Verdict.SENT, [MAIL])
+
+
+@pytest.mark.parametrize("more", [0, 2_000_000])
+async def test_a_refused_token_is_replaced_once_and_the_whole_body_sent(way: Way, more: int) -> None:
+    way.fault(**SEND, revoke_tokens=True, times=1)
+    assert (await way.send(MAIL + b"x" * more)).verdict is Verdict.SENT
+    assert (way.tokens, way.requests) == (2, 2)
+    assert [entry.raw for entry in way.microsoft.emulator.ledger.entries] == [MAIL + b"x" * more]
+
+
+async def test_a_token_that_is_refused_twice_holds_the_mail(way: Way) -> None:
+    way.fault(**SEND, status=401, code="InvalidAuthenticationToken", message="No.")
+    outcome = await way.send()
+    assert (outcome.verdict, outcome.code, outcome.http_status) == (Verdict.BROKEN, "InvalidAuthenticationToken", 401)
+    assert (way.tokens, way.requests, way.accepted) == (2, 2, 0)
+
+
+async def test_a_mailbox_without_rights_holds_the_mail(way: Way) -> None:
+    way.fault(**SEND, status=403, code="ErrorAccessDenied", message="Access is denied.")
+    outcome = await way.send()
+    assert (outcome.verdict, outcome.cure) == (
+        Verdict.BROKEN,
+        getattr(catalogue.explain_graph("ErrorAccessDenied"), "remedy", None),
+    )
+
+
+async def test_a_mailbox_that_is_not_there_yet_is_tried_again(make_way: MakeWay) -> None:
+    way = await make_way("nobody@contoso.example")
+    outcome = await way.send()
+    assert (outcome.verdict, outcome.http_status) == (Verdict.RETRY, 404)
+
+
+async def test_a_message_that_microsoft_refuses_fails_with_its_words(way: Way) -> None:
+    outcome = await way.send(b"From: bob@contoso.example\r\nTo: alice@contoso.example\r\n\r\n")
+    assert outcome.verdict in (Verdict.REFUSED, Verdict.BROKEN)
+    assert outcome.code == "ErrorSendAsDenied"
+
+
+async def test_a_message_that_is_too_large_fails(way: Way) -> None:
+    outcome = await way.send(MAIL + b"x" * 4_000_000)
+    assert (outcome.verdict, outcome.http_status) == (Verdict.REFUSED, 413)
+
+
+# ---- tokens
+
+
+async def test_a_wrong_secret_holds_the_mail_with_the_catalogues_cure(make_way: MakeWay) -> None:
+    way = await make_way(secret="wrong")
+    outcome = await way.send()
+    explained = catalogue.explain_aadsts(7000215)
+    assert explained is not None
+    assert (outcome.verdict, outcome.cure, way.requests) == (Verdict.BROKEN, explained.remedy, 0)
+    assert outcome.text.startswith("Microsoft Entra ID refused a token: AADSTS7000215")
+
+
+@pytest.mark.parametrize(
+    "fault", [{"cut": True}, {"status": 503}, {"status": 429}, {"status": 400, "code": "AADSTS50196"}, {"status": 404}]
+)
+async def test_while_entra_gives_no_token_it_is_tried_again(way: Way, fault: dict[str, Any]) -> None:
+    way.fault(path="/token", **fault)
+    assert ((await way.send()).verdict, way.requests) == (Verdict.RETRY, 0)
+
+
+async def test_a_full_store_does_not_keep_mail_from_leaving(way: Way) -> None:
+    way.store.full = True
+    assert (await way.send()).verdict is Verdict.SENT
+    assert len(way.log.lines("store.unusable")) == 1
+
+
+# ---- the message itself
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [(Unavailable("store.failed", reason="x"), Verdict.RETRY), (InvalidInput("mail.too_many_from"), Verdict.REFUSED)],
+)
+async def test_a_body_that_cannot_be_read_is_an_outcome_too(way: Way, error: Exception, verdict: Verdict) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"To: a@x"
+        raise error
+
+    message = Claimed(1, "ID", 1, "printer", Envelope("", ("a@x.example",)), 9, 0.0, 1)
+    assert (await way.transport.send(message, way.mailbox, broken())).outcome.verdict is verdict

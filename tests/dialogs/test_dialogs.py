@@ -1,0 +1,39 @@
+"""Every dialog of this folder, each against a gateway of its own; and the player itself."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import House, MakeHouse
+from tests.dialogs import player
+
+DIALOGS = sorted(Path(__file__).parent.glob("*.smtp"))
+
+
+@pytest.mark.parametrize("path", DIALOGS, ids=lambda path: path.stem)
+async def test_dialog(path: Path, make_house: MakeHouse) -> None:
+    dialog = player.read(path)
+    house = await make_house(dialog.settings)
+    await house.furnish("scanner@contoso.example", "erp@contoso.example")
+    await player.play(dialog, house)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "S: 220 another greeting",
+        "S: ~ 220 [0-9]+",
+        "@ehlo\n@stored 1",
+        "@ehlo\nC: NOOP",
+        "@ehlo\nC: QUIT\n@closed",
+        "@login\nC: MAIL FROM:<erp@contoso.example>\nS: 250 ...\nC: NOOP\nS: 251 ...",
+    ],
+)
+async def test_player_notices_what_differs(house: House, text: str) -> None:
+    with pytest.raises(player.Mismatch):
+        await player.play(player.parse(text, "wrong.smtp"), house)
+
+
+def test_player_knows_no_other_lines() -> None:
+    with pytest.raises(ValueError, match=r"x\.smtp:2: not a line"):
+        player.parse("# comment\nD: text", "x.smtp")

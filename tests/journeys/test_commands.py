@@ -1,0 +1,217 @@
+"""The command line: beside a running service, without one, and what it says when something is wrong."""
+
+import asyncio
+import json
+import os
+import signal
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Microsoft
+from tests.service import Service, pillarbox, serve
+
+SENDER = "scanner@contoso.example"
+MAIL = b"From: scanner@contoso.example\r\nTo: alice@contoso.example\r\nSubject: hello\r\n\r\nhello\r\n"
+
+
+def here(folder: Path) -> dict[str, str]:
+    """An environment whose store and socket lie in `folder`."""
+    return {
+        "PILLARBOX_STATE_DIR": str(folder / "state"),
+        "PILLARBOX_SOCKET": str(folder / "run" / "api.sock"),
+    }
+
+
+async def set_up(microsoft: Microsoft, environ: dict[str, str]) -> str:
+    """The three commands of an administrator; the submitter's password."""
+    app = microsoft.seed.gateway
+    secret = {"PILLARBOX_CLIENT_SECRET": microsoft.seed.secrets[app.client_id]}
+    ids = ("--tenant-id", microsoft.seed.tenant.id, "--client-id", app.client_id)
+    assert (await pillarbox("app", "add", "contoso", *ids, environ=environ | secret))[0] == 0
+    assert (await pillarbox("mailbox", "add", SENDER, "--app", "contoso", environ=environ))[0] == 0
+    code, output, _ = await pillarbox("submitter", "add", "printer", "--mailbox", SENDER, "--json", environ=environ)
+    assert code == 0
+    return str(json.loads(output)["password"])
+
+
+async def test_commands_beside_a_service_send_and_show_a_message(microsoft: Microsoft, tmp_path: Path) -> None:
+    environ = here(tmp_path)
+    service = await serve(tmp_path, microsoft.settings)
+    await set_up(microsoft, environ)
+    words = ("--from", SENDER, "--to", "alice@contoso.example", "--subject", "hi", "--text", "hello", "--wait", "20")
+    code, output, errors = await pillarbox("send", *words, environ=environ)
+    queue_id, state = output.split()[:2]
+    assert (code, state, errors) == (0, "sent", "")
+    _, shown, _ = await pillarbox("outbox", "show", queue_id, environ=environ)
+    (entry,) = microsoft.emulator.ledger.entries
+    assert entry.request_id in shown
+    assert "Attempt 1  " in shown
+    assert await service.end(signal.SIGTERM) == 0
+
+
+async def test_without_a_service_commands_use_the_store_and_the_mail_waits(
+    microsoft: Microsoft, tmp_path: Path
+) -> None:
+    environ = here(tmp_path)
+    await set_up(microsoft, environ)
+    letter = tmp_path / "letter.eml"
+    letter.write_bytes(MAIL)
+    code, output, _ = await pillarbox("send", "--file", str(letter), "--json", environ=environ)
+    assert (code, json.loads(output)["state"]) == (0, "queued")
+    service = await serve(tmp_path, microsoft.settings)
+    await service.logged(lambda lines: any("state=sent" in line for line in lines))
+    await service.end(signal.SIGTERM)
+    assert [entry.recipients for entry in microsoft.emulator.ledger.entries] == [["alice@contoso.example"]]
+
+
+async def test_lists_are_tables_for_people_and_json_for_scripts(microsoft: Microsoft, tmp_path: Path) -> None:
+    environ = here(tmp_path)
+    service = await serve(tmp_path, microsoft.settings)
+    await set_up(microsoft, environ)
+    for noun, name in (("app", "contoso"), ("mailbox", SENDER), ("submitter", "printer")):
+        _, plain, _ = await pillarbox(noun, "list", environ=environ)
+        _, as_json, _ = await pillarbox(noun, "list", "--json", environ=environ)
+        assert plain.split("\t")[0] == name
+        assert name in json.loads(as_json)[0].values()
+        assert "password" not in as_json
+    await service.end(signal.SIGTERM)
+
+
+async def test_two_processes_never_have_the_store_open(microsoft: Microsoft, tmp_path: Path) -> None:
+    service = await serve(tmp_path, microsoft.settings)
+    elsewhere = here(tmp_path) | {"PILLARBOX_SOCKET": str(tmp_path / "other.sock")}
+    code, _, errors = await pillarbox("outbox", "list", environ=elsewhere)
+    assert (code, f"process {service.process.pid}" in errors) == (75, True)
+    await service.end(signal.SIGTERM)
+
+
+async def test_only_the_owner_may_open_the_socket_and_the_state(microsoft: Microsoft, tmp_path: Path) -> None:
+    service = await serve(tmp_path, microsoft.settings)
+    await set_up(microsoft, here(tmp_path))
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()}
+    assert stat.S_IMODE(Path(service.ready["socket"]).stat().st_mode) == 0o600
+    assert (modes["master.key"], modes["pillarbox.db"], modes["tls-key.pem"]) == (0o600, 0o600, 0o600)
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+    await service.end(signal.SIGTERM)
+
+
+async def test_no_secret_is_in_the_store_or_in_the_log(microsoft: Microsoft, tmp_path: Path) -> None:
+    service = await serve(tmp_path, microsoft.settings | {"log.level": "debug"})
+    password = await set_up(microsoft, here(tmp_path))
+    await _send_one(here(tmp_path))
+    await service.end(signal.SIGTERM)
+    secret = microsoft.seed.secrets[microsoft.seed.gateway.client_id]
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "state").iterdir())
+    written = "\n".join(service.lines)
+    assert "event=mail.final" in written
+    for text in (secret, password, "eyJ0"):
+        assert text not in written
+        assert text.encode() not in kept
+
+
+async def _send_one(environ: dict[str, str]) -> None:
+    words = ("--from", SENDER, "--to", "alice@contoso.example", "--text", "x", "--wait", "20")
+    assert (await pillarbox("send", *words, environ=environ))[0] == 0
+
+
+async def test_a_held_message_is_sent_by_retry_once_the_cause_is_mended(microsoft: Microsoft, tmp_path: Path) -> None:
+    environ = here(tmp_path)
+    service = await serve(tmp_path, microsoft.settings)
+    await set_up(microsoft, environ)
+    microsoft.emulator.faults.add(path="/sendMail", status=403, code="ErrorAccessDenied", times=1)
+    words = ("--from", SENDER, "--to", "alice@contoso.example", "--text", "x", "--wait", "20", "--json")
+    code, output, _ = await pillarbox("send", *words, environ=environ)
+    held = json.loads(output)
+    assert (code, held["state"], held["code"]) == (6, "held", "ErrorAccessDenied")
+    assert "admin consent" in held["cure"]
+    code, output, _ = await pillarbox("outbox", "retry", held["id"], environ=environ)
+    assert (code, output) == (0, f"{held['id']} queued\n")
+    await service.logged(lambda lines: any(f"id={held['id']} state=sent" in line for line in lines))
+    assert (await pillarbox("outbox", "retry", held["id"], environ=environ))[0] == 1
+    await service.end(signal.SIGTERM)
+
+
+async def test_a_canceled_message_is_not_sent(microsoft: Microsoft, tmp_path: Path) -> None:
+    environ = here(tmp_path)
+    await set_up(microsoft, environ)
+    words = ("--from", SENDER, "--to", "alice@contoso.example", "--text", "x", "--json")
+    queue_id = json.loads((await pillarbox("send", *words, environ=environ))[1])["id"]
+    assert (await pillarbox("outbox", "cancel", queue_id, environ=environ))[1] == f"{queue_id} canceled\n"
+    service = await serve(tmp_path, microsoft.settings)
+    await _send_one(environ)
+    await service.end(signal.SIGTERM)
+    assert len(microsoft.emulator.ledger.entries) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["outbox", "show", "NOSUCH"], 3, "There is no message NOSUCH."),
+        (["mailbox", "add", "nobody", "--app", "x"], 2, "'nobody' is not a mail address."),
+        (["mailbox", "add", "a@contoso.example", "--app", "x"], 3, "There is no app registration 'x'."),
+        (["submitter", "add", "p", "--mailbox", "a@contoso.example"], 3, "There is no mailbox a@contoso.example."),
+        (["app", "add", "x", "--tenant-id", "t", "--client-id", "c"], 2, "No Client secret"),
+        (["outbox", "list", "--socket", "/nowhere.sock"], 75, "No service answers on /nowhere.sock"),
+        (["outbox", "list", "--set", "smtp.listne=x"], 78, "there is no setting 'smtp.listne'"),
+        (["nonsense"], 2, "No such command"),
+        (["send"], 2, "--from, --to and --text are needed"),
+        (["send", "--from", "z@contoso.example", "--to", "a@b.example", "--text", "x"], 5, "may not send as"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+async def test_errors_are_one_line_with_the_exit_code(
+    arguments: list[str], code: int, words: str, tmp_path: Path
+) -> None:
+    environ = here(tmp_path)
+    if "mailbox" in arguments or "send" in arguments:
+        environ["PILLARBOX_STATE_DIR"] = str(tmp_path / "state")
+    found, output, errors = await pillarbox(*arguments, environ=environ)
+    assert (found, output) == (code, "")
+    assert words in errors
+
+
+async def test_pasting_the_id_of_the_secret_is_told_as_such(tmp_path: Path) -> None:
+    guid = "11111111-2222-3333-4444-555555555555"
+    environ = here(tmp_path) | {"PILLARBOX_CLIENT_SECRET": guid}
+    words = ("app", "add", "contoso", "--tenant-id", guid, "--client-id", guid)
+    code, _, errors = await pillarbox(*words, environ=environ)
+    assert (code, "the ID of a client secret, not its value" in errors) == (2, True)
+
+
+async def test_version_needs_no_imports(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-X", "importtime", "-m", "pillarbox", "--version"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=dict(os.environ),
+    )
+    output, imported = await process.communicate()
+    assert output.startswith(b"pillarbox ")
+    assert b"click" not in imported
+    assert b"pydantic" not in imported
+
+
+async def test_sigterm_finishes_what_is_in_flight(microsoft: Microsoft, tmp_path: Path) -> None:
+    environ = here(tmp_path)
+    service: Service = await serve(tmp_path, microsoft.settings)
+    await set_up(microsoft, environ)
+    microsoft.emulator.faults.add(path="/sendMail", delay=0.5, when="after")
+    words = ("--from", SENDER, "--to", "alice@contoso.example", "--text", "x", "--json")
+    queue_id = json.loads((await pillarbox("send", *words, environ=environ))[1])["id"]
+    assert await service.end(signal.SIGTERM) == 0
+    assert any(f"id={queue_id} state=sent" in line for line in service.lines)
+    assert len(microsoft.emulator.ledger.entries) == 1
+
+
+async def test_a_store_of_a_newer_version_stops_the_start(microsoft: Microsoft, tmp_path: Path) -> None:
+    import apsw
+
+    await set_up(microsoft, here(tmp_path))
+    store = apsw.Connection(str(tmp_path / "state" / "pillarbox.db"))
+    store.pragma("user_version", 99)
+    store.close()
+    code, _, errors = await pillarbox("serve", environ=here(tmp_path))
+    assert (code, "schema 99" in errors) == (78, True)

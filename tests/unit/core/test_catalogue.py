@@ -1,0 +1,157 @@
+"""The catalogue: what the source raises stands in it, with the parameters of its words, and nothing else does."""
+
+import ast
+import csv
+import re
+import string
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import pillarbox
+from pillarbox.core import catalogue
+from pillarbox.core.catalogue import Entry
+from pillarbox.core.errors import PillarboxError
+
+SRC = Path(pillarbox.__file__).parent
+CODE = re.compile(r"[a-z0-9]+\.[a-z0-9_]+|internal")
+
+
+@dataclass(frozen=True)
+class Raised:
+    """A call in the source that makes an error of a code: where, and with which parameters."""
+
+    where: str
+    code: str
+    params: frozenset[str]
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    files = (file for file in SRC.rglob("*.py") if "emulator" not in file.relative_to(SRC).parts)
+    return {str(file.relative_to(SRC)): ast.parse(file.read_text("utf-8")) for file in files}
+
+
+@cache
+def raised() -> tuple[Raised, ...]:
+    return tuple(one for name, tree in trees().items() for one in _raised(name, tree))
+
+
+def _raised(name: str, tree: ast.Module) -> Iterator[Raised]:
+    errors = _error_classes() | {"refuse", "_refuse", "give_up", "_fail", "sentence"}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        code = node.args[0].value
+        if called in errors and isinstance(code, str) and CODE.fullmatch(code):
+            yield Raised(f"{name}:{node.lineno}", code, frozenset(word.arg or "**" for word in node.keywords))
+
+
+@cache
+def _error_classes() -> frozenset[str]:
+    found = {"PillarboxError"}
+    classes = [node for tree in trees().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    while more := {one.name for one in classes if found & {ast.unparse(base) for base in one.bases}} - found:
+        found |= more
+    return frozenset(found)
+
+
+def texts() -> set[str]:
+    """All string constants of the source."""
+    nodes = (node for tree in trees().values() for node in ast.walk(tree))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def names_in(template: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+
+
+def test_the_scan_sees_the_source() -> None:
+    assert len(raised()) > 60
+    assert {"config.unknown_key", "store.in_use", "mail.too_large", "microsoft.tls"} <= {one.code for one in raised()}
+
+
+@pytest.mark.parametrize("one", raised(), ids=lambda one: f"{one.where} {one.code}")
+def test_what_is_raised_stands_in_the_catalogue_with_its_parameters(one: Raised) -> None:
+    entry = catalogue.entry(one.code)
+    assert names_in(entry.sentence) | names_in(entry.cure) == one.params
+
+
+@pytest.mark.parametrize("code", catalogue.entries())
+def test_every_code_is_used_somewhere(code: str) -> None:
+    assert code in texts()
+
+
+ENTRIES = pytest.mark.parametrize("entry", catalogue.entries().values(), ids=lambda entry: entry.code)
+
+
+@ENTRIES
+def test_codes_of_the_doors_are_sane(entry: Entry) -> None:
+    basic, enhanced = entry.smtp.split(" ")
+    assert re.fullmatch(r"[45][0-5]\d", basic)
+    assert re.fullmatch(rf"{basic[0]}\.\d{{1,3}}\.\d{{1,3}}", enhanced)
+    assert 400 <= entry.http <= 599
+    assert entry.exit in {1, 2, 3, 4, 5, 75, 78}
+
+
+@ENTRIES
+def test_retry_means_the_same_at_every_door(entry: Entry) -> None:
+    if entry.retry:
+        assert entry.smtp[0] == "4"
+    if entry.exit == 75:
+        assert entry.retry
+
+
+@ENTRIES
+def test_words_are_one_line(entry: Entry) -> None:
+    assert entry.sentence[0] in string.ascii_uppercase + "'{<" + "microsoft"[0]
+    assert entry.sentence.isprintable()
+    assert entry.cure.isprintable()
+
+
+@ENTRIES
+def test_what_a_person_meets_has_a_cure(entry: Entry) -> None:
+    assert entry.cure or entry.code.startswith("smtp.") or entry.code == "mail.recipient_removed"
+
+
+def test_an_error_renders_its_words() -> None:
+    error = PillarboxError("vault.key_readable", path="/k{0}")
+    assert (str(error), error.cure) == ("/k{0}: others may read the master key.", "chmod 600 /k{0}")
+
+
+def test_an_unknown_code_is_a_mistake_of_ours() -> None:
+    with pytest.raises(KeyError):
+        catalogue.entry("no.such")
+
+
+# ---- Microsoft's codes
+
+
+def rows(file: str) -> list[dict[str, str]]:
+    return list(csv.DictReader((SRC / "core" / "catalogue" / file).read_text("utf-8").splitlines()))
+
+
+@pytest.mark.parametrize("row", rows("aadsts.csv"), ids=lambda row: row["code"])
+def test_every_aadsts_row_loads(row: dict[str, str]) -> None:
+    found = catalogue.explain_aadsts(int(row["code"]))
+    assert found is not None
+    assert found == catalogue.explain_aadsts(row["code"])
+    assert (found.meaning, found.remedy) == (row["meaning"], row["remedy"])
+    kinds = "secret config consent user policy grant pending request cloud transient"
+    assert found.kind in kinds.split()
+    assert found.remedy
+
+
+@pytest.mark.parametrize("row", rows("graph-errors.csv"), ids=lambda row: row["code"])
+def test_every_graph_row_loads(row: dict[str, str]) -> None:
+    found = catalogue.explain_graph(row["code"])
+    assert found is not None
+    assert (found.meaning, found.remedy) == (row["meaning"], row["remedy"])
+
+
+def test_unknown_codes_of_microsoft_explain_nothing() -> None:
+    assert (catalogue.explain_aadsts(1), catalogue.explain_graph("")) == (None, None)

@@ -1,0 +1,335 @@
+"""The top header block: what is found in it, and that its recipients become the envelope's and nothing else changes."""
+
+import email
+import email.policy
+import email.utils
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pillarbox.core.errors import InvalidInput
+from pillarbox.core.headers import (
+    MAX_BLOCK,
+    MAX_FIELDS,
+    add_fields,
+    address_key,
+    address_to,
+    canonical,
+    entries,
+    scan,
+    value,
+)
+
+A, B, C = "a@x.example", "b@y.example", "mallory@evil.example"
+
+
+def as_sent(mime: bytes, *recipients: str) -> bytes:
+    """The whole way of a header: made canonical, given its X- field at acceptance, addressed before it is sent."""
+    mime = canonical(mime)
+    return address_to(add_fields(mime, scan(mime), [("X-Pillarbox-Id", "1")]), recipients).mime
+
+
+def read_by_stdlib(mime: bytes, *names: str) -> list[str]:
+    """The addresses that Python's own parser finds in these fields (all recipients if no name is given)."""
+    message = email.message_from_bytes(mime, policy=email.policy.compat32)
+    fields = [str(one) for name in names or ("To", "Cc", "Bcc") for one in message.get_all(name, [])]
+    return [address for _, address in email.utils.getaddresses(fields) if address.strip()]
+
+
+def keys(addresses: list[str] | tuple[str, ...]) -> set[str]:
+    return {address_key(address) for address in addresses}
+
+
+def block_of(mime: bytes) -> tuple[list[bytes], bytes]:
+    """The names of the fields, and the body."""
+    block = scan(mime)
+    return [field.name for field in block.fields], mime[block.body :]
+
+
+# ---- canonical
+
+
+@pytest.mark.parametrize(
+    ("given_", "expected"),
+    [
+        (b"a\nb\r\nc", b"a\r\nb\r\nc"),
+        (b"a\rb\r\n", b"a b\r\n"),
+        (b"a\r\r\nb", b"a \r\nb"),
+        (b"a\n\rb", b"a\r\n b"),
+        (b"a\n\n\n", b"a\r\n\r\n\r\n"),
+        (b"\r", b" "),
+        (b"", b""),
+    ],
+)
+def test_every_line_ends_with_crlf(given_: bytes, expected: bytes) -> None:
+    assert canonical(given_) == expected
+
+
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"x", b"\0", b" "])).map(b"".join))
+def test_no_bare_cr_or_lf_is_left(mime: bytes) -> None:
+    lines = canonical(mime).split(b"\r\n")
+    assert not any(b"\r" in line or b"\n" in line for line in lines)
+    assert canonical(canonical(mime)) == canonical(mime)
+
+
+def test_a_bare_cr_hides_no_field_from_us() -> None:
+    assert read_by_stdlib(as_sent(b"Subject: x\rBcc: mallory@evil.example\r\n\r\n", A)) == [A]
+
+
+# ---- scan
+
+
+@pytest.mark.parametrize(
+    ("mime", "names", "body"),
+    [
+        (b"To: a\r\nCC : b\r\n\r\nbody", [b"to", b"cc"], b"body"),
+        (b"Subject: a\r\n b\r\n\tc\r\n\r\n", [b"subject"], b""),
+        (b"Subject: a\r\n \r\n b\r\n\r\nbody", [b"subject"], b"body"),
+        (b"To: a\r\njunk\r\nCc: b\r\n\r\nbody", [b"to"], b"junk\r\nCc: b\r\n\r\nbody"),
+        (b"To: a\r\nB\xc3\xa4d: x\r\n\r\n", [b"to"], b"B\xc3\xa4d: x\r\n\r\n"),
+        (b" folded first\r\nTo: a\r\n\r\n", [], b" folded first\r\nTo: a\r\n\r\n"),
+        (b"From mbox line\r\nTo: a\r\n\r\n", [], b"From mbox line\r\nTo: a\r\n\r\n"),
+        (b": no name\r\n\r\n", [], b": no name\r\n\r\n"),
+        (b"\r\nTo: a\r\n", [], b"To: a\r\n"),
+        (b"To: a\r\n", [b"to"], b""),
+        (b"To: a", [], b"To: a"),
+        (b"hello\r\n", [], b"hello\r\n"),
+        (b"", [], b""),
+    ],
+)
+def test_the_header_ends_at_the_empty_line_or_at_what_is_no_field(mime: bytes, names: list[bytes], body: bytes) -> None:
+    assert block_of(mime) == (names, body)
+
+
+def test_the_value_is_unfolded() -> None:
+    mime = b"Subject:  a\r\n b\r\n\r\n"
+    assert value(mime, scan(mime).fields[0]) == b"a b"
+
+
+def fields_of(count: int) -> bytes:
+    return b"X: y\r\n" * count + b"\r\n"
+
+
+def test_caps_are_exact() -> None:
+    assert len(scan(fields_of(MAX_FIELDS)).fields) == MAX_FIELDS
+    assert scan(b"X: " + b"y" * (MAX_BLOCK - 7) + b"\r\n\r\n").body == MAX_BLOCK
+
+
+@pytest.mark.parametrize(
+    "mime",
+    [
+        fields_of(MAX_FIELDS + 1),
+        b"X: " + b"y" * MAX_BLOCK + b"\r\n\r\n",
+        b"X: y\r\n" + b" z\r\n" * MAX_BLOCK + b"\r\n",
+        b"X" * MAX_BLOCK,
+    ],
+)
+def test_beyond_the_caps_a_header_is_refused(mime: bytes) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        scan(mime)
+    assert caught.value.code == "mail.header_too_large"
+
+
+def test_a_large_body_is_no_large_header() -> None:
+    assert scan(b"To: a\r\n\r\n" + b"x" * 2 * MAX_BLOCK).body == 9
+
+
+def test_our_own_fields_put_no_message_beyond_the_caps() -> None:
+    assert as_sent(b"To: a@x.example\r\n" + fields_of(MAX_FIELDS - 1), A).endswith(b"X: y\r\n\r\n")
+    long = b"To: a@x.example\r\nX: " + b"y" * (MAX_BLOCK - 24) + b"\r\n\r\n"
+    assert as_sent(long, A).endswith(long)
+
+
+# ---- fields that are added
+
+
+def test_fields_are_added_above_all_others() -> None:
+    assert add_fields(b"To: a\r\n\r\nb", scan(b"To: a\r\n\r\nb"), [("X", "ü")]) == b"X: \xc3\xbc\r\nTo: a\r\n\r\nb"
+
+
+@pytest.mark.parametrize(
+    ("mime", "expected"),
+    [
+        (b"To: a\r\njunk\r\nBcc: m@e\r\n", b"X: y\r\nTo: a\r\n\r\njunk\r\nBcc: m@e\r\n"),
+        (b"just text", b"X: y\r\n\r\njust text"),
+        (b"Bcc: m@e", b"X: y\r\n\r\nBcc: m@e"),
+        (b"To: a\r\n", b"X: y\r\nTo: a\r\n\r\n"),
+        (b"", b"X: y\r\n\r\n"),
+    ],
+)
+def test_a_missing_empty_line_is_put_in_so_that_every_parser_agrees(mime: bytes, expected: bytes) -> None:
+    assert add_fields(mime, scan(mime), [("X", "y")]) == expected
+
+
+# ---- address lists
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"a@x, B <b@y>", [("a@x",), ("b@y",)]),
+        (b'"Doe, Jane" <a@x>', [("a@x",)]),
+        (b"=?utf-8?q?Doe=2C_Jane?= <a@x>", [("a@x",)]),
+        (b"=?utf-8?b?RG9lLCBKYW5l?= =?utf-8?q?x?= <a@x>", [("a@x",)]),
+        (b"a@x (the boss)", [("a@x",)]),
+        (b"(x) <a@x>", [("a@x",)]),
+        (b"Team: a@x, b@y;", [("a@x",), ("b@y",)]),
+        (b"undisclosed-recipients:;", []),
+        (b"a@x; b@y", [("a@x",), ("b@y",)]),
+        (b'"a b"@x', [('"a b"@x',)]),
+        (b"a@[192.0.2.1]", [("a@[192.0.2.1]",)]),
+        (b"J\xc3\xbcrgen <j@\xc3\xbc.example>", [("j@ü.example",)]),
+        (b"M\xfcller <a@x>", [("a@x",)]),
+        (b"b@y <a@x>", [("a@x", "b@y")]),
+        (b'"b@y" <a@x>', [("a@x",)]),
+        (b'"x\r\n b@y" <a@x>', [("a@x", 'b@y"')]),
+        (b"a@x b@y", [()]),
+        (b"a@x <", [()]),
+        (b"@y:a@x", [()]),
+        (b"<@y:a@x>", [()]),
+        (b"(b@y) a@x", [()]),
+        (b"m\xfc@x", [()]),
+        (b"a@x\x0b", [()]),
+        (b"a@x\x0c, b@y\0", [(), ()]),
+        (b"\x0ba@x", [()]),
+        (b", ,;", []),
+        (b"", []),
+    ],
+)
+def test_entries(text: bytes, expected: list[tuple[str, ...]]) -> None:
+    assert [entry.addresses for entry in entries(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("A@X.example", "a@x.EXAMPLE"),
+        ("a@ü.example", "a@xn--tda.example"),
+        ("a@Ü.example", "a@ü.example"),
+        ("Ü@x", "ü@x"),
+    ],
+)
+def test_one_mailbox_has_one_key(one: str, other: str) -> None:
+    assert address_key(one) == address_key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("strasse@x", "straße@x"),
+        ("mike@x", "mi\u212ae@x"),  # the Kelvin sign
+        ("s@x", "\u017f@x"),  # the long s
+        ("i@x", "\u0131@x"),  # the dotless i
+        ("a@fass.de", "a@faß.de"),  # IDNA 2003 and 2008 differ
+        ("a@x", "\u0430@x"),  # Cyrillic
+    ],
+)
+def test_two_mailboxes_have_two_keys(one: str, other: str) -> None:
+    assert address_key(one) != address_key(other)
+
+
+@given(st.text())
+def test_a_key_is_found_for_any_text_and_stays(text: str) -> None:
+    assert address_key(address_key(text)) == address_key(text)
+
+
+# ---- the recipients become the envelope's
+
+
+def test_recipients_that_no_header_names_go_into_one_new_bcc() -> None:
+    sent = address_to(b"To: a@x.example\r\nSubject: s\r\n\r\nbody", [A, B]).mime
+    assert sent == b"Bcc: b@y.example\r\nTo: a@x.example\r\nSubject: s\r\n\r\nbody"
+
+
+def test_a_bcc_that_came_is_gone() -> None:
+    sent = address_to(
+        b"Bcc: mallory@evil.example,\r\n b@y.example\r\nbcc : x@x\r\nResent-Bcc: y@y\r\nTo: a@x.example\r\n\r\n", [A, B]
+    )
+    assert sent.mime == b"Bcc: b@y.example\r\nTo: a@x.example\r\n\r\n"
+
+
+def test_who_is_in_a_header_alone_is_taken_out_and_named() -> None:
+    sent = address_to(b'To: A <a@x.example>, "M, X" <mallory@evil.example>\r\nCc: mallory@evil.example\r\n\r\n', [A])
+    assert sent.mime == b"To: A <a@x.example>\r\n\r\n"
+    assert sent.removed == ('"M, X" <mallory@evil.example>', "mallory@evil.example")
+
+
+def test_what_was_removed_can_be_written_down_whatever_bytes_it_was() -> None:
+    (removed,) = address_to(b"To: M\xfcller <m@evil.example>\r\n\r\n", [A]).removed
+    assert removed.encode("utf-8").startswith(b"M")
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        b'To:  "Doe, J" <A@X.example> (boss),\r\n\tb@y.example\r\n',
+        b"TO: Team: a@x.example, b@y.example;\r\n",
+        b"To : a@x.example;b@y.example\r\n",
+        b"To: =?utf-8?q?J=2C?= <a@x.example>\r\n",
+        b"To: undisclosed-recipients:;\r\n",
+        b"To:\r\n",
+    ],
+)
+def test_a_field_that_needs_no_edit_stays_byte_for_byte(to: bytes) -> None:
+    sent = address_to(to + b"\r\nbody", [A, B])
+    assert sent.mime.endswith(to + b"\r\nbody")
+    assert sent.removed == ()
+
+
+HOSTILE = st.lists(
+    st.sampled_from(
+        [
+            *(A.encode(), B.encode(), C.encode(), b"<a@x.example>", b"<mallory@evil.example>", b"A", b"@", b"<", b">"),
+            *(b'"', b"(", b")", b",", b";", b":", b"\\", b" ", b"\r\n ", b"\n\t", b"\r", b"[", b"]", b".", b"\0"),
+            *(b"=?utf-8?q?x=2C?=", b"=?utf-8?q?", b"?=", b"mallory@evil.example,", b"\xff", b"\xc3\xbc", b"\x0b", b"'"),
+        ]
+    ),
+    max_size=14,
+).map(b"".join)
+NAMES = st.sampled_from([b"To", b"cc", b"BCC", b"Subject", b"Resent-Bcc", b"X", b"Date"])
+FIELDS = st.lists(st.tuples(NAMES, HOSTILE).map(lambda pair: pair[0] + b": " + pair[1] + b"\r\n"), max_size=5)
+BODIES = st.sampled_from(
+    [b"\r\nBcc: mallory@evil.example\r\n\r\n\0\xff", b"\r\n", b"", b"junk\r\nTo: mallory@evil.example\r\n"]
+)
+HEADERS = st.tuples(FIELDS.map(b"".join), BODIES).map(b"".join)
+
+
+@given(HEADERS, st.sampled_from([(A,), (B,), (A, B)]))
+def test_the_standard_library_reads_exactly_the_envelope(mime: bytes, recipients: tuple[str, ...]) -> None:
+    assert keys(read_by_stdlib(as_sent(mime, *recipients))) == keys(recipients)
+
+
+@given(HEADERS, st.sampled_from([(A,), (A, B)]))
+def test_there_is_at_most_one_bcc_and_it_names_only_the_rest(mime: bytes, recipients: tuple[str, ...]) -> None:
+    sent = as_sent(mime, *recipients)
+    blind = read_by_stdlib(sent, "Bcc")
+    assert keys(blind) <= keys(recipients) - keys(read_by_stdlib(sent, "To", "Cc"))
+    assert [name for name, _ in block_fields(sent)].count(b"bcc") == bool(blind)
+
+
+def block_fields(mime: bytes) -> list[tuple[bytes, bytes]]:
+    return [(field.name, mime[field.start : field.end]) for field in scan(mime).fields]
+
+
+@given(HEADERS, st.sampled_from([(A,), (A, B)]))
+def test_other_fields_and_the_body_stay_byte_for_byte(mime: bytes, recipients: tuple[str, ...]) -> None:
+    before = add_fields(canonical(mime), scan(canonical(mime)), [("X-Pillarbox-Id", "1")])
+    after = address_to(before, recipients).mime
+    edited = (b"to", b"cc", b"bcc", b"resent-bcc")
+    assert [f for f in block_fields(after) if f[0] not in edited] == [
+        f for f in block_fields(before) if f[0] not in edited
+    ]
+    assert after[scan(after).body :] == before[scan(before).body :]
+
+
+@pytest.mark.parametrize(
+    "piece", [b"(", b'"', b"<", b"=?", b"a@", b",", b"a", b":", b"a@b ", b"\\", b"\xc3\xbc", b"[", b"a@b,"]
+)
+@pytest.mark.parametrize("ending", [b"", b" <a@x.example>"])
+def test_time_is_linear(piece: bytes, ending: bytes) -> None:
+    mime = b"To: " + piece * (100_000 // len(piece)) + ending + b"\r\n\r\n"
+    began = time.process_time()
+    assert read_by_stdlib(address_to(mime, [A]).mime, "Bcc") in ([A], [])
+    assert time.process_time() - began < 0.5

@@ -1,0 +1,174 @@
+"""The way out: CA and proxy; and the self-made certificate, by a real handshake."""
+
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+
+from pillarbox.core import tls
+from pillarbox.core.errors import ConfigError
+from pillarbox.emulator import Certificates
+
+GRAPH = "https://graph.microsoft.com/v1.0"
+PROXY = "http://proxy.contoso.example:3128"
+
+
+def proxy_for(url: str, no_proxy: str = "", **environ: str) -> str | None:
+    return tls.outbound(None, "", {"HTTPS_PROXY": PROXY, "NO_PROXY": no_proxy} | environ).proxy_for(url)
+
+
+@pytest.mark.parametrize(
+    "no_proxy",
+    [
+        "graph.microsoft.com",
+        "microsoft.com",
+        ".microsoft.com",
+        "*.microsoft.com",
+        "*",
+        "x, GRAPH.microsoft.com ",
+        ",*,",
+    ],
+)
+def test_rules_that_cover_the_host(no_proxy: str) -> None:
+    assert proxy_for(GRAPH, no_proxy) is None
+
+
+@pytest.mark.parametrize(
+    "no_proxy", ["", "soft.com", "graph.microsoft.com.evil", "com.microsoft", ",", "x.graph.microsoft.com"]
+)
+def test_rules_that_do_not_cover_the_host(no_proxy: str) -> None:
+    assert proxy_for(GRAPH, no_proxy) == PROXY
+
+
+@pytest.mark.parametrize("url", ["https://localhost:8443", "https://127.0.0.2", "https://[::1]:1/x"])
+def test_the_environments_proxy_is_never_meant_for_this_machine(url: str) -> None:
+    assert proxy_for(url) is None
+
+
+def test_a_proxy_of_the_settings_is_used_for_every_host() -> None:
+    way = tls.outbound(None, "http://own:1", {"HTTPS_PROXY": PROXY, "NO_PROXY": "*"})
+    assert {way.proxy_for(url) for url in (GRAPH, "https://localhost")} == {"http://own:1"}
+
+
+def test_lower_case_variables_count_too() -> None:
+    way = tls.outbound(None, "", {"https_proxy": PROXY, "no_proxy": "a.example"})
+    assert (way.proxy_for(GRAPH), way.proxy_for("https://a.example")) == (PROXY, None)
+
+
+@pytest.mark.parametrize(("given", "used"), [("proxy:3128", "http://proxy:3128"), ("https://p:1", "https://p:1")])
+def test_a_proxy_may_be_written_without_its_scheme(given: str, used: str) -> None:
+    assert tls.outbound(None, given, {}).proxy_for(GRAPH) == used
+    assert tls.outbound(None, "", {"HTTPS_PROXY": given}).proxy_for(GRAPH) == used
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://user:canary@p:1", "http://user:canary@p:port", "http://", "user:canary@p:99999"]
+)
+def test_what_is_no_http_proxy_is_refused_and_not_shown(proxy: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        tls.outbound(None, proxy, {})
+    assert (caught.value.code, caught.value.params["key"]) == ("config.wrong_value", "microsoft.proxy")
+    assert "canary" not in caught.value.sentence
+
+
+def test_without_a_proxy_there_is_none() -> None:
+    assert tls.outbound(None, "", {}).proxy_for(GRAPH) is None
+
+
+# ---- CA
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_a_ca_file_that_holds_none(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        tls.outbound(file, "", {}).ssl_context()
+    assert caught.value.code == "config.bad_ca_file"
+
+
+def test_a_given_ca_is_the_only_one(tmp_path: Path, certificates: Certificates) -> None:
+    (tmp_path / "ca.pem").write_bytes(certificates.ca)
+    context = tls.outbound(tmp_path / "ca.pem", "", {"SSL_CERT_FILE": "/nowhere"}).ssl_context()
+    assert len(context.get_ca_certs()) == 1
+    assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def test_without_one_the_built_in_list_is_trusted_whatever_the_environment_says() -> None:
+    context = tls.outbound(None, "", {"SSL_CERT_FILE": "/x", "REQUESTS_CA_BUNDLE": "/x"}).ssl_context()
+    assert len(context.get_ca_certs()) > 50
+
+
+# ---- the self-made certificate
+
+
+def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> str | None:
+    """A TLS handshake in memory; its version."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = server.wrap_bio(to_server, to_client, server_side=True)
+    theirs = client.wrap_bio(to_client, to_server, server_hostname=name)
+    for side in (theirs, ours, theirs, ours):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+    return theirs.version()
+
+
+def strict_client(trusted: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(trusted))
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    return context
+
+
+@pytest.mark.parametrize("name", ["gateway.contoso.example", "localhost", "127.0.0.1", "::1"])
+def test_a_strict_client_that_trusts_it_shakes_hands(tmp_path: Path, name: str) -> None:
+    files = tls.self_made_certificate(tmp_path, "gateway.contoso.example", time.time())
+    assert shake_hands(tls.server_context(*files), strict_client(files[0]), name) == "TLSv1.3"
+
+
+def test_it_speaks_for_no_other_host(tmp_path: Path) -> None:
+    files = tls.self_made_certificate(tmp_path, "gateway.contoso.example", time.time())
+    with pytest.raises(ssl.SSLCertVerificationError, match="evil.example"):
+        shake_hands(tls.server_context(*files), strict_client(files[0]), "evil.example")
+
+
+@pytest.mark.parametrize("hostname", ["h" * 63 + ".contoso.example", "ü.example", "a b"])
+def test_it_is_made_for_every_host_name(tmp_path: Path, hostname: str) -> None:
+    files = tls.self_made_certificate(tmp_path, hostname, time.time())
+    assert shake_hands(tls.server_context(*files), strict_client(files[0]), "localhost") == "TLSv1.3"
+
+
+def test_it_is_made_once_and_its_key_is_ours_alone(tmp_path: Path) -> None:
+    files = tls.self_made_certificate(tmp_path, "a.example", time.time())
+    before = [file.read_bytes() for file in files]
+    assert tls.self_made_certificate(tmp_path, "b.example", time.time()) == files
+    assert [file.read_bytes() for file in files] == before
+    assert files[1].stat().st_mode & 0o777 == 0o600
+
+
+def test_an_old_client_is_refused(tmp_path: Path) -> None:
+    context = tls.server_context(*tls.self_made_certificate(tmp_path, "a.example", time.time()))
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def test_certificate_and_key_must_belong_together(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    one = tls.self_made_certificate(tmp_path, "a.example", time.time())
+    other = tls.self_made_certificate(tmp_path / "b", "b.example", time.time())
+    with pytest.raises(ConfigError) as caught:
+        tls.server_context(one[0], other[1])
+    assert caught.value.code == "config.bad_certificate"
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])
+def test_loopback(host: str) -> None:
+    assert tls.is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "localhost.evil.example", "10.0.0.1", "1"])
+def test_not_loopback(host: str) -> None:
+    assert not tls.is_loopback(host)

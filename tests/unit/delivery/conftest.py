@@ -1,0 +1,74 @@
+"""A store with two mailboxes, a clock that tests set, and a log that can be waited on."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pillarbox.core.accounts import Mailbox, Submitter
+from pillarbox.core.log import Logger, make_logger
+from pillarbox.core.mail import Envelope
+from pillarbox.core.vault import Secret, Vault
+from pillarbox.store.accounts import Accounts
+from pillarbox.store.outbox import Claimed, NewMessage, Outbox
+from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
+from tests.conftest import Log
+
+NOON = 1_795_176_000.0  # 2026-11-20 12:00:00 UTC
+ENVELOPE = Envelope("one@contoso.example", ("a@x.example",))
+
+
+@dataclass
+class Shelf:
+    """A store, and what works on it."""
+
+    database: SqliteDatabase
+    mailboxes: list[Mailbox] = field(default_factory=list)
+    now: float = NOON
+    lines: Log = field(default_factory=Log)
+
+    def __post_init__(self) -> None:
+        self.accounts = Accounts(self.database, Vault(bytes(32)), self.clock)
+        self.outbox = Outbox(self.database, self.clock)
+        self.log: Logger = make_logger(self.lines, "debug", "text", self.clock)
+
+    def clock(self) -> float:
+        return self.now
+
+    @property
+    def submitter(self) -> Submitter:
+        """One that may use every mailbox."""
+        return Submitter(1, "printer", {box.address: box for box in self.mailboxes})
+
+    async def put(self, *ids: str, mailbox: int = 0) -> None:
+        """Messages in the outbox."""
+        for one in ids:
+            box = self.mailboxes[mailbox].id
+            await self.outbox.enqueue(
+                NewMessage(one, box, "printer", ENVELOPE, f"<{one}@x>", b"To: a@x.example\r\n\r\n")
+            )
+
+    async def state(self, queue_id: str) -> str:
+        row = await self.outbox.get(queue_id)
+        assert row is not None
+        return str(row["state"])
+
+    async def claimed(self, mailbox: int = 0) -> Claimed:
+        """The next message, claimed and started."""
+        (message,) = await self.outbox.claim(self.mailboxes[mailbox].id, 1)
+        await self.outbox.start(message)
+        return message
+
+
+@pytest.fixture
+async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
+    made = Shelf(await open_sqlite(tmp_path / "store.db", on_death=print))
+    app = await made.accounts.add_app("contoso", "t", "c", Secret("s"))
+    assert app is not None
+    for name in ("one", "two"):
+        added = await made.accounts.add_mailbox(f"{name}@contoso.example", app)
+        assert added is not None
+        made.mailboxes.append(added)
+    yield made
+    await made.database.close()

@@ -1,0 +1,136 @@
+"""What an answer of sendMail means."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from pillarbox.core.mail import Verdict
+from pillarbox.delivery.transports import judge, seconds_of
+from pillarbox.graph.client import Answer
+
+NOON = 1_795_176_000.0  # 2026-11-20 12:00:00 UTC
+
+
+def answer(status: int, code: str = "", text: str = "", **headers: str) -> Answer:
+    body = json.dumps({"error": {"code": code, "message": text}}).encode() if code else b""
+    return Answer(status, CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()}), body)
+
+
+def verdict(status: int) -> Verdict:
+    return judge(answer(status), NOON, 60.0).verdict
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (202, Verdict.SENT),
+        *((status, Verdict.UNCERTAIN) for status in (200, 201, 203, 204, 206, 299)),
+        *((status, Verdict.UNCERTAIN) for status in (100, 301, 302, 304, 307, 308)),
+        *((status, Verdict.REFUSED) for status in (400, 402, 405, 409, 410, 413, 415, 422, 499)),
+        (401, Verdict.BROKEN),
+        (403, Verdict.BROKEN),
+        (404, Verdict.RETRY),
+        (408, Verdict.UNCERTAIN),
+        (429, Verdict.RETRY),
+        *((status, Verdict.UNCERTAIN) for status in (500, 501, 502, 503, 504, 507, 509, 599)),
+    ],
+)
+def test_the_table(status: int, expected: Verdict) -> None:
+    assert verdict(status) is expected
+
+
+def test_202_says_sent_with_microsofts_request_id_and_nothing_else() -> None:
+    outcome = judge(answer(202, request_id="r-1"), NOON, 60.0)
+    assert (outcome.request_id, outcome.http_status) == ("r-1", 202)
+    assert (outcome.code, outcome.text, outcome.cure, outcome.retry_after) == ("", "", "", None)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 413, 429, 503])
+def test_microsofts_code_and_text_are_kept_with_our_cure(status: int) -> None:
+    outcome = judge(answer(status, "ErrorMessageSizeExceeded", "Too big.", request_id="r-2"), NOON, 60.0)
+    assert (outcome.code, outcome.text, outcome.request_id) == ("ErrorMessageSizeExceeded", "Too big.", "r-2")
+    assert outcome.cure
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"null", b'{"error": "x"}', b'{"error": null}', b"[" * 99_999, b"\xff"]
+)
+def test_an_answer_without_an_error_envelope_is_named_by_its_status(body: bytes) -> None:
+    outcome = judge(Answer(503, {}, body), NOON, 60.0)
+    assert (outcome.code, outcome.text) == ("http_503", "Microsoft Graph answered with status 503.")
+
+
+# ---- how long to wait
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("120", 120.0),
+        ("2.128", 2.128),
+        (" 5 ", 5.0),
+        ("Fri, 20 Nov 2026 12:00:30 GMT", 30.0),
+        ("Friday, 20-Nov-26 12:00:30 GMT", 30.0),
+        ("Fri Nov 20 12:00:30 2026", 30.0),
+        ("Fri, 20 Nov 2026 11:00:00 GMT", 1.0),  # past, or our clock is ahead: no storm of attempts
+        ("0", 1.0),
+        ("-5", 1.0),
+        ("-inf", 1.0),
+        ("nan", 60.0),
+        ("soon", 60.0),
+        ("Fri, 99 Nov 2026 99:00:00 GMT", 60.0),
+        ("Fri, 20 Nov 99999999999999999999 12:00:00 GMT", 60.0),
+        ("1e300", 86400.0),
+        ("inf", 86400.0),
+        ("9" * 400, 86400.0),
+        ("Fri, 20 Nov 2126 12:00:00 GMT", 86400.0),
+    ],
+)
+def test_retry_after(header: str, seconds: float) -> None:
+    assert judge(answer(429, Retry_After=header), NOON, 7.0).retry_after == seconds
+
+
+DATES = st.builds(
+    "{}, {} {} {} {}:00:00 {}".format,
+    *[
+        st.sampled_from(["Fri", "20", "Nov", "2026", "12", "GMT", "-0000", "0"]),
+        *[st.integers(-9, 10**21)] * 4,
+        st.text(max_size=5),
+    ],
+)
+
+
+@given(st.text() | st.floats().map(str) | DATES)
+def test_whatever_it_says_the_wait_is_between_a_second_and_a_day(header: str) -> None:
+    assert 1.0 <= seconds_of(header, NOON) <= 86400.0
+
+
+@pytest.fixture
+def _new_york() -> Iterator[None]:
+    os.environ["TZ"] = "America/New_York"
+    time.tzset()
+    yield
+    del os.environ["TZ"]
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_new_york")
+@pytest.mark.parametrize("date", ["Fri Nov 20 12:00:30 2026", "Fri, 20 Nov 2026 12:00:30 -0000"])
+def test_a_date_without_a_zone_is_gmt_wherever_we_are(date: str) -> None:
+    assert seconds_of(date, NOON) == 30.0
+
+
+def test_without_the_header_the_settings_wait_counts() -> None:
+    assert judge(answer(429), NOON, 7.0).retry_after == 7.0
+
+
+@pytest.mark.parametrize("status", [202, 404, 429, 503])
+def test_only_throttling_pauses_the_mailbox(status: int) -> None:
+    outcome = judge(answer(status, Retry_After="9"), NOON, 60.0)
+    assert (outcome.pauses_mailbox, outcome.retry_after) == ((True, 9.0) if status == 429 else (False, None))

@@ -1,0 +1,309 @@
+"""The worker, with a transport whose every answer the test gives."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from pillarbox.core.accounts import Mailbox
+from pillarbox.core.errors import Unavailable
+from pillarbox.core.mail import Outcome, Verdict
+from pillarbox.delivery.transports import Report
+from pillarbox.delivery.worker import Worker
+from pillarbox.store.outbox import Claimed
+from tests.unit.delivery.conftest import Shelf
+
+SENT = Outcome(Verdict.SENT, http_status=202, request_id="r")
+THROTTLED = Outcome(Verdict.RETRY, "ApplicationThrottled", http_status=429, retry_after=30.0, pauses_mailbox=True)
+
+
+class Gates:
+    """A Transport that answers only when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.inside: list[str] = []
+        self._answers: dict[str, asyncio.Future[Outcome]] = {}
+        self._changed = asyncio.Event()
+
+    async def send(self, message: Claimed, mailbox: Mailbox, body: AsyncIterator[bytes]) -> Report:
+        self.begun.append(message.id)
+        self.inside.append(message.id)
+        self._changed.set()
+        try:
+            return Report(await self._answer(message.id), ("noted",))
+        finally:
+            self.inside.remove(message.id)
+            self._answers.pop(message.id, None)
+
+    def _answer(self, queue_id: str) -> "asyncio.Future[Outcome]":
+        return self._answers.setdefault(queue_id, asyncio.get_running_loop().create_future())
+
+    def open(self, queue_id: str, outcome: Outcome | Exception = SENT) -> None:
+        """Give the answer to this message."""
+        future = self._answer(queue_id)
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Until a send has begun that makes this true."""
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def holds(self, *ids: str) -> None:
+        """Until these and no others are being sent."""
+        await self.until(lambda: set(ids) <= set(self.inside))
+        assert sorted(self.inside) == sorted(ids)
+
+
+@pytest.fixture
+def gates() -> Gates:
+    return Gates()
+
+
+@pytest.fixture
+async def worker(shelf: Shelf, gates: Gates) -> AsyncIterator[Worker]:
+    made = Worker(shelf.outbox, shelf.accounts, gates, shelf.clock, shelf.log, per_mailbox=2, store_pause=0.001)
+    yield made
+    await made.stop(0.001)
+
+
+def wake(worker: Worker, shelf: Shelf) -> None:
+    for mailbox in shelf.mailboxes:
+        worker.wake(mailbox.id)
+
+
+async def final(shelf: Shelf, *ids: str) -> None:
+    """Until these messages have come to a state in which they stay."""
+    while not all(any(f"id={one} " in line for line in shelf.lines.lines("mail.final")) for one in ids):
+        await shelf.lines.next()
+
+
+async def attempted(shelf: Shelf, count: int) -> None:
+    while len(shelf.lines.lines("mail.attempt")) < count:
+        await shelf.lines.next()
+
+
+# ---- lanes
+
+
+async def test_oldest_first_and_only_so_many_of_a_mailbox_at_a_time(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    await shelf.put("A", "B", "C", "D")
+    wake(worker, shelf)
+    await gates.holds("A", "B")
+    gates.open("B")
+    await gates.holds("A", "C")
+    gates.open("A")
+    await gates.holds("C", "D")
+    assert gates.begun == ["A", "B", "C", "D"]
+
+
+async def test_a_slow_mailbox_does_not_hold_others(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    await shelf.put("SLOW1", "SLOW2", "SLOW3")
+    await shelf.put("F1", "F2", "F3", mailbox=1)
+    wake(worker, shelf)
+    await gates.holds("SLOW1", "SLOW2", "F1", "F2")
+    for one in ("F1", "F2", "F3"):
+        gates.open(one)
+    await final(shelf, "F1", "F2", "F3")
+    assert sorted(gates.inside) == ["SLOW1", "SLOW2"]
+
+
+async def test_what_comes_while_a_lane_runs_takes_a_free_place(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    await shelf.put("A")
+    wake(worker, shelf)
+    await gates.holds("A")
+    await shelf.put("B")
+    wake(worker, shelf)
+    await gates.holds("A", "B")
+
+
+async def test_a_lane_that_ended_begins_again(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    for one in ("A", "B"):
+        await shelf.put(one)
+        wake(worker, shelf)
+        gates.open(one)
+        await final(shelf, one)
+    assert worker.sent == 2
+
+
+async def test_run_finds_what_was_there_before_the_start(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    await shelf.put("A")
+    running = asyncio.create_task(worker.run())
+    await gates.holds("A")
+    running.cancel()
+
+
+async def test_run_wakes_a_lane_when_a_message_comes_due(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    await shelf.put("A")
+    running = asyncio.create_task(worker.run())
+    gates.open("A", Outcome(Verdict.RETRY, retry_after=0.01))
+    await attempted(shelf, 1)
+    shelf.now += 0.01
+    await gates.holds("A")
+    assert gates.begun == ["A", "A"]
+    running.cancel()
+
+
+# ---- results
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state"),
+    [("sent", "sent"), ("refused", "failed"), ("broken", "held"), ("uncertain", "uncertain"), ("retry", "deferred")],
+)
+async def test_the_result_is_kept_with_its_notes(
+    shelf: Shelf, gates: Gates, worker: Worker, verdict: str, state: str
+) -> None:
+    await shelf.put("A")
+    gates.open("A", Outcome(Verdict(verdict), "code", "text", "cure", 418, "r-7"))
+    wake(worker, shelf)
+    await attempted(shelf, 1)
+    row = await shelf.outbox.get("A")
+    assert row is not None
+    (attempt,) = await shelf.outbox.attempts(row["seq"])
+    assert (row["state"], row["code"], row["cure"], row["attempts"]) == (state, "code", "cure", 1)
+    assert (attempt["verdict"], attempt["request_id"], attempt["notes"]) == (verdict, "r-7", ["noted"])
+
+
+async def test_a_mistake_in_the_transport_is_uncertain_and_stops_nothing(
+    shelf: Shelf, gates: Gates, worker: Worker
+) -> None:
+    await shelf.put("A", "B", "C")
+    gates.open("A", RuntimeError("boom"))
+    gates.open("B")
+    gates.open("C")
+    wake(worker, shelf)
+    await final(shelf, "A", "B", "C")
+    assert [await shelf.state(one) for one in "ABC"] == ["uncertain", "sent", "sent"]
+    assert "boom" in shelf.lines.lines("unexpected")[0]
+
+
+async def test_throttling_pauses_that_mailbox_and_no_other(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    await shelf.put("A", "B", "C")
+    await shelf.put("X", "Y", "Z", mailbox=1)
+    gates.open("A", THROTTLED)
+    wake(worker, shelf)
+    await attempted(shelf, 1)
+    for one in ("B", "X", "Y", "Z"):
+        gates.open(one)
+    await final(shelf, "B", "X", "Y", "Z")
+    assert [await shelf.state(one) for one in ("A", "C", "Z")] == ["deferred", "queued", "sent"]
+
+
+async def test_after_the_pause_the_mailbox_goes_on(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    await shelf.put("A")
+    gates.open("A", THROTTLED)
+    wake(worker, shelf)
+    await attempted(shelf, 1)
+    await shelf.put("B")
+    shelf.now += 29.9
+    assert await worker._wake_due() == pytest.approx(0.1)
+    shelf.now += 0.1
+    await worker._wake_due()
+    await gates.holds("A", "B")
+
+
+# ---- a store that is full
+
+
+async def fill(shelf: Shelf) -> None:
+    """Let the store take nothing more."""
+    shelf.database._writer.set_commit_hook(lambda: True)
+
+
+def make_room(shelf: Shelf) -> None:
+    shelf.database._writer.set_commit_hook(None)
+
+
+async def unusable(shelf: Shelf) -> None:
+    while not shelf.lines.lines("store.unusable"):
+        await shelf.lines.next()
+
+
+async def test_a_result_that_cannot_be_kept_is_kept_later(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    await shelf.put("A")
+    wake(worker, shelf)
+    await gates.holds("A")
+    await fill(shelf)
+    gates.open("A")
+    await unusable(shelf)
+    assert await shelf.state("A") == "sending"
+    make_room(shelf)
+    await final(shelf, "A")
+    assert (await shelf.state("A"), gates.begun) == ("sent", ["A"])
+
+
+async def test_what_cannot_be_claimed_is_claimed_later(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    await shelf.put("A")
+    await fill(shelf)
+    running = asyncio.create_task(worker.run())
+    await unusable(shelf)
+    assert gates.begun == []
+    make_room(shelf)
+    shelf.now += 1
+    worker.wake(shelf.mailboxes[0].id)
+    await gates.holds("A")
+    running.cancel()
+
+
+# ---- stop
+
+
+async def test_stop_waits_for_what_is_in_flight_and_begins_nothing(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    await shelf.put("A", "B", "C")
+    wake(worker, shelf)
+    await gates.holds("A", "B")
+    stopping = asyncio.create_task(worker.stop(30))
+    await asyncio.sleep(0)
+    gates.open("A")
+    gates.open("B", Outcome(Verdict.REFUSED))
+    await stopping
+    assert [await shelf.state(one) for one in "ABC"] == ["sent", "failed", "queued"]
+    wake(worker, shelf)
+    assert gates.begun == ["A", "B"]
+
+
+async def test_stop_gives_back_what_was_claimed_and_not_begun(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    await shelf.put("A")
+    (message,) = await shelf.outbox.claim(shelf.mailboxes[0].id, 1)
+    await worker.stop(1)
+    await worker._deliver(message, shelf.mailboxes[0])
+    assert (await shelf.state("A"), gates.begun) == ("queued", [])
+
+
+async def test_what_outlasts_the_grace_is_cut_off_and_known_as_begun(
+    shelf: Shelf, gates: Gates, worker: Worker
+) -> None:
+    await shelf.put("A")
+    wake(worker, shelf)
+    await gates.holds("A")
+    await worker.stop(0.001)
+    assert (gates.inside, await shelf.state("A")) == ([], "sending")
+    assert await shelf.outbox.recover("reason", "cure") == ["A"]
+
+
+async def test_a_full_store_does_not_keep_stop_from_ending(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    await shelf.put("A")
+    wake(worker, shelf)
+    await gates.holds("A")
+    await fill(shelf)
+    gates.open("A")
+    await unusable(shelf)
+    await worker.stop(0.01)
+    with pytest.raises(Unavailable):
+        await shelf.put("B")  # behind the last try of the worker
+    make_room(shelf)
+    assert await shelf.outbox.recover("reason", "cure") == ["A"]
+
+
+async def test_a_mailbox_that_cannot_be_read_stops_no_other(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    await shelf.put("A")
+    worker.wake(4711)
+    wake(worker, shelf)
+    await gates.holds("A")
+    while not shelf.lines.lines("unexpected"):
+        await shelf.lines.next()

@@ -1,0 +1,238 @@
+"""Tokens: one request for all who wait, one renewal for one refusal, a cache that outlives a restart."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pillarbox.core import catalogue
+from pillarbox.core.accounts import AppRegistration
+from pillarbox.core.clouds import Cloud
+from pillarbox.core.errors import PillarboxError
+from pillarbox.core.log import make_logger
+from pillarbox.core.tls import Outbound
+from pillarbox.core.vault import Secret, Vault
+from pillarbox.emulator import Certificates
+from pillarbox.entra.tokens import TokenRefused, Tokens, TokenUnavailable
+from pillarbox.store.accounts import Accounts
+from pillarbox.store.sqlite import open_sqlite
+from tests.conftest import Log, Microsoft
+
+
+@pytest.fixture
+async def accounts(tmp_path: Path) -> AsyncIterator[Accounts]:
+    database = await open_sqlite(tmp_path / "store.db", on_death=print)
+    yield Accounts(database, Vault(bytes(32)), lambda: 0.0)
+    await database.close()
+
+
+@pytest.fixture
+async def app(accounts: Accounts, microsoft: Microsoft) -> AppRegistration:
+    seed = microsoft.seed
+    secret = Secret(seed.secrets[seed.gateway.client_id])
+    added = await accounts.add_app("contoso", seed.tenant.id, seed.gateway.client_id, secret)
+    assert added is not None
+    return added
+
+
+class Clock:
+    now = 1_795_176_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+MakeTokens = Callable[..., Tokens]
+
+
+@pytest.fixture
+async def make(microsoft: Microsoft, accounts: Accounts, clock: Clock, log: Log) -> AsyncIterator[MakeTokens]:
+    made: list[Tokens] = []
+
+    def build(ca_file: Path | None = None, url: str = "", proxy: str = "") -> Tokens:
+        cloud = Cloud(url or microsoft.emulator.url, microsoft.emulator.url, "", 0, "", 0)
+        outbound = Outbound(ca_file or microsoft.emulator.ca_file, proxy)
+        made.append(Tokens(cloud, outbound, accounts, clock, make_logger(log, "info", "text", clock)))
+        return made[-1]
+
+    yield build
+    for tokens in made:
+        tokens.close()
+
+
+@pytest.fixture
+def asked(microsoft: Microsoft) -> Callable[[], int]:
+    """How many token requests the emulator got."""
+    return lambda: microsoft.emulator.ledger.token_requests
+
+
+# ---- one request for all
+
+
+async def test_fifty_callers_share_one_request(
+    make: MakeTokens, app: AppRegistration, asked: Callable[[], int], log: Log
+) -> None:
+    tokens = make()
+    found = await asyncio.gather(*(tokens.app_token(app) for _ in range(50)))
+    assert (len(set(found)), asked(), len(log.lines("token.fetched"))) == (1, 1, 1)
+
+
+async def test_a_refused_token_is_renewed_once_whoever_says_so(
+    make: MakeTokens, app: AppRegistration, asked: Callable[[], int]
+) -> None:
+    tokens = make()
+    refused = await tokens.app_token(app)
+    found = await asyncio.gather(*(tokens.app_token(app, refused) for _ in range(50)))
+    assert (len(set(found)), asked()) == (1, 2)
+    assert refused not in found
+    assert await tokens.app_token(app, "an older one") == found[0]
+
+
+async def test_while_entra_is_down_callers_do_not_storm_it(
+    make: MakeTokens, app: AppRegistration, microsoft: Microsoft
+) -> None:
+    tokens = make()
+    fault = microsoft.emulator.faults.add(path="/token", status=503)
+    failed = await asyncio.gather(*(tokens.app_token(app) for _ in range(50)), return_exceptions=True)
+    assert {type(one) for one in failed} == {TokenUnavailable}
+    assert microsoft.emulator.faults.matched(fault) == 1
+
+
+async def test_after_a_failure_the_next_caller_asks_again(
+    make: MakeTokens, app: AppRegistration, microsoft: Microsoft
+) -> None:
+    tokens = make()
+    microsoft.emulator.faults.add(path="/token", cut=True, times=1)
+    with pytest.raises(TokenUnavailable):
+        await tokens.app_token(app)
+    assert await tokens.app_token(app)
+
+
+async def test_a_token_is_renewed_five_minutes_before_its_end(
+    make: MakeTokens, app: AppRegistration, clock: Clock
+) -> None:
+    tokens = make()
+    await tokens.app_token(app)
+    state = tokens._apps[app.id]
+    clock.now += 3599 - 301
+    assert tokens._usable(state, None)
+    clock.now += 2
+    assert not tokens._usable(state, None)
+
+
+async def test_apps_do_not_share_tokens(
+    make: MakeTokens, app: AppRegistration, accounts: Accounts, microsoft: Microsoft
+) -> None:
+    reader = microsoft.seed.reader
+    secret = Secret(microsoft.seed.secrets[reader.client_id])
+    other = await accounts.add_app("reader", app.tenant_id, reader.client_id, secret)
+    assert other is not None
+    tokens = make()
+    assert await tokens.app_token(app) != await tokens.app_token(other)
+
+
+# ---- a restart
+
+
+async def test_the_cache_outlives_a_restart_sealed(
+    make: MakeTokens, app: AppRegistration, asked: Callable[[], int], tmp_path: Path
+) -> None:
+    token = await make().app_token(app)
+    assert await make().app_token(app) == token
+    assert asked() == 1
+    assert not any(token.encode() in path.read_bytes() for path in tmp_path.glob("store.db*"))
+
+
+async def test_after_a_restart_a_refused_token_of_the_cache_is_renewed(make: MakeTokens, app: AppRegistration) -> None:
+    token = await make().app_token(app)
+    tokens = make()
+    assert await tokens.app_token(app, token) != token
+
+
+# ---- refusals
+
+
+async def refusal(tokens: Tokens, app: AppRegistration) -> PillarboxError:
+    with pytest.raises((TokenRefused, TokenUnavailable)) as caught:
+        await tokens.app_token(app)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("tenant", "number"),
+    [("11111111-2222-3333-4444-555555555555", 90002), ("nowhere.example", 90002)],
+)
+async def test_an_unknown_tenant_is_named_with_its_cure(
+    make: MakeTokens, app: AppRegistration, tenant: str, number: int
+) -> None:
+    error = await refusal(make(), replace(app, tenant_id=tenant))
+    explained = catalogue.explain_aadsts(number)
+    assert explained is not None
+    assert isinstance(error, TokenRefused)
+    assert error.sentence.startswith(f"Microsoft Entra ID refused a token: AADSTS{number}")
+    assert error.cure == explained.remedy
+
+
+async def test_an_unknown_app_is_named_with_its_cure(make: MakeTokens, app: AppRegistration) -> None:
+    error = await refusal(make(), replace(app, client_id="11111111-2222-3333-4444-555555555555"))
+    assert "AADSTS700016" in error.sentence
+    assert "\n" not in error.sentence
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ({"status": 400, "code": "AADSTS7000222"}, TokenRefused),
+        ({"status": 401, "code": "AADSTS700016"}, TokenRefused),
+        ({"status": 400, "code": "AADSTS999999"}, TokenRefused),
+        ({"status": 400, "code": "AADSTS50196"}, TokenUnavailable),
+        ({"status": 500, "code": "AADSTS90033"}, TokenUnavailable),
+        ({"status": 503}, TokenUnavailable),
+        ({"status": 429}, TokenUnavailable),
+        ({"cut": True}, TokenUnavailable),
+    ],
+)
+@pytest.mark.parametrize("path", ["/token", "/openid-configuration"])
+async def test_what_a_person_must_mend_and_what_passes(
+    make: MakeTokens, app: AppRegistration, microsoft: Microsoft, path: str, fault: dict[str, object], kind: type
+) -> None:
+    microsoft.emulator.faults.add(path=path, **fault)
+    assert type(await refusal(make(), app)) is kind
+
+
+async def test_a_server_that_is_down(make: MakeTokens, app: AppRegistration) -> None:
+    error = await refusal(make(url="https://localhost:1"), app)
+    assert (type(error), error.code, error.params["host"]) == (TokenUnavailable, "microsoft.unreachable", "localhost:1")
+
+
+async def test_a_certificate_that_is_not_trusted(make: MakeTokens, app: AppRegistration, tmp_path: Path) -> None:
+    (tmp_path / "other.pem").write_bytes(Certificates.make().ca)
+    error = await refusal(make(ca_file=tmp_path / "other.pem"), app)
+    assert (type(error), error.code) == (TokenRefused, "microsoft.tls")
+
+
+# ---- the environment
+
+
+async def test_no_variable_of_the_environment_changes_ca_or_proxy(make: MakeTokens, app: AppRegistration) -> None:
+    nonsense = {name: "/nowhere.pem" for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")}
+    nonsense |= {name: "http://localhost:1" for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")}
+    os.environ.update(nonsense)
+    assert await make().app_token(app)
+
+
+async def test_a_proxy_of_ours_is_used(make: MakeTokens, app: AppRegistration) -> None:
+    assert type(await refusal(make(proxy="http://localhost:1"), app)) is TokenUnavailable

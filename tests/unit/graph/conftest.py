@@ -1,0 +1,45 @@
+"""A plain HTTPS server that keeps what it was asked, for what the emulator never does: redirects and cookies."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from pillarbox.emulator import Certificates
+
+
+@dataclass
+class Server:
+    """What came, and what is answered; 202 when nothing else is said."""
+
+    url: str = ""
+    requests: list[web.Request] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
+    location: str = ""
+    cookie: str = ""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.requests.append(request)
+        self.bodies.append(await request.read())
+        headers = {"Location": self.location} if self.location else {}
+        if self.cookie:
+            headers["Set-Cookie"] = self.cookie
+        return web.Response(status=self.statuses.pop(0) if self.statuses else 202, headers=headers)
+
+
+@pytest.fixture
+async def server(tmp_path: Path, certificates: Certificates) -> AsyncIterator[Server]:
+    (tmp_path / "ca.pem").write_bytes(certificates.ca)
+    made = Server()
+    app = web.Application()
+    app.router.add_route("*", "/v1.0/users/{mailbox}/sendMail", made.answer)
+    app.router.add_route("*", "/{rest:.*}", made.answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certificates.server_context()).start()
+    made.url = f"https://localhost:{runner.addresses[0][1]}"
+    yield made
+    await runner.cleanup()

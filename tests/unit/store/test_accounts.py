@@ -1,0 +1,123 @@
+"""App registrations, mailboxes, submitters: what is kept, and that no secret lies on the disk in clear."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pillarbox.core.accounts import AppRegistration, Mailbox
+from pillarbox.core.errors import ConfigError
+from pillarbox.core.vault import Secret, Vault
+from pillarbox.store.accounts import Accounts
+from pillarbox.store.database import statement
+from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
+
+CANARY = "canary-8c1f-never-on-disk"
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    opened = await open_sqlite(tmp_path / "store.db", on_death=print)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def accounts(database: SqliteDatabase) -> Accounts:
+    return Accounts(database, Vault(bytes(32)), lambda: 0.0)
+
+
+@pytest.fixture
+async def app(accounts: Accounts) -> AppRegistration:
+    added = await accounts.add_app("contoso", "tenant", "client", Secret(CANARY))
+    assert added is not None
+    return added
+
+
+@pytest.fixture
+async def mailbox(accounts: Accounts, app: AppRegistration) -> Mailbox:
+    added = await accounts.add_mailbox("Scanner@Contoso.example", app)
+    assert added is not None
+    return added
+
+
+def on_disk(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("store.db*"))
+
+
+async def test_no_secret_lies_on_the_disk_in_clear(accounts: Accounts, app: AppRegistration, tmp_path: Path) -> None:
+    await accounts.save_token_cache("app/1", CANARY.encode())
+    assert b"contoso" in on_disk(tmp_path)
+    assert CANARY.encode() not in on_disk(tmp_path)
+    assert CANARY.encode().hex().encode() not in on_disk(tmp_path)
+
+
+async def test_no_secret_lies_on_the_disk_after_closing(
+    accounts: Accounts, app: AppRegistration, database: SqliteDatabase, tmp_path: Path
+) -> None:
+    await database.close()
+    assert b"contoso" in on_disk(tmp_path)
+    assert CANARY.encode() not in on_disk(tmp_path)
+
+
+async def test_the_secret_comes_back_by_the_right_key_alone(
+    accounts: Accounts, app: AppRegistration, database: SqliteDatabase
+) -> None:
+    assert (await accounts.client_secret(app)).reveal() == CANARY
+    with pytest.raises(ConfigError) as caught:
+        await Accounts(database, Vault(b"x" * 32), lambda: 0.0).client_secret(app)
+    assert caught.value.code == "vault.wrong_key"
+
+
+async def test_a_sealed_value_in_another_row_does_not_open(
+    accounts: Accounts, database: SqliteDatabase, app: AppRegistration
+) -> None:
+    await accounts.save_token_cache("app/1", b"one")
+    (row,) = await database.read("token_cache_load", owner="app/1")
+    await database.write(statement("token_cache_save", owner="app/2", sealed=row["sealed"], now=0.0))
+    with pytest.raises(ConfigError) as caught:
+        await accounts.load_token_cache("app/2")
+    assert caught.value.code == "vault.damaged"
+
+
+async def test_a_token_cache_is_replaced(accounts: Accounts) -> None:
+    assert await accounts.load_token_cache("app/1") is None
+    for content in (b"one", b"two"):
+        await accounts.save_token_cache("app/1", content)
+    assert await accounts.load_token_cache("app/1") == b"two"
+
+
+async def test_a_taken_name_leaves_the_app_registration_and_its_secret_as_they_are(
+    accounts: Accounts, app: AppRegistration
+) -> None:
+    assert await accounts.add_app("contoso", "other", "other", Secret("other")) is None
+    assert await accounts.apps() == [app]
+    assert (await accounts.client_secret(app)).reveal() == CANARY
+
+
+@pytest.mark.parametrize("address", ["scanner@contoso.example", "SCANNER@CONTOSO.EXAMPLE"])
+async def test_a_mailbox_is_found_and_taken_in_any_case(accounts: Accounts, mailbox: Mailbox, address: str) -> None:
+    assert await accounts.mailbox(address) == mailbox
+    assert await accounts.add_mailbox(address, mailbox.app) is None
+    assert await accounts.mailboxes() == [mailbox]
+    assert await accounts.mailbox_by_id(mailbox.id) == mailbox
+
+
+async def test_a_submitter_and_its_senders(accounts: Accounts, mailbox: Mailbox) -> None:
+    added = await accounts.add_submitter("printer", "hash", [("Alias@x.example", mailbox)])
+    found = await accounts.submitter("printer")
+    assert added is not None
+    assert found is not None
+    assert (found.submitter, found.password_hash) == (added, "hash")
+    assert added.senders == {"alias@x.example": mailbox}
+    assert await accounts.submitters() == [added]
+
+
+async def test_a_taken_name_leaves_the_submitter_as_it_is(accounts: Accounts, mailbox: Mailbox) -> None:
+    first = await accounts.add_submitter("printer", "hash", [])
+    assert await accounts.add_submitter("printer", "other", [("a@x.example", mailbox)]) is None
+    assert await accounts.submitters() == [first]
+
+
+async def test_what_is_not_there(accounts: Accounts) -> None:
+    assert (await accounts.app("x"), await accounts.mailbox("x@x"), await accounts.submitter("x")) == (None, None, None)

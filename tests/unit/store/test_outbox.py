@@ -1,0 +1,256 @@
+"""The outbox: what is claimed when, what each change of state allows, and what a crash leaves."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pillarbox.core.mail import Envelope, Outcome, State, Verdict
+from pillarbox.core.vault import Secret, Vault
+from pillarbox.store.accounts import Accounts
+from pillarbox.store.database import ExpectationFailed, Row
+from pillarbox.store.outbox import PART_BYTES, Claimed, NewMessage, Next, Outbox
+from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
+
+ENVELOPE = Envelope("s@x.example", ("ü@y.example", "b@y.example"))
+
+
+@dataclass
+class Bench:
+    """An outbox with two mailboxes, and its time."""
+
+    database: SqliteDatabase
+    now: float = 1000.0
+
+    def __post_init__(self) -> None:
+        self.box = Outbox(self.database, lambda: self.now)
+
+    async def put(self, *ids: str, mailbox: int = 1, mime: bytes = b"mail") -> None:
+        for one in ids:
+            await self.box.enqueue(NewMessage(one, mailbox, "printer", ENVELOPE, f"<{one}@x>", mime))
+
+    async def claim(self, limit: int = 9) -> list[str]:
+        return [message.id for message in await self.box.claim(1, limit)]
+
+    async def attempt(self, outcome: Outcome, state: State, due_at: float = 0.0) -> Claimed:
+        """Claim the oldest message, start it, and finish it with this outcome in this state."""
+        (message,) = await self.box.claim(1, 1)
+        started = await self.box.start(message)
+        await self.box.finish(message, started, outcome, Next(state, due_at), ["a note"])
+        return message
+
+    async def brought_to(self, state: State) -> str:
+        """A message in that state."""
+        await self.put("M")
+        if state is State.CANCELED:
+            await self.box.cancel("M")
+        elif state is State.SENDING:
+            await self.box.claim(1, 1)
+        elif state is not State.QUEUED:
+            await self.attempt(Outcome(Verdict.SENT), state, self.now + 60)
+        return "M"
+
+    async def row(self, queue_id: str) -> Row:
+        found = await self.box.get(queue_id)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    database = await open_sqlite(tmp_path / "store.db", on_death=print)
+    accounts = Accounts(database, Vault(bytes(32)), lambda: 0.0)
+    app = await accounts.add_app("contoso", "t", "c", Secret("s"))
+    assert app is not None
+    assert await accounts.add_mailbox("one@x.example", app)
+    assert await accounts.add_mailbox("two@x.example", app)
+    yield Bench(database)
+    await database.close()
+
+
+# ---- in and out
+
+
+async def test_a_message_comes_out_as_it_went_in(bench: Bench) -> None:
+    await bench.put("M")
+    (message,) = await bench.box.claim(1, 1)
+    assert (message.id, message.envelope, message.submitter, message.size) == ("M", ENVELOPE, "printer", 4)
+    assert (message.created_at, message.attempt) == (1000.0, 1)
+    assert (await bench.row("M"))["recipients"] == list(ENVELOPE.recipients)
+
+
+@pytest.mark.parametrize("size", [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES + 7])
+async def test_the_body_is_kept_in_pieces(bench: Bench, size: int) -> None:
+    mime = bytes(range(256)) * (size // 256 + 1)
+    await bench.put("M", mime=mime[:size])
+    (message,) = await bench.box.claim(1, 1)
+    pieces = [piece async for piece in bench.box.body(message)]
+    assert b"".join(pieces) == mime[:size]
+    assert [len(piece) for piece in pieces[:-1]] == [PART_BYTES] * (len(pieces) - 1)
+    assert all(0 < len(piece) <= PART_BYTES for piece in pieces)
+
+
+# ---- claims
+
+
+async def test_the_oldest_come_first_and_no_more_than_asked(bench: Bench) -> None:
+    await bench.put("A", "B", "C")
+    assert (await bench.claim(2), await bench.claim(2), await bench.claim(2)) == (["A", "B"], ["C"], [])
+
+
+async def test_what_came_due_first_goes_first(bench: Bench) -> None:
+    await bench.put("LATE")
+    await bench.attempt(Outcome(Verdict.RETRY), State.DEFERRED, 1500.0)
+    bench.now = 1400.0
+    await bench.put("EARLY")
+    bench.now = 1500.0
+    assert await bench.claim() == ["EARLY", "LATE"]
+
+
+async def test_what_is_not_due_is_not_claimed(bench: Bench) -> None:
+    await bench.put("M")
+    await bench.attempt(Outcome(Verdict.RETRY), State.DEFERRED, 1060.0)
+    bench.now = 1059.9
+    assert await bench.claim() == []
+    assert await bench.box.due() == {1: 1060.0}
+    bench.now = 1060.0
+    assert await bench.claim() == ["M"]
+
+
+async def test_only_this_mailboxs_messages_are_claimed(bench: Bench) -> None:
+    await bench.put("OTHER", mailbox=2)
+    assert await bench.claim() == []
+    assert await bench.box.due() == {2: 1000.0}
+
+
+async def test_a_message_is_started_once(bench: Bench) -> None:
+    await bench.put("M")
+    (message,) = await bench.box.claim(1, 1)
+    assert await bench.box.start(message) == 1000.0
+    with pytest.raises(ExpectationFailed):
+        await bench.box.start(message)
+    assert (await bench.row("M"))["attempts"] == 1
+
+
+async def test_a_message_that_was_not_begun_can_be_given_back(bench: Bench) -> None:
+    await bench.put("M")
+    (message,) = await bench.box.claim(1, 1)
+    await bench.box.release(message)
+    assert await bench.claim() == ["M"]
+
+
+async def test_a_message_that_was_begun_cannot_be_given_back(bench: Bench) -> None:
+    await bench.put("M")
+    (message,) = await bench.box.claim(1, 1)
+    await bench.box.start(message)
+    await bench.box.release(message)
+    assert (await bench.row("M"))["state"] == "sending"
+
+
+# ---- results
+
+
+async def test_an_attempt_is_kept_with_microsofts_words(bench: Bench) -> None:
+    await bench.put("M")
+    outcome = Outcome(Verdict.REFUSED, "ErrorX", "text", "cure", 400, "req-1")
+    message = await bench.attempt(outcome, State.FAILED, 1000.0)
+    row, (attempt,) = await bench.row("M"), await bench.box.attempts(message.seq)
+    assert [row[name] for name in ("state", "code", "reason", "cure", "request_id")] == [
+        "failed",
+        "ErrorX",
+        "text",
+        "cure",
+        "req-1",
+    ]
+    assert (row["finished_at"], row["started_at"]) == (1000.0, None)
+    assert (attempt["number"], attempt["verdict"], attempt["http_status"]) == (1, "refused", 400)
+    assert (attempt["request_id"], attempt["notes"]) == ("req-1", ["a note"])
+
+
+async def test_attempts_are_counted_on(bench: Bench) -> None:
+    await bench.put("M")
+    for _ in range(3):
+        message = await bench.attempt(Outcome(Verdict.RETRY, http_status=429), State.DEFERRED, 1000.0)
+    assert [attempt["number"] for attempt in await bench.box.attempts(message.seq)] == [1, 2, 3]
+
+
+async def test_a_result_of_what_is_not_being_sent_changes_nothing(bench: Bench) -> None:
+    await bench.put("M")
+    message = await bench.attempt(Outcome(Verdict.SENT), State.SENT)
+    with pytest.raises(ExpectationFailed):
+        await bench.box.finish(message, 0.0, Outcome(Verdict.REFUSED), Next(State.FAILED, 0.0))
+    assert ((await bench.row("M"))["state"], len(await bench.box.attempts(message.seq))) == ("sent", 1)
+
+
+# ---- after a crash
+
+
+async def test_what_was_claimed_and_not_begun_is_queued_again(bench: Bench) -> None:
+    await bench.put("M")
+    await bench.claim()
+    assert await bench.box.recover("reason", "cure") == []
+    assert await bench.claim() == ["M"]
+
+
+async def test_what_was_begun_is_uncertain_with_an_attempt_in_the_trace(bench: Bench) -> None:
+    await bench.put("M")
+    (message,) = await bench.box.claim(1, 1)
+    await bench.box.start(message)
+    assert await bench.box.recover("reason", "cure") == ["M"]
+    row, (attempt,) = await bench.row("M"), await bench.box.attempts(message.seq)
+    assert [row[name] for name in ("state", "code", "reason", "cure")] == ["uncertain", "interrupted", "reason", "cure"]
+    assert (attempt["number"], attempt["verdict"], attempt["code"]) == (1, "uncertain", "interrupted")
+    assert await bench.claim() == []
+
+
+RESTING = [state for state in State if state is not State.SENDING]
+
+
+@pytest.mark.parametrize("state", RESTING)
+async def test_what_was_not_being_sent_stays_as_it_is(bench: Bench, state: State) -> None:
+    message = await bench.brought_to(state)
+    before = await bench.row(message)
+    assert await bench.box.recover("reason", "cure") == []
+    assert await bench.row(message) == before
+
+
+# ---- by hand
+
+RETRIED = {State.HELD, State.UNCERTAIN, State.DEFERRED, State.FAILED, State.CANCELED}
+CANCELED = {State.QUEUED, State.DEFERRED, State.HELD, State.UNCERTAIN, State.FAILED}
+
+
+@pytest.mark.parametrize("state", State)
+async def test_what_can_be_sent_again(bench: Bench, state: State) -> None:
+    message = await bench.brought_to(state)
+    assert await bench.box.retry(message) == (1 if state in RETRIED else None)
+    assert (await bench.row(message))["state"] == ("queued" if state in RETRIED else state)
+    assert bool(await bench.claim()) == (state in RETRIED | {State.QUEUED})
+
+
+@pytest.mark.parametrize("state", State)
+async def test_what_can_be_canceled(bench: Bench, state: State) -> None:
+    message = await bench.brought_to(state)
+    assert await bench.box.cancel(message) == (1 if state in CANCELED else None)
+    assert (await bench.row(message))["state"] == ("canceled" if state in CANCELED else state)
+    assert bool(await bench.claim()) == (state not in CANCELED and state is State.QUEUED)
+
+
+async def test_a_message_that_is_not_there(bench: Bench) -> None:
+    assert (await bench.box.retry("X"), await bench.box.cancel("X"), await bench.box.get("X")) == (None, None, None)
+
+
+# ---- lists
+
+
+async def test_pages_go_from_the_newest_back(bench: Bench) -> None:
+    await bench.put("A", "B", "C", "D", "E")
+
+    async def page(before: str | None, state: str | None = None) -> list[str]:
+        return [row["id"] for row in await bench.box.list(state=state, before=before, limit=2)]
+
+    assert (await page(None), await page("D"), await page("B"), await page("A")) == (["E", "D"], ["C", "B"], ["A"], [])
+    await bench.box.cancel("C")
+    assert (await page(None, "canceled"), await page(None, "sent")) == (["C"], [])
+    assert await bench.box.count() == {"queued": 4, "canceled": 1}

@@ -1,0 +1,419 @@
+"""Write docs/reference from the program itself: settings, errors, commands, log events, API.
+
+`--check` writes nothing: it exits 1 and names the page and the first name that is missing or too many, or the setting,
+error code, command or option that nobody described. The pages do not depend on machine, user or terminal.
+"""
+
+import argparse
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin
+
+import click
+from pydantic.fields import FieldInfo
+
+from pillarbox.cli.root import root
+from pillarbox.core import catalogue
+from pillarbox.core.log import EVENTS
+from pillarbox.core.places import ENV_PREFIX
+from pillarbox.core.settings import Settings, describe
+from pillarbox.core.vault import Secret
+from pillarbox.endpoints.api import app as api
+
+FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
+_MADE: Final = "<!-- Written by tools/reference.py (`make docs`). Do not edit: change the code and write it anew. -->"
+_NAME: Final = re.compile(r"^(?:\| |#+ )`([^`]+)`")
+
+EXITS: Final = {
+    0: "ok",
+    1: "failure: the thing could not be done",
+    2: "usage: a wrong option, argument or value",
+    3: "not found",
+    4: "authentication: a name, password or token was refused",
+    5: "permission: it is known who asks, and it may not do this",
+    6: "held: the message waits for a person",
+    75: "temporary: the same command may work later",
+    78: "configuration: a setting, a file or the store",
+    130: "interrupted (Ctrl-C)",
+}
+
+_DEFAULTS_IN_WORDS: Final = {
+    "state_dir": "root: `/var/lib/pillarbox`; others: `$XDG_STATE_HOME/pillarbox`, or `~/.local/state/pillarbox`",
+    "socket": "root: `/run/pillarbox/api.sock`; others: `$XDG_RUNTIME_DIR/pillarbox/api.sock`, "
+    "or `/tmp/pillarbox-UID/pillarbox/api.sock`",
+}
+"""Defaults that depend on who runs the program (core/places.py)."""
+
+
+def main() -> int:
+    """Write or check the pages; return the exit code."""
+    parser = argparse.ArgumentParser(description="Write docs/reference from the program.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is out of date")
+    check = parser.parse_args().check
+    complaints = [f"{what} has no description" for what in _undescribed()]
+    for name, page in PAGES.items():
+        text = page()
+        if check:
+            complaints += _difference(FOLDER / name, text)
+        else:
+            FOLDER.mkdir(parents=True, exist_ok=True)
+            (FOLDER / name).write_text(text, "utf-8")
+    for complaint in complaints:
+        print(f"tools/reference.py: {complaint}", file=sys.stderr)
+    return 1 if complaints else 0
+
+
+def _difference(file: Path, wanted: str) -> list[str]:
+    """What is wrong with a page, in one line; nothing if it is right."""
+    found = file.read_text("utf-8") if file.exists() else ""
+    if found == wanted:
+        return []
+    has, needs = _names(found), _names(wanted)
+    if missing := [name for name in needs if name not in has]:
+        what = f"{missing[0]} is missing"
+    elif extra := [name for name in has if name not in needs]:
+        what = f"{extra[0]} is no longer there"
+    else:
+        what = f"line {_first_different_line(found, wanted)} is out of date"
+    return [f"docs/reference/{file.name}: {what}; `make docs` writes it anew"]
+
+
+def _names(text: str) -> list[str]:
+    return [match[1] for line in text.splitlines() if (match := _NAME.match(line))]
+
+
+def _first_different_line(found: str, wanted: str) -> int:
+    pairs = zip(found.splitlines(), wanted.splitlines(), strict=False)
+    same = 0
+    for one, other in pairs:
+        if one != other:
+            break
+        same += 1
+    return same + 1
+
+
+def _undescribed() -> Iterator[str]:
+    """What somebody forgot to describe."""
+    for key, field in describe():
+        if not field.description:
+            yield f"the setting {key}"
+        if field.default_factory is not None and key not in _DEFAULTS_IN_WORDS:
+            yield f"the default of the setting {key}"
+    for code, entry in catalogue.entries().items():
+        if not entry.sentence:
+            yield f"the error code {code}"
+        if entry.exit not in EXITS:
+            yield f"exit code {entry.exit} of the error code {code}"
+    for path, command in _commands():
+        if not command.help:
+            yield f"the command `{path}`"
+        for option in _options(command):
+            if not option.help:
+                yield f"the option {option.opts[0]} of `{path}`"
+    yield from (f"the log event {name}" for name, meaning in EVENTS.items() if not meaning)
+
+
+# ---- text
+
+
+def _page(title: str, *parts: str) -> str:
+    return "\n\n".join([f"# {title}", _MADE, *(part.strip("\n") for part in parts if part)]) + "\n"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *([_cell(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+# ---- settings.md
+
+
+def settings_page() -> str:
+    """Every setting: key, type, default, meaning, its environment variable and its flag."""
+    sections: dict[str, list[tuple[str, FieldInfo]]] = {"": []}
+    for key, field in describe():
+        sections.setdefault(key.rpartition(".")[0], []).append((key, field))
+    parts = [
+        "A value comes from the last of these layers that sets it: the default, the settings file `pillarbox.toml`, "
+        "the environment, `--set` on the command line. `pillarbox config show` shows every value and where it comes "
+        "from; `pillarbox config check` says in one line what is wrong.",
+        "The file is the one that `--config` names, else `PILLARBOX_CONFIG`, else "
+        "`~/.config/pillarbox/pillarbox.toml`, else `/etc/pillarbox/pillarbox.toml`.",
+        "A secret can also lie in a file: the variable with `_FILE` behind its name says which. Do not give a secret "
+        "by `--set`: every user of the machine can read the command line.",
+    ]
+    for section, fields in sections.items():
+        parts.append(_section_heading(section))
+        parts.append(_table(["key", "type", "default", "meaning"], (_setting(key, field) for key, field in fields)))
+        parts.append(_table(["environment", "flag"], (_ways(key, field) for key, field in fields)))
+    return _page("Settings", *parts)
+
+
+def _section_heading(section: str) -> str:
+    if not section:
+        return "## Top level"
+    model = Settings.model_fields[section].annotation
+    return f"## [{section}]\n\n{inspect.getdoc(model)}"
+
+
+def _setting(key: str, field: FieldInfo) -> tuple[str, str, str, str]:
+    return _code(key), _setting_type(field), _setting_default(key, field), field.description or ""
+
+
+def _ways(key: str, field: FieldInfo) -> tuple[str, str]:
+    variable = ENV_PREFIX + key.upper().replace(".", "__")
+    if field.annotation is Secret:
+        return f"`{variable}`, `{variable}_FILE`", "by file or environment only"
+    return _code(variable), _code(f"--set {key}=VALUE")
+
+
+def _setting_type(field: FieldInfo) -> str:
+    words = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path", Secret: "secret"}
+    annotation: Any = field.annotation
+    if get_origin(annotation) in (Union, UnionType):
+        (annotation,) = (one for one in get_args(annotation) if one is not NoneType)
+    if get_origin(annotation) is Literal:
+        return "one of " + ", ".join(_code(str(one)) for one in get_args(annotation))
+    return ", ".join([words[annotation], *_bounds(field)])
+
+
+def _bounds(field: FieldInfo) -> Iterator[str]:
+    signs = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
+    for rule in field.metadata:
+        yield from (f"{word} {getattr(rule, name)}" for name, word in signs.items() if hasattr(rule, name))
+
+
+def _setting_default(key: str, field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return _DEFAULTS_IN_WORDS.get(key, "")
+    default = field.default
+    return "none" if default is None or not str(default) or isinstance(default, Secret) else _code(str(default))
+
+
+# ---- errors.md
+
+
+def errors_page() -> str:
+    """Every error code, and the exit codes."""
+    rows = (
+        (
+            _code(entry.code),
+            entry.sentence,
+            entry.cure,
+            "yes" if entry.retry else "no",
+            _code(entry.smtp),
+            _code(str(entry.http)),
+            _code(str(entry.exit)),
+        )
+        for entry in catalogue.entries().values()
+    )
+    return _page(
+        "Errors",
+        "One catalogue for every door: `src/pillarbox/core/catalogue/errors.toml`. The code is stable and is what a "
+        "program looks at; sentence and cure are for people. Words in braces are filled in. `retry` says whether the "
+        "same thing may work later without a change.",
+        "An error is shown at the door where it happens; the other doors' numbers stand here because the same error "
+        "can happen at several of them.",
+        "## Exit codes of commands",
+        _table(["code", "meaning"], ((_code(str(code)), meaning) for code, meaning in EXITS.items())),
+        "## Error codes",
+        _table(["code", "sentence", "cure", "retry", "SMTP", "HTTP", "exit"], rows),
+    )
+
+
+# ---- commands.md
+
+
+def commands_page() -> str:
+    """Every command with its arguments and options."""
+    parts = [
+        "Every command has `--help` (or `-h`). `pillarbox --version` prints the version. The exit codes stand in "
+        "[errors.md](errors.md). On a terminal lists are tables; in a pipe they are lines with tabs and no header.",
+        "Where an option `--socket` exists, the command asks the running service on its local socket. When no service "
+        "runs, and `--socket` was not given, it opens the store itself.",
+    ]
+    for path, command in _commands():
+        parts.append(f"## `{path}`")
+        parts.append(inspect.cleandoc(command.help or ""))
+        if isinstance(command, click.Group):
+            parts.append("Commands: " + ", ".join(_code(f"{path} {name}") for name in _children(command)))
+            continue
+        parts.append(_code(" ".join([path, *_argument_words(command), "[OPTIONS]"])))
+        parts.append(_table(["option", "takes", "default", "meaning"], map(_option, _options(command))))
+    return _page("Commands", *parts)
+
+
+def _commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command below `pillarbox`, depth first."""
+    waiting: list[tuple[str, click.Command]] = [("pillarbox", root)]
+    while waiting:
+        path, command = waiting.pop(0)
+        if command is not root:
+            yield path, command
+        if isinstance(command, click.Group):
+            children = _children(command)
+            waiting[:0] = [(f"{path} {name}", child) for name, child in children.items()]
+
+
+def _children(group: click.Group) -> Mapping[str, click.Command]:
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
+
+
+def _options(command: click.Command) -> list[click.Option]:
+    return [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+
+
+def _argument_words(command: click.Command) -> Iterator[str]:
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument):
+            yield parameter.metavar or (parameter.name or "").upper()
+
+
+def _option(option: click.Option) -> tuple[str, str, str, str]:
+    takes = "" if option.is_flag else option.metavar or _kind(option.type)
+    shown = str(option.default) if option.show_default and not option.is_flag else ""
+    meaning = f"{option.help or ''}{' Required.' if option.required else ''}".strip()
+    return ", ".join(map(_code, option.opts)), takes, _code(shown), meaning
+
+
+def _kind(kind: click.ParamType[Any]) -> str:
+    if isinstance(kind, click.Choice):
+        return "one of " + ", ".join(_code(str(choice)) for choice in kind.choices)
+    if isinstance(kind, click.IntRange | click.FloatRange):
+        least, most = kind.min, kind.max
+        limits = [f"at least {least}"] * (least is not None) + [f"at most {most}"] * (most is not None)
+        return ", ".join(["whole number" if isinstance(kind, click.IntRange) else "number", *limits])
+    if isinstance(kind, click.Path | click.File):
+        return "path"
+    return "text"
+
+
+# ---- log.md
+
+
+def log_page() -> str:
+    """Every event of the log."""
+    return _page(
+        "Log",
+        "`pillarbox serve` writes its log to standard error, one line per event: `time`, `level`, `event`, and the "
+        'values of the event, as `key=value` pairs or, with `log.format = "json"`, as one JSON object. A message\'s '
+        "queue id is in every line about it (`id`), so that one search shows its whole way. Secrets, message texts "
+        "and request bodies are never written.",
+        _table(["event", "meaning"], ((_code(name), meaning) for name, meaning in EVENTS.items())),
+    )
+
+
+# ---- api.md
+
+
+def api_page() -> str:
+    """Every call of the API, and the shapes that it takes and gives."""
+    nothing: Any = None  # Routes look at the services when they are called, not when they are made.
+    fields = api.Services.__dataclass_fields__
+    document = api.build(api.Services(**dict.fromkeys(fields, nothing))).openapi()
+    parts = [
+        "The local socket serves this API: HTTP/1.1 on a Unix socket that its owner and root may open. Try it: "
+        "`curl --unix-socket PATH_OF_THE_SOCKET http://pillarbox/api/v1/status`. The same as an OpenAPI document: "
+        "`/api/v1/openapi.json`.",
+        "Every error is a `Problem` as `application/problem+json` (RFC 9457); the codes stand in "
+        "[errors.md](errors.md). Times are seconds since 1970, UTC.",
+        "## Calls",
+    ]
+    for path, methods in document["paths"].items():
+        parts += [_call(path, method, call) for method, call in methods.items()]
+    parts.append("## Shapes")
+    schemas = document["components"]["schemas"]
+    parts += [_shape(name, schemas[name]) for name in sorted(schemas) if not name.startswith(("HTTPValidation", "Val"))]
+    return _page("API", *parts)
+
+
+def _call(path: str, method: str, call: Mapping[str, Any]) -> str:
+    parts = [f"### `{method.upper()} {path}`", f"{call['summary']}."]
+    rows = [
+        (_code(one["name"]), one["in"], _schema(one["schema"]), "yes" if one.get("required") else "no")
+        for one in call.get("parameters", [])
+    ]
+    if rows:
+        parts.append(_table(["parameter", "in", "type", "required"], rows))
+    body = call.get("requestBody", {}).get("content", {})
+    parts += [f"Takes `{kind}`{_of(content)}." for kind, content in body.items()]
+    for status, answer in call["responses"].items():
+        for kind, content in answer.get("content", {}).items():
+            if status.isdigit() and status != "422":
+                parts.append(f"Gives {status}, `{kind}`{_of(content)}.")
+    return "\n\n".join(parts)
+
+
+def _of(content: Mapping[str, Any]) -> str:
+    return f": {_schema(content['schema'])}" if content.get("schema") else ""
+
+
+def _shape(name: str, schema: Mapping[str, Any]) -> str:
+    needed = schema.get("required", [])
+    rows = (
+        (_code(field), _schema(one), "yes" if field in needed else "no")
+        for field, one in schema.get("properties", {}).items()
+    )
+    parts = [f"### `{name}`", inspect.cleandoc(schema.get("description", ""))]
+    if "enum" in schema:
+        parts.append("One of " + ", ".join(_code(one) for one in schema["enum"]) + ".")
+    else:
+        parts.append(_table(["field", "type", "required"], rows))
+    return "\n\n".join(filter(None, parts))
+
+
+def _schema(schema: Mapping[str, Any]) -> str:
+    if "$ref" in schema:
+        return _code(schema["$ref"].rpartition("/")[2])
+    if "anyOf" in schema:
+        return " or ".join(_schema(one) for one in schema["anyOf"])
+    kind = str(schema.get("type", "anything"))
+    if kind == "array":
+        return f"list of {_schema(schema['items'])}"
+    if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
+        return f"map of text to {_schema(schema['additionalProperties'])}"
+    words = {
+        "string": "text",
+        "integer": "whole number",
+        "number": "number",
+        "null": "null",
+        "boolean": "true or false",
+    }
+    limits = [f"{word} {schema[name]}" for name, word in _LIMITS.items() if name in schema]
+    return ", ".join([words.get(kind, kind), *limits])
+
+
+_LIMITS: Final = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "minLength": "letters at least",
+    "maxLength": "letters at most",
+    "default": "default",
+}
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "settings.md": settings_page,
+    "errors.md": errors_page,
+    "commands.md": commands_page,
+    "log.md": log_page,
+    "api.md": api_page,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
