@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ class Service:
 
     async def end(self, number: signal.Signals) -> int:
         """Send a signal, wait for the end; the exit code."""
-        self.process.send_signal(number)
+        # Its own process id: it may run under another program.
+        os.kill(self.ready["pid"], number)
         code = await self.process.wait()
         if self._reading is not None:
             await self._reading
@@ -50,8 +51,10 @@ class Service:
                 self._written.notify_all()
 
 
-async def serve(folder: Path, settings: Mapping[str, str], environ: Mapping[str, str] | None = None) -> Service:
-    """Start `pillarbox serve` in `folder` with free ports; return when it is ready."""
+async def serve(
+    folder: Path, settings: Mapping[str, str], environ: Mapping[str, str] | None = None, *, under: Sequence[str] = ()
+) -> Service:
+    """Start `pillarbox serve` in `folder` with free ports, perhaps `under` another program; return when it is ready."""
     base = {
         "state_dir": str(folder / "state"),
         "socket": str(folder / "run" / "api.sock"),
@@ -59,9 +62,7 @@ async def serve(folder: Path, settings: Mapping[str, str], environ: Mapping[str,
     }
     flags = [word for key, value in {**base, **settings}.items() for word in ("--set", f"{key}={value}")]
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "pillarbox", "serve", "--json"),
-        *flags,
+        *(*under, sys.executable, "-m", "pillarbox", "serve", "--json", *flags),
         env={**os.environ, **(environ or {})},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -9,6 +9,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ _T = TypeVar("_T")
 _CODE: Final = re.compile(r"AADSTS(\d+)")
 _SAID: Final = re.compile(r'AADSTS\d+[^"\\\r\n]*')
 _TIMEOUT: Final = 30
+_THREADS: Final = 8
 _DOUBT_AFTER: Final = 60
 """Seconds that a token with which a right was missing is still used, so that refusals make no storm of requests."""
 _EARLY: Final = 300
@@ -87,6 +89,8 @@ class Tokens:
         self._log = log
         self._apps: dict[int, _App] = {}
         self._session = _Session(outbound, cloud.authority_url)
+        # Threads of its own: a token endpoint that hangs must not hold up name look-ups and the like.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="msal")
 
     async def doubt(self, app: AppRegistration) -> None:
         """A right was missing: a consent given meanwhile shows in a new token only, so do not keep this one long."""
@@ -104,6 +108,7 @@ class Tokens:
     def close(self) -> None:
         """Close the connections to Entra ID."""
         self._session.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def app_token(self, app: AppRegistration, rejected: str | None = None) -> str:
         """A token of the app itself (client credentials) for Graph's application permissions.
@@ -147,7 +152,7 @@ class Tokens:
         secret = await self._store.client_secret(app)
         if stored := await self._store.load_token_cache(_owner(app)):
             cache.deserialize(stored.decode())
-        return await _in_thread(self._cloud.authority_url, lambda: self._make_client(app, secret, cache))
+        return await self._in_thread(lambda: self._make_client(app, secret, cache))
 
     def _make_client(
         self, app: AppRegistration, secret: Secret, cache: msal.SerializableTokenCache
@@ -168,7 +173,7 @@ class Tokens:
                 client.remove_tokens_for_client()
             return client.acquire_token_for_client([self._cloud.graph_scope]) or {}
 
-        result = await _in_thread(self._cloud.authority_url, acquire)
+        result = await self._in_thread(acquire)
         if "access_token" not in result:
             raise _refusal(result)
         life = float(result["expires_in"])
@@ -177,6 +182,21 @@ class Tokens:
         if fresh:
             self._log.info("token.fetched", app=app.name, seconds=int(life))
         return _Token(result["access_token"], now + max(life - _EARLY, life * 0.9), now if fresh else 0.0)
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        """Run MSAL's blocking work in a thread, its many exceptions translated into ours."""
+        host = urlsplit(self._cloud.authority_url).netloc
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except requests.exceptions.SSLError as error:
+            raise TokenRefused("microsoft.tls", host=host, reason=_innermost(error)) from error
+        except requests.exceptions.RequestException as error:
+            raise TokenUnavailable("microsoft.unreachable", host=host, reason=_innermost(error)) from error
+        except msal.exceptions.MsalServiceError as error:
+            # A status of 500 or more.
+            raise TokenUnavailable("microsoft.token_unavailable", text=f"{error}.") from error
+        except ValueError as error:
+            raise _refusal_of(error) from error
 
 
 class _Session(requests.Session):
@@ -192,22 +212,6 @@ class _Session(requests.Session):
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         """As `requests.Session.request`, never without a time-out."""
         return super().request(*args, **{"timeout": _TIMEOUT, **kwargs})
-
-
-async def _in_thread(authority_url: str, work: Callable[[], _T]) -> _T:
-    """Run MSAL's blocking work in a thread, its many exceptions translated into ours."""
-    host = urlsplit(authority_url).netloc
-    try:
-        return await asyncio.to_thread(work)
-    except requests.exceptions.SSLError as error:
-        raise TokenRefused("microsoft.tls", host=host, reason=_innermost(error)) from error
-    except requests.exceptions.RequestException as error:
-        raise TokenUnavailable("microsoft.unreachable", host=host, reason=_innermost(error)) from error
-    except msal.exceptions.MsalServiceError as error:
-        # A status of 500 or more.
-        raise TokenUnavailable("microsoft.token_unavailable", text=f"{error}.") from error
-    except ValueError as error:
-        raise _refusal_of(error) from error
 
 
 def _refusal_of(error: ValueError) -> PillarboxError:

@@ -22,6 +22,7 @@ TokenSource = Callable[[str | None], Awaitable[str]]
 """Gives an access token; called with a token that was refused, it gives another one."""
 
 _CONNECT_TIMEOUT: Final = 30
+_MAX_ANSWER: Final = 1024 * 1024
 _PIECE: Final = 256 * 1024
 
 
@@ -72,8 +73,9 @@ class GraphClient:
             # We choose CA and proxy; no cookie of one mailbox is shown for another.
             trust_env=False,
             cookie_jar=aiohttp.DummyCookieJar(),
+            # Nothing that unpacks to more than was read.
             auto_decompress=False,
-            headers={"User-Agent": "pillarbox", "Accept": "application/json"},
+            headers={"User-Agent": "pillarbox", "Accept": "application/json", "Accept-Encoding": "identity"},
         )
 
     async def close(self) -> None:
@@ -109,7 +111,7 @@ class GraphClient:
             async with self._session.request(
                 method, url, data=_piecewise(body), headers=sent, proxy=self._proxy, allow_redirects=False
             ) as response:
-                return Answer(response.status, response.headers, await response.read())
+                return Answer(response.status, response.headers, await _limited(response))
         except aiohttp.ClientConnectorCertificateError as error:
             raise Untrusted("microsoft.tls", host=host, reason=_certificate_reason(error)) from error
         except (
@@ -127,6 +129,17 @@ class GraphClient:
 def _piecewise(body: bytes) -> bytes | io.BytesIO:
     # A large body written at once would hold up the loop.
     return io.BytesIO(body) if len(body) > _PIECE else body
+
+
+async def _limited(response: aiohttp.ClientResponse) -> bytes:
+    """The answer's body, cut at a length that no answer to a mail call has."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > _MAX_ANSWER:
+            response.close()
+            break
+    return bytes(body)
 
 
 def _certificate_reason(error: aiohttp.ClientConnectorCertificateError) -> Any:

@@ -333,11 +333,23 @@ async def test_client_that_waits_for_us_is_not_silent(door: Door) -> None:
     await door.come_round()
     handed.answer.set_result("ID")
     assert await client.codes(6) == [250, 235, 250, 250, 354, 250]
-    # From the reply on it has its whole time again, so that it outlasts a client that came a little before.
-    ends = {asyncio.ensure_future(one.reader.read()): one for one in (client, earlier)}
+    # From the reply on it has its whole time again.
+    assert await who_ends_first(client, earlier) is earlier
+
+
+@on_both_loops(timeout=0.3)
+async def test_silence_counts_from_the_last_bytes(door: Door) -> None:
+    client, later = await door.client(), await door.client()
+    await door.come_round()
+    assert await client.ask(b"NOOP\r\n") == b"250 2.0.0 OK\r\n"
+    assert await who_ends_first(client, later) is later
+
+
+async def who_ends_first(*clients: Client) -> Client:
+    ends = {asyncio.ensure_future(client.reader.read()): client for client in clients}
     (first, *_), _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    assert ends[first] is earlier
     await asyncio.wait(ends)
+    return ends[first]
 
 
 @on_both_loops()
@@ -524,6 +536,7 @@ async def test_client_that_is_far_ahead_is_not_read_until_its_message_is_stored(
 async def test_clear_text_that_overtakes_the_handshake_cuts(tmp_path: Path) -> None:
     connection, wire, _ = connect(tmp_path)
     connection.data_received(b"STARTTLS\r\n")
+    assert not wire.is_reading()
     connection.data_received(b"EHLO intruder\r\n")
     await wire.aborted.wait()
     connection.connection_lost(None)
