@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pillarbox.core.vault import Secret
 from tests.conftest import House
 
 MAIL = b"From: scanner@contoso.example\r\nTo: alice@contoso.example\r\nSubject: scan\r\n\r\n"
@@ -23,9 +24,9 @@ def ca_file(house: House) -> Path:
     return house.gateway.settings.state_dir / "tls-cert.pem"
 
 
-async def stored(house: House) -> bytes:
-    """The only message, without the fields that Pillarbox added."""
-    (row,) = await house.gateway.outbox.list(state=None, before=None, limit=10)
+async def newest(house: House) -> bytes:
+    """The newest message, without the fields that Pillarbox added."""
+    row = (await house.gateway.outbox.list(state=None, before=None, limit=1))[0]
     assert row["recipients"] == ["alice@contoso.example"]
     (part,) = await house.gateway.database.read("outbox_parts", seq=row["seq"], part=0)
     message = part["data"]
@@ -56,32 +57,32 @@ async def send(house: House, mail: bytes, *, tls: bool = False) -> None:
     await asyncio.to_thread(talk)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"page 1\r\npage 2\r\n",
-        b".\r\n..\r\n.hidden\r\n...\r\n",
-        b".",
-        b"no end of line",
-        "中文 ü\r\n".encode(),
-        b"x" * 5000 + b"\r\n",
-        b"\r\n\r\n",
-    ],
-)
-async def test_smtplib_bodies_arrive_as_they_were(house: House, body: bytes) -> None:
-    await send(house, MAIL + body)
-    assert await stored(house) == MAIL + body.removesuffix(b"\r\n") + b"\r\n"
+BODIES = [
+    b"page 1\r\npage 2\r\n",
+    b".\r\n..\r\n.hidden\r\n...\r\n",
+    b".",
+    b"no end of line",
+    "中文 ü\r\n".encode(),
+    b"x" * 5000 + b"\r\n",
+    b"\r\n\r\n",
+]
+
+
+async def test_smtplib_bodies_arrive_as_they_were(house: House) -> None:
+    for body in BODIES:
+        await send(house, MAIL + body)
+        assert await newest(house) == MAIL + body.removesuffix(b"\r\n") + b"\r\n"
 
 
 async def test_smtplib_sends_bytes_with_bare_lf_as_they_are(house: House) -> None:
     # smtplib ends what does not end in CRLF by another one.
     await send(house, (MAIL + b"page 1\r\n.\r\n.hidden\r\n").replace(b"\r\n", b"\n"))
-    assert await stored(house) == MAIL + b"page 1\r\n.\r\n.hidden\r\n\r\n"
+    assert await newest(house) == MAIL + b"page 1\r\n.\r\n.hidden\r\n\r\n"
 
 
 async def test_smtplib_starttls_checks_our_certificate(house: House) -> None:
     await send(house, MAIL + b"page 1\r\n", tls=True)
-    assert await stored(house) == MAIL + b"page 1\r\n"
+    assert await newest(house) == MAIL + b"page 1\r\n"
 
 
 async def test_smtplib_sees_a_wrong_password(house: House) -> None:
@@ -115,14 +116,14 @@ async def curl(house: House, folder: Path, mail: bytes, *more: str) -> None:
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
 async def test_curl(house: House, tmp_path: Path, mechanism: str) -> None:
     await curl(house, tmp_path, MAIL + b"page 1\r\n.\r\n.hidden\r\n", "--login-options", f"AUTH={mechanism}")
-    assert await stored(house) == MAIL + b"page 1\r\n.\r\n.hidden\r\n"
+    assert await newest(house) == MAIL + b"page 1\r\n.\r\n.hidden\r\n"
 
 
 @needs_curl
 async def test_curl_sends_bare_lf_as_it_is(house: House, tmp_path: Path) -> None:
     # curl ends what does not end in CRLF by another one.
     await curl(house, tmp_path, (MAIL + b"page 1\r\npage 2\r\n").replace(b"\r\n", b"\n"))
-    assert await stored(house) == MAIL + b"page 1\r\npage 2\r\n\r\n"
+    assert await newest(house) == MAIL + b"page 1\r\npage 2\r\n\r\n"
 
 
 # ---- swaks
@@ -130,9 +131,11 @@ async def test_curl_sends_bare_lf_as_it_is(house: House, tmp_path: Path) -> None
 
 async def swaks(house: House, *more: str) -> str:
     host, port = house.smtp
+    # swaks takes no password that begins with a dash, and of ours one in 64 does.
+    await house.gateway.submitters.add("swaks", ["scanner@contoso.example"], [], Secret("a password"))
     return await run(
         *("swaks", "--server", host, "--port", str(port), "--ehlo", "printer", "--timeout", "20"),
-        *("--auth-user", "printer", "--auth-password", house.passwords["printer"]),
+        *("--auth-user", "swaks", "--auth-password", "a password"),
         *("--from", "scanner@contoso.example", "--to", "alice@contoso.example"),
         *("--header", "Subject: scan", "--body", "page 1\n.\n..\npage 2\n", *more),
     )
@@ -143,10 +146,10 @@ async def swaks(house: House, *more: str) -> str:
 async def test_swaks(house: House, mechanism: str) -> None:
     transcript = await swaks(house, "--auth", mechanism)
     assert "250 2.0.0 queued as " in transcript
-    assert b"\r\npage 1\r\n.\r\n..\r\npage 2\r\n" in await stored(house)
+    assert b"\r\npage 1\r\n.\r\n..\r\npage 2\r\n" in await newest(house)
 
 
 @needs_swaks
 async def test_swaks_pipelines(house: House) -> None:
     await swaks(house, "--auth", "PLAIN", "--pipeline")
-    assert b"Subject: scan\r\n" in await stored(house)
+    assert b"Subject: scan\r\n" in await newest(house)

@@ -104,7 +104,7 @@ async def make_way(request: pytest.FixtureRequest, microsoft: Microsoft) -> Asyn
         ca_file: Path | None = None,
         graph_url: str = "",
         proxy: str = "",
-        timeout: float = 20,
+        seconds: float = 20,
         secret: str | None = None,
     ) -> Way:
         url, seed = microsoft.emulator.url, microsoft.seed
@@ -115,7 +115,7 @@ async def make_way(request: pytest.FixtureRequest, microsoft: Microsoft) -> Asyn
         outbound = Outbound(microsoft.emulator.ca_file)
         # Tokens with the scope of the emulator's own address, wherever Graph is.
         tokens = Tokens(Cloud(url, url, "", 0, "", 0), outbound, store, clock, make_logger(log, "debug", "text", clock))
-        client = GraphClient(cloud.graph_url, Outbound(ca_file or microsoft.emulator.ca_file, proxy), timeout)
+        client = GraphClient(cloud.graph_url, Outbound(ca_file or microsoft.emulator.ca_file, proxy), seconds)
         made.append(GraphTransport(client, tokens, clock, 60.0))
         return Way(made[-1], microsoft, Mailbox(1, mailbox, app), store, log)
 
@@ -167,7 +167,7 @@ async def test_a_connection_that_is_cut_is_uncertain_and_nothing_is_repeated(
 
 @pytest.mark.parametrize(("when", "accepted"), [("before", 0), ("after", 1)])
 async def test_no_answer_in_time_is_uncertain(make_way: MakeWay, when: str, accepted: int) -> None:
-    way = await make_way(timeout=0.2)
+    way = await make_way(seconds=0.2)
     way.fault(**SEND, delay=3600, when=when)
     assert (await way.send()).verdict is Verdict.UNCERTAIN
     assert way.accepted == accepted

@@ -20,7 +20,7 @@ import requests
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import AppRegistration
 from pillarbox.core.clouds import Cloud
-from pillarbox.core.errors import AuthenticationFailed, PillarboxError, Unavailable
+from pillarbox.core.errors import AuthenticationFailed, ConfigError, PillarboxError, Unavailable
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
 from pillarbox.core.tls import Outbound
@@ -150,8 +150,12 @@ class Tokens:
         self, app: AppRegistration, cache: msal.SerializableTokenCache
     ) -> msal.ConfidentialClientApplication:
         secret = await self._store.client_secret(app)
-        if stored := await self._store.load_token_cache(_owner(app)):
-            cache.deserialize(stored.decode())
+        try:
+            if stored := await self._store.load_token_cache(_owner(app)):
+                cache.deserialize(stored.decode())
+        except ConfigError as error:
+            # A cache is only a cache: one that does not open is fetched anew.
+            self._log.warning("store.unusable", where="token cache", code=error.code, reason=error.sentence)
         return await self._in_thread(lambda: self._make_client(app, secret, cache))
 
     def _make_client(

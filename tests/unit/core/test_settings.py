@@ -1,5 +1,7 @@
 """The settings: their layers, where each value came from, and one line about each mistake."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,12 +51,9 @@ def refusal(text: str | None = None, environ: dict[str, str] | None = None, **fl
 
 
 @pytest.fixture(autouse=True)
-def _here(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    import os
-
-    before = Path.cwd()
-    request.addfinalizer(lambda: os.chdir(before))
-    os.chdir(tmp_path)
+def _here(tmp_path: Path) -> Iterator[None]:
+    with contextlib.chdir(tmp_path):
+        yield
 
 
 @pytest.mark.parametrize(

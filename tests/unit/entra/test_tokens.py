@@ -115,7 +115,7 @@ async def test_after_a_failure_the_next_caller_asks_again(
     make: MakeTokens, app: AppRegistration, microsoft: Microsoft
 ) -> None:
     tokens = make()
-    microsoft.emulator.faults.add(path="/token", cut=True, times=1)
+    microsoft.emulator.faults.add(path="/openid-configuration", status=503, times=1)
     with pytest.raises(TokenUnavailable):
         await tokens.app_token(app)
     assert await tokens.app_token(app)
@@ -228,8 +228,8 @@ async def test_a_certificate_that_is_not_trusted(make: MakeTokens, app: AppRegis
 
 
 async def test_no_variable_of_the_environment_changes_ca_or_proxy(make: MakeTokens, app: AppRegistration) -> None:
-    nonsense = {name: "/nowhere.pem" for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")}
-    nonsense |= {name: "http://localhost:1" for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")}
+    nonsense = dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"), "/nowhere.pem")
+    nonsense |= dict.fromkeys(("HTTPS_PROXY", "https_proxy", "ALL_PROXY"), "http://localhost:1")
     os.environ.update(nonsense)
     assert await make().app_token(app)
 

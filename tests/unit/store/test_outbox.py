@@ -10,7 +10,7 @@ from pillarbox.core.mail import Envelope, Outcome, State, Verdict
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.database import ExpectationFailed, Row
-from pillarbox.store.outbox import PART_BYTES, Claimed, NewMessage, Next, Outbox
+from pillarbox.store.outbox import INTERRUPTED, PART_BYTES, Claimed, NewMessage, Next, Outbox
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 
 ENVELOPE = Envelope("s@x.example", ("ü@y.example", "b@y.example"))
@@ -199,8 +199,8 @@ async def test_what_was_begun_is_uncertain_with_an_attempt_in_the_trace(bench: B
     await bench.box.start(message)
     assert await bench.box.recover("reason", "cure") == ["M"]
     row, (attempt,) = await bench.row("M"), await bench.box.attempts(message.seq)
-    assert [row[name] for name in ("state", "code", "reason", "cure")] == ["uncertain", "interrupted", "reason", "cure"]
-    assert (attempt["number"], attempt["verdict"], attempt["code"]) == (1, "uncertain", "interrupted")
+    assert [row[name] for name in ("state", "code", "reason", "cure")] == ["uncertain", INTERRUPTED, "reason", "cure"]
+    assert (attempt["number"], attempt["verdict"], attempt["code"]) == (1, "uncertain", INTERRUPTED)
     assert await bench.claim() == []
 
 

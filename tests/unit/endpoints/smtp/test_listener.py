@@ -329,27 +329,9 @@ async def test_client_that_waits_for_us_is_not_silent(door: Door) -> None:
     handed = await door.handed.get()
     for _ in range(2):
         await (await door.client()).reader.read()  # another client's whole time
-    earlier = await door.client()
-    await door.come_round()
     handed.answer.set_result("ID")
     assert await client.codes(6) == [250, 235, 250, 250, 354, 250]
-    # From the reply on it has its whole time again.
-    assert await who_ends_first(client, earlier) is earlier
-
-
-@on_both_loops(timeout=0.3)
-async def test_silence_counts_from_the_last_bytes(door: Door) -> None:
-    client, later = await door.client(), await door.client()
-    await door.come_round()
     assert await client.ask(b"NOOP\r\n") == b"250 2.0.0 OK\r\n"
-    assert await who_ends_first(client, later) is later
-
-
-async def who_ends_first(*clients: Client) -> Client:
-    ends = {asyncio.ensure_future(client.reader.read()): client for client in clients}
-    (first, *_), _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    await asyncio.wait(ends)
-    return ends[first]
 
 
 @on_both_loops()
@@ -478,7 +460,7 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self._reading = True
-        self.closing = False
+        self.closed = asyncio.Event()
         self.written = bytearray()
         self.aborted = asyncio.Event()
 
@@ -495,7 +477,7 @@ class Wire(asyncio.Transport):
         self.written += data
 
     def close(self) -> None:
-        self.closing = True
+        self.closed.set()
 
     def abort(self) -> None:
         self.aborted.set()
@@ -542,10 +524,42 @@ async def test_clear_text_that_overtakes_the_handshake_cuts(tmp_path: Path) -> N
     connection.connection_lost(None)
 
 
+async def pass_time(folder: Path, seconds: float) -> None:
+    """As long as a silent client is borne that bears `seconds`."""
+    connection, wire, _ = connect(folder, timeout=seconds)
+    await wire.closed.wait()
+    connection.connection_lost(None)
+
+
+async def time_until_closed(wire: Wire) -> float:
+    assert not wire.closed.is_set()
+    began = asyncio.get_running_loop().time()
+    await wire.closed.wait()
+    return asyncio.get_running_loop().time() - began
+
+
+async def test_silence_counts_from_the_last_bytes(tmp_path: Path) -> None:
+    connection, wire, _ = connect(tmp_path, timeout=0.4)
+    await pass_time(tmp_path, 0.2)
+    connection.data_received(b"NOOP\r\n")
+    assert await time_until_closed(wire) > 0.39
+    connection.connection_lost(None)
+
+
+async def test_silence_counts_from_our_last_reply(tmp_path: Path) -> None:
+    connection, wire, handed = connect(tmp_path, timeout=0.2)
+    connection.data_received(LOGIN + MESSAGE)
+    message = await handed.get()
+    await pass_time(tmp_path, 0.3)
+    message.answer.set_result("ID")
+    assert await time_until_closed(wire) > 0.19
+    connection.connection_lost(None)
+
+
 async def test_client_that_never_takes_the_last_reply_is_cut(tmp_path: Path) -> None:
     connection, wire, _ = connect(tmp_path, timeout=0.05)
     connection.data_received(b"QUIT\r\n")
-    assert wire.closing
+    assert wire.closed.is_set()
     assert not wire.aborted.is_set()
     await wire.aborted.wait()
     connection.connection_lost(None)
