@@ -48,8 +48,9 @@ async def proxy(microsoft: Microsoft) -> AsyncIterator[Proxy]:
     made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     yield made
     server.close()
-    if made.tunnels:
-        await asyncio.wait(made.tunnels, timeout=5)
+    for tunnel in made.tunnels:
+        tunnel.cancel()
+    await asyncio.gather(*made.tunnels, return_exceptions=True)
 
 
 async def _send(house: House) -> None:

@@ -27,6 +27,9 @@ from pillarbox.store.accounts import Accounts
 _T = TypeVar("_T")
 OPERATOR: Final = "local"
 LEAST_PASSWORD: Final = 8
+_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+"""Of a password made here: a person types it on the panel of a printer, so nothing to misread and no shift key."""
+_LENGTH: Final = 24
 _REMEMBERED: Final = 3600.0
 _NAME: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 
@@ -77,7 +80,7 @@ class Submitters:
         for sender in senders:
             if not is_address(sender):
                 raise InvalidInput("mailbox.bad_address", address=sender)
-        secret = password or Secret(secrets.token_urlsafe(18))
+        secret = password or Secret("".join(secrets.choice(_LETTERS) for _ in range(_LENGTH)))
         allowed = {address_key(sender): (sender, boxes[0]) for sender in senders}
         allowed |= {address_key(box.address): (box.address, box) for box in boxes}
         digest = await self._in_thread(self._hasher.hash, secret.reveal())

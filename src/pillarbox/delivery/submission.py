@@ -72,9 +72,10 @@ class Submission:
         self, mime: bytes, new_id: str, envelope: Envelope, submitter: Submitter, mailbox: str
     ) -> tuple[bytes, str]:
         """The message with what it lacks (docs/explanation/bytes.md), and its Message-ID."""
+        # First the newlines: a bare line feed counts as the two bytes that it becomes.
+        mime = headers.canonical(mime)
         if len(mime) > self.max_size:
             raise InvalidInput("mail.too_large", limit=self.max_size)
-        mime = headers.canonical(mime)
         block = headers.scan(mime)
         written = [entry for f in block.named(b"from") for entry in headers.entries(headers.value(mime, f))]
         senders.check_from(submitter, written)

@@ -20,7 +20,9 @@ class LocalSocket:
     def __init__(self, app: FastAPI, path: Path) -> None:
         self._path = path
         self._server = _Server(
-            uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="none", http="h11")
+            uvicorn.Config(
+                app, lifespan="off", log_config=None, access_log=False, ws="none", http="h11", date_header=False
+            )
         )
         self._task: asyncio.Task[None] | None = None
 
@@ -34,22 +36,27 @@ class LocalSocket:
         """Answer what was asked, then close and remove the socket."""
         if self._task is None:
             return
-        self._server.should_exit = True
+        self._server.stopping.set()
         await self._task
         self._path.unlink(missing_ok=True)
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that leaves signals to the gateway and says when it listens."""
+    """uvicorn that leaves signals to the gateway, says when it listens, and does not wake up ten times a second."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self.stopping = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals are the gateway's."""
         yield
+
+    async def main_loop(self) -> None:
+        """Until told to stop."""
+        await self.stopping.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, and then ready."""

@@ -148,6 +148,9 @@ class Connection(asyncio.Protocol):
             # A message that nobody can be told about any more is not taken: its client will hand it in again.
             return
         action = self._session.advance()
+        for verb, error in self._session.take_refusals():
+            submitter = self._session.submitter
+            self._log_refusal(verb, submitter.name if submitter else "", error)
         self._flush()
         if action is not None:
             self._carry_out(action)
@@ -187,17 +190,19 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, action: Authenticate | Submit, error: PillarboxError) -> None:
         who = action.name if isinstance(action, Authenticate) else action.submitter.name
-        what = "AUTH" if isinstance(action, Authenticate) else "DATA"
+        self._log_refusal("AUTH" if isinstance(action, Authenticate) else "DATA", who, error)
+        self._session.refused(error)
+
+    def _log_refusal(self, command: str, submitter: str, error: PillarboxError) -> None:
         self._services.log.warning(
             "smtp.refused",
             peer=self._peer,
-            submitter=who,
-            command=what,
+            submitter=submitter,
+            command=command,
             code=error.code,
             reply=error.entry.smtp,
             reason=error.sentence,
         )
-        self._session.refused(error)
 
     async def _start_tls(self) -> None:
         if self._transport is None:

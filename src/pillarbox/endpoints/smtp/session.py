@@ -84,6 +84,7 @@ class Session:
         self._rules = rules
         self._input = bytearray()
         self._output = bytearray(replies.greeting(rules.hostname))
+        self._refusals: list[tuple[str, PillarboxError]] = []
         self._phase = _Phase.COMMAND
         self._action: Action | None = None
         self._tls = False
@@ -142,6 +143,11 @@ class Session:
         output = bytes(self._output)
         self._output.clear()
         return output
+
+    def take_refusals(self) -> list[tuple[str, PillarboxError]]:
+        """What an administrator would ask about, once: refused AUTH, MAIL, RCPT and DATA, each with the reason."""
+        refusals, self._refusals = self._refusals, []
+        return refusals
 
     def authenticated(self, submitter: Submitter) -> None:
         """Name and password were right."""
@@ -246,7 +252,7 @@ class Session:
         sender, recipients, oversize = self._sender, tuple(self._recipients), self._oversize
         self._reset_transaction()
         if oversize or len(mime) > self._rules.max_size:
-            self._output += replies.refuse("mail.too_large", limit=self._rules.max_size)
+            self._refuse("DATA", InvalidInput("mail.too_large", limit=self._rules.max_size))
         elif self.submitter is not None and sender is not None:
             self._action = Submit(Envelope(sender, recipients), mime, self.submitter)
 
@@ -264,7 +270,12 @@ class Session:
                 raise InvalidInput("smtp.not_implemented" if verb.upper() in _DECLINED else "smtp.unknown_command")
             handler(self, argument.strip())
         except PillarboxError as error:
-            self._output += replies.error(error)
+            self._refuse(verb.upper(), error)
+
+    def _refuse(self, verb: str, error: PillarboxError) -> None:
+        self._output += replies.error(error)
+        if verb in _ASKED_ABOUT:
+            self._refusals.append((verb, error))
 
     def _ehlo(self, argument: str) -> None:
         self._hello(argument, "EHLO hostname")
@@ -396,7 +407,7 @@ class Session:
             assert self._sasl is not None
             self._sasl(sasl.decode(line))
         except PillarboxError as error:
-            self._output += replies.error(error)
+            self._refuse("AUTH", error)
 
     def _begin_plain(self) -> tuple[Callable[[bytes], None], bytes]:
         return self._plain, replies.CHALLENGE
@@ -446,6 +457,8 @@ _COMMANDS: Final[dict[str, Callable[[Session, str], None]]] = {
     "VRFY": Session._vrfy,
     "QUIT": Session._quit,
 }
+
+_ASKED_ABOUT: Final = frozenset({"AUTH", "MAIL", "RCPT", "DATA"})
 
 _DECLINED: Final = frozenset({"EXPN", "HELP", "ETRN", "TURN", "BDAT", "XCLIENT"})
 
