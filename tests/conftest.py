@@ -23,6 +23,7 @@ from pillarbox.emulator.seed import Seed
 from pillarbox.gateway import Gateway
 from pillarbox.store.database import Row
 
+TOOLS_REQUIRED = os.environ.get("PILLARBOX_REQUIRE_TOOLS") == "1"
 CHEAP_HASH = HashCost(memory_kib=8, passes=1)
 
 hypothesis.settings.register_profile(
@@ -62,7 +63,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.skipped:
         reason = getattr(report, "wasxfail", "") or report.longrepr[2].removeprefix("Skipped: ")
         allowed = _allowed_skips()
-        missing_tool = reason in allowed["tools"] and os.environ.get("PILLARBOX_REQUIRE_TOOLS") == "1"
+        missing_tool = reason in allowed["tools"] and TOOLS_REQUIRED
         if missing_tool or not any(reason in group for group in allowed.values()):
             report.outcome = "failed"
             report.longrepr = f"skipped for {reason!r}, which tests/skips.toml does not allow here"
