@@ -239,7 +239,8 @@ def _filtered(field: bytes, wanted: Collection[str], seen: set[str], removed: li
     changed = False
     for entry in entries(field[colon:].strip(_BLANKS)):
         keys = {address_key(address) for address in entry.addresses}
-        if keys and keys <= set(wanted):
+        # Of `a@x <b@x>` one would go without: both are better off in the new Bcc.
+        if len(keys) == 1 and keys <= set(wanted):
             kept.append(entry.text)
             seen |= keys
         else:

@@ -333,3 +333,9 @@ def test_time_is_linear(piece: bytes, ending: bytes) -> None:
     began = time.process_time()
     assert read_by_stdlib(address_to(mime, [A]).mime, "Bcc") in ([A], [])
     assert time.process_time() - began < 0.5
+
+
+def test_of_two_addresses_in_one_entry_both_still_get_the_mail() -> None:
+    mail = b"To: a@contoso.example <b@contoso.example>\r\n\r\nx\r\n"
+    addressed = address_to(mail, ["a@contoso.example", "b@contoso.example"])
+    assert addressed.mime == b"Bcc: a@contoso.example,\r\n b@contoso.example\r\n\r\nx\r\n"
