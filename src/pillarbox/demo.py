@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import shutil
 import smtplib
 import ssl
 import sys
@@ -202,7 +203,7 @@ class Stage:
     # ---- what is printed
 
     def _tell(self, told: Told, row: Mapping[str, Any]) -> None:
-        compared = "; ".join(told.differences) or "byte for byte what was sent (but for the headers in bytes.md)"
+        compared = "; ".join(told.differences) or "byte for byte what was sent (headers: docs/explanation/bytes.md)"
         self._say(f"{told.title}")
         self._say(f"  SMTP reply   {told.reply}")
         self._say(f"  queue id     {told.queue_id}")
@@ -224,6 +225,9 @@ class Stage:
         _write_private(netrc, f"machine localhost login old-scanner password {self._password}\n")
         letter.write_bytes(mails()[0].mime)
         sock = self._gateway.settings.socket
+        command = (
+            "pillarbox" if shutil.which("pillarbox") else os.path.relpath(Path(sys.executable).parent / "pillarbox")
+        )
         self._say(
             f"""
 Look further (Ctrl-C ends it and removes {self._folder}):
@@ -232,13 +236,13 @@ Look further (Ctrl-C ends it and removes {self._folder}):
     curl --ssl-reqd --cacert {self._certificate} --netrc-file {netrc} \\
       --mail-from {SENDER} --mail-rcpt alice@contoso.example -T {letter} smtp://localhost:{port}
   where the messages are:
-    pillarbox outbox list --socket {sock}
+    {command} outbox list --socket {sock}
   one message and every attempt:
-    pillarbox outbox show QUEUE_ID --socket {sock}
+    {command} outbox show QUEUE_ID --socket {sock}
   what Microsoft saw:
     curl --cacert {self._emulator.ca_file} {self._emulator.url}/_emulator/ledger
 
-  pillarbox lies in {Path(sys.executable).parent}; docs/how-to/first-real-mail.md: the same with a real tenant."""
+  the same with a real tenant: docs/how-to/first-real-mail.md"""
         )
 
     def as_json(self, results: list[Told], good: bool) -> dict[str, Any]:

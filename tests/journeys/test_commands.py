@@ -158,7 +158,11 @@ async def test_a_canceled_message_is_not_sent(microsoft: Microsoft, tmp_path: Pa
         (["outbox", "list", "--set", "smtp.listne=x"], 78, "there is no setting 'smtp.listne'"),
         (["nonsense"], 2, "No such command"),
         (["send"], 2, "--from, --to and --text are needed"),
-        (["send", "--from", "z@contoso.example", "--to", "a@b.example", "--text", "x"], 5, "may not send as"),
+        (
+            ["send", "--from", "z@contoso.example", "--to", "a@b.example", "--text", "x"],
+            3,
+            "There is no mailbox z@contoso.example.",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -171,6 +175,15 @@ async def test_errors_are_one_line_with_the_exit_code(
     found, output, errors = await pillarbox(*arguments, environ=environ)
     assert (found, output) == (code, "")
     assert words in errors
+
+
+async def test_a_message_without_a_sender_is_told_as_such(microsoft: Microsoft, tmp_path: Path) -> None:
+    environ = here(tmp_path)
+    await set_up(microsoft, environ)
+    letter = tmp_path / "letter.eml"
+    letter.write_bytes(b"To: alice@contoso.example\r\n\r\nhello\r\n")
+    code, _, errors = await pillarbox("send", "--file", str(letter), environ=environ)
+    assert (code, "names no sender" in errors) == (2, True)
 
 
 async def test_pasting_the_id_of_the_secret_is_told_as_such(tmp_path: Path) -> None:

@@ -45,10 +45,11 @@ def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
 
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        drawn.add_column(column.replace("_", " "), overflow="fold")
+        drawn.add_column(column.replace("_", " "), no_wrap=True)
     for line in cells:
         drawn.add_row(*(Text(cell) for cell in line))
-    Console().print(drawn)
+    # As wide as it is: the terminal breaks long lines, and an id stays whole for the mouse.
+    Console(width=max(Console().width, 400)).print(drawn)
 
 
 def plain(text: str) -> str:

@@ -134,6 +134,8 @@ def _add_sends(app: FastAPI, services: Services) -> None:
         mime = await _limited_body(request, services.submission.max_size)
         envelope = _envelope(mime, sender, recipient or [])
         operator = await services.submitters.operator()
+        if headers.address_key(envelope.sender) not in operator.senders:
+            raise NotFound("mailbox.not_found", address=envelope.sender)
         return models.Queued(id=await services.submission.accept(envelope, mime, operator))
 
     @app.get("/api/v1/sends/{queue_id}")
@@ -173,6 +175,8 @@ def _envelope(mime: bytes, sender: str | None, recipients: list[str]) -> Envelop
     if sender is None:
         sender = next(iter(addresses(b"sender", b"from")), "")
     recipients = recipients or addresses(b"to", b"cc", b"bcc")
+    if not sender:
+        raise InvalidInput("mail.no_sender")
     for address in recipients:
         if not is_address(address):
             raise InvalidInput("mail.bad_recipient", address=address)

@@ -1,0 +1,44 @@
+"""What can be mended after a mistake: a wrong secret, a submitter."""
+
+import asyncio
+import base64
+import smtplib
+
+from tests.conftest import House
+from tests.service import pillarbox
+
+MAIL = b"From: scanner@contoso.example\r\nTo: alice@contoso.example\r\n\r\nhello\r\n"
+
+
+async def _command(house: House, *words: str, environ: dict[str, str] | None = None) -> tuple[int, str, str]:
+    place = {"PILLARBOX_SOCKET": str(house.gateway.settings.socket)}
+    return await pillarbox(*words, environ={**place, **(environ or {})})
+
+
+async def test_a_new_secret_takes_the_place_of_one_that_was_wrong(house: House) -> None:
+    app = house.microsoft.seed.gateway
+    app.secrets.clear()
+    queue_id = await house.accept(MAIL, "alice@contoso.example")
+    assert "AADSTS7000215" in (await house.settled(queue_id, "held"))["reason"]
+    renewed = {"PILLARBOX_CLIENT_SECRET": house.microsoft.emulator.world.add_secret(app)}
+    assert (await _command(house, "app", "secret", "contoso", environ=renewed))[0] == 0
+    assert (await _command(house, "outbox", "retry", queue_id))[0] == 0
+    await house.settled(queue_id)
+
+
+async def test_a_removed_submitter_cannot_log_in_and_its_mail_still_leaves(house: House) -> None:
+    queue_id = await house.accept(MAIL, "alice@contoso.example")
+    assert (await _command(house, "submitter", "remove", "printer"))[0] == 0
+    assert (await _command(house, "submitter", "remove", "printer"))[0] == 3
+
+    def log_in() -> int:
+        with smtplib.SMTP(*house.smtp) as client:
+            client.ehlo()
+            return client.docmd("AUTH", "PLAIN " + _plain(house.passwords["printer"]))[0]
+
+    assert await asyncio.to_thread(log_in) == 535
+    await house.settled(queue_id)
+
+
+def _plain(password: str) -> str:
+    return base64.b64encode(f"\0printer\0{password}".encode()).decode()
