@@ -134,6 +134,7 @@ class Gateway:
             await self._running.start()
         except BaseException:
             await self._running.stop()
+            self._running = None
             raise
         self.log.info("service.ready", smtp=self.smtp_address, socket=str(self.settings.socket), pid=os.getpid())
 

@@ -77,7 +77,7 @@ def bind(path: Path) -> socket.socket:
         listening.bind(str(path))
     except OSError as error:
         listening.close()
-        raise ConfigError("config.cannot_listen", address=path, reason=error.strerror) from error
+        raise ConfigError("config.bad_socket", path=path, reason=error.strerror or error) from error
     finally:
         os.umask(mask)
     listening.setblocking(False)
@@ -90,10 +90,10 @@ def _own_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
     except OSError as error:
-        raise ConfigError("config.cannot_listen", address=folder, reason=error.strerror) from error
+        raise ConfigError("config.bad_socket", path=folder, reason=error.strerror) from error
     ours = found.st_uid in (os.geteuid(), 0)
     if not ours or (found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX):
-        raise ConfigError("config.cannot_listen", address=folder, reason="others may write to its folder")
+        raise ConfigError("config.bad_socket", path=folder, reason="others may write to this folder")
 
 
 def _answers(path: Path) -> bool:
