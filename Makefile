@@ -5,14 +5,14 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?=
 
-.PHONY: help setup demo test check bench docs faults test-tools lock clean
+.PHONY: help setup demo test check bench docs test-tools lock clean
 
 help:
 	@echo "make demo    see it work: emulator, gateway and a legacy application (ARGS=--once: and exit)"
 	@echo "make test    all tests that need Python packages only"
 	@echo "make check   style, types, layers, licences, reference pages"
 	@echo "make bench   the figures of the README        make docs   write docs/reference anew"
-	@echo "make faults  the long fault runs              make setup  only the environment"
+	@echo "make setup   only the environment"
 
 setup: $(STAMP)
 
@@ -40,9 +40,6 @@ docs: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench $(ARGS)
-
-faults: $(STAMP)
-	@$(BIN)/python -m pytest tests/faults -m "" $(ARGS)
 
 # Programs that we did not write, as judges and for the strace order check. Debian or Ubuntu, root.
 test-tools:

@@ -81,7 +81,7 @@ async def _aiosmtpd(gateway: Gateway, _folder: Path) -> tuple[str, int]:
 async def main() -> None:
     """Serve until SIGTERM."""
     kind, folder = sys.argv[1], Path(sys.argv[2])
-    gateway = Gateway(settings.load(None, {}, {"state_dir": str(folder)}).settings, os.environ)
+    gateway = Gateway(settings.load(None, {}, {"state_dir": str(folder)}), os.environ)
     await gateway.open()
     await apps.add(gateway.accounts, "bench", NOBODY, NOBODY, Secret("not used"))
     await mailboxes.add(gateway.accounts, SENDER, "bench")

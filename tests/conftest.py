@@ -3,7 +3,6 @@
 import asyncio
 import io
 import os
-import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +21,10 @@ from pillarbox.emulator import App, Certificates, Emulator, SigningKey, seed
 from pillarbox.emulator.seed import Seed
 from pillarbox.gateway import Gateway
 from pillarbox.store.database import Row
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport, pytest_terminal_summary
 
-TOOLS_REQUIRED = os.environ.get("PILLARBOX_REQUIRE_TOOLS") == "1"
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport", "pytest_terminal_summary"]  # the hooks
+
 CHEAP_HASH = HashCost(memory_kib=8, passes=1)
 
 hypothesis.settings.register_profile(
@@ -50,34 +51,6 @@ def _empty_environment(tmp_path: Path) -> Iterator[None]:
 def monkeypatch() -> NoReturn:
     """Not here: a patched module agrees with every mistake."""
     raise RuntimeError("hand the part in as a parameter instead of patching it (docs/contributing/tests.md)")
-
-
-def _allowed_skips() -> dict[str, dict[str, str]]:
-    return tomllib.loads(Path(__file__).with_name("skips.toml").read_text("utf-8"))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """A skip or an expected failure needs a reason of tests/skips.toml; in CI a missing tool is no reason."""
-    report = yield
-    if report.skipped:
-        reason = getattr(report, "wasxfail", "") or report.longrepr[2].removeprefix("Skipped: ")
-        allowed = _allowed_skips()
-        missing_tool = reason in allowed["tools"] and TOOLS_REQUIRED
-        if missing_tool or not any(reason in group for group in allowed.values()):
-            report.outcome = "failed"
-            report.longrepr = f"skipped for {reason!r}, which tests/skips.toml does not allow here"
-    return report
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The last lines say what was skipped and why."""
-    allowed = {reason: cure for group in _allowed_skips().values() for reason, cure in group.items()}
-    skipped = terminalreporter.stats.get("skipped", [])
-    terminalreporter.write_line(f"skipped: {len(skipped)}")
-    for report in skipped:
-        reason = report.longrepr[2].removeprefix("Skipped: ")
-        terminalreporter.write_line(f"  {report.nodeid}: {reason} ({allowed.get(reason, '?')})")
 
 
 # ---- the house
@@ -178,6 +151,10 @@ class House:
                 return row
             await self.log.next()
 
+    def again(self) -> Gateway:
+        """Another gateway on the same store, as another process would open it."""
+        return Gateway(self.gateway.settings, {}, hash_cost=CHEAP_HASH, log_file=self.log)
+
     @property
     def smtp(self) -> tuple[str, int]:
         """Host and port of the SMTP door."""
@@ -199,7 +176,7 @@ def house_settings(folder: Path, more: dict[str, str]) -> Settings:
     flags = base | more
     # A secret is never a flag.
     environ = {"PILLARBOX_MICROSOFT__PROXY": flags.pop("microsoft.proxy", "")}
-    return load(None, environ, flags).settings
+    return load(None, environ, flags)
 
 
 @pytest.fixture

@@ -42,9 +42,10 @@ EXITS: Final = {
 }
 
 _DEFAULTS_IN_WORDS: Final = {
-    "state_dir": "root: `/var/lib/pillarbox`; others: `$XDG_STATE_HOME/pillarbox`, or `~/.local/state/pillarbox`",
+    "state_dir": "root: `/var/lib/pillarbox`; others: `$XDG_STATE_HOME/pillarbox`, or `~/.local/state/pillarbox`, "
+    "or without a home folder `/var/lib/pillarbox`",
     "socket": "root: `/run/pillarbox/api.sock`; others: `$XDG_RUNTIME_DIR/pillarbox/api.sock`, "
-    "or `/tmp/pillarbox-UID/pillarbox/api.sock`",
+    "or `/tmp/pillarbox-UID/api.sock`",
 }
 """Defaults that depend on who runs the program (core/places.py)."""
 
@@ -54,7 +55,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Write docs/reference from the program.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is out of date")
     check = parser.parse_args().check
-    complaints = [f"{what} has no description" for what in _undescribed()]
+    complaints = [
+        f"{what} has no description" for what in _undescribed(describe(), catalogue.entries(), _commands(), EVENTS)
+    ]
     for name, page in PAGES.items():
         text = page()
         if check:
@@ -96,25 +99,30 @@ def _first_different_line(found: str, wanted: str) -> int:
     return same + 1
 
 
-def _undescribed() -> Iterator[str]:
+def _undescribed(
+    settings: Iterable[tuple[str, FieldInfo]],
+    entries: Mapping[str, catalogue.Entry],
+    commands: Iterable[tuple[str, click.Command]],
+    events: Mapping[str, str],
+) -> Iterator[str]:
     """What somebody forgot to describe."""
-    for key, field in describe():
+    for key, field in settings:
         if not field.description:
             yield f"the setting {key}"
         if field.default_factory is not None and key not in _DEFAULTS_IN_WORDS:
             yield f"the default of the setting {key}"
-    for code, entry in catalogue.entries().items():
+    for code, entry in entries.items():
         if not entry.sentence:
             yield f"the error code {code}"
         if entry.exit not in EXITS:
             yield f"exit code {entry.exit} of the error code {code}"
-    for path, command in _commands():
+    for path, command in commands:
         if not command.help:
             yield f"the command `{path}`"
         for option in _options(command):
             if not option.help:
                 yield f"the option {option.opts[0]} of `{path}`"
-    yield from (f"the log event {name}" for name, meaning in EVENTS.items() if not meaning)
+    yield from (f"the log event {name}" for name, meaning in events.items() if not meaning)
 
 
 # ---- text

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from pillarbox.access.submitters import DEFAULT_COST, HashCost, Submitters
 from pillarbox.core import catalogue, tls
 from pillarbox.core.accounts import AppRegistration
-from pillarbox.core.errors import ConfigError
+from pillarbox.core.errors import ConfigError, Unavailable
 from pillarbox.core.log import Logger, make_logger
 from pillarbox.core.mail import Clock
 from pillarbox.core.settings import Settings
@@ -32,7 +32,8 @@ from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 
 STORE = "pillarbox.db"
 MASTER_KEY = "master.key"
-_MASTER_KEY_ORIGIN = "PILLARBOX_MASTER_KEY (or the file that PILLARBOX_MASTER_KEY_FILE names)"
+_LONGEST_SOCKET = 107
+"""Bytes of a Unix socket's path (unix(7): sun_path, less the zero at its end)."""
 
 
 class Gateway:
@@ -63,22 +64,32 @@ class Gateway:
 
     # ---- what needs the store alone
 
-    async def open(self) -> None:
-        """Open the store. Raises ConfigError, or Unavailable `store.in_use`."""
+    async def open(self, patience: float = 0) -> None:
+        """Open the store. Raises ConfigError, or Unavailable `store.in_use` after `patience` seconds."""
         self.died = asyncio.get_running_loop().create_future()
         folder = _state_folder(self.settings.state_dir)
-        self.database: SqliteDatabase = await open_sqlite(
-            folder / STORE, on_death=self._store_died, max_pages=self._max_pages
-        )
+        self.database = await self._open_store(folder / STORE, patience)
         try:
             await self._open_parts(folder)
         except BaseException:
             await self.database.close()
             raise
 
+    async def _open_store(self, path: Path, patience: float) -> SqliteDatabase:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return await open_sqlite(path, on_death=self._store_died, max_pages=self._max_pages)
+            except Unavailable:
+                # A command that looks into the store is done in a moment.
+                if time.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(0.05)
+
     async def _open_parts(self, folder: Path) -> None:
         vault = Vault(await self._master_key(folder))
         self.accounts = Accounts(self.database, vault, self._clock)
+        await self.accounts.check_key()
         self.outbox = Outbox(self.database, self._clock)
         self.submitters = Submitters(self.accounts, self._clock, self._hash_cost)
         self.submission = Submission(
@@ -105,10 +116,7 @@ class Gateway:
 
     async def _master_key(self, folder: Path) -> bytes:
         if self.settings.master_key:
-            return parse_master_key(
-                self.settings.master_key.reveal(),
-                _MASTER_KEY_ORIGIN,
-            )
+            return parse_master_key(self.settings.master_key.reveal(), self.settings.origin("master_key"))
         # A store that holds sealed values and has lost its key must not get a new one.
         sealed = bool(await self.database.read("credential_any"))
         return read_master_key(folder / MASTER_KEY, make=None if sealed else self._random)
@@ -129,6 +137,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Open the doors and let mail leave. Raises ConfigError for what cannot be listened on or read."""
+        check(self.settings, self._environ)
         self._running = _Running(self)
         try:
             await self._running.start()
@@ -164,9 +173,9 @@ class _Running:
         settings, clock, log = gateway.settings, gateway._clock, gateway.log
         self._gateway = gateway
         self._settings = settings
-        cloud = settings.microsoft.addresses()
-        outbound = tls.outbound(settings.microsoft.ca_file, settings.microsoft.proxy.reveal(), gateway._environ)
-        host, self._smtp_port = parse_address("smtp.listen", settings.smtp.listen)
+        cloud = settings.addresses()
+        outbound = _outbound(settings, gateway._environ)
+        host, self._smtp_port = parse_address("smtp.listen", settings.smtp.listen, settings.origin("smtp.listen"))
         self._smtp_host = host
         hostname = settings.smtp.hostname or socket.gethostname()
         self.graph = GraphClient(cloud.graph_url, outbound, settings.microsoft.timeout)
@@ -185,7 +194,7 @@ class _Running:
             Services(
                 authenticate=gateway.submitters.authenticate,
                 accept=gateway.submission.accept,
-                tls=tls.server_context(*self._certificate(hostname, clock())),
+                tls=tls.server_context(*self._certificate(hostname, clock()), settings.origin("smtp.tls_cert_file")),
                 log=log,
                 timeout=settings.smtp.timeout,
             ),
@@ -230,33 +239,42 @@ class _Running:
 
 def check(settings: Settings, environ: Mapping[str, str]) -> None:
     """Everything that can be found wrong without starting or changing anything. Raises ConfigError."""
-    settings.microsoft.addresses()
-    tls.outbound(settings.microsoft.ca_file, settings.microsoft.proxy.reveal(), environ).ssl_context()
-    parse_address("smtp.listen", settings.smtp.listen)
+    cloud = settings.addresses()
+    outbound = _outbound(settings, environ)
+    outbound.ssl_context()
+    for url in (cloud.authority_url, cloud.graph_url):
+        outbound.proxy_for(url)
+    parse_address("smtp.listen", settings.smtp.listen, settings.origin("smtp.listen"))
     if files := certificate_files(settings):
-        tls.server_context(*files)
-    if settings.state_dir.exists():
-        _check_writable(settings.state_dir)
+        tls.server_context(*files, settings.origin("smtp.tls_cert_file"))
+    if len(os.fsencode(settings.socket)) > _LONGEST_SOCKET:
+        raise ConfigError("config.bad_socket", path=settings.socket, reason=f"longer than {_LONGEST_SOCKET} bytes")
+    _check_writable(settings.state_dir)
     if settings.master_key:
-        parse_master_key(settings.master_key.reveal(), _MASTER_KEY_ORIGIN)
+        parse_master_key(settings.master_key.reveal(), settings.origin("master_key"))
     elif (key_file := settings.state_dir / MASTER_KEY).exists():
         read_master_key(key_file, make=None)
+
+
+def _outbound(settings: Settings, environ: Mapping[str, str]) -> tls.Outbound:
+    microsoft = settings.microsoft
+    return tls.outbound(microsoft.ca_file, microsoft.proxy.reveal(), environ, settings.origin)
 
 
 def certificate_files(settings: Settings) -> tuple[Path, Path] | None:
     """Certificate and key that were set; a file may hold both. Raises ConfigError for a key alone."""
     cert, key = settings.smtp.tls_cert_file, settings.smtp.tls_key_file
     if cert is None and key is not None:
-        raise ConfigError("config.key_without_certificate")
+        raise ConfigError("config.key_without_certificate", place=settings.origin("smtp.tls_key_file"))
     return (cert, key or cert) if cert is not None else None
 
 
-def parse_address(key: str, text: str) -> tuple[str, int]:
-    """Host and port of `host:port` or `[v6]:port`. Raises ConfigError `config.bad_listen`."""
+def parse_address(key: str, text: str, place: str) -> tuple[str, int]:
+    """Host and port of `host:port` or `[v6]:port`. Raises ConfigError `config.bad_listen` that names `place`."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not host or not (port.isascii() and port.isdigit() and int(port) < 65536):
-        raise ConfigError("config.bad_listen", key=key, value=text)
+    if not host or not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 65536):
+        raise ConfigError("config.bad_listen", place=place, key=key, value=text)
     return host, int(port)
 
 
@@ -270,7 +288,10 @@ def _state_folder(folder: Path) -> Path:
 
 
 def _check_writable(folder: Path) -> None:
-    if not folder.is_dir():
-        raise ConfigError("config.state_dir", path=folder, reason="it is not a folder")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError("config.state_dir", path=folder, reason="it is not writable")
+    """Whether the folder can be written to; where it is not made yet, the nearest one above it."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    name = "it" if nearest == folder else nearest
+    if not os.path.isdir(nearest):
+        raise ConfigError("config.state_dir", path=folder, reason=f"{name} is not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ConfigError("config.state_dir", path=folder, reason=f"{name} is not writable")

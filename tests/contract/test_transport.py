@@ -161,7 +161,9 @@ async def test_a_connection_that_is_cut_is_uncertain_and_nothing_is_repeated(
 ) -> None:
     way.fault(**SEND, cut=True, when=when)
     outcome = await way.send()
-    assert (outcome.verdict, outcome.code) == (Verdict.UNCERTAIN, "microsoft.unreachable")
+    assert (outcome.verdict, outcome.code) == (Verdict.UNCERTAIN, "microsoft.answer_lost")
+    assert "was sent the message and its answer did not come" in outcome.text
+    assert outcome.cure == catalogue.entry("microsoft.uncertain").cure
     assert (way.accepted, way.requests) == (accepted, 1)
 
 
@@ -169,8 +171,9 @@ async def test_a_connection_that_is_cut_is_uncertain_and_nothing_is_repeated(
 async def test_no_answer_in_time_is_uncertain(make_way: MakeWay, when: str, accepted: int) -> None:
     way = await make_way(seconds=0.2)
     way.fault(**SEND, delay=3600, when=when)
-    assert (await way.send()).verdict is Verdict.UNCERTAIN
-    assert way.accepted == accepted
+    outcome = await way.send()
+    assert (outcome.verdict, way.accepted) == (Verdict.UNCERTAIN, accepted)
+    assert "no answer in time" in outcome.text
 
 
 def closed_port() -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Microsoft
+from tests.conftest import House, Microsoft
 from tests.service import Service, pillarbox, serve
 
 SENDER = "scanner@contoso.example"
@@ -149,7 +149,9 @@ async def test_a_canceled_message_is_not_sent(microsoft: Microsoft, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["outbox", "show", "NOSUCH"], 3, "There is no message NOSUCH."),
+        (["outbox", "show", "NOSUCH"], 3, "there is no store in"),
+        (["app", "add", "a/b", "--tenant-id", "t", "--client-id", "c"], 2, "cannot be the name"),
+        (["outbox", "retry"], 2, "say which messages"),
         (["mailbox", "add", "nobody", "--app", "x"], 2, "'nobody' is not a mail address."),
         (["mailbox", "add", "a@contoso.example", "--app", "x"], 3, "There is no app registration 'x'."),
         (["submitter", "add", "p", "--mailbox", "a@contoso.example"], 3, "There is no mailbox a@contoso.example."),
@@ -170,8 +172,8 @@ async def test_errors_are_one_line_with_the_exit_code(
     arguments: list[str], code: int, words: str, tmp_path: Path
 ) -> None:
     environ = here(tmp_path)
-    if "mailbox" in arguments or "send" in arguments:
-        environ["PILLARBOX_STATE_DIR"] = str(tmp_path / "state")
+    if "a/b" in arguments:
+        environ["PILLARBOX_CLIENT_SECRET"] = "a secret"
     found, output, errors = await pillarbox(*arguments, environ=environ)
     assert (found, output) == (code, "")
     assert words in errors
@@ -184,6 +186,31 @@ async def test_a_message_without_a_sender_is_told_as_such(microsoft: Microsoft, 
     letter.write_bytes(b"To: alice@contoso.example\r\n\r\nhello\r\n")
     code, _, errors = await pillarbox("send", "--file", str(letter), environ=environ)
     assert (code, "names no sender" in errors) == (2, True)
+
+
+async def test_looking_makes_no_store(tmp_path: Path) -> None:
+    assert (await pillarbox("outbox", "list", environ=here(tmp_path)))[0] == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("queue_id", ["NOSUCH", "../status", "a/b?c", "%2e%2e"])
+async def test_an_id_that_is_none_is_told_in_words(house: House, queue_id: str) -> None:
+    place = {"PILLARBOX_SOCKET": str(house.gateway.settings.socket)}
+    code, output, errors = await pillarbox("outbox", "show", queue_id, environ=place)
+    assert (code, output) == (3, "")
+    assert errors.startswith("pillarbox: There is no")
+
+
+async def test_retry_takes_all_that_are_held(house: House) -> None:
+    house.microsoft.emulator.faults.add(path="/sendMail", status=403, code="ErrorAccessDenied", times=3)
+    held = [await house.accept(MAIL, "alice@contoso.example") for _ in range(3)]
+    for queue_id in held:
+        await house.settled(queue_id, "held")
+    place = {"PILLARBOX_SOCKET": str(house.gateway.settings.socket)}
+    code, output, _ = await pillarbox("outbox", "retry", "--state", "held", environ=place)
+    assert (code, [line.split()[0] for line in output.splitlines()]) == (0, sorted(held))
+    for queue_id in held:
+        await house.settled(queue_id)
 
 
 async def test_pasting_the_id_of_the_secret_is_told_as_such(tmp_path: Path) -> None:
@@ -228,3 +255,17 @@ async def test_a_store_of_a_newer_version_stops_the_start(microsoft: Microsoft, 
     store.close()
     code, _, errors = await pillarbox("serve", environ=here(tmp_path))
     assert (code, "schema 99" in errors) == (78, True)
+
+
+async def test_another_master_key_stops_the_start(microsoft: Microsoft, tmp_path: Path) -> None:
+    await set_up(microsoft, here(tmp_path))
+    code, _, errors = await pillarbox("serve", environ=here(tmp_path) | {"PILLARBOX_MASTER_KEY": "0f" * 32})
+    assert (code, "another master key sealed" in errors) == (78, True)
+
+
+async def test_a_lost_master_key_stops_the_start_and_no_new_one_is_made(microsoft: Microsoft, tmp_path: Path) -> None:
+    await set_up(microsoft, here(tmp_path))
+    (tmp_path / "state" / "master.key").unlink()
+    code, _, errors = await pillarbox("serve", environ=here(tmp_path))
+    assert (code, "the master key is gone" in errors) == (78, True)
+    assert not (tmp_path / "state" / "master.key").exists()

@@ -3,8 +3,12 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -34,9 +38,20 @@ def _processes(mark: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("environ", [{}, USELESS], ids=["empty environment", "useless CA and proxy variables"])
-async def test_once_sends_three_mails_unchanged_and_leaves_nothing(environ: dict[str, str], tmp_path: Path) -> None:
-    mark = {"PILLARBOX_TEST_MARK": str(tmp_path), "TMPDIR": str(tmp_path)}
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A temporary folder whose path is short enough for sockets; pytest's are not."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        yield Path(name)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{}, USELESS, {"HTTPS_PROXY": "socks5://127.0.0.1:1080"}],
+    ids=["empty environment", "useless CA and proxy variables", "a proxy of another kind"],
+)
+async def test_once_sends_three_mails_unchanged_and_leaves_nothing(environ: dict[str, str], short: Path) -> None:
+    mark = {"PILLARBOX_TEST_MARK": str(short), "TMPDIR": str(short)}
     code, output, errors = await pillarbox("demo", "--once", "--json", environ={**environ, **mark})
     told = json.loads(output)
     assert (code, told["ok"], errors) == (0, True, "")
@@ -44,22 +59,70 @@ async def test_once_sends_three_mails_unchanged_and_leaves_nothing(environ: dict
     assert [len(mail["arrived_at"]) for mail in told["mails"]] == [1, 3, 2]
     assert all(mail["reply"] == f"250 2.0.0 queued as {mail['queue_id']}" for mail in told["mails"])
     assert len({mail["request_id"] for mail in told["mails"]}) == 3
-    assert (_processes(str(tmp_path)), list(tmp_path.iterdir())) == ([], [])
+    assert (_processes(str(short)), list(short.iterdir())) == ([], [])
 
 
-async def test_stays_up_until_ctrl_c_and_its_lines_to_try_work(tmp_path: Path) -> None:
+@asynccontextmanager
+async def _staying(**environ: str) -> AsyncIterator[list[str]]:
+    """The demo without --once: what it printed until it waits for Ctrl-C, which comes at the end."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pillarbox", "demo"), stdout=asyncio.subprocess.PIPE, env=dict(os.environ)
+        *(sys.executable, "-m", "pillarbox", "demo"), stdout=asyncio.subprocess.PIPE, env={**os.environ, **environ}
     )
     assert process.stdout is not None
     lines: list[str] = []
-    while not lines or "docs/how-to" not in lines[-1]:
-        lines.append((await process.stdout.readline()).decode())
+    try:
+        while not lines or "docs/how-to" not in lines[-1]:
+            line = await process.stdout.readline()
+            assert line, "".join(lines)
+            lines.append(line.decode())
+        yield lines
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        assert await process.wait() == 0
+
+
+async def _sent(lines: list[str]) -> int:
+    """How many messages the demo's own line finds as sent."""
     socket = next(line.split()[-1] for line in lines if "outbox list" in line)
     code, listed, _ = await pillarbox("outbox", "list", "--socket", socket)
-    assert (code, listed.count("\tsent\t")) == (0, 3)
-    process.send_signal(signal.SIGINT)
-    assert await process.wait() == 0
+    assert code == 0
+    return listed.count("\tsent\t")
+
+
+async def test_stays_up_until_ctrl_c_and_its_lines_to_try_work() -> None:
+    async with _staying() as lines:
+        assert await _sent(lines) == 3
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+async def test_its_curl_lines_work() -> None:
+    async with _staying() as lines:
+        first = next(number for number, line in enumerate(lines) if line.lstrip().startswith("curl --ssl-reqd"))
+        await _shell("".join(lines[first : first + 2]))
+        while await _sent(lines) < 4:
+            pass
+        ledger = await _shell(next(line for line in lines if "_emulator/ledger" in line))
+        assert len(json.loads(ledger)) == 4
+
+
+async def _shell(line: str) -> str:
+    process = await asyncio.create_subprocess_shell(
+        line, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return output.decode()
+
+
+async def test_a_long_temporary_folder_is_no_hindrance(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 90)
+    long.mkdir()
+    async with _staying(TMPDIR=str(long)) as lines:
+        folder = Path(next(line for line in lines if line.startswith("Look further")).split()[-1].rstrip("):"))
+        assert folder.parent == Path("/tmp")
+        assert await _sent(lines) == 3
+    assert (folder.exists(), list(long.iterdir())) == (False, [])
 
 
 def test_a_changed_byte_is_seen() -> None:

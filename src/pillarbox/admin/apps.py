@@ -8,6 +8,7 @@ from pillarbox.core.errors import Conflict, InvalidInput, NotFound
 from pillarbox.core.vault import Secret
 from pillarbox.store.accounts import Accounts
 
+_NAME: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DOMAIN: Final = re.compile(r"(?=.{1,253}$)([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}")
 
@@ -18,6 +19,8 @@ async def add(accounts: Accounts, name: str, tenant_id: str, client_id: str, sec
     A client secret that has the form of a GUID is the secret's ID: the mistake behind most AADSTS7000215.
     """
     tenant_id, client_id = tenant_id.strip(), client_id.strip()
+    if not _NAME.fullmatch(name):
+        raise InvalidInput("app.bad_name", name=name)
     if not _GUID.fullmatch(client_id):
         raise InvalidInput("app.bad_client_id", value=client_id)
     if not (_GUID.fullmatch(tenant_id) or _DOMAIN.fullmatch(tenant_id)):

@@ -41,7 +41,7 @@ def add(
     if as_json:
         show.as_json(added)
     else:
-        click.echo(f"Added the app registration {added['name']}.")
+        show.line(f"Added the app registration {added['name']}.")
 
 
 @command.command()
@@ -58,7 +58,7 @@ def secret(name: str, as_json: bool, socket: Path | None, config: Path | None, s
     if as_json:
         show.as_json(renewed)
     else:
-        click.echo(f"{renewed['name']} has a new secret. `pillarbox outbox retry` sends what is held.")
+        show.line(f"{renewed['name']} has a new secret. `pillarbox outbox retry --state held` sends what is held.")
 
 
 @command.command("list")

@@ -23,10 +23,7 @@ def show_settings(as_json: bool, config: Path | None, settings: tuple[str, ...])
     from pillarbox.core.settings import describe
 
     loaded = load_settings(config, settings)
-    rows = [
-        {"key": key, "value": _value(loaded.settings, key), "from": loaded.origins.get(key, "default")}
-        for key, _ in describe()
-    ]
+    rows = [{"key": key, "value": _value(loaded, key), "from": loaded.origin(key)} for key, _ in describe()]
     if as_json:
         show.as_json(rows)
     else:
@@ -40,7 +37,7 @@ def check(as_json: bool, config: Path | None, settings: tuple[str, ...]) -> None
     """Check everything that can be checked without starting: exit 78 and one line if `serve` would refuse."""
     from pillarbox import gateway
 
-    gateway.check(load_settings(config, settings).settings, os.environ)
+    gateway.check(load_settings(config, settings), os.environ)
     if as_json:
         show.as_json({"ok": True})
     else:

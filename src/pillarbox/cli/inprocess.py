@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from pillarbox.core.settings import Settings
-from pillarbox.gateway import Gateway
+from pillarbox.gateway import STORE, Gateway
+
+
+def has_store(settings: Settings) -> bool:
+    """Whether there is a store to look into."""
+    # Not Path.exists: a folder that we may not look into holds no store of ours.
+    return os.path.exists(settings.state_dir / STORE)
 
 
 def ask(settings: Settings, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:

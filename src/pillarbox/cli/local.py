@@ -7,6 +7,8 @@ import http.client
 import json
 import os
 import socket
+import struct
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +16,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pillarbox.cli.options import load_settings
-from pillarbox.core.errors import PillarboxError, Unavailable
+from pillarbox.core.errors import Forbidden, NotFound, PillarboxError, Unavailable
 from pillarbox.core.places import ENV_PREFIX, default_socket
 
 _TIMEOUT = 60
+_PATIENCE = 3.0
+_TRY_AGAIN = 0.1
 
 
 class Refused(PillarboxError):
@@ -71,24 +75,43 @@ class Api:
         """The parsed answer. Raises Refused for a problem, Unavailable where nothing answers."""
         place = self.socket or Path(os.environ.get(f"{ENV_PREFIX}SOCKET") or default_socket(os.environ))
         headers = {"Content-Type": content_type} if content_type else {}
-        connection = _UnixConnection(place)
-        try:
-            connection.connect()
-        except OSError as error:
-            if self.socket is not None:
-                raise Unavailable("cli.no_service", socket=place, reason=error.strerror or error) from error
-            status, answer = self._without_service(method, path, body, headers)
-        else:
-            status, answer = _ask(connection, place, method, path, body, headers)
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                status, answer = self._once(place, method, path, body, headers)
+                break
+            except Unavailable as error:
+                # A service that is just starting, or another command, has the store: its socket will be there soon.
+                if error.code != "store.in_use" or time.monotonic() > deadline:
+                    raise
+                time.sleep(_TRY_AGAIN)  # noqa: TID251 - a person waits at the terminal
         parsed = json.loads(answer) if answer else None
         if status >= 400:
             raise Refused(parsed or {})
         return parsed
 
-    def _without_service(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        from pillarbox.cli.inprocess import ask
+    def _once(self, place: Path, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        connection = _UnixConnection(place)
+        try:
+            connection.connect()
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
+            if self.socket is not None:
+                raise Unavailable("cli.no_service", socket=place, reason=error.strerror) from error
+            return self._without_service(place, method, path, body, headers)
+        except OSError as error:
+            raise Unavailable("cli.no_service", socket=place, reason=error.strerror or error) from error
+        return _ask(connection, place, method, path, body, headers)
 
-        return ask(load_settings(self.config, self.settings).settings, method, path, body, headers)
+    def _without_service(
+        self, place: Path, method: str, path: str, body: bytes, headers: Mapping[str, str]
+    ) -> tuple[int, bytes]:
+        from pillarbox.cli.inprocess import ask, has_store
+
+        settings = load_settings(self.config, self.settings)
+        if method == "GET" and not has_store(settings):
+            # Who only looks must not be shown an empty outbox that was made this moment.
+            raise NotFound("cli.no_store", socket=place, path=settings.state_dir)
+        return ask(settings, method, path, body, headers)
 
 
 def _ask(
@@ -117,7 +140,20 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        """Connect to the socket's path."""
+        """Connect to the socket's path, and look who answers. Raises Forbidden for a stranger."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(_TIMEOUT)
-        self.sock.connect(str(self._path))
+        try:
+            self.sock.connect(str(self._path))
+        except OSError:
+            self.close()
+            raise
+        peer = struct.unpack("3i", self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+        if not trusted(peer[1], os.geteuid()):
+            self.close()
+            raise Forbidden("cli.foreign_service", socket=self._path, uid=peer[1])
+
+
+def trusted(uid: int, me: int) -> bool:
+    """Whether a service of user `uid` may be told secrets by user `me`. Root alone asks the services of others."""
+    return uid in (0, me) or me == 0

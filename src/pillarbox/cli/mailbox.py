@@ -27,7 +27,7 @@ def add(
     if as_json:
         show.as_json(added)
     else:
-        click.echo(f"Added the mailbox {added['address']}.")
+        show.line(f"Added the mailbox {added['address']}.")
 
 
 @command.command("list")

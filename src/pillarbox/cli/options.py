@@ -13,7 +13,7 @@ from pillarbox.core.places import ENV_PREFIX, find_settings_file
 from pillarbox.core.vault import Secret
 
 if TYPE_CHECKING:
-    from pillarbox.core.settings import Loaded
+    from pillarbox.core.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -47,7 +47,7 @@ def json_option(command: _Command) -> _Command:
     return click.option("as_json", "--json", is_flag=True, help="Print JSON, for scripts.")(command)
 
 
-def load_settings(config: Path | None, settings: tuple[str, ...]) -> "Loaded":
+def load_settings(config: Path | None, settings: tuple[str, ...]) -> "Settings":
     """The settings that the options name. Raises ConfigError."""
     from pillarbox.core.settings import load
 

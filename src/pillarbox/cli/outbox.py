@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -9,6 +10,8 @@ from pillarbox.cli import show
 from pillarbox.cli.local import Api
 from pillarbox.cli.options import json_option, service_options
 from pillarbox.core.mail import State
+
+_RETRIED = ["held", "uncertain", "deferred", "failed"]
 
 
 @click.group()
@@ -52,7 +55,7 @@ def show_message(
     queue_id: str, as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]
 ) -> None:
     """Show a message and everything that was tried."""
-    trace = Api(socket, config, settings).get(f"/api/v1/sends/{queue_id}")
+    trace = Api(socket, config, settings).get(_path(queue_id))
     if as_json:
         show.as_json(trace)
         return
@@ -62,14 +65,23 @@ def show_message(
 
 
 @command.command()
-@click.argument("queue_ids", metavar="QUEUE_ID...", nargs=-1, required=True)
+@click.argument("queue_ids", metavar="[QUEUE_ID...]", nargs=-1)
+@click.option("--state", type=click.Choice(_RETRIED), help="All that are in this state, such as held, oldest first.")
 @json_option
 @service_options
 def retry(
-    queue_ids: tuple[str, ...], as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]
+    queue_ids: tuple[str, ...],
+    state: str | None,
+    as_json: bool,
+    socket: Path | None,
+    config: Path | None,
+    settings: tuple[str, ...],
 ) -> None:
     """Send messages again, now."""
-    _act(Api(socket, config, settings), queue_ids, "retry", as_json)
+    if bool(queue_ids) == bool(state):
+        raise click.UsageError("say which messages: QUEUE_ID..., or --state")
+    api = Api(socket, config, settings)
+    _act(api, _all_in(api, state) if state else queue_ids, "retry", as_json)
 
 
 @command.command()
@@ -83,13 +95,27 @@ def cancel(
     _act(Api(socket, config, settings), queue_ids, "cancel", as_json)
 
 
+def _path(queue_id: str) -> str:
+    return f"/api/v1/sends/{quote(queue_id, safe='')}"
+
+
+def _all_in(api: Api, state: str) -> tuple[str, ...]:
+    found: list[str] = []
+    before = None
+    while True:
+        page = api.get("/api/v1/sends", state=state, before=before, limit=500)
+        found += [message["id"] for message in page["data"]]
+        if (before := page["next"]) is None:
+            return tuple(reversed(found))
+
+
 def _act(api: Api, queue_ids: tuple[str, ...], verb: str, as_json: bool) -> None:
-    done = [api.post(f"/api/v1/sends/{queue_id}:{verb}") for queue_id in queue_ids]
+    done = [api.post(f"{_path(queue_id)}:{verb}") for queue_id in queue_ids]
     if as_json:
         show.as_json(done)
         return
     for message in done:
-        click.echo(f"{message['id']} {message['state']}")
+        show.line(f"{message['id']} {message['state']}")
 
 
 def _print_message(message: dict[str, Any]) -> None:
@@ -123,7 +149,7 @@ def _print_attempt(attempt: dict[str, Any]) -> None:
         f"{seconds:.2f} s",
         f"request-id {attempt['request_id']}" if attempt["request_id"] else "",
     ]
-    click.echo("  ".join(word for word in words if word))
+    show.line("  ".join(word for word in words if word))
     for note in [attempt["reason"], *attempt["notes"]]:
         if note:
-            click.echo(f"  {show.plain(note)}")
+            show.line(f"  {note}")

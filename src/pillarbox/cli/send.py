@@ -65,7 +65,7 @@ def command(
     if as_json:
         show.as_json(message)
     else:
-        click.echo(f"{message['id']} {message['state']} {message.get('reason', '')}".rstrip())
+        show.line(f"{message['id']} {message['state']} {message.get('reason', '')}".rstrip())
     return {"held": 6, "failed": 1, "canceled": 1}.get(
         message["state"], 75 if wait and message["state"] != "sent" else 0
     )

@@ -16,13 +16,16 @@ from pillarbox.core.errors import Unavailable
 from pillarbox.core.settings import Settings
 from pillarbox.gateway import Gateway
 
+_PATIENCE = 5.0
+"""Seconds that the start waits for a command that has the store open just now."""
+
 
 @click.command()
 @json_option
 @settings_options
 def command(as_json: bool, config: Path | None, settings: tuple[str, ...]) -> None:
     """Run the gateway until SIGTERM or Ctrl-C. With --json, one line says the addresses when all is ready."""
-    loaded = load_settings(config, settings).settings
+    loaded = load_settings(config, settings)
     uvloop.run(_serve(loaded, as_json))
 
 
@@ -31,7 +34,7 @@ async def _serve(settings: Settings, as_json: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await gateway.open()
+    await gateway.open(_PATIENCE)
     try:
         await gateway.start()
         _announce(gateway, as_json)

@@ -52,6 +52,11 @@ def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     Console(width=max(Console().width, 400)).print(drawn)
 
 
+def line(text: str) -> None:
+    """One line of text."""
+    click.echo(plain(text))
+
+
 def plain(text: str) -> str:
     """A text without control characters: what a sender wrote must not steer the terminal."""
     return "".join(c if c.isprintable() else "?" for c in text)

@@ -235,8 +235,10 @@ def address_to(mime: bytes, recipients: Collection[str]) -> Addressed:
 
 def _filtered(field: bytes, wanted: Collection[str], seen: set[str], removed: list[str]) -> bytes:
     colon = field.index(b":") + 1
+    name = field[: colon - 1].rstrip(_BLANKS) + b":"
     kept: list[bytes] = []
-    changed = False
+    # `To :` is no To to some parsers: written as one, so that nobody goes without.
+    changed = len(name) < colon
     for entry in entries(field[colon:].strip(_BLANKS)):
         keys = {address_key(address) for address in entry.addresses}
         # Of `a@x <b@x>` one would go without: both are better off in the new Bcc.
@@ -248,4 +250,4 @@ def _filtered(field: bytes, wanted: Collection[str], seen: set[str], removed: li
             removed.append(_text(entry.text))
     if not changed:
         return field
-    return field[:colon] + b" " + b",\r\n ".join(kept) + b"\r\n" if kept else b""
+    return name + b" " + b",\r\n ".join(kept) + b"\r\n" if kept else b""

@@ -38,10 +38,11 @@ _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 def make_logger(file: TextIO, level: str, form: str, clock: Clock) -> Logger:
     """A logger that writes events of `level` and above to `file`, as `text` or `json`."""
-    renderer: Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
+    # JSON escapes by itself what could begin a new line.
+    rendering: list[Processor] = (
+        [structlog.processors.JSONRenderer(ensure_ascii=False)]
         if form == "json"
-        else structlog.processors.LogfmtRenderer(key_order=("time", "level", "event"), bool_as_flag=False)
+        else [_escape, structlog.processors.LogfmtRenderer(key_order=("time", "level", "event"), bool_as_flag=False)]
     )
 
     def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -50,12 +51,20 @@ def make_logger(file: TextIO, level: str, form: str, clock: Clock) -> Logger:
 
     logger: Logger = structlog.wrap_logger(
         structlog.WriteLogger(file),
-        processors=[stamp, structlog.processors.add_log_level, structlog.processors.format_exc_info, renderer],
+        processors=[stamp, structlog.processors.add_log_level, structlog.processors.format_exc_info, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         context_class=dict,
         cache_logger_on_first_use=True,
     )
     return logger
+
+
+def _escape(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Values hold what strangers sent: nothing of it may begin a new line or steer a terminal."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in value)
+    return event
 
 
 def _iso(seconds: float) -> str:

@@ -6,21 +6,49 @@ must name the file or the variable, the key and the cure in one line.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 from pillarbox.core.clouds import CLOUDS, Cloud
 from pillarbox.core.errors import ConfigError
 from pillarbox.core.places import ENV_PREFIX, default_socket, default_state_dir
 from pillarbox.core.vault import Secret
 
+
+def _not_empty(value: object) -> object:
+    if value == "":
+        raise PydanticCustomError("empty", "it is empty")
+    return value
+
+
+def _one_word(value: str) -> str:
+    if re.search(r"\s", value):
+        raise PydanticCustomError("blank", "it holds a blank")
+    return value
+
+
+NeededPath = Annotated[Path, BeforeValidator(_not_empty)]
+OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
 SecretText = Annotated[
     Secret,
     BeforeValidator(lambda value: Secret(value) if isinstance(value, str) else value),
@@ -31,16 +59,33 @@ SecretText = Annotated[
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse(cls, value: object, info: ValidationInfo) -> object:
+        """What pydantic would take: true as the number 1, and control characters, which no setting has."""
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise PydanticCustomError("truth", "true and false are no values of it")
+        # A secret may end in a newline, as a file of it does.
+        if isinstance(value, str) and field.annotation is not Secret and _CONTROL.search(value):
+            raise PydanticCustomError("control", "it holds a control character")
+        return value
+
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 
 class Smtp(_Section):
     """The SMTP submission door."""
 
     listen: str = Field("127.0.0.1:2525", description="Address and port to listen on; port 0 takes a free one.")
-    hostname: str = Field("", description="Our name in the greeting; empty: the host's name.")
-    tls_cert_file: Path | None = Field(
+    hostname: Annotated[str, AfterValidator(_one_word)] = Field(
+        "", description="Our name in the greeting; empty: the host's name."
+    )
+    tls_cert_file: OptionalPath = Field(
         None, description="Certificate chain (PEM) for STARTTLS; without one a self-made certificate is used."
     )
-    tls_key_file: Path | None = Field(None, description="Private key (PEM) of the certificate.")
+    tls_key_file: OptionalPath = Field(None, description="Private key (PEM) of the certificate.")
     max_size: int = Field(
         2_900_000,
         gt=0,
@@ -62,34 +107,13 @@ class Microsoft(_Section):
     smtp_port: int = Field(0, ge=0, le=65535, description="Exchange Online's SMTP port; 0: the cloud's.")
     imap_host: str = Field("", description="Exchange Online's IMAP host; empty: the cloud's.")
     imap_port: int = Field(0, ge=0, le=65535, description="Exchange Online's IMAP port; 0: the cloud's.")
-    ca_file: Path | None = Field(
+    ca_file: OptionalPath = Field(
         None, description="CA certificates (PEM) to trust instead of the built-in list, such as a proxy's own."
     )
     proxy: SecretText = Field(
         Secret(""), description="HTTP proxy for tokens and Graph alike; empty: HTTPS_PROXY and NO_PROXY count."
     )
     timeout: float = Field(120, gt=0, description="Seconds that one request to Microsoft may take.")
-
-    def addresses(self) -> Cloud:
-        """The cloud's addresses with the set ones in their place. Raises ConfigError where `custom` lacks one."""
-        base = CLOUDS.get(self.cloud, _NOWHERE)
-        for key in ("authority_url", "graph_url"):
-            url = getattr(self, key)
-            if self.cloud == "custom" and not url:
-                raise ConfigError("config.custom_cloud", key=f"microsoft.{key}")
-            if url and not url.startswith("https://"):
-                raise ConfigError("config.not_https", key=f"microsoft.{key}")
-        return Cloud(
-            authority_url=(self.authority_url or base.authority_url).rstrip("/"),
-            graph_url=(self.graph_url or base.graph_url).rstrip("/"),
-            smtp_host=self.smtp_host or base.smtp_host,
-            smtp_port=self.smtp_port or base.smtp_port,
-            imap_host=self.imap_host or base.imap_host,
-            imap_port=self.imap_port or base.imap_port,
-        )
-
-
-_NOWHERE: Final = Cloud("", "", "", 587, "", 993)
 
 
 class Delivery(_Section):
@@ -114,11 +138,11 @@ class Log(_Section):
 class Settings(_Section):
     """All settings."""
 
-    state_dir: Path = Field(
+    state_dir: NeededPath = Field(
         default_factory=lambda: default_state_dir(os.environ),
         description="Folder of the store, the master key and the self-made certificate.",
     )
-    socket: Path = Field(
+    socket: NeededPath = Field(
         default_factory=lambda: default_socket(os.environ),
         description="Local socket of the service. Commands do not read the settings to find it: where it is not the "
         "default, say PILLARBOX_SOCKET or `--socket`.",
@@ -133,16 +157,49 @@ class Settings(_Section):
     delivery: Delivery = Delivery()
     log: Log = Log()
 
+    _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The settings, and for each key that was set where it came from."""
+    def origin(self, key: str) -> str:
+        """Where the value of this dotted key came from: a file, a variable, a flag, or "default"."""
+        return self._origins.get(key, "default")
 
-    settings: Settings
-    origins: Mapping[str, str]
+    def addresses(self) -> Cloud:
+        """The cloud's addresses with the set ones in their place. Raises ConfigError for an address that cannot be."""
+        given = self.microsoft
+        base = CLOUDS.get(given.cloud, _NOWHERE)
+        return Cloud(
+            authority_url=self._url("authority_url") or base.authority_url,
+            graph_url=self._url("graph_url") or base.graph_url,
+            smtp_host=given.smtp_host or base.smtp_host,
+            smtp_port=given.smtp_port or base.smtp_port,
+            imap_host=given.imap_host or base.imap_host,
+            imap_port=given.imap_port or base.imap_port,
+        )
+
+    def _url(self, name: str) -> str:
+        """An address of the section microsoft, without a slash at its end; empty where it is the cloud's."""
+        url, key = str(getattr(self.microsoft, name)), f"microsoft.{name}"
+        if not url and self.microsoft.cloud == "custom":
+            raise ConfigError("config.custom_cloud", place=self.origin("microsoft.cloud"), key=key)
+        if url and not url.startswith("https://"):
+            raise ConfigError("config.not_https", place=self.origin(key), key=key)
+        if url and not _is_url(url):
+            raise ConfigError("config.bad_url", place=self.origin(key), key=key)
+        return url.rstrip("/")
 
 
-def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str] = MappingProxyType({})) -> Loaded:
+_NOWHERE: Final = Cloud("", "", "", 587, "", 993)
+_URL: Final = re.compile(r"https://(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]+)?(?:/[\w.~%!$&'()*+,;=:@/-]*)?", re.ASCII)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        return _URL.fullmatch(text) is not None and urlsplit(text).port != 0
+    except ValueError:  # an IPv6 address or a port that is none
+        return False
+
+
+def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str] = MappingProxyType({})) -> Settings:
     """Read all layers. Raises ConfigError that names the place, the key and the cure."""
     layers = [_environment_layer(environ), _flag_layer(flags)]
     if file is not None:
@@ -154,9 +211,11 @@ def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]
             _put(values, key, value, origin)
             origins[key] = origin
     try:
-        return Loaded(Settings.model_validate(values), origins)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         raise _config_error(error, origins) from error
+    settings._origins = origins
+    return settings
 
 
 def describe() -> Iterator[tuple[str, FieldInfo]]:
@@ -184,24 +243,31 @@ def _file_layer(file: Path) -> _Layer:
 
 def _environment_layer(environ: Mapping[str, str]) -> _Layer:
     layer: dict[str, tuple[Any, str]] = {}
-    secrets = _secrets()
+    secret_files = {f"{key}_file": key for key in _secrets()}
     known = {key for key, _ in describe()}
+    meant = {key.replace(".", "_"): key for key in known | secret_files.keys()}
     for variable, value in sorted(environ.items()):
         key = variable.removeprefix(ENV_PREFIX).lower().replace("__", ".")
         if not variable.startswith(ENV_PREFIX):
             continue
-        if key.removesuffix("_file") in secrets and key.endswith("_file"):
-            layer[key.removesuffix("_file")] = (_read_secret(Path(value), variable), variable)
+        if key in secret_files:
+            layer[secret_files[key]] = (_read_secret(Path(value), variable), variable)
         elif key in known or "." in key:
-            # A name without "__" that is no setting may be anybody's: Kubernetes injects PILLARBOX_SERVICE_HOST.
             layer[key] = (value, variable)
+        elif key in meant:
+            raise ConfigError("config.one_underscore", place=variable, variable=_variable(meant[key]))
+        # Another name without "__" may be anybody's: Kubernetes injects PILLARBOX_SERVICE_HOST.
     return layer
+
+
+def _variable(key: str) -> str:
+    return ENV_PREFIX + key.upper().replace(".", "__")
 
 
 def _flag_layer(flags: Mapping[str, str]) -> _Layer:
     if shown := next((key for key in flags if key in _secrets()), None):
         # Everybody on the machine can read the arguments of a process.
-        raise ConfigError("config.secret_as_flag", key=shown, variable=ENV_PREFIX + shown.upper().replace(".", "__"))
+        raise ConfigError("config.secret_as_flag", key=shown, variable=_variable(shown))
     return {key: (value, f"--set {key}") for key, value in flags.items()}
 
 

@@ -4,7 +4,7 @@ import datetime
 import ipaddress
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -30,40 +30,48 @@ class Outbound:
     proxy: str = ""
     """Proxy set by the administrator: used for every host."""
     environment_proxy: str = ""
+    """HTTPS_PROXY as it stands there: looked at only for a request that would go through it."""
     no_proxy: tuple[str, ...] = ()
+    ca_place: str = "default"
+    """Where `ca_file` was set."""
 
     def ssl_context(self) -> ssl.SSLContext:
         """A client context that verifies against `ca_file` alone. Raises ConfigError `config.bad_ca_file`."""
         try:
             context = ssl.create_default_context(cafile=str(self.ca_file))
         except (OSError, ssl.SSLError) as error:
-            raise ConfigError("config.bad_ca_file", file=self.ca_file, reason=error.strerror or error) from error
+            reason = error.strerror or error
+            raise ConfigError("config.bad_ca_file", place=self.ca_place, file=self.ca_file, reason=reason) from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
 
     def proxy_for(self, url: str) -> str | None:
-        """The proxy that a request to `url` goes through, or None."""
+        """The proxy that a request to `url` goes through, or None. Raises ConfigError if HTTPS_PROXY names none."""
         if self.proxy:
             return self.proxy
         host = (urlsplit(url).hostname or "").lower()
         # As in Go's httpproxy: what the environment says of proxies is never meant for this machine itself.
         if not self.environment_proxy or is_loopback(host) or any(_covers(rule, host) for rule in self.no_proxy):
             return None
-        return self.environment_proxy
+        return _proxy_url(self.environment_proxy, "environment", "HTTPS_PROXY")
 
 
-def outbound(ca_file: Path | None, proxy: str, environ: Mapping[str, str]) -> Outbound:
+def outbound(
+    ca_file: Path | None, proxy: str, environ: Mapping[str, str], origin: Callable[[str], str] = lambda _key: "settings"
+) -> Outbound:
     """The policy from the settings, and HTTPS_PROXY and NO_PROXY where the settings name no proxy.
 
-    Raises ConfigError for what is no address of an HTTP proxy; it is not shown, as it may hold a password.
+    `origin` says where a setting came from. Raises ConfigError for a proxy that is no address of an HTTP proxy; it is
+    not shown, as it may hold a password.
     """
     either = {name: environ.get(name) or environ.get(name.lower()) or "" for name in ("HTTPS_PROXY", "NO_PROXY")}
     rules = tuple(rule.strip().lower() for rule in either["NO_PROXY"].split(",") if rule.strip())
     return Outbound(
         ca_file or Path(certifi.where()),
-        _proxy_url(proxy, "settings", "microsoft.proxy"),
-        _proxy_url(either["HTTPS_PROXY"], "environment", "HTTPS_PROXY"),
+        _proxy_url(proxy, origin("microsoft.proxy"), "microsoft.proxy"),
+        either["HTTPS_PROXY"],
         rules,
+        origin("microsoft.ca_file"),
     )
 
 
@@ -73,6 +81,7 @@ def _proxy_url(text: str, place: str, key: str) -> str:
     try:
         parts = urlsplit(url)
         good = not url or (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+        good = good and url.isprintable() and " " not in url
     except ValueError:
         good = False
     if not good:
@@ -95,14 +104,15 @@ def _covers(rule: str, host: str) -> bool:
     return rule == "*" or host == name or host.endswith("." + name)
 
 
-def server_context(cert_file: Path, key_file: Path) -> ssl.SSLContext:
-    """A server context, TLS 1.2 or newer. Raises ConfigError `config.bad_certificate`."""
+def server_context(cert_file: Path, key_file: Path, place: str = "default") -> ssl.SSLContext:
+    """A server context, TLS 1.2 or newer. Raises ConfigError `config.bad_certificate` that names `place`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(cert_file, key_file)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError("config.bad_certificate", file=cert_file, reason=error.strerror or error) from error
+        reason = error.strerror or error
+        raise ConfigError("config.bad_certificate", place=place, file=cert_file, reason=reason) from error
     return context
 
 

@@ -60,8 +60,7 @@ class GraphTransport:
         except (TokenRefused, Untrusted, ConfigError) as error:
             return Report(_failed(Verdict.BROKEN, error), notes)
         except AnswerLost as error:
-            lost = Outcome(Verdict.UNCERTAIN, error.code, error.sentence, _cure(Verdict.UNCERTAIN, error.code))
-            return Report(lost, notes)
+            return Report(_failed(Verdict.UNCERTAIN, error), notes)
         if answer.status == 403:
             await self.tokens.doubt(mailbox.app)
         return Report(judge(answer, self.clock(), self.retry_after_default), notes)
@@ -94,7 +93,7 @@ def judge(answer: Answer, now: float, retry_after_default: float) -> Outcome:
         verdict,
         code=code or f"http_{answer.status}",
         text=text or catalogue.sentence("microsoft.answer", status=answer.status),
-        cure=_cure(verdict, code),
+        cure=_cure(verdict, code, answer.status),
         http_status=answer.status,
         request_id=answer.request_id,
         retry_after=retry_after,
@@ -102,10 +101,10 @@ def judge(answer: Answer, now: float, retry_after_default: float) -> Outcome:
     )
 
 
-def _cure(verdict: Verdict, code: str) -> str:
+def _cure(verdict: Verdict, code: str, status: int) -> str:
     if verdict is Verdict.UNCERTAIN:
         return catalogue.entry("microsoft.uncertain").cure
-    explanation = catalogue.explain_graph(code)
+    explanation = catalogue.explain_graph(code) or catalogue.explain_graph(f"http_{status}")
     return explanation.remedy if explanation else catalogue.entry("microsoft.answer").cure
 
 

@@ -39,6 +39,19 @@ def openid_configuration(base: str, tenant: str) -> dict[str, Any]:
     }
 
 
+def openid_configuration_v1(base: str, tenant: str) -> dict[str, Any]:
+    """The same of the v1 endpoints: their issuer is Microsoft's, whatever host was asked."""
+    multi = "{tenantid}" if tenant in ("common", "organizations", "consumers") else tenant
+    return openid_configuration(base, tenant) | {
+        "token_endpoint": f"{base}/{tenant}/oauth2/token",
+        "jwks_uri": f"{base}/{tenant}/discovery/keys",
+        "issuer": f"https://sts.windows.net/{multi}/",
+        "authorization_endpoint": f"{base}/{tenant}/oauth2/authorize",
+        "device_authorization_endpoint": f"{base}/{tenant}/oauth2/devicecode",
+        "end_session_endpoint": f"{base}/{tenant}/oauth2/logout",
+    }
+
+
 def keys(signing_key: SigningKey, base: str) -> dict[str, Any]:
     """The key set (RFC 7517) that signs tokens."""
     return {"keys": [signing_key.jwk(f"{base}/{{tenantid}}/v2.0")]}

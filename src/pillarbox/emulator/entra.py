@@ -88,6 +88,8 @@ class Entra:
                 return Answer.json(discovery.instances(call))
             case Template.CONFIGURATION:
                 return Answer.json(discovery.openid_configuration(call.base, self._tenant_name(tenant)))
+            case Template.CONFIGURATION_V1:
+                return Answer.json(discovery.openid_configuration_v1(call.base, self._tenant_name(tenant)))
             case Template.KEYS:
                 return Answer.json(discovery.keys(self._tokens.key, call.base))
             case Template.TOKEN:
@@ -165,6 +167,7 @@ class Template(StrEnum):
 
     INSTANCE = "/common/discovery/instance"
     CONFIGURATION = "/{tenant}/v2.0/.well-known/openid-configuration"
+    CONFIGURATION_V1 = "/{tenant}/.well-known/openid-configuration"
     KEYS = "/{tenant}/discovery/keys"
     TOKEN = "/{tenant}/oauth2/v2.0/token"
     TOKEN_V1 = "/{tenant}/oauth2/token"
@@ -177,6 +180,8 @@ def template(call: Call) -> Template | None:
             return Template.INSTANCE
         case [_, "v2.0", ".well-known", "openid-configuration"]:
             return Template.CONFIGURATION
+        case [_, ".well-known", "openid-configuration"]:
+            return Template.CONFIGURATION_V1
         case [_, "discovery", "v2.0", "keys"] | [_, "discovery", "keys"] | ["discovery", "keys"]:
             return Template.KEYS
         case [_, "oauth2", "v2.0", "token"]:

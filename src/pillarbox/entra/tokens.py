@@ -5,6 +5,7 @@ REQUESTS_CA_BUNDLE win over a given CA, so it gets a session of ours that looks 
 """
 
 import asyncio
+import io
 import json
 import logging
 import re
@@ -23,6 +24,7 @@ from pillarbox.core.clouds import Cloud
 from pillarbox.core.errors import AuthenticationFailed, ConfigError, PillarboxError, Unavailable
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
+from pillarbox.core.reasons import reason
 from pillarbox.core.tls import Outbound
 from pillarbox.core.vault import Secret
 
@@ -33,6 +35,11 @@ _T = TypeVar("_T")
 _CODE: Final = re.compile(r"AADSTS(\d+)")
 _SAID: Final = re.compile(r'AADSTS\d+[^"\\\r\n]*')
 _TIMEOUT: Final = 30
+_UNEXPLAINED: Final = (
+    "The text above is Microsoft's: search for its AADSTS number; once it is mended, `pillarbox outbox retry "
+    "--state held`."
+)
+_SLOW_DOWN: Final = "it asks to slow down (HTTP 429)."
 _THREADS: Final = 8
 _DOUBT_AFTER: Final = 60
 """Seconds that a token with which a right was missing is still used, so that refusals make no storm of requests."""
@@ -190,12 +197,16 @@ class Tokens:
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         """Run MSAL's blocking work in a thread, its many exceptions translated into ours."""
         host = urlsplit(self._cloud.authority_url).netloc
+
+        def why(error: Exception) -> str:
+            return reason(_innermost(error), self._session.proxy)
+
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except requests.exceptions.SSLError as error:
-            raise TokenRefused("microsoft.tls", host=host, reason=_innermost(error)) from error
+            raise TokenRefused("microsoft.tls", host=host, reason=why(error)) from error
         except requests.exceptions.RequestException as error:
-            raise TokenUnavailable("microsoft.unreachable", host=host, reason=_innermost(error)) from error
+            raise TokenUnavailable("microsoft.unreachable", host=host, reason=why(error)) from error
         except msal.exceptions.MsalServiceError as error:
             # A status of 500 or more.
             raise TokenUnavailable("microsoft.token_unavailable", text=f"{error}.") from error
@@ -210,20 +221,32 @@ class _Session(requests.Session):
         super().__init__()
         self.trust_env = False
         self.verify = str(outbound.ca_file)
-        if proxy := outbound.proxy_for(authority_url):
-            self.proxies = {"https": proxy}
+        self.proxy = outbound.proxy_for(authority_url)
+        if self.proxy:
+            self.proxies = {"https": self.proxy}
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        """As `requests.Session.request`, never without a time-out."""
-        return super().request(*args, **{"timeout": _TIMEOUT, **kwargs})
+        """As `requests.Session.request`, never without a time-out; throttling is said in the form of OAuth."""
+        answer = super().request(*args, **{"timeout": _TIMEOUT, **kwargs})
+        return _slow_down(answer) if answer.status_code == 429 else answer
+
+
+def _slow_down(answer: requests.Response) -> requests.Response:
+    """A 429 whose body MSAL understands: Entra's own may be empty. Status and headers make MSAL wait."""
+    made = requests.Response()
+    made.status_code, made.headers, made.url, made.request = 429, answer.headers, answer.url, answer.request
+    made.raw = io.BytesIO(json.dumps({"error": "temporarily_unavailable", "error_description": _SLOW_DOWN}).encode())
+    return made
 
 
 def _refusal_of(error: ValueError) -> PillarboxError:
     """MSAL's word for a discovery document that is refused (a wrong tenant), or for an answer that is no JSON."""
     # MSAL hides what Entra said behind a sentence of its own.
     told = error if isinstance(error, json.JSONDecodeError) else error.__context__ or error
-    if isinstance(told, json.JSONDecodeError) or "HTTP status: 429" in str(told):
-        # Not Entra's refusal: a proxy in between, or throttling.
+    if "HTTP status: 429" in str(told):
+        return TokenUnavailable("microsoft.token_unavailable", text=_SLOW_DOWN)
+    if isinstance(told, json.JSONDecodeError):
+        # Not Entra's refusal: a proxy in between.
         return TokenUnavailable("microsoft.token_unavailable", text="the answer was no JSON.")
     found = _SAID.search(str(told))
     text = found[0] if found else str(error)
@@ -238,7 +261,7 @@ def _refusal(result: Mapping[str, Any]) -> PillarboxError:
     transient = explanation is not None and explanation.kind == "transient"
     if transient or result.get("error") == "temporarily_unavailable":
         return TokenUnavailable("microsoft.token_unavailable", text=text)
-    remedy = explanation.remedy if explanation else "The text above is Microsoft's; search for its AADSTS number."
+    remedy = explanation.remedy if explanation else _UNEXPLAINED
     return TokenRefused("microsoft.token_refused", text=text, remedy=remedy)
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from pillarbox.core.errors import PillarboxError
+from pillarbox.core.reasons import reason
 from pillarbox.core.tls import Outbound
 
 TokenSource = Callable[[str | None], Awaitable[str]]
@@ -117,11 +118,24 @@ class GraphClient:
             aiohttp.ClientProxyConnectionError,
             aiohttp.ClientHttpProxyError,
         ) as error:
-            raise Unreachable("microsoft.unreachable", host=host, reason=error) from error
+            raise Unreachable("microsoft.unreachable", host=host, reason=self._reason(error)) from error
         except aiohttp.ConnectionTimeoutError as error:
             raise Unreachable("microsoft.unreachable", host=host, reason="no connection in time") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise AnswerLost("microsoft.unreachable", host=host, reason=error or type(error).__name__) from error
+            raise AnswerLost("microsoft.answer_lost", host=host, reason=self._reason(error)) from error
+
+    def _reason(self, error: Exception) -> str:
+        match error:
+            case aiohttp.ClientHttpProxyError():
+                # Its text is the proxy's address with the password in it.
+                words = f"the proxy answers {error.status} {error.message}".rstrip()
+            case aiohttp.ClientResponseError():
+                words = f"{error.status} {error.message}".strip()
+            case TimeoutError():
+                words = "no answer in time"
+            case _:
+                words = str(error) or type(error).__name__
+        return reason(words, self._proxy)
 
 
 def _piecewise(body: bytes) -> bytes | io.BytesIO:

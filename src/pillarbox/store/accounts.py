@@ -31,6 +31,11 @@ class Accounts:
             return None
         return await self.app(name)
 
+    async def check_key(self) -> None:
+        """Whether the master key is the one that this store was made with. Raises ConfigError `vault.wrong_key`."""
+        for app in await self.apps():
+            await self.client_secret(app)
+
     async def apps(self) -> list[AppRegistration]:
         """All app registrations, by name."""
         return [_app(row) for row in await self._database.read("app_list")]

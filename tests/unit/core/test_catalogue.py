@@ -145,11 +145,69 @@ def test_every_aadsts_row_loads(row: dict[str, str]) -> None:
     assert found.remedy
 
 
+@pytest.mark.parametrize("file", ["aadsts.csv", "graph-errors.csv"])
+def test_every_row_has_as_many_fields_as_the_first(file: str) -> None:
+    text = (SRC / "core" / "catalogue" / file).read_text("utf-8")
+    assert len({len(row) for row in csv.reader(text.splitlines())}) == 1
+
+
 @pytest.mark.parametrize("row", rows("graph-errors.csv"), ids=lambda row: row["code"])
 def test_every_graph_row_loads(row: dict[str, str]) -> None:
     found = catalogue.explain_graph(row["code"])
     assert found is not None
     assert (found.meaning, found.remedy) == (row["meaning"], row["remedy"])
+
+
+SENDING = {"400", "401", "403", "404", "405", "409", "413", "415", "429"}
+OTHER_CALLS = {
+    "InefficientFilter",
+    "ValidationError",
+    "ErrorSyncFolderNotFound",
+    "ErrorFolderExists",
+    "nameAlreadyExists",
+}
+"""Codes of calls that Pillarbox does not make when it sends."""
+OTHER_GRANTS = {"50011", "50147", "70004", "80001", "80002", "80007", "80013", "500113", "501491", "900971"}
+"""Codes of sign-ins in a browser or with a password."""
+MET = [
+    row
+    for row in (*rows("graph-errors.csv"), *rows("aadsts.csv"))
+    if row["code"] not in OTHER_CALLS | OTHER_GRANTS
+    and (row.get("class") or "request") not in ("user", "policy", "grant", "pending")
+    and ("class" in row or row["http_status"] in SENDING or row["http_status"][0] == "5")
+]
+DEVELOPERS = re.compile(
+    r"upload session|immutable|addPassword|base64|x-www-form|backoff|marker|servicePrincipal|assertion|thumbprint|"
+    r"\b(aud|scp|jti|iss|POST|PUT|JSON|GUID|parallelism|resync|innerError|\$\w+)\b|As (for )?\d|As above"
+)
+
+
+@pytest.mark.parametrize("row", MET, ids=lambda row: row["code"])
+def test_what_sending_can_meet_is_cured_in_an_administrators_words(row: dict[str, str]) -> None:
+    assert len(row["remedy"].split()) > 8
+    assert row["remedy"].endswith(".")
+    assert not DEVELOPERS.search(row["remedy"])
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (7000215, ["Secret ID", "Certificates & secrets", "pillarbox app secret NAME", "pillarbox outbox retry"]),
+        (7000222, ["expired", "Certificates & secrets", "pillarbox app secret NAME", "pillarbox outbox retry"]),
+        (700016, ["Application (client) ID", "pillarbox app list"]),
+        (90002, ["Directory (tenant) ID", "microsoft.cloud"]),
+        (65001, ["Mail.Send", "Grant admin consent"]),
+        (7000112, ["Enterprise applications"]),
+    ],
+)
+def test_cures_of_what_goes_wrong_most_name_portal_and_command(number: int, words: list[str]) -> None:
+    found = catalogue.explain_aadsts(number)
+    assert found is not None
+    assert [word for word in words if word not in found.remedy] == []
+
+
+def test_every_status_that_refuses_has_a_cure_without_a_code() -> None:
+    assert {f"http_{status}" for status in SENDING} <= {row["code"] for row in rows("graph-errors.csv")}
 
 
 def test_unknown_codes_of_microsoft_explain_nothing() -> None:

@@ -35,7 +35,9 @@ def read_by_stdlib(mime: bytes, *names: str) -> list[str]:
     """The addresses that Python's own parser finds in these fields (all recipients if no name is given)."""
     message = email.message_from_bytes(mime, policy=email.policy.compat32)
     fields = [str(one) for name in names or ("To", "Cc", "Bcc") for one in message.get_all(name, [])]
-    return [address for _, address in email.utils.getaddresses(fields) if address.strip()]
+    # Field by field: newer versions (CVE-2023-27043) give nothing for all when one of them is empty.
+    found = [address for one in fields for _, address in email.utils.getaddresses([one])]
+    return [address for address in found if address.strip()]
 
 
 def keys(addresses: list[str] | tuple[str, ...]) -> set[str]:
@@ -266,7 +268,7 @@ def test_what_was_removed_can_be_written_down_whatever_bytes_it_was() -> None:
     [
         b'To:  "Doe, J" <A@X.example> (boss),\r\n\tb@y.example\r\n',
         b"TO: Team: a@x.example, b@y.example;\r\n",
-        b"To : a@x.example;b@y.example\r\n",
+        b"To: a@x.example;b@y.example\r\n",
         b"To: =?utf-8?q?J=2C?= <a@x.example>\r\n",
         b"To: undisclosed-recipients:;\r\n",
         b"To:\r\n",
@@ -339,3 +341,8 @@ def test_of_two_addresses_in_one_entry_both_still_get_the_mail() -> None:
     mail = b"To: a@contoso.example <b@contoso.example>\r\n\r\nx\r\n"
     addressed = address_to(mail, ["a@contoso.example", "b@contoso.example"])
     assert addressed.mime == b"Bcc: a@contoso.example,\r\n b@contoso.example\r\n\r\nx\r\n"
+
+
+def test_a_blank_before_the_colon_is_taken_out_as_some_parsers_see_no_field_there() -> None:
+    addressed = address_to(b"To : a@contoso.example\r\n\r\nx\r\n", ["a@contoso.example"])
+    assert addressed.mime == b"To: a@contoso.example\r\n\r\nx\r\n"

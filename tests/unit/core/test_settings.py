@@ -8,9 +8,14 @@ import pytest
 
 from pillarbox.core.clouds import CLOUDS
 from pillarbox.core.errors import ConfigError
-from pillarbox.core.settings import Microsoft, describe, load
+from pillarbox.core.settings import Settings, describe, load
 
 CANARY = "canary-8c1f"
+
+
+def origins(settings: Settings) -> dict[str, str]:
+    """Where each key that was set came from."""
+    return {key: settings.origin(key) for key, _ in describe() if settings.origin(key) != "default"}
 
 
 @pytest.fixture
@@ -22,9 +27,9 @@ def test_each_layer_wins_over_the_ones_before(file: Path) -> None:
     file.write_text('[smtp]\nlisten = "f:1"\nhostname = "f"\nmax_size = 1\n')
     environ = {"PILLARBOX_SMTP__HOSTNAME": "e", "PILLARBOX_SMTP__MAX_SIZE": "2"}
     loaded = load(file, environ, {"smtp.max_size": "3"})
-    smtp = loaded.settings.smtp
+    smtp = loaded.smtp
     assert (smtp.listen, smtp.hostname, smtp.max_size, smtp.timeout) == ("f:1", "e", 3, 300)
-    assert loaded.origins == {
+    assert origins(loaded) == {
         "smtp.listen": str(file),
         "smtp.hostname": "PILLARBOX_SMTP__HOSTNAME",
         "smtp.max_size": "--set smtp.max_size",
@@ -32,7 +37,12 @@ def test_each_layer_wins_over_the_ones_before(file: Path) -> None:
 
 
 def test_nothing_set_is_good_and_has_no_origins() -> None:
-    assert load(None, {}).origins == {}
+    assert origins(load(None, {})) == {}
+
+
+def test_a_copy_keeps_its_origins() -> None:
+    settings = load(None, {}, {"smtp.listen": "a:1"})
+    assert origins(settings.model_copy(update={"log": settings.log})) == {"smtp.listen": "--set smtp.listen"}
 
 
 @pytest.mark.parametrize("key", [key for key, _ in describe()])
@@ -81,7 +91,17 @@ def test_an_unknown_key_of_a_flag_is_named_with_the_flag() -> None:
         ("smtp.max_size", "0"),
         ("smtp.timeout", "nan"),
         ("smtp.timeout", "inf"),
+        ("smtp.timeout", "true"),
+        ("smtp.max_size", "true"),
+        ("microsoft.smtp_port", "false"),
         ("smtp.listen", "25"),
+        ("smtp.listen", '"a\\u0000b:1"'),
+        ("smtp.hostname", '"a b"'),
+        ("smtp.hostname", '"a\\u2028b"'),
+        ("smtp.hostname", '"a\\r\\nX"'),
+        ("state_dir", '""'),
+        ("state_dir", '"a\\u0000b"'),
+        ("socket", '""'),
         ("smtp.tls_cert_file", "1"),
         ("microsoft.cloud", '"moon"'),
         ("microsoft.proxy", "1"),
@@ -95,6 +115,13 @@ def test_an_unknown_key_of_a_flag_is_named_with_the_flag() -> None:
 def test_a_wrong_value_is_named_with_its_key(key: str, value: str) -> None:
     error = refusal(f"{key} = {value}")
     assert (error.code, error.params["key"], error.params["place"]) == ("config.wrong_value", key, "pillarbox.toml")
+
+
+@pytest.mark.parametrize("key", ["smtp.tls_cert_file", "smtp.tls_key_file", "microsoft.ca_file"])
+def test_an_empty_path_that_may_be_left_out_is_none(key: str) -> None:
+    settings = load(None, {"PILLARBOX_" + key.upper().replace(".", "__"): ""})
+    section, name = key.split(".")
+    assert getattr(getattr(settings, section), name) is None
 
 
 def test_the_place_of_a_wrong_value_is_the_layer_that_set_it() -> None:
@@ -127,14 +154,14 @@ def test_a_file_that_cannot_be_read(name: str) -> None:
 def test_a_secret_may_stand_in_a_file_that_a_variable_names(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(f"{CANARY}\n")
     loaded = load(None, {"PILLARBOX_MASTER_KEY_FILE": str(tmp_path / "key")})
-    assert loaded.settings.master_key.reveal() == CANARY
-    assert loaded.origins == {"master_key": "PILLARBOX_MASTER_KEY_FILE"}
+    assert loaded.master_key.reveal() == CANARY
+    assert origins(loaded) == {"master_key": "PILLARBOX_MASTER_KEY_FILE"}
 
 
 def test_a_secret_of_a_section_too(tmp_path: Path) -> None:
     (tmp_path / "proxy").write_text("http://u:p@proxy:1\n")
     loaded = load(None, {"PILLARBOX_MICROSOFT__PROXY_FILE": str(tmp_path / "proxy")})
-    assert loaded.settings.microsoft.proxy.reveal() == "http://u:p@proxy:1"
+    assert loaded.microsoft.proxy.reveal() == "http://u:p@proxy:1"
 
 
 def test_a_setting_that_is_no_secret_has_no_file_variable() -> None:
@@ -147,7 +174,7 @@ def test_a_file_of_a_secret_that_is_missing_is_named_with_its_variable() -> None
 
 
 def test_settings_print_no_secret() -> None:
-    settings = load(None, {"PILLARBOX_MASTER_KEY": CANARY, "PILLARBOX_MICROSOFT__PROXY": CANARY}).settings
+    settings = load(None, {"PILLARBOX_MASTER_KEY": CANARY, "PILLARBOX_MICROSOFT__PROXY": CANARY})
     assert CANARY not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
 
 
@@ -161,10 +188,27 @@ def test_what_kubernetes_injects_is_ignored() -> None:
         "PILLARBOX_PORT": "tcp://10.0.0.1:25",
         "PILLARBOX_PORT_25_TCP_ADDR": "10.0.0.1",
         "PILLARBOX_SMTP_PORT": "tcp://10.0.0.1:25",
+        "PILLARBOX_SMTP_SERVICE_PORT": "25",
+        "PILLARBOX_SMTP_PORT_25_TCP": "tcp://10.0.0.1:25",
         "PILLARBOX_CONFIG": "/etc/x",
         "OTHER_SMTP__LISTEN": "x",
     }
-    assert load(None, injected).origins == {}
+    assert origins(load(None, injected)) == {}
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("PILLARBOX_SMTP_LISTEN", "PILLARBOX_SMTP__LISTEN"),
+        ("PILLARBOX_SMTP_TLS_CERT_FILE", "PILLARBOX_SMTP__TLS_CERT_FILE"),
+        ("PILLARBOX_MICROSOFT_PROXY", "PILLARBOX_MICROSOFT__PROXY"),
+        ("PILLARBOX_MICROSOFT_PROXY_FILE", "PILLARBOX_MICROSOFT__PROXY_FILE"),
+        ("PILLARBOX_DELIVERY_PER_MAILBOX", "PILLARBOX_DELIVERY__PER_MAILBOX"),
+    ],
+)
+def test_one_underscore_where_two_are_meant(variable: str, meant: str) -> None:
+    error = refusal(environ={variable: CANARY})
+    assert (error.code, error.params) == ("config.one_underscore", {"place": variable, "variable": meant})
 
 
 # ---- clouds
@@ -172,7 +216,7 @@ def test_what_kubernetes_injects_is_ignored() -> None:
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_each_cloud_has_its_own_addresses_and_all_by_tls(cloud: str) -> None:
-    addresses = Microsoft.model_validate({"cloud": cloud}).addresses()
+    addresses = load(None, {}, {"microsoft.cloud": cloud}).addresses()
     assert addresses == CLOUDS[cloud]
     assert {addresses.authority_url[:8], addresses.graph_url[:8]} == {"https://"}
     assert addresses.graph_scope == f"{addresses.graph_url}/.default"
@@ -183,9 +227,18 @@ def test_no_two_clouds_share_a_graph() -> None:
 
 
 def test_one_address_may_be_set_alone_and_loses_its_last_slash() -> None:
-    addresses = Microsoft(graph_url="https://graph.example/", smtp_port=2525).addresses()
+    given = {"microsoft.graph_url": "https://graph.example/", "microsoft.smtp_port": "2525"}
+    addresses = load(None, {}, given).addresses()
     assert (addresses.graph_url, addresses.smtp_port) == ("https://graph.example", 2525)
     assert addresses.authority_url == CLOUDS["global"].authority_url
+
+
+BAD_URLS = ("", "/a", ":1", "x y", "x ", "u:p@h", "h?", "h/?a=1", "h#f", "h:0", "h:65536", "h:a", "[::g]", "ü", r"a\b")
+
+
+@pytest.mark.parametrize("url", ["https://h:8443", "https://[::1]:1", "https://h/a/b%20c", "https://127.0.0.1"])
+def test_addresses_that_can_be(url: str) -> None:
+    assert load(None, {}, {"microsoft.graph_url": url}).addresses().graph_url == url
 
 
 @pytest.mark.parametrize(
@@ -194,10 +247,14 @@ def test_one_address_may_be_set_alone_and_loses_its_last_slash() -> None:
         ({"cloud": "custom"}, "config.custom_cloud", "microsoft.authority_url"),
         ({"cloud": "custom", "authority_url": "https://a"}, "config.custom_cloud", "microsoft.graph_url"),
         ({"authority_url": "http://a"}, "config.not_https", "microsoft.authority_url"),
+        *(({"authority_url": f"https://{rest}"}, "config.bad_url", "microsoft.authority_url") for rest in BAD_URLS),
         ({"graph_url": "graph.microsoft.com"}, "config.not_https", "microsoft.graph_url"),
     ],
 )
 def test_addresses_that_cannot_be(given: dict[str, str], code: str, key: str) -> None:
+    settings = load(None, {}, {f"microsoft.{name}": value for name, value in given.items()})
     with pytest.raises(ConfigError) as caught:
-        Microsoft.model_validate(given).addresses()
+        settings.addresses()
     assert (caught.value.code, caught.value.params["key"]) == (code, key)
+    place = "--set microsoft.cloud" if code == "config.custom_cloud" else f"--set {key}"
+    assert (caught.value.params["place"], "u:p" in caught.value.sentence) == (place, False)

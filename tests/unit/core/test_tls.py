@@ -63,13 +63,29 @@ def test_a_proxy_may_be_written_without_its_scheme(given: str, used: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "proxy", ["socks5://user:canary@p:1", "http://user:canary@p:port", "http://", "user:canary@p:99999"]
+    "proxy", ["socks5://user:canary@p:1", "http://user:canary@p:port", "http://", "http://a b", "user:canary@p:99999"]
 )
 def test_what_is_no_http_proxy_is_refused_and_not_shown(proxy: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        tls.outbound(None, proxy, {})
+        tls.outbound(None, proxy, {}, "set by {}".format)
     assert (caught.value.code, caught.value.params["key"]) == ("config.wrong_value", "microsoft.proxy")
+    assert caught.value.params["place"] == "set by microsoft.proxy"
     assert "canary" not in caught.value.sentence
+
+
+USELESS = ["socks5://127.0.0.1:1080", "http://", ":", "http://127.0.0.1:99999", "http://a b", "socks5://u:canary@p:1"]
+
+
+@pytest.mark.parametrize("proxy", USELESS)
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
+def test_a_useless_proxy_of_the_environment_counts_only_where_it_is_used(variable: str, proxy: str) -> None:
+    way = tls.outbound(None, "", {variable: proxy, "NO_PROXY": "a.example"})
+    assert [way.proxy_for(url) for url in ("https://127.0.0.1:8443", "https://a.example")] == [None, None]
+    with pytest.raises(ConfigError) as caught:
+        way.proxy_for(GRAPH)
+    assert (caught.value.code, caught.value.params["key"]) == ("config.wrong_value", "HTTPS_PROXY")
+    assert not any(word in caught.value.sentence for word in ("127.0.0.1", "canary", "a b"))
+    assert tls.outbound(None, PROXY, {variable: proxy}).proxy_for(GRAPH) == PROXY
 
 
 def test_without_a_proxy_there_is_none() -> None:
@@ -85,8 +101,8 @@ def test_a_ca_file_that_holds_none(tmp_path: Path, content: bytes | None) -> Non
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
-        tls.outbound(file, "", {}).ssl_context()
-    assert caught.value.code == "config.bad_ca_file"
+        tls.outbound(file, "", {}, "set by {}".format).ssl_context()
+    assert (caught.value.code, caught.value.params["place"]) == ("config.bad_ca_file", "set by microsoft.ca_file")
 
 
 def test_a_given_ca_is_the_only_one(tmp_path: Path, certificates: Certificates) -> None:
@@ -160,8 +176,8 @@ def test_certificate_and_key_must_belong_together(tmp_path: Path) -> None:
     one = tls.self_made_certificate(tmp_path, "a.example", time.time())
     other = tls.self_made_certificate(tmp_path / "b", "b.example", time.time())
     with pytest.raises(ConfigError) as caught:
-        tls.server_context(one[0], other[1])
-    assert caught.value.code == "config.bad_certificate"
+        tls.server_context(one[0], other[1], "the place")
+    assert (caught.value.code, caught.value.params["place"]) == ("config.bad_certificate", "the place")
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])

@@ -66,6 +66,25 @@ def test_an_answer_without_an_error_envelope_is_named_by_its_status(body: bytes)
     assert (outcome.code, outcome.text) == ("http_503", "Microsoft Graph answered with status 503.")
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (413, "", "about 3 MB"),
+        (413, "RequestEntityTooLarge", "about 3 MB"),
+        (413, "SomethingNew", "about 3 MB"),
+        (403, "ErrorAccessDenied", "admin consent"),
+        (403, "SomethingNew", "admin consent"),
+        (404, "", "pillarbox mailbox list"),
+        (400, "ErrorMimeContentInvalid", "the sending program"),
+        (429, "", "goes on by itself"),
+        (503, "ErrorServerBusy", "Sent Items"),
+        (418, "", "request-id"),
+    ],
+)
+def test_the_cure_is_the_codes_or_else_the_statuses(status: int, code: str, words: str) -> None:
+    assert words in judge(answer(status, code, "No."), NOON, 60.0).cure
+
+
 # ---- how long to wait
 
 

@@ -13,6 +13,25 @@ async def test_configuration_of_a_tenant_by_domain(client: Client, emulator: Emu
     assert found["token_endpoint"] == f"{emulator.url}/{planted.tenant.id}/oauth2/v2.0/token"
 
 
+async def test_v1_configuration_has_microsofts_issuer_and_the_v1_endpoints(
+    client: Client, emulator: Emulator, planted: Seed
+) -> None:
+    found = (await client.request("GET", "/contoso.example/.well-known/openid-configuration")).json
+    own = f"{emulator.url}/{planted.tenant.id}"
+    assert found["issuer"] == f"https://sts.windows.net/{planted.tenant.id}/"
+    assert (found["token_endpoint"], found["authorization_endpoint"], found["jwks_uri"]) == (
+        *(f"{own}/oauth2/token", f"{own}/oauth2/authorize"),
+        f"{own}/discovery/keys",
+    )
+    (key,) = (await client.request("GET", found["jwks_uri"].removeprefix(emulator.url))).json["keys"]
+    assert key["kid"]
+
+
+async def test_v1_configuration_of_all_tenants(client: Client) -> None:
+    found = (await client.request("GET", "/common/.well-known/openid-configuration")).json
+    assert found["issuer"] == "https://sts.windows.net/{tenantid}/"
+
+
 async def test_addresses_follow_the_host_header(client: Client) -> None:
     path = "/common/v2.0/.well-known/openid-configuration"
     found = (await client.request("GET", path, headers={"Host": "login.contoso.example"})).json
@@ -20,8 +39,9 @@ async def test_addresses_follow_the_host_header(client: Client) -> None:
     assert found["issuer"] == "https://login.contoso.example/{tenantid}/v2.0"
 
 
-async def test_an_unknown_tenant_has_no_configuration(client: Client) -> None:
-    found = await client.request("GET", "/fabrikam.example/v2.0/.well-known/openid-configuration")
+@pytest.mark.parametrize("version", ["", "/v2.0"])
+async def test_an_unknown_tenant_has_no_configuration(client: Client, version: str) -> None:
+    found = await client.request("GET", f"/fabrikam.example{version}/.well-known/openid-configuration")
     assert (found.status, found.json["error_codes"]) == (400, [90002])
 
 

@@ -26,6 +26,22 @@ def test_a_living_one_is_left_alone(tmp_path: Path) -> None:
     assert refused.value.code == "config.socket_in_use"
 
 
+def test_anything_but_a_socket_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "important.txt"
+    file.write_text("precious")
+    with pytest.raises(ConfigError) as refused:
+        bind(file)
+    assert (refused.value.code, file.read_text()) == ("config.bad_socket", "precious")
+
+
+def test_a_folder_that_others_may_write_to_further_up_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o777)
+    with pytest.raises(ConfigError) as refused:
+        bind(tmp_path / "shared" / "ours" / "api.sock")
+    assert refused.value.code == "config.bad_socket"
+
+
 @pytest.mark.parametrize("mode", [0o777, 0o770])
 def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
     folder = tmp_path / "shared"

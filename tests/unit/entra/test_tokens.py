@@ -213,6 +213,21 @@ async def test_what_a_person_must_mend_and_what_passes(
     assert type(await refusal(make(), app)) is kind
 
 
+@pytest.mark.parametrize("path", ["/token", "/openid-configuration"])
+@pytest.mark.parametrize("code", [None, "AADSTS90055", "AADSTS7000222"])
+async def test_throttling_is_said_and_microsoft_is_left_alone_meanwhile(
+    make: MakeTokens, app: AppRegistration, microsoft: Microsoft, path: str, code: str | None
+) -> None:
+    fault = microsoft.emulator.faults.add(path=path, status=429, code=code, retry_after=60)
+    tokens = make()
+    for _ in range(3):
+        error = await refusal(tokens, app)
+        assert isinstance(error, TokenUnavailable)
+        assert error.sentence == "Microsoft Entra ID gives no token now: it asks to slow down (HTTP 429)."
+    if path == "/token":
+        assert microsoft.emulator.faults.matched(fault) == 1
+
+
 async def test_a_server_that_is_down(make: MakeTokens, app: AppRegistration) -> None:
     error = await refusal(make(url="https://localhost:1"), app)
     assert (type(error), error.code, error.params["host"]) == (TokenUnavailable, "microsoft.unreachable", "localhost:1")

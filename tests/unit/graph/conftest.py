@@ -20,10 +20,13 @@ class Server:
     statuses: list[int] = field(default_factory=list)
     location: str = ""
     cookie: str = ""
+    cut: bool = False
 
     async def answer(self, request: web.Request) -> web.Response:
         self.requests.append(request)
         self.bodies.append(await request.read())
+        if self.cut and request.transport:
+            request.transport.abort()
         headers = {"Location": self.location} if self.location else {}
         if self.cookie:
             headers["Set-Cookie"] = self.cookie

@@ -7,7 +7,7 @@ import pytest
 
 from pillarbox.core.tls import Outbound
 from pillarbox.emulator import Certificates
-from pillarbox.graph.client import GraphClient, Unreachable
+from pillarbox.graph.client import AnswerLost, GraphClient, Unreachable
 from pillarbox.graph.mail import send_mime
 from tests.unit.graph.conftest import Server
 
@@ -66,6 +66,13 @@ async def test_the_mailbox_is_one_segment_of_the_path(client: GraphClient, serve
     await send_mime(client, mailbox, b"mime", token)
     assert server.requests[0].raw_path.count("/") == 4
     assert server.requests[0].match_info["mailbox"] == mailbox
+
+
+async def test_an_answer_that_does_not_come_is_said_so(client: GraphClient, server: Server) -> None:
+    server.cut = True
+    with pytest.raises(AnswerLost) as caught:
+        await client.request("POST", "/me", token)
+    assert (caught.value.code, caught.value.params["reason"]) == ("microsoft.answer_lost", "Server disconnected")
 
 
 async def test_nothing_is_sent_where_nobody_listens(tmp_path: Path, certificates: Certificates) -> None:

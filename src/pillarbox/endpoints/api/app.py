@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 import pillarbox
 from pillarbox.access.submitters import Submitters
@@ -188,6 +189,12 @@ def _add_problems(app: FastAPI, log: Logger) -> None:
     async def known(_request: Request, error: PillarboxError) -> JSONResponse:
         return _problem(error)
 
+    @app.exception_handler(HTTPException)
+    async def no_such_route(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 404:
+            return _problem(NotFound("request.not_found", path=request.url.path))
+        return _problem(InvalidInput("request.invalid", reason=str(error.detail)), error.status_code)
+
     @app.exception_handler(RequestValidationError)
     async def unreadable(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
@@ -201,9 +208,10 @@ def _add_problems(app: FastAPI, log: Logger) -> None:
         return _problem(PillarboxError("internal"))
 
 
-def _problem(error: PillarboxError) -> JSONResponse:
+def _problem(error: PillarboxError, status: int | None = None) -> JSONResponse:
     entry = error.entry
+    status = status or entry.http
     problem = models.Problem(
-        title=error.sentence, status=entry.http, code=error.code, hint=error.cure, retryable=entry.retry
+        title=error.sentence, status=status, code=error.code, hint=error.cure, retryable=entry.retry
     )
-    return JSONResponse(problem.model_dump(), entry.http, media_type="application/problem+json")
+    return JSONResponse(problem.model_dump(), status, media_type="application/problem+json")

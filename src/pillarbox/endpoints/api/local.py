@@ -67,10 +67,7 @@ class _Server(uvicorn.Server):
 def bind(path: Path) -> socket.socket:
     """A listening Unix socket of mode 0600. A dead one in its place is removed, a living one is an error."""
     _own_folder(path.parent)
-    if path.exists():
-        if _answers(path):
-            raise ConfigError("config.socket_in_use", path=path)
-        path.unlink()
+    _clear(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)
     try:
@@ -85,15 +82,29 @@ def bind(path: Path) -> socket.socket:
 
 
 def _own_folder(folder: Path) -> None:
-    """Make the folder for ourselves alone; a folder that others may write to could be made to hold their socket."""
+    """Make the folder for ourselves alone. Whoever may write to it, or to one above it, could put a socket there."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
+        for place in (folder, *folder.resolve().parents):
+            found = place.stat()
+            others = stat.S_IWOTH | (stat.S_IWGRP if place == folder else 0)
+            if found.st_uid not in (os.geteuid(), 0) or (found.st_mode & others and not found.st_mode & stat.S_ISVTX):
+                raise ConfigError("config.bad_socket", path=place, reason="others may write to this folder")
     except OSError as error:
         raise ConfigError("config.bad_socket", path=folder, reason=error.strerror) from error
-    ours = found.st_uid in (os.geteuid(), 0)
-    if not ours or (found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX):
-        raise ConfigError("config.bad_socket", path=folder, reason="others may write to this folder")
+
+
+def _clear(path: Path) -> None:
+    """Remove a dead socket of a former service, and nothing else."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise ConfigError("config.bad_socket", path=path, reason="there is something else")
+    if _answers(path):
+        raise ConfigError("config.socket_in_use", path=path)
+    path.unlink()
 
 
 def _answers(path: Path) -> bool:
