@@ -48,7 +48,9 @@ async def run(rounds: int, messages: int) -> None:
     rate = spread([result.rate for result in results], 0) if shown else "not shown (emulator or load generator full)"
     per_message = [result.gateway_ms for result in results]
     met = "met" if statistics.median(per_message) <= AIM else "MISSED"
-    print(f"  sent/s {rate}   emulator {emulator_core:.0%}, load generator {load_core:.0%} of a core")
+    own_core = statistics.median(result.rate * result.gateway_ms / 1000 for result in results)
+    cores = f"gateway {own_core:.0%}, emulator {emulator_core:.0%}, load generator {load_core:.0%} of a core"
+    print(f"  sent/s {rate}   {cores}")
     print(f"  gateway CPU ms/message {spread(per_message, 3)}   aim <= {AIM}: {met}")
 
 
