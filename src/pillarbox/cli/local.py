@@ -3,19 +3,22 @@
 So a command does the same thing either way, and there is one process that has the store open.
 """
 
+import functools
 import http.client
 import json
 import os
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from pillarbox.cli.options import load_settings
+import click
+
+from pillarbox.cli.options import load_settings, settings_options
 from pillarbox.core.errors import Forbidden, NotFound, PillarboxError, Unavailable
 from pillarbox.core.places import ENV_PREFIX, default_socket
 
@@ -112,6 +115,18 @@ class Api:
             # Who only looks must not be shown an empty outbox that was made this moment.
             raise NotFound("cli.no_store", socket=place, path=settings.state_dir)
         return ask(settings, method, path, body, headers)
+
+
+def with_api(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--socket, --config and --set, for commands that a service answers: they get an `api` for them."""
+
+    @settings_options
+    @click.option("--socket", type=click.Path(path_type=Path), help="Local socket of the service to ask.")
+    @functools.wraps(command)
+    def called(*, socket: Path | None, config: Path | None, settings: tuple[str, ...], **arguments: Any) -> Any:
+        return command(api=Api(socket, config, settings), **arguments)
+
+    return called
 
 
 def _ask(

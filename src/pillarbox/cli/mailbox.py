@@ -1,12 +1,10 @@
 """pillarbox mailbox: mailboxes that mail leaves from."""
 
-from pathlib import Path
-
 import click
 
 from pillarbox.cli import show
-from pillarbox.cli.local import Api
-from pillarbox.cli.options import json_option, service_options
+from pillarbox.cli.local import Api, with_api
+from pillarbox.cli.options import json_option
 
 
 @click.group()
@@ -18,12 +16,10 @@ def command() -> None:
 @click.argument("address")
 @click.option("--app", required=True, help="Name of the app registration that may send as it.")
 @json_option
-@service_options
-def add(
-    address: str, app: str, as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]
-) -> None:
+@with_api
+def add(address: str, app: str, as_json: bool, api: Api) -> None:
     """Add a mailbox."""
-    added = Api(socket, config, settings).post("/api/v1/mailboxes", {"address": address, "app": app})
+    added = api.post("/api/v1/mailboxes", {"address": address, "app": app})
     if as_json:
         show.as_json(added)
     else:
@@ -32,10 +28,10 @@ def add(
 
 @command.command("list")
 @json_option
-@service_options
-def list_mailboxes(as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]) -> None:
+@with_api
+def list_mailboxes(as_json: bool, api: Api) -> None:
     """List the mailboxes."""
-    found = Api(socket, config, settings).get("/api/v1/mailboxes")["data"]
+    found = api.get("/api/v1/mailboxes")["data"]
     if as_json:
         show.as_json(found)
     else:

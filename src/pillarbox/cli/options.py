@@ -35,13 +35,6 @@ def settings_options(command: _Command) -> _Command:
     )(command)
 
 
-def service_options(command: _Command) -> _Command:
-    """--socket and the settings, for commands that a running service answers."""
-    return click.option("--socket", type=click.Path(path_type=Path), help="Local socket of the service to ask.")(
-        settings_options(command)
-    )
-
-
 def json_option(command: _Command) -> _Command:
     """--json."""
     return click.option("as_json", "--json", is_flag=True, help="Print JSON, for scripts.")(command)

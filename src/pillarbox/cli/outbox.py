@@ -1,14 +1,13 @@
 """pillarbox outbox: where messages are, and what a person does with them."""
 
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import click
 
 from pillarbox.cli import show
-from pillarbox.cli.local import Api
-from pillarbox.cli.options import json_option, service_options
+from pillarbox.cli.local import Api, with_api
+from pillarbox.cli.options import json_option
 from pillarbox.core.mail import State
 
 _RETRIED = ["held", "uncertain", "deferred", "failed"]
@@ -24,18 +23,10 @@ def command() -> None:
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many.")
 @click.option("--before", help="Only those older than this queue id.")
 @json_option
-@service_options
-def list_messages(
-    state: str | None,
-    limit: int,
-    before: str | None,
-    as_json: bool,
-    socket: Path | None,
-    config: Path | None,
-    settings: tuple[str, ...],
-) -> None:
+@with_api
+def list_messages(state: str | None, limit: int, before: str | None, as_json: bool, api: Api) -> None:
     """List messages, newest first."""
-    found = Api(socket, config, settings).get("/api/v1/sends", state=state, before=before, limit=limit)["data"]
+    found = api.get("/api/v1/sends", state=state, before=before, limit=limit)["data"]
     if as_json:
         show.as_json(found)
         return
@@ -50,12 +41,10 @@ def list_messages(
 @command.command("show")
 @click.argument("queue_id")
 @json_option
-@service_options
-def show_message(
-    queue_id: str, as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]
-) -> None:
+@with_api
+def show_message(queue_id: str, as_json: bool, api: Api) -> None:
     """Show a message and everything that was tried."""
-    trace = Api(socket, config, settings).get(_path(queue_id))
+    trace = api.get(_path(queue_id))
     if as_json:
         show.as_json(trace)
         return
@@ -68,31 +57,21 @@ def show_message(
 @click.argument("queue_ids", metavar="[QUEUE_ID...]", nargs=-1)
 @click.option("--state", type=click.Choice(_RETRIED), help="All that are in this state, such as held, oldest first.")
 @json_option
-@service_options
-def retry(
-    queue_ids: tuple[str, ...],
-    state: str | None,
-    as_json: bool,
-    socket: Path | None,
-    config: Path | None,
-    settings: tuple[str, ...],
-) -> None:
+@with_api
+def retry(queue_ids: tuple[str, ...], state: str | None, as_json: bool, api: Api) -> None:
     """Send messages again, now."""
     if bool(queue_ids) == bool(state):
         raise click.UsageError("say which messages: QUEUE_ID..., or --state")
-    api = Api(socket, config, settings)
     _act(api, _all_in(api, state) if state else queue_ids, "retry", as_json)
 
 
 @command.command()
 @click.argument("queue_ids", metavar="QUEUE_ID...", nargs=-1, required=True)
 @json_option
-@service_options
-def cancel(
-    queue_ids: tuple[str, ...], as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]
-) -> None:
+@with_api
+def cancel(queue_ids: tuple[str, ...], as_json: bool, api: Api) -> None:
     """Do not send messages any more."""
-    _act(Api(socket, config, settings), queue_ids, "cancel", as_json)
+    _act(api, queue_ids, "cancel", as_json)
 
 
 def _path(queue_id: str) -> str:

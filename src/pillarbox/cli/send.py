@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from pillarbox.cli import show
-from pillarbox.cli.local import Api
-from pillarbox.cli.options import json_option, service_options
+from pillarbox.cli.local import Api, with_api
+from pillarbox.cli.options import json_option
 
 _SETTLED = ("sent", "failed", "held", "uncertain", "canceled", "bounced")
 
@@ -35,7 +35,7 @@ _SETTLED = ("sent", "failed", "held", "uncertain", "canceled", "bounced")
 )
 @click.option("--wait", type=click.FloatRange(0), default=0, help="Wait up to so many seconds until it is sent.")
 @json_option
-@service_options
+@with_api
 def command(
     sender: str | None,
     recipients: tuple[str, ...],
@@ -46,9 +46,7 @@ def command(
     file: Any,
     wait: float,
     as_json: bool,
-    socket: Path | None,
-    config: Path | None,
-    settings: tuple[str, ...],
+    api: Api,
 ) -> int:
     """Send a message.
 
@@ -59,7 +57,6 @@ def command(
     mime = file.read() if file is not None else _compose(sender or "", recipients, cc, subject, text or "", attachments)
     query = [("sender", sender)] if sender is not None else []
     query += [("recipient", address) for address in (*recipients, *cc)]
-    api = Api(socket, config, settings)
     queued = api.post_message("/api/v1/sends", mime, query)
     message = _wait(api, queued["id"], wait) if wait else queued
     if as_json:

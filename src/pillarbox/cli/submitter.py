@@ -1,14 +1,13 @@
 """pillarbox submitter: printers and programs that hand in mail."""
 
 import os
-from pathlib import Path
 from urllib.parse import quote
 
 import click
 
 from pillarbox.cli import show
-from pillarbox.cli.local import Api
-from pillarbox.cli.options import json_option, read_secret, service_options
+from pillarbox.cli.local import Api, with_api
+from pillarbox.cli.options import json_option, read_secret
 from pillarbox.core.places import ENV_PREFIX
 
 _VARIABLE = "SUBMITTER_PASSWORD"
@@ -24,16 +23,8 @@ def command() -> None:
 @click.option("mailboxes", "--mailbox", multiple=True, required=True, help="Mailbox it sends from; may be repeated.")
 @click.option("senders", "--sender", multiple=True, help="Further sender address; leaves from the first mailbox.")
 @json_option
-@service_options
-def add(
-    name: str,
-    mailboxes: tuple[str, ...],
-    senders: tuple[str, ...],
-    as_json: bool,
-    socket: Path | None,
-    config: Path | None,
-    settings: tuple[str, ...],
-) -> None:
+@with_api
+def add(name: str, mailboxes: tuple[str, ...], senders: tuple[str, ...], as_json: bool, api: Api) -> None:
     """Add a submitter and show its new password, once.
 
     To keep a password that the device has already, set PILLARBOX_SUBMITTER_PASSWORD or
@@ -42,7 +33,7 @@ def add(
     new: dict[str, object] = {"name": name, "mailboxes": mailboxes, "senders": senders}
     if f"{ENV_PREFIX}{_VARIABLE}" in os.environ or f"{ENV_PREFIX}{_VARIABLE}_FILE" in os.environ:
         new["password"] = read_secret("Password", _VARIABLE).reveal()
-    added = Api(socket, config, settings).post("/api/v1/submitters", new)
+    added = api.post("/api/v1/submitters", new)
     if as_json:
         show.as_json(added)
         return
@@ -54,10 +45,10 @@ def add(
 @command.command()
 @click.argument("name")
 @json_option
-@service_options
-def remove(name: str, as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]) -> None:
+@with_api
+def remove(name: str, as_json: bool, api: Api) -> None:
     """Forget a submitter; what it handed in is still sent."""
-    Api(socket, config, settings).delete(f"/api/v1/submitters/{quote(name, safe='')}")
+    api.delete(f"/api/v1/submitters/{quote(name, safe='')}")
     if as_json:
         show.as_json({"name": name, "removed": True})
     else:
@@ -66,10 +57,10 @@ def remove(name: str, as_json: bool, socket: Path | None, config: Path | None, s
 
 @command.command("list")
 @json_option
-@service_options
-def list_submitters(as_json: bool, socket: Path | None, config: Path | None, settings: tuple[str, ...]) -> None:
+@with_api
+def list_submitters(as_json: bool, api: Api) -> None:
     """List the submitters."""
-    found = Api(socket, config, settings).get("/api/v1/submitters")["data"]
+    found = api.get("/api/v1/submitters")["data"]
     if as_json:
         show.as_json([{"name": one["name"], "senders": one["senders"]} for one in found])
         return
