@@ -21,6 +21,7 @@ from pillarbox.emulator import App, Certificates, Emulator, SigningKey, seed
 from pillarbox.emulator.seed import Seed
 from pillarbox.gateway import Gateway
 from pillarbox.store.database import Row
+from tests import service
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport, pytest_terminal_summary
 
 __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport", "pytest_terminal_summary"]  # the hooks
@@ -45,6 +46,13 @@ def _empty_environment(tmp_path: Path) -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(saved)
+
+
+@pytest.fixture(autouse=True)
+def _no_process_left() -> Iterator[None]:
+    """What a test that failed has left running is killed."""
+    yield
+    service.kill_what_is_left()
 
 
 @pytest.fixture

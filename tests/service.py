@@ -1,6 +1,7 @@
 """`pillarbox serve` as a process of its own, for tests that stop it, kill it, or talk to it by commands."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -11,6 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from pillarbox.cli.local import Api
+
+STARTED: list[asyncio.subprocess.Process] = []
+"""Services that a test has started; what it did not end is killed after it (conftest)."""
+
+
+def kill_what_is_left() -> None:
+    """Kill the services, and what they run under, that a failed test has left."""
+    while STARTED:
+        process = STARTED.pop()
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @dataclass
@@ -66,7 +79,9 @@ async def serve(
         env={**os.environ, **(environ or {})},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
+    STARTED.append(process)
     assert process.stdout is not None
     line = await process.stdout.readline()
     assert line, (await process.communicate())[1].decode()

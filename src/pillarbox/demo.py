@@ -147,7 +147,9 @@ class Stage:
 
     async def _command(self, *arguments: str, more: Mapping[str, str] | None = None) -> Any:
         self._say(f"  $ pillarbox {' '.join(arguments)}")
-        environ = {**os.environ, "PILLARBOX_SOCKET": str(self._gateway.settings.socket), **(more or {})}
+        # What this machine has set for another installation of ours is not meant for the demo's.
+        outside = {name: value for name, value in os.environ.items() if not name.startswith("PILLARBOX_")}
+        environ = {**outside, "PILLARBOX_SOCKET": str(self._gateway.settings.socket), **(more or {})}
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "pillarbox", *arguments, "--json", env=environ, stdout=asyncio.subprocess.PIPE
         )
@@ -190,7 +192,8 @@ class Stage:
         deadline = time.monotonic() + _PATIENCE
         while True:
             row = await self._gateway.outbox.get(queue_id)
-            if row is None or (row["state"] in ("queued", "sending") and time.monotonic() < deadline):
+            assert row is not None, f"{queue_id} was acknowledged and is not in the outbox"
+            if row["state"] in ("queued", "sending") and time.monotonic() < deadline:
                 await asyncio.sleep(0.005)
                 continue
             return row

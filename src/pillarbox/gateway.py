@@ -19,7 +19,7 @@ from pillarbox.access.submitters import DEFAULT_COST, HashCost, Submitters
 from pillarbox.core import catalogue, tls
 from pillarbox.core.accounts import AppRegistration
 from pillarbox.core.errors import ConfigError, Unavailable
-from pillarbox.core.log import Logger, make_logger
+from pillarbox.core.log import Logger, make_logger, tell_final
 from pillarbox.core.mail import Clock
 from pillarbox.core.settings import Settings
 from pillarbox.core.vault import Vault, parse_master_key, read_master_key
@@ -199,7 +199,7 @@ class _Running:
                 timeout=settings.smtp.timeout,
             ),
         )
-        self.local = LocalSocket(gateway.api, settings.socket)
+        self.local = LocalSocket(gateway.api, settings.socket, settings.delivery.stop_timeout)
         self._work: asyncio.Task[None] | None = None
 
     def _certificate(self, hostname: str, now: float) -> tuple[Path, Path]:
@@ -225,6 +225,8 @@ class _Running:
         interrupted = await self._gateway.outbox.recover(words.sentence, words.cure)
         for queue_id in interrupted:
             self._gateway.log.warning("mail.interrupted", id=queue_id)
+            if message := await self._gateway.outbox.get(queue_id):
+                tell_final(self._gateway.log, message, message["state"], self._gateway._clock())
 
     async def stop(self) -> None:
         grace = self._settings.delivery.stop_timeout

@@ -28,7 +28,7 @@ async def newest(house: House) -> bytes:
     """The newest message, without the fields that Pillarbox added."""
     row = (await house.gateway.outbox.list(state=None, before=None, limit=1))[0]
     assert row["recipients"] == ["alice@contoso.example"]
-    (part,) = await house.gateway.database.read("outbox_parts", seq=row["seq"], part=0)
+    (part,) = await house.gateway.database.read("outbox_part", seq=row["seq"], part=0)
     message = part["data"]
     assert isinstance(message, bytes)
     return message[message.index(b"From: scanner") :]

@@ -187,7 +187,7 @@ class Player:
     async def stored_bytes(self, literal: str) -> None:
         """`@stored-bytes`"""
         newest = (await self._stored())[0]
-        (row,) = await self._house.gateway.database.read("outbox_parts", seq=newest["seq"], part=0)
+        (row,) = await self._house.gateway.database.read("outbox_part", seq=newest["seq"], part=0)
         if not re.fullmatch(rb"(?:[A-Z][A-Za-z-]+: [^\r\n]*\r\n)*?" + re.escape(_bytes(literal)), row["data"]):
             raise Mismatch(f"the message is {row['data']!r}")
 

@@ -67,3 +67,12 @@ async def test_refusals_make_no_storm_of_token_requests(make_house: MakeHouse) -
     for queue_id in [await house.accept(MAIL, "alice@contoso.example") for _ in range(8)]:
         await house.settled(queue_id, "held")
     assert house.microsoft.emulator.ledger.token_requests == 1
+
+
+async def test_a_clock_that_went_back_holds_up_nothing(make_house: MakeHouse) -> None:
+    before = await make_house(start=False)
+    await before.furnish("scanner@contoso.example")
+    queue_id = await before.accept(MAIL, "alice@contoso.example")
+    await before.gateway.stop()
+    after = await make_house(clock=lambda: time.time() - 3600)
+    await after.settled(queue_id)

@@ -42,3 +42,11 @@ async def test_a_removed_submitter_cannot_log_in_and_its_mail_still_leaves(house
 
 def _plain(password: str) -> str:
     return base64.b64encode(f"\0printer\0{password}".encode()).decode()
+
+
+async def test_a_new_secret_that_is_wrong_shows_at_once(house: House) -> None:
+    await house.settled(await house.accept(MAIL, "alice@contoso.example"))
+    wrong = {"PILLARBOX_CLIENT_SECRET": "not-the-secret"}
+    assert (await _command(house, "app", "secret", "contoso", environ=wrong))[0] == 0
+    queue_id = await house.accept(MAIL, "alice@contoso.example")
+    assert "AADSTS7000215" in (await house.settled(queue_id, "held"))["reason"]

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import House, Microsoft
+from pillarbox.cli.local import Api
+from pillarbox.cli.outbox import _act as act
+from tests.conftest import House, MakeHouse, Microsoft
 from tests.service import Service, pillarbox, serve
 
 SENDER = "scanner@contoso.example"
@@ -211,6 +213,122 @@ async def test_retry_takes_all_that_are_held(house: House) -> None:
     assert (code, [line.split()[0] for line in output.splitlines()]) == (0, sorted(held))
     for queue_id in held:
         await house.settled(queue_id)
+
+
+async def held_by_microsoft(house: House, count: int) -> list[str]:
+    """Messages that are held, oldest first."""
+    house.microsoft.emulator.faults.add(path="/sendMail", status=403, code="ErrorAccessDenied", times=count)
+    held = [await house.accept(MAIL, "alice@contoso.example") for _ in range(count)]
+    for queue_id in held:
+        await house.settled(queue_id, "held")
+    return held
+
+
+@pytest.mark.parametrize("verb", ["retry", "cancel"])
+async def test_what_cannot_be_done_with_one_message_is_done_with_the_others(house: House, verb: str) -> None:
+    first, last = await held_by_microsoft(house, 2)
+    sent = await house.accept(MAIL, "alice@contoso.example")
+    await house.settled(sent)
+    place = {"PILLARBOX_SOCKET": str(house.gateway.settings.socket)}
+    code, output, errors = await pillarbox("outbox", verb, first, "NOSUCH", sent, last, environ=place)
+    done = "queued" if verb == "retry" else "canceled"
+    assert (code, output) == (3, f"{first} {done}\n{last} {done}\n")
+    assert [line.split(".")[0] for line in errors.splitlines()] == [
+        "pillarbox: There is no message NOSUCH",
+        f"pillarbox: Message {sent} is sent; that cannot be done with it now",
+    ]
+
+
+async def test_what_left_the_state_meanwhile_is_skipped(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    (held,) = await held_by_microsoft(house, 1)
+    sent = await house.accept(MAIL, "alice@contoso.example")
+    await house.settled(sent)
+    api = Api(house.gateway.settings.socket, None, ())
+    code = await asyncio.to_thread(act, api, (sent, held), "retry", False, skip="outbox.wrong_state")
+    assert (code, *capsys.readouterr()) == (0, f"{held} queued\n", "")
+
+
+async def test_scripts_get_one_list_of_what_was_done_and_what_was_not(house: House) -> None:
+    (held,) = await held_by_microsoft(house, 1)
+    place = {"PILLARBOX_SOCKET": str(house.gateway.settings.socket)}
+    words = ("outbox", "cancel", "--json", "NOSUCH", held, held)
+    code, output, errors = await pillarbox(*words, environ=place)
+    missing, canceled, again = json.loads(output)
+    assert (code, errors) == (3, "")
+    assert (missing["id"], missing["code"], missing["exit"]) == ("NOSUCH", "outbox.not_found", 3)
+    assert (canceled["id"], canceled["state"], canceled["cure"]) == (held, "canceled", "")
+    assert (again["id"], again["code"], again["retryable"]) == (held, "outbox.wrong_state", False)
+
+
+async def test_what_a_person_does_with_a_message_is_in_the_log(house: House) -> None:
+    (held,) = await held_by_microsoft(house, 1)
+    place = {"PILLARBOX_SOCKET": str(house.gateway.settings.socket)}
+    house.microsoft.emulator.faults.add(path="/sendMail", status=403, code="ErrorAccessDenied", times=1)
+    await pillarbox("outbox", "retry", held, environ=place)
+    (line,) = house.log.lines("mail.retried")
+    assert f"id={held} former=held" in line
+    row = await house.settled(held, "held")
+    await pillarbox("outbox", "cancel", held, environ=place)
+    (*_, last) = house.log.lines("mail.final")
+    assert f"id={held} state=canceled submitter=printer sender={SENDER} recipients=1 size={row['size']} delay=" in last
+    assert " reply= " in last
+
+
+async def test_a_message_that_a_crash_cut_off_is_in_the_log_as_uncertain(make_house: MakeHouse) -> None:
+    house = await make_house(start=False)
+    await house.furnish(SENDER)
+    queue_id = await house.accept(MAIL, "alice@contoso.example")
+    row = await house.gateway.outbox.get(queue_id)
+    assert row is not None
+    (message,) = await house.gateway.outbox.claim(row["mailbox_id"], 1)
+    await house.gateway.outbox.start(message)
+    await house.gateway.start()
+    assert [f"id={queue_id}" in line for line in house.log.lines("mail.interrupted")] == [True]
+    (line,) = house.log.lines("mail.final")
+    assert f"id={queue_id} state=uncertain submitter=printer sender={SENDER} recipients=1 size=" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "exit_code", "retryable"),
+    [
+        (["outbox", "list", "--json", "--socket", "/nowhere.sock"], "cli.no_service", 75, True),
+        (["outbox", "list", "--json", "--limit", "0"], "cli.usage", 2, False),
+        (["config", "check", "--json", "--set", "smtp.listne=x"], "config.unknown_key", 78, False),
+    ],
+    ids=["service", "usage", "settings"],
+)
+async def test_scripts_get_errors_as_json(
+    arguments: list[str], code: str, exit_code: int, retryable: bool, tmp_path: Path
+) -> None:
+    found, output, errors = await pillarbox(*arguments, environ=here(tmp_path))
+    problem = json.loads(errors)
+    assert (found, output) == (exit_code, "")
+    assert (problem["code"], problem["exit"], problem["retryable"]) == (code, exit_code, retryable)
+    assert problem["title"]
+    assert problem["hint"]
+
+
+async def shown(*flags: str) -> dict[str, tuple[object, str]]:
+    """The settings that `config show` shows: value, and where it comes from."""
+    words = [word for flag in flags for word in ("--set", flag)]
+    code, output, _ = await pillarbox("config", "show", "--json", *words)
+    assert code == 0
+    return {row["key"]: (row["value"], row["from"]) for row in json.loads(output)}
+
+
+async def test_the_addresses_of_the_cloud_are_shown() -> None:
+    rows = await shown("microsoft.cloud=china", "microsoft.imap_port=1993")
+    assert rows["microsoft.authority_url"] == ("https://login.partner.microsoftonline.cn", "cloud china")
+    assert rows["microsoft.smtp_port"] == (587, "cloud china")
+    assert rows["microsoft.imap_host"] == ("partner.outlook.cn", "cloud china")
+    assert rows["microsoft.imap_port"][0] == 1993
+    assert rows["microsoft.imap_port"][1] != "cloud china"
+
+
+async def test_addresses_that_a_custom_cloud_lacks_are_shown_empty() -> None:
+    rows = await shown("microsoft.cloud=custom", "microsoft.graph_url=https://graph.example")
+    assert rows["microsoft.authority_url"] == ("", "default")
+    assert rows["microsoft.graph_url"][0] == "https://graph.example"
 
 
 async def test_pasting_the_id_of_the_secret_is_told_as_such(tmp_path: Path) -> None:

@@ -47,8 +47,13 @@ def short() -> Iterator[Path]:
 
 @pytest.mark.parametrize(
     "environ",
-    [{}, USELESS, {"HTTPS_PROXY": "socks5://127.0.0.1:1080"}],
-    ids=["empty environment", "useless CA and proxy variables", "a proxy of another kind"],
+    [
+        {},
+        USELESS,
+        {"HTTPS_PROXY": "socks5://127.0.0.1:1080"},
+        {"PILLARBOX_CLIENT_SECRET": "another one", "PILLARBOX_SUBMITTER_PASSWORD": "another one"},
+    ],
+    ids=["empty environment", "useless CA and proxy variables", "a proxy of another kind", "another installation's"],
 )
 async def test_once_sends_three_mails_unchanged_and_leaves_nothing(environ: dict[str, str], short: Path) -> None:
     mark = {"PILLARBOX_TEST_MARK": str(short), "TMPDIR": str(short)}

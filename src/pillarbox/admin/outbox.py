@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pillarbox.core.errors import Conflict, NotFound
+from pillarbox.core.log import Logger, tell_final
 from pillarbox.store.database import Row
 from pillarbox.store.outbox import Outbox
 
@@ -11,23 +12,25 @@ _RETRY_HINT: Final = "Messages that are held, uncertain, deferred, failed or can
 _CANCEL_HINT: Final = "Messages that are queued, deferred, held, uncertain or failed can be canceled."
 
 
-async def retry(outbox: Outbox, queue_id: str, wake: Callable[[int], None]) -> Row:
+async def retry(outbox: Outbox, queue_id: str, wake: Callable[[int], None], log: Logger) -> Row:
     """Send a message again, now. Raises NotFound, or Conflict for one that is being sent or was sent."""
-    mailbox_id = await outbox.retry(queue_id)
+    former = await outbox.retry(queue_id)
     message = await _get(outbox, queue_id)
-    if mailbox_id is None:
+    if former is None:
         raise Conflict("outbox.wrong_state", id=queue_id, state=message["state"], hint=_RETRY_HINT)
-    wake(mailbox_id)
+    log.info("mail.retried", id=queue_id, former=former["state"])
+    wake(former["mailbox_id"])
     return message
 
 
-async def cancel(outbox: Outbox, queue_id: str) -> Row:
+async def cancel(outbox: Outbox, queue_id: str, log: Logger) -> Row:
     """Do not send a message any more. Raises NotFound, or Conflict for one that is being sent or was sent."""
-    changed = await outbox.cancel(queue_id)
-    message = await _get(outbox, queue_id)
-    if changed is None:
+    canceled = await outbox.cancel(queue_id)
+    if canceled is None:
+        message = await _get(outbox, queue_id)
         raise Conflict("outbox.wrong_state", id=queue_id, state=message["state"], hint=_CANCEL_HINT)
-    return message
+    tell_final(log, canceled, canceled["state"], canceled["finished_at"])
+    return canceled
 
 
 async def _get(outbox: Outbox, queue_id: str) -> Row:

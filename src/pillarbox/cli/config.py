@@ -23,7 +23,7 @@ def show_settings(as_json: bool, config: Path | None, settings: tuple[str, ...])
     from pillarbox.core.settings import describe
 
     loaded = load_settings(config, settings)
-    rows = [{"key": key, "value": _value(loaded, key), "from": loaded.origin(key)} for key, _ in describe()]
+    rows = [_row(loaded, key) for key, _ in describe()]
     if as_json:
         show.as_json(rows)
     else:
@@ -42,6 +42,25 @@ def check(as_json: bool, config: Path | None, settings: tuple[str, ...]) -> None
         show.as_json({"ok": True})
     else:
         click.echo("The settings can be used.")
+
+
+def _row(settings: Any, key: str) -> dict[str, Any]:
+    """A setting as it counts: an address of Microsoft's that is not set is its cloud's."""
+    value, origin = _value(settings, key), settings.origin(key)
+    if not value and (address := _cloud_address(settings, key)):
+        value, origin = address, f"cloud {settings.microsoft.cloud}"
+    return {"key": key, "value": value, "from": origin}
+
+
+def _cloud_address(settings: Any, key: str) -> str | int:
+    from pillarbox.core.clouds import CLOUDS
+    from pillarbox.core.settings import NOWHERE
+
+    section, _, name = key.rpartition(".")
+    address: str | int = ""
+    if section == "microsoft":
+        address = getattr(CLOUDS.get(settings.microsoft.cloud, NOWHERE), name, "")
+    return address
 
 
 def _value(settings: Any, key: str) -> Any:

@@ -37,7 +37,7 @@ def settings_options(command: _Command) -> _Command:
 
 def json_option(command: _Command) -> _Command:
     """--json."""
-    return click.option("as_json", "--json", is_flag=True, help="Print JSON, for scripts.")(command)
+    return click.option("as_json", "--json", is_flag=True, help="Print JSON, for scripts; errors too.")(command)
 
 
 def load_settings(config: Path | None, settings: tuple[str, ...]) -> "Settings":

@@ -6,8 +6,9 @@ from urllib.parse import quote
 import click
 
 from pillarbox.cli import show
-from pillarbox.cli.local import Api, with_api
+from pillarbox.cli.local import Api, Refused, with_api
 from pillarbox.cli.options import json_option
+from pillarbox.core.errors import PillarboxError
 from pillarbox.core.mail import State
 
 _RETRIED = ["held", "uncertain", "deferred", "failed"]
@@ -58,20 +59,22 @@ def show_message(queue_id: str, as_json: bool, api: Api) -> None:
 @click.option("--state", type=click.Choice(_RETRIED), help="All that are in this state, such as held, oldest first.")
 @json_option
 @with_api
-def retry(queue_ids: tuple[str, ...], state: str | None, as_json: bool, api: Api) -> None:
+def retry(queue_ids: tuple[str, ...], state: str | None, as_json: bool, api: Api) -> int:
     """Send messages again, now."""
     if bool(queue_ids) == bool(state):
         raise click.UsageError("say which messages: QUEUE_ID..., or --state")
-    _act(api, _all_in(api, state) if state else queue_ids, "retry", as_json)
+    if state:
+        return _act(api, _all_in(api, state), "retry", as_json, skip="outbox.wrong_state")
+    return _act(api, queue_ids, "retry", as_json)
 
 
 @command.command()
 @click.argument("queue_ids", metavar="QUEUE_ID...", nargs=-1, required=True)
 @json_option
 @with_api
-def cancel(queue_ids: tuple[str, ...], as_json: bool, api: Api) -> None:
+def cancel(queue_ids: tuple[str, ...], as_json: bool, api: Api) -> int:
     """Do not send messages any more."""
-    _act(api, queue_ids, "cancel", as_json)
+    return _act(api, queue_ids, "cancel", as_json)
 
 
 def _path(queue_id: str) -> str:
@@ -88,13 +91,36 @@ def _all_in(api: Api, state: str) -> tuple[str, ...]:
             return tuple(reversed(found))
 
 
-def _act(api: Api, queue_ids: tuple[str, ...], verb: str, as_json: bool) -> None:
-    done = [api.post(f"{_path(queue_id)}:{verb}") for queue_id in queue_ids]
+def _act(api: Api, queue_ids: tuple[str, ...], verb: str, as_json: bool, skip: str = "") -> int:
+    """Act on each message, whatever became of the one before; the exit code of the first error.
+
+    `skip` is the code of an error that is none here.
+    """
+    results: list[dict[str, Any]] = []
+    code = 0
+    try:
+        for queue_id in queue_ids:
+            try:
+                message = api.post(f"{_path(queue_id)}:{verb}")
+            except Refused as error:
+                if error.code == skip:
+                    continue
+                code = code or error.entry.exit
+                results.append({"id": queue_id, **show.problem(error)})
+                if not as_json:
+                    show.complain(error, as_json=False)
+            else:
+                results.append(message)
+                if not as_json:
+                    show.line(f"{message['id']} {message['state']}")
+    except PillarboxError:
+        # The service went away between two: what was done is told all the same.
+        if as_json and results:
+            show.as_json(results)
+        raise
     if as_json:
-        show.as_json(done)
-        return
-    for message in done:
-        show.line(f"{message['id']} {message['state']}")
+        show.as_json(results)
+    return code
 
 
 def _print_message(message: dict[str, Any]) -> None:

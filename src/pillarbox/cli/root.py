@@ -1,4 +1,7 @@
-"""The root command: finds the file of a noun when it is used, and turns errors into one line and an exit code."""
+"""The root command: finds the file of a noun when it is used, and turns errors into one line and an exit code.
+
+With --json among the arguments the line is a JSON document.
+"""
 
 import importlib
 import os
@@ -9,7 +12,8 @@ from typing import Final
 import click
 
 from pillarbox import __version__
-from pillarbox.core.errors import PillarboxError
+from pillarbox.cli import show
+from pillarbox.core.errors import InvalidInput, PillarboxError
 
 COMMANDS: Final = {
     "app": "App registrations in Entra ID.",
@@ -54,10 +58,13 @@ def run(arguments: Sequence[str]) -> int:
         result = root.main(list(arguments), prog_name="pillarbox", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except PillarboxError as error:
-        print(f"pillarbox: {error.sentence} {error.cure}".rstrip(), file=sys.stderr)
+        show.complain(error, as_json="--json" in arguments)
         return error.entry.exit
     except click.ClickException as error:
-        error.show()
+        if "--json" in arguments:
+            show.complain(InvalidInput("cli.usage", reason=error.format_message()), as_json=True)
+        else:
+            error.show()
         return error.exit_code
     except click.exceptions.Exit as stop:
         return stop.exit_code

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from pillarbox.core.errors import PillarboxError
+
 
 def as_json(value: object) -> None:
     """One JSON document."""
@@ -50,6 +52,26 @@ def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
         drawn.add_row(*(Text(cell) for cell in line))
     # As wide as it is: the terminal breaks long lines, and an id stays whole for the mouse.
     Console(width=max(Console().width, 400)).print(drawn)
+
+
+def problem(error: PillarboxError) -> dict[str, Any]:
+    """An error as scripts read it."""
+    entry = error.entry
+    return {
+        "code": error.code,
+        "title": error.sentence,
+        "hint": error.cure,
+        "retryable": entry.retry,
+        "exit": entry.exit,
+    }
+
+
+def complain(error: PillarboxError, *, as_json: bool) -> None:
+    """An error on standard error: one line, or one JSON document."""
+    if as_json:
+        click.echo(json.dumps(problem(error), ensure_ascii=False), err=True)
+    else:
+        click.echo(f"pillarbox: {error.sentence} {error.cure}".rstrip(), err=True)
 
 
 def line(text: str) -> None:

@@ -13,6 +13,11 @@ class AppRegistration:
     tenant_id: str
     client_id: str
 
+    @property
+    def cache_owner(self) -> str:
+        """The name under which its token cache is kept."""
+        return f"app/{self.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:

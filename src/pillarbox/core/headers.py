@@ -100,30 +100,34 @@ def value(mime: bytes, field: Field) -> bytes:
 
 # ---- addresses
 
-# One entry of an address list, strictly: [phrase] <address> or address, and perhaps one comment behind it. Possessive
-# quantifiers (Python 3.11) keep it linear. What does not match is not kept in a header, whatever it may mean to
-# another parser.
-# Only blank, tab and fold are white space: to other parsers a form feed is part of the address beside it.
+# One entry of an address list, strictly: [phrase] <address> or address, and perhaps one comment behind. What does not
+# match is not kept in a header, whatever it may mean to another parser: its recipients go into the new Bcc. So the
+# phrase is one quoted string without escapes, or words without quotes, or an address again as Outlook writes it; and
+# nowhere in it is there an @ that a parser which splits elsewhere could take for an address. Possessive quantifiers
+# (Python 3.11) keep it linear. Only blank, tab and fold are white space: to other parsers a form feed is none.
+_WS: Final = rb"[ \t\r\n]*+"
 _ATOM: Final = rb'[^\x00-\x20\x7f<>()\[\],;:"\\@]++'
-_ADDRESS: Final = rb"(?:" + _ATOM + rb'|"(?:[^"\\\r\n]|\\.)*+")@(?:' + _ATOM + rb"|\[[^\x00-\x20\x7f<>\[\]\\]*+\])"
-_PLAIN: Final = rb'[^"<>,;:()\\\[\]=\x00-\x08\x0b\x0c\x0e-\x1f\x7f]++'
-_PHRASE: Final = rb'(?:"(?:[^"\\]|\\.)*+"|\([^()\\]*+\)|=\?[^?\s]++\?[bBqQ]\?[^?\s]*+\?=|' + _PLAIN + rb"|=)*+"
+_ADDRESS: Final = rb"(?:" + _ATOM + rb'|"[^"\\\r\n@]*+")@(?:' + _ATOM + rb"|\[[^\x00-\x20\x7f<>\[\]\\]*+\])"
+_QUOTED: Final = rb'"(?:[^"\\\r\n@]*+|[^"\\\r\n,;<>]*+)"'
+_COMMENT: Final = rb'\([^()\\"@<>,;]*+\)'
+_WORD: Final = rb'(?:[^\x00-\x20\x7f"<>,;:()\\\[\]@]++|' + _COMMENT + rb")"
+_PHRASE: Final = (
+    rb"(?:(?P<again>" + _ADDRESS + rb")|" + _QUOTED + rb"|" + _WORD + rb"(?:[ \t\r\n]++" + _WORD + rb")*+)?+"
+)
 _ENTRY: Final = re.compile(
-    rb"[ \t\r\n]*+(?:(?P<phrase>" + _PHRASE + rb")<[ \t\r\n]*+(?P<angle>" + _ADDRESS + rb")[ \t\r\n]*+>"
-    rb"|(?P<bare>" + _ADDRESS + rb"))[ \t\r\n]*+(?:\([^()\\]*+\)[ \t\r\n]*+)?(?=[,;]|\Z)",
-    re.DOTALL,
+    _WS + rb"(?:" + _PHRASE + _WS + rb"<" + _WS + rb"(?P<angle>" + _ADDRESS + rb")" + _WS + rb">"
+    rb"|(?P<bare>" + _ADDRESS + rb"))" + _WS + rb"(?:" + _COMMENT + _WS + rb")?+(?=[,;]|\Z)"
 )
 _GROUP: Final = re.compile(rb'[^"<>@,;:()\\\[\]\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*+:')
-# On one line: some parsers end a quoted string at a fold, and read an address behind it.
-_QUOTED: Final = re.compile(rb'"(?:[^"\\\r\n]|\\[^\r\n])*+"')
-_BETWEEN_WORDS: Final = re.compile(rb"[\s<>,;]++")
+_NOBODY: Final = re.compile(_WS + rb"(?:[A-Za-z -]++:" + _WS + rb";)?+" + _WS)
+"""No recipients at all: nothing, or `undisclosed-recipients:;`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of an address list: its text, and the addresses in it.
 
-    Several where a display name looks like an address too; none where the entry could not be understood.
+    Two where the display name is an address too; none where the entry could not be understood.
     """
 
     text: bytes
@@ -148,11 +152,9 @@ def entries(addresses: bytes) -> Iterator[Entry]:
 
 
 def _addresses_of(match: re.Match[bytes]) -> tuple[str, ...]:
-    # `a@x <b@x>`: which of the two another parser takes is not ours to guess.
-    phrase = _QUOTED.sub(b"", match["phrase"] or b"")
-    found = [match["angle"] or match["bare"], *(word for word in _BETWEEN_WORDS.split(phrase) if b"@" in word)]
+    found = [match["angle"] or match["bare"], match["again"]]
     try:
-        return tuple(address.decode("utf-8") for address in found)
+        return tuple(address.decode("utf-8") for address in found if address)
     except UnicodeDecodeError:
         return ()
 
@@ -235,19 +237,24 @@ def address_to(mime: bytes, recipients: Collection[str]) -> Addressed:
 
 def _filtered(field: bytes, wanted: Collection[str], seen: set[str], removed: list[str]) -> bytes:
     colon = field.index(b":") + 1
+    if _NOBODY.fullmatch(field, colon):
+        return field
     name = field[: colon - 1].rstrip(_BLANKS) + b":"
-    kept: list[bytes] = []
-    # `To :` is no To to some parsers: written as one, so that nobody goes without.
-    changed = len(name) < colon
-    for entry in entries(field[colon:].strip(_BLANKS)):
-        keys = {address_key(address) for address in entry.addresses}
-        # Of `a@x <b@x>` one would go without: both are better off in the new Bcc.
-        if len(keys) == 1 and keys <= set(wanted):
-            kept.append(entry.text)
-            seen |= keys
-        else:
-            changed = True
-            removed.append(_text(entry.text))
-    if not changed:
+    found = list(entries(field[colon:].strip(_BLANKS)))
+    kept = [entry.text for entry in found if _is_wanted(entry, wanted)]
+    seen |= {address_key(entry.addresses[0]) for entry in found if _is_wanted(entry, wanted)}
+    removed += [_text(entry.text) for entry in found if not _is_wanted(entry, wanted)]
+    if field[:colon] == name and _squeezed(field[colon:]) == _squeezed(b",".join(kept)):
+        # Nothing was taken out: not an entry, nor the name of a group, nor a separator that some parsers do not know.
         return field
     return name + b" " + b",\r\n ".join(kept) + b"\r\n" if kept else b""
+
+
+def _squeezed(text: bytes) -> bytes:
+    return text.translate(None, _BLANKS)
+
+
+def _is_wanted(entry: Entry, wanted: Collection[str]) -> bool:
+    # Of `a@x <b@x>` one would go without: both are better off in the new Bcc.
+    keys = {address_key(address) for address in entry.addresses}
+    return len(keys) == 1 and keys <= set(wanted)

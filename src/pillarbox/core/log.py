@@ -6,7 +6,7 @@ secrets are a type that prints stars, and request bodies and headers are not log
 
 import datetime
 from collections.abc import Mapping
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
@@ -25,7 +25,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "mail.attempt": "One attempt ended: id, number, verdict, Microsoft's reply and request-id, seconds.",
     "mail.final": "A message came to a state in which it stays until a person acts, or for ever: id, state, submitter, "
     "sender, recipients, size, delay (seconds since it was accepted), reply, request-id.",
-    "mail.interrupted": "After a crash: whether Microsoft took this message is not known.",
+    "mail.interrupted": "After a crash: whether Microsoft took this message is not known; `mail.final` follows.",
+    "mail.retried": "A person had a message sent again: id, former (the state that it left).",
     "token.fetched": "A new access token came from Entra ID: app registration, seconds it lives.",
     "mailbox.paused": "Microsoft asked us to wait for this mailbox: seconds.",
     "account.changed": "A person changed an app registration, mailbox or submitter through a command or the API.",
@@ -57,6 +58,24 @@ def make_logger(file: TextIO, level: str, form: str, clock: Clock) -> Logger:
         cache_logger_on_first_use=True,
     )
     return logger
+
+
+def tell_final(
+    log: Logger, message: Mapping[str, Any], state: str, now: float, *, reply: str = "", request_id: str = ""
+) -> None:
+    """The line `mail.final` of a message (id, submitter, sender, recipients, size, created_at) that came to `state`."""
+    log.info(
+        "mail.final",
+        id=message["id"],
+        state=state,
+        submitter=message["submitter"],
+        sender=message["sender"],
+        recipients=len(message["recipients"]),
+        size=message["size"],
+        delay=round(now - message["created_at"], 3),
+        reply=reply,
+        request_id=request_id,
+    )
 
 
 def _escape(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -166,7 +166,7 @@ class Settings(_Section):
     def addresses(self) -> Cloud:
         """The cloud's addresses with the set ones in their place. Raises ConfigError for an address that cannot be."""
         given = self.microsoft
-        base = CLOUDS.get(given.cloud, _NOWHERE)
+        base = CLOUDS.get(given.cloud, NOWHERE)
         return Cloud(
             authority_url=self._url("authority_url") or base.authority_url,
             graph_url=self._url("graph_url") or base.graph_url,
@@ -188,7 +188,8 @@ class Settings(_Section):
         return url.rstrip("/")
 
 
-_NOWHERE: Final = Cloud("", "", "", 587, "", 993)
+NOWHERE: Final = Cloud("", "", "", 587, "", 993)
+"""What the cloud `custom` has where nothing is set."""
 _URL: Final = re.compile(r"https://(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]+)?(?:/[\w.~%!$&'()*+,;=:@/-]*)?", re.ASCII)
 
 

@@ -3,11 +3,13 @@
 The mailbox in Graph's URL comes from here, from who the submitter is, never from a header alone.
 """
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from pillarbox.core.accounts import Mailbox, Submitter
 from pillarbox.core.errors import Forbidden, InvalidInput
-from pillarbox.core.headers import Entry, address_key
+from pillarbox.core.headers import address_key
 
 
 def mailbox_for(submitter: Submitter, sender: str) -> Mailbox:
@@ -22,15 +24,27 @@ def mailbox_for(submitter: Submitter, sender: str) -> Mailbox:
     return mailbox
 
 
-def check_from(submitter: Submitter, entries: Sequence[Entry]) -> None:
-    """Whether the entries of all From headers are one address that the submitter may use.
+def check_from(submitter: Submitter, values: Sequence[bytes]) -> None:
+    """Whether the values of all From fields name one address, which the submitter may use. No From is no offence.
 
-    Raises InvalidInput `mail.too_many_from`, Forbidden `mail.from_not_allowed`. No From at all is no offence here.
+    Display names are as programs write them, in quotes also with somebody's address, as contact forms do. Whatever else
+    looks like an address, anywhere in the field, counts as one.
+    Raises InvalidInput `mail.too_many_from`, Forbidden `mail.from_not_allowed`.
     """
-    if len(entries) > 1:
+    if len(values) > 1:
         raise InvalidInput("mail.too_many_from")
-    for entry in entries:
-        # An entry that cannot be understood has no addresses: whatever Exchange reads in it was not allowed.
-        for address in entry.addresses or (entry.text.decode("utf-8", "replace"),):
+    for value in values:
+        outside = _QUOTED_NAME.sub(b" ", value)
+        found = [word.decode("utf-8", "replace") for word in _ADDRESS_LIKE.findall(outside)]
+        if not found or len(found) != outside.count(b"@") or _CONTROL.search(value):
+            raise Forbidden("mail.from_not_allowed", submitter=submitter.name, sender=value.decode("utf-8", "replace"))
+        for address in found:
             if address_key(address) not in submitter.senders:
                 raise Forbidden("mail.from_not_allowed", submitter=submitter.name, sender=address)
+        if len({address_key(address) for address in found}) > 1:
+            raise InvalidInput("mail.too_many_from")
+
+
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_QUOTED_NAME: Final = re.compile(rb'"[^"\\\r\n]*+"(?!@)')
+_ADDRESS_LIKE: Final = re.compile(rb'[^\x00-\x20\x7f<>()\[\],;:"\\@]++@[^\x00-\x20\x7f<>()\[\],;:"\\@]++')

@@ -77,8 +77,7 @@ class Submission:
         if len(mime) > self.max_size:
             raise InvalidInput("mail.too_large", limit=self.max_size)
         block = headers.scan(mime)
-        written = [entry for f in block.named(b"from") for entry in headers.entries(headers.value(mime, f))]
-        senders.check_from(submitter, written)
+        senders.check_from(submitter, [headers.value(mime, field) for field in block.named(b"from")])
         added = [("X-Pillarbox-Id", new_id)]
         message_id = next((headers.value(mime, f).decode("utf-8", "replace") for f in block.named(b"message-id")), "")
         if not message_id:

@@ -13,7 +13,7 @@ from pillarbox.core.mail import Clock, Outcome, Verdict
 from pillarbox.entra.tokens import TokenRefused, Tokens
 from pillarbox.graph import mail
 from pillarbox.graph.client import Answer, AnswerLost, GraphClient, Unreachable, Untrusted
-from pillarbox.store.outbox import Claimed
+from pillarbox.store.outbox import LONGEST_WAIT, Claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def seconds_of(retry_after: str, now: float) -> float:
             wait = (date if date.tzinfo else date.replace(tzinfo=datetime.UTC)).timestamp() - now
         except (ValueError, OverflowError, TypeError):
             wait = 60.0
-    return min(max(wait, 1.0), 24 * 3600.0) if wait == wait else 60.0
+    return min(max(wait, 1.0), LONGEST_WAIT) if wait == wait else 60.0
 
 
 def _failed(verdict: Verdict, error: PillarboxError) -> Outcome:

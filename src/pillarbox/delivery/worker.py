@@ -6,6 +6,7 @@ retried, or comes due.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
@@ -13,7 +14,7 @@ from typing import Final, TypeVar
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.errors import PillarboxError, Unavailable
-from pillarbox.core.log import Logger
+from pillarbox.core.log import Logger, tell_final
 from pillarbox.core.mail import Clock, Outcome, State, Verdict
 from pillarbox.delivery import policy
 from pillarbox.delivery.transports import Transport
@@ -53,6 +54,8 @@ class Worker:
         self._paused_until: dict[int, float] = {}
         self._due_changed = asyncio.Event()
         self._stopping = False
+        # As if the clock had gone back while we were not there: it may have.
+        self._looked_at = math.inf
         self.sent = 0
 
     def wake(self, mailbox_id: int) -> None:
@@ -90,6 +93,9 @@ class Worker:
     async def _wake_due(self) -> float:
         """Wake what is due; return the seconds until the next message is."""
         try:
+            if self._clock() < self._looked_at:
+                await self._outbox.clock_went_back()
+            self._looked_at = self._clock()
             due: Mapping[int, float] = await self._outbox.due()
         except PillarboxError as error:
             self._log.error("store.unusable", where="worker", code=error.code, reason=error.sentence)
@@ -206,18 +212,15 @@ class Worker:
         if state is State.DEFERRED:
             return
         self.sent += state is State.SENT
-        self._log.info(
-            "mail.final",
-            id=message.id,
-            state=state.value,
-            submitter=message.submitter,
-            sender=message.envelope.sender,
-            recipients=len(message.envelope.recipients),
-            size=message.size,
-            delay=round(self._clock() - message.created_at, 3),
-            reply=_reply(outcome),
-            request_id=outcome.request_id,
-        )
+        told = {
+            "id": message.id,
+            "submitter": message.submitter,
+            "sender": message.envelope.sender,
+            "recipients": message.envelope.recipients,
+            "size": message.size,
+            "created_at": message.created_at,
+        }
+        tell_final(self._log, told, state.value, self._clock(), reply=_reply(outcome), request_id=outcome.request_id)
 
 
 def _reply(outcome: Outcome) -> str:

@@ -35,11 +35,6 @@ _T = TypeVar("_T")
 _CODE: Final = re.compile(r"AADSTS(\d+)")
 _SAID: Final = re.compile(r'AADSTS\d+[^"\\\r\n]*')
 _TIMEOUT: Final = 30
-_UNEXPLAINED: Final = (
-    "The text above is Microsoft's: search for its AADSTS number; once it is mended, `pillarbox outbox retry "
-    "--state held`."
-)
-_SLOW_DOWN: Final = "it asks to slow down (HTTP 429)."
 _THREADS: Final = 8
 _DOUBT_AFTER: Final = 60
 """Seconds that a token with which a right was missing is still used, so that refusals make no storm of requests."""
@@ -109,7 +104,7 @@ class Tokens:
         await self._keep(app, state.cache)
 
     def forget(self, app: AppRegistration) -> None:
-        """Begin anew with this app registration: its secret or its rights have changed."""
+        """Begin anew with this app registration: its secret has changed."""
         self._apps.pop(app.id, None)
 
     def close(self) -> None:
@@ -131,7 +126,10 @@ class Tokens:
                 return token
             if state.client is None:
                 state.client = await self._new_client(app, state.cache)
-            state.token = await self._fetch(app, state.client, renew=rejected is not None or state.doubted)
+            renew = rejected is not None or state.doubted
+            # Until a good one is there: what MSAL has got and kept may be the reason that this fails.
+            state.doubted = True
+            state.token = await self._fetch(app, state.client, renew=renew)
             state.doubted = False
             if state.cache.has_state_changed:
                 await self._keep(app, state.cache)
@@ -139,7 +137,7 @@ class Tokens:
 
     async def _keep(self, app: AppRegistration, cache: msal.SerializableTokenCache) -> None:
         try:
-            await self._store.save_token_cache(_owner(app), cache.serialize().encode())
+            await self._store.save_token_cache(app.cache_owner, cache.serialize().encode())
         except Unavailable as error:
             # The token is good all the same: a full disk must not keep mail from leaving.
             self._log.error("store.unusable", where="token cache", code=error.code, reason=error.sentence)
@@ -158,7 +156,7 @@ class Tokens:
     ) -> msal.ConfidentialClientApplication:
         secret = await self._store.client_secret(app)
         try:
-            if stored := await self._store.load_token_cache(_owner(app)):
+            if stored := await self._store.load_token_cache(app.cache_owner):
                 cache.deserialize(stored.decode())
         except ConfigError as error:
             # A cache is only a cache: one that does not open is fetched anew.
@@ -187,12 +185,12 @@ class Tokens:
         result = await self._in_thread(acquire)
         if "access_token" not in result:
             raise _refusal(result)
-        life = float(result["expires_in"])
+        value, life = _token_of(result)
         now = self._clock()
         fresh = result.get("token_source") != "cache"
         if fresh:
             self._log.info("token.fetched", app=app.name, seconds=int(life))
-        return _Token(result["access_token"], now + max(life - _EARLY, life * 0.9), now if fresh else 0.0)
+        return _Token(value, now + max(life - _EARLY, life * 0.9), now if fresh else 0.0)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         """Run MSAL's blocking work in a thread, its many exceptions translated into ours."""
@@ -212,6 +210,9 @@ class Tokens:
             raise TokenUnavailable("microsoft.token_unavailable", text=f"{error}.") from error
         except ValueError as error:
             raise _refusal_of(error) from error
+        except Exception as error:
+            # An answer that MSAL did not foresee. Nothing of the mail was sent.
+            raise TokenUnavailable("microsoft.token_unavailable", text=f"{type(error).__name__}: {error}") from error
 
 
 class _Session(requests.Session):
@@ -231,11 +232,27 @@ class _Session(requests.Session):
         return _slow_down(answer) if answer.status_code == 429 else answer
 
 
+def _token_of(result: Mapping[str, Any]) -> tuple[str, float]:
+    """The token and the seconds that it lives. Raises TokenUnavailable for what cannot be one."""
+    try:
+        value, life = str(result["access_token"]), float(result["expires_in"])
+    except (KeyError, ValueError, TypeError):
+        value, life = "", 0.0
+    # It goes into a header: visible ASCII and nothing else (RFC 6750 section 2.1).
+    if not re.fullmatch(r"[!-~]+", value):
+        raise TokenUnavailable("microsoft.token_unavailable", text=catalogue.sentence("microsoft.no_token"))
+    return value, life
+
+
 def _slow_down(answer: requests.Response) -> requests.Response:
     """A 429 whose body MSAL understands: Entra's own may be empty. Status and headers make MSAL wait."""
     made = requests.Response()
     made.status_code, made.headers, made.url, made.request = 429, answer.headers, answer.url, answer.request
-    made.raw = io.BytesIO(json.dumps({"error": "temporarily_unavailable", "error_description": _SLOW_DOWN}).encode())
+    made.raw = io.BytesIO(
+        json.dumps(
+            {"error": "temporarily_unavailable", "error_description": catalogue.sentence("microsoft.slow_down")}
+        ).encode()
+    )
     return made
 
 
@@ -244,10 +261,10 @@ def _refusal_of(error: ValueError) -> PillarboxError:
     # MSAL hides what Entra said behind a sentence of its own.
     told = error if isinstance(error, json.JSONDecodeError) else error.__context__ or error
     if "HTTP status: 429" in str(told):
-        return TokenUnavailable("microsoft.token_unavailable", text=_SLOW_DOWN)
+        return TokenUnavailable("microsoft.token_unavailable", text=catalogue.sentence("microsoft.slow_down"))
     if isinstance(told, json.JSONDecodeError):
         # Not Entra's refusal: a proxy in between.
-        return TokenUnavailable("microsoft.token_unavailable", text="the answer was no JSON.")
+        return TokenUnavailable("microsoft.token_unavailable", text=catalogue.sentence("microsoft.no_json"))
     found = _SAID.search(str(told))
     text = found[0] if found else str(error)
     return _refusal({"error_description": text, "error_codes": _CODE.findall(text)})
@@ -261,7 +278,7 @@ def _refusal(result: Mapping[str, Any]) -> PillarboxError:
     transient = explanation is not None and explanation.kind == "transient"
     if transient or result.get("error") == "temporarily_unavailable":
         return TokenUnavailable("microsoft.token_unavailable", text=text)
-    remedy = explanation.remedy if explanation else _UNEXPLAINED
+    remedy = explanation.remedy if explanation else catalogue.entry("microsoft.unexplained").cure
     return TokenRefused("microsoft.token_refused", text=text, remedy=remedy)
 
 
@@ -270,7 +287,3 @@ def _innermost(error: BaseException) -> BaseException:
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return error
-
-
-def _owner(app: AppRegistration) -> str:
-    return f"app/{app.id}"

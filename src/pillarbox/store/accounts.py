@@ -51,9 +51,15 @@ class Accounts:
         return Secret(self._vault.open(row["sealed"], _credential_place(app.name)).decode())
 
     async def add_secret(self, app: AppRegistration, secret: Secret) -> None:
-        """Keep a further client secret of an app registration; from now on it is the one to use."""
+        """Keep a further client secret of an app registration; from now on it is the one to use.
+
+        Tokens that an older one got are forgotten: whether the new one is right must show now, not in an hour.
+        """
         sealed = self._vault.seal(secret.reveal().encode(), _credential_place(app.name))
-        await self._database.write(statement("credential_add", app=app.name, sealed=sealed, now=self._clock()))
+        await self._database.write(
+            statement("credential_add", app=app.name, sealed=sealed, now=self._clock()),
+            statement("token_cache_forget", owner=app.cache_owner),
+        )
 
     async def load_token_cache(self, owner: str) -> bytes | None:
         """The token cache of an owner such as `app/3`."""

@@ -10,6 +10,9 @@ from pillarbox.store.database import Database, Row, Statement, statement
 
 PART_BYTES: Final = 256 * 1024
 
+LONGEST_WAIT: Final = 24 * 3600.0
+"""Seconds that a message waits for its next attempt at the most."""
+
 INTERRUPTED: Final = "outbox.interrupted"
 """Catalogue code of an attempt that a crash cut off."""
 
@@ -92,7 +95,7 @@ class Outbox:
     async def body(self, message: Claimed) -> AsyncIterator[bytes]:
         """The message's bytes, piece by piece."""
         for part in range((message.size + PART_BYTES - 1) // PART_BYTES):
-            (row,) = await self._database.read("outbox_parts", seq=message.seq, part=part)
+            (row,) = await self._database.read("outbox_part", seq=message.seq, part=part)
             yield row["data"]
 
     async def finish(
@@ -140,6 +143,10 @@ class Outbox:
         )
         return [row["id"] for row in rows]
 
+    async def clock_went_back(self) -> None:
+        """The clock shows less than before: let nothing wait for the time that it showed."""
+        await self._database.write(statement("outbox_clock_went_back", now=self._clock(), longest_wait=LONGEST_WAIT))
+
     async def due(self) -> Mapping[int, float]:
         """Each mailbox that has something to send, and when the first of it is due."""
         rows = await self._database.read("outbox_due_mailboxes")
@@ -164,17 +171,19 @@ class Outbox:
         """How many messages are in which state."""
         return {row["state"]: row["messages"] for row in await self._database.read("outbox_count")}
 
-    async def retry(self, queue_id: str) -> int | None:
-        """Queue a waiting or failed message again, now. Its mailbox's id, or None where its state forbids it."""
-        return await self._change("outbox_retry", queue_id)
+    async def retry(self, queue_id: str) -> Row | None:
+        """Queue a waiting or failed message again, now. The message as it was, or None where its state forbids it."""
+        former, changed = await self._database.write(
+            statement("outbox_get", id=queue_id), statement("outbox_retry", id=queue_id, now=self._clock())
+        )
+        return _shown(former[0]) if changed else None
 
-    async def cancel(self, queue_id: str) -> int | None:
-        """Do not send a waiting message any more. Its mailbox's id, or None where its state forbids it."""
-        return await self._change("outbox_cancel", queue_id)
-
-    async def _change(self, name: str, queue_id: str) -> int | None:
-        (rows,) = await self._database.write(statement(name, id=queue_id, now=self._clock()))
-        return int(rows[0]["mailbox_id"]) if rows else None
+    async def cancel(self, queue_id: str) -> Row | None:
+        """Do not send a waiting message any more. The message as it is now, or None where its state forbids it."""
+        changed, canceled = await self._database.write(
+            statement("outbox_cancel", id=queue_id, now=self._clock()), statement("outbox_get", id=queue_id)
+        )
+        return _shown(canceled[0]) if changed else None
 
 
 def _part_statements(message: NewMessage) -> Iterator[Statement]:

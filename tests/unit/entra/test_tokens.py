@@ -16,7 +16,7 @@ from pillarbox.core.log import make_logger
 from pillarbox.core.tls import Outbound
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.emulator import Certificates
-from pillarbox.entra.tokens import TokenRefused, Tokens, TokenUnavailable
+from pillarbox.entra.tokens import TokenRefused, Tokens, TokenUnavailable, _token_of
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.sqlite import open_sqlite
 from tests.conftest import Log, Microsoft
@@ -251,3 +251,12 @@ async def test_no_variable_of_the_environment_changes_ca_or_proxy(make: MakeToke
 
 async def test_a_proxy_of_ours_is_used(make: MakeTokens, app: AppRegistration) -> None:
     assert type(await refusal(make(proxy="http://localhost:1"), app)) is TokenUnavailable
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{}, {"access_token": "x"}, {"access_token": "x\r\ny", "expires_in": 1}, {"access_token": "", "expires_in": 1}],
+)
+def test_an_answer_without_a_token_that_can_be_used_is_tried_again(answer: dict[str, object]) -> None:
+    with pytest.raises(TokenUnavailable):
+        _token_of(answer)

@@ -224,7 +224,8 @@ CANCELED = {State.QUEUED, State.DEFERRED, State.HELD, State.UNCERTAIN, State.FAI
 @pytest.mark.parametrize("state", State)
 async def test_what_can_be_sent_again(bench: Bench, state: State) -> None:
     message = await bench.brought_to(state)
-    assert await bench.box.retry(message) == (1 if state in RETRIED else None)
+    former = await bench.box.retry(message)
+    assert (former and former["state"]) == (state if state in RETRIED else None)
     assert (await bench.row(message))["state"] == ("queued" if state in RETRIED else state)
     assert bool(await bench.claim()) == (state in RETRIED | {State.QUEUED})
 
@@ -232,9 +233,31 @@ async def test_what_can_be_sent_again(bench: Bench, state: State) -> None:
 @pytest.mark.parametrize("state", State)
 async def test_what_can_be_canceled(bench: Bench, state: State) -> None:
     message = await bench.brought_to(state)
-    assert await bench.box.cancel(message) == (1 if state in CANCELED else None)
+    canceled = await bench.box.cancel(message)
+    assert (canceled and canceled["state"]) == ("canceled" if state in CANCELED else None)
     assert (await bench.row(message))["state"] == ("canceled" if state in CANCELED else state)
     assert bool(await bench.claim()) == (state not in CANCELED and state is State.QUEUED)
+
+
+REFUSED = Outcome(Verdict.REFUSED, "ErrorX", "text", "cure", 400, "req-1")
+WORDS = ("code", "reason", "cure")
+
+
+async def test_a_message_that_is_sent_again_has_no_former_reason(bench: Bench) -> None:
+    await bench.put("M")
+    await bench.attempt(REFUSED, State.HELD)
+    former = await bench.box.retry("M")
+    assert former is not None
+    assert [former[name] for name in (*WORDS, "request_id")] == ["ErrorX", "text", "cure", "req-1"]
+    row = await bench.row("M")
+    assert [row[name] for name in (*WORDS, "request_id")] == ["", "", "", ""]
+
+
+async def test_a_canceled_message_needs_no_cure(bench: Bench) -> None:
+    await bench.put("M")
+    await bench.attempt(REFUSED, State.HELD)
+    assert await bench.box.cancel("M") == await bench.row("M")
+    assert [(await bench.row("M"))[name] for name in WORDS] == ["", "", ""]
 
 
 async def test_a_message_that_is_not_there(bench: Bench) -> None:

@@ -22,11 +22,9 @@ def calls() -> dict[str, list[set[str]]]:
             if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
                 continue
             called = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
-            if called in ("statement", "read", "_change"):
+            if called in ("statement", "read"):
                 words = {word.arg or "" for word in node.keywords} - {"expect"}
-                found.setdefault(str(node.args[0].value), []).append(
-                    words | ({"id", "now"} if called == "_change" else set())
-                )
+                found.setdefault(str(node.args[0].value), []).append(words)
     return found
 
 

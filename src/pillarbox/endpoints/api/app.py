@@ -148,11 +148,11 @@ def _add_sends(app: FastAPI, services: Services) -> None:
 
     @app.post("/api/v1/sends/{queue_id}:retry")
     async def retry_send(queue_id: str) -> models.Send:
-        return models.Send.of(await outbox.retry(box, queue_id, services.wake))
+        return models.Send.of(await outbox.retry(box, queue_id, services.wake, services.log))
 
     @app.post("/api/v1/sends/{queue_id}:cancel")
     async def cancel_send(queue_id: str) -> models.Send:
-        return models.Send.of(await outbox.cancel(box, queue_id))
+        return models.Send.of(await outbox.cancel(box, queue_id, services.log))
 
 
 async def _limited_body(request: Request, limit: int) -> bytes:
@@ -171,7 +171,9 @@ def _envelope(mime: bytes, sender: str | None, recipients: list[str]) -> Envelop
 
     def addresses(*names: bytes) -> list[str]:
         fields = (headers.value(text, field) for field in block.named(*names))
-        return [entry.addresses[0] for value in fields for entry in headers.entries(value) if entry.addresses]
+        found = [entry for value in fields for entry in headers.entries(value)]
+        # An entry that cannot be understood is told, not left out.
+        return [entry.addresses[0] if entry.addresses else entry.text.decode("utf-8", "replace") for entry in found]
 
     if sender is None:
         sender = next(iter(addresses(b"sender", b"from")), "")

@@ -17,11 +17,18 @@ from pillarbox.core.errors import ConfigError
 class LocalSocket:
     """Serves the API on a Unix socket."""
 
-    def __init__(self, app: FastAPI, path: Path) -> None:
+    def __init__(self, app: FastAPI, path: Path, grace: float) -> None:
         self._path = path
         self._server = _Server(
             uvicorn.Config(
-                app, lifespan="off", log_config=None, access_log=False, ws="none", http="h11", date_header=False
+                app,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                ws="none",
+                http="h11",
+                date_header=False,
+                timeout_graceful_shutdown=max(1, round(grace)),
             )
         )
         self._task: asyncio.Task[None] | None = None
@@ -33,7 +40,7 @@ class LocalSocket:
         await self._server.ready.wait()
 
     async def stop(self) -> None:
-        """Answer what was asked, then close and remove the socket."""
+        """Answer what was asked, for as long as the grace lasts, then close and remove the socket."""
         if self._task is None:
             return
         self._server.stopping.set()

@@ -9,7 +9,7 @@ from pillarbox.core.mail import is_address
 
 _PATH: Final = re.compile(r"[ ]*<([^<>]*+|\"[^\"]*+\"@[^<>]*+)>(?:[ ]+(.*))?")
 
-_DOTS_OF_BARE_LINES: Final = re.compile(rb"(?<!\r)\n\.(?!\r?\n)")
+_DOTS_OF_BARE_LINES: Final = re.compile(rb"(?<!\r)\n\.(?=\.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ def size(parameters: dict[str, str | None]) -> int:
 def without_dots(data: bytes) -> bytes:
     """The message in the DATA bytes, up to but without the closing dot: the stuffed dots are taken out.
 
-    RFC 5321 section 4.5.2: a dot that begins a line goes. After a bare LF too, as some clients stuff there; but a
-    lone dot after a bare LF is text, as only CRLF.CRLF ends the data.
+    RFC 5321 section 4.5.2: a dot that begins a line goes. After a bare LF one of two goes: smtplib stuffs there, curl
+    does not, so a single dot there is text; nor does it end the data, as only CRLF.CRLF does.
     """
     if data.startswith(b"."):
         data = data[1:]

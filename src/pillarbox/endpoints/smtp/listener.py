@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -14,6 +14,8 @@ from pillarbox.core.vault import Secret
 from pillarbox.endpoints.smtp.session import Action, Authenticate, Close, Rules, Session, StartTls, Submit
 
 _HANDSHAKE_TIMEOUT: Final = 30
+_LAST_WORD: Final = 1.0
+"""Seconds that a client has to take its 421 when the service stops."""
 _MAX_AHEAD: Final = 64 * 1024
 """Bytes that a client may send ahead while an action is carried out."""
 
@@ -45,6 +47,10 @@ class Listener:
         bound = self._server.sockets[0].getsockname()
         return str(bound[0]), int(bound[1])
 
+    async def _closed(self, connections: Sequence["Connection"], grace: float) -> None:
+        if connections:
+            await asyncio.wait([connection.closed for connection in connections], timeout=grace)
+
     def _connect(self) -> "Connection":
         return Connection(self._rules, self._services, self._connections)
 
@@ -55,9 +61,9 @@ class Listener:
         self._server.close()
         for connection in list(self._connections):
             connection.stop()
-        waiting = [connection.closed for connection in self._connections]
-        if waiting:
-            await asyncio.wait(waiting, timeout=grace)
+        await self._closed([one for one in self._connections if one.handing_in], grace)
+        # The others have their 421. One that does not read it, or does not end its TLS, is not waited for long.
+        await self._closed(list(self._connections), min(grace, _LAST_WORD))
         for connection in list(self._connections):
             connection.abort()
 
@@ -129,6 +135,11 @@ class Connection(asyncio.Protocol):
             self.closed.set_result(None)
 
     # ---- the listener's side
+
+    @property
+    def handing_in(self) -> bool:
+        """Whether a message is on its way in."""
+        return self._session.in_transaction
 
     def stop(self) -> None:
         """End the session as soon as nothing is being handed in."""

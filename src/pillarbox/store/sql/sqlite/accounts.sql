@@ -32,6 +32,10 @@ SELECT sealed FROM token_caches WHERE owner = :owner;
 INSERT INTO token_caches (owner, sealed, updated_at) VALUES (:owner, :sealed, :now)
 ON CONFLICT (owner) DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at;
 
+-- name: token_cache_forget
+-- Throw a token cache away.
+DELETE FROM token_caches WHERE owner = :owner;
+
 -- name: mailbox_add
 -- A mailbox; nothing comes back when there is one of that address.
 INSERT INTO mailboxes (address, address_key, app_id, created_at) VALUES (:address, :address_key, :app_id, :now)

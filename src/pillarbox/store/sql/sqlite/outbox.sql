@@ -7,8 +7,8 @@ VALUES (:id, :mailbox_id, :submitter, :sender, :recipients, :size, :message_id, 
 -- One piece of the body of the message that was enqueued in the same transaction.
 INSERT INTO bodies (seq, part, data) VALUES ((SELECT seq FROM outbox WHERE id = :id), :part, :data);
 
--- name: outbox_parts
--- The body of a message, piece by piece.
+-- name: outbox_part
+-- One piece of the body of a message.
 SELECT data FROM bodies WHERE seq = :seq AND part = :part;
 
 -- name: outbox_claim
@@ -54,6 +54,11 @@ SELECT seq, attempts, started_at, :now, 'uncertain', NULL, :code, :reason, '', '
 UPDATE outbox SET state = 'uncertain', started_at = NULL, code = :code, reason = :reason, cure = :cure
 WHERE state = 'sending' RETURNING id;
 
+-- name: outbox_clock_went_back
+-- What is queued is due, whatever the clock said when it was; and no wait is longer than the longest there is.
+UPDATE outbox SET due_at = :now
+WHERE (state = 'queued' AND due_at > :now) OR (state = 'deferred' AND due_at > :now + :longest_wait);
+
 -- name: outbox_due_mailboxes
 -- Mailboxes with something to send, and when the first of it is due.
 SELECT mailbox_id, min(due_at) AS due_at FROM outbox WHERE state IN ('queued', 'deferred') GROUP BY mailbox_id;
@@ -74,13 +79,13 @@ ORDER BY o.id DESC LIMIT :limit;
 
 -- name: outbox_retry
 -- Send again, now, what waits for a person or for its time.
-UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL
-WHERE id = :id AND state IN ('held', 'uncertain', 'deferred', 'failed', 'canceled') RETURNING mailbox_id;
+UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, code = '', reason = '', cure = '', request_id = ''
+WHERE id = :id AND state IN ('held', 'uncertain', 'deferred', 'failed', 'canceled') RETURNING id;
 
 -- name: outbox_cancel
 -- Do not send any more what was not begun.
-UPDATE outbox SET state = 'canceled', finished_at = :now
-WHERE id = :id AND state IN ('queued', 'deferred', 'held', 'uncertain', 'failed') RETURNING mailbox_id;
+UPDATE outbox SET state = 'canceled', finished_at = :now, code = '', reason = '', cure = ''
+WHERE id = :id AND state IN ('queued', 'deferred', 'held', 'uncertain', 'failed') RETURNING id;
 
 -- name: outbox_count
 -- How many messages are in which state.
