@@ -94,7 +94,7 @@ class Api:
         return parsed
 
     def _once(self, place: Path, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        connection = _UnixConnection(place)
+        connection = UnixConnection(place, os.geteuid())
         try:
             connection.connect()
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
@@ -147,12 +147,13 @@ def _ask(
         connection.close()
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket, for user `me`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, me: int) -> None:
         super().__init__("pillarbox", timeout=_TIMEOUT)
         self._path = path
+        self._me = me
 
     def connect(self) -> None:
         """Connect to the socket's path, and look who answers. Raises Forbidden for a stranger."""
@@ -164,7 +165,7 @@ class _UnixConnection(http.client.HTTPConnection):
             self.close()
             raise
         peer = struct.unpack("3i", self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-        if not trusted(peer[1], os.geteuid()):
+        if not trusted(peer[1], self._me):
             self.close()
             raise Forbidden("cli.foreign_service", socket=self._path, uid=peer[1])
 

@@ -1,13 +1,14 @@
 """The client of the local socket: whom it tells secrets, and what it does while a service is starting."""
 
 import asyncio
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
 from pillarbox.cli import local
-from pillarbox.core.errors import Unavailable
+from pillarbox.core.errors import Forbidden, Unavailable
 from tests.conftest import MakeHouse
 
 ROOT, ME, STRANGER = 0, 1000, 1001
@@ -19,6 +20,33 @@ ROOT, ME, STRANGER = 0, 1000, 1001
 )
 def test_secrets_are_told_to_ones_own_service_and_to_roots(uid: int, me: int, told: bool) -> None:
     assert local.trusted(uid, me) is told
+
+
+def _listen_as_somebody(path: Path) -> socket.socket:
+    """A socket whose owner, as the kernel tells it, is not root."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(str(path))
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(STRANGER)
+    try:
+        # The kernel takes the credentials of this moment (unix(7), SO_PEERCRED).
+        listening.listen()
+    finally:
+        if root:
+            os.seteuid(0)
+    return listening
+
+
+def test_nothing_is_sent_to_a_strangers_socket(tmp_path: Path) -> None:
+    path = tmp_path / "api.sock"
+    with _listen_as_somebody(path) as listening:
+        connection = local.UnixConnection(path, me=54321)
+        with pytest.raises(Forbidden, match="belongs to another user"):
+            connection.request("POST", "/api/v1/apps", b"a secret")
+        peer, _ = listening.accept()
+        with peer:
+            assert peer.recv(100) == b""
 
 
 def test_a_socket_where_nobody_listens_is_no_service(tmp_path: Path) -> None:
