@@ -79,7 +79,7 @@ class Way:
     @property
     def requests(self) -> int:
         """How many times sendMail was asked for."""
-        return self.microsoft.emulator.ledger.requests["POST /v1.0/users/{id}/sendMail"]
+        return self.microsoft.emulator.ledger.requests["POST /v1.0/users/{user}/sendMail"]
 
     @property
     def tokens(self) -> int:

@@ -2,15 +2,16 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Protocol
 
 from pillarbox.emulator.control import PREFIX, Control
+from pillarbox.emulator.entra.tokens import Tokens
 from pillarbox.emulator.faults import Fault, Faults, Traits
+from pillarbox.emulator.graph.service import VERSIONS
 from pillarbox.emulator.http import Answer, Call
 from pillarbox.emulator.ledger import Ledger
-from pillarbox.emulator.tokens import Tokens
 
-GRAPH_VERSIONS = ("v1.0", "beta")
 CUT = 0
 """The status under which the ledger counts connections that were cut."""
 
@@ -35,14 +36,26 @@ class Service(Protocol):
         ...
 
 
+Witness = Callable[[Call, Answer, str | None], None]
+"""Told the true answer of a service, and the template of the path."""
+
+
 class Dispatcher:
     """Finds the service, lets the fault rules strike, and counts."""
 
     def __init__(
-        self, graph: Service, entra: Service, control: Control, faults: Faults, ledger: Ledger, tokens: Tokens
+        self,
+        graph: Service,
+        entra: Service,
+        control: Control,
+        faults: Faults,
+        ledger: Ledger,
+        tokens: Tokens,
+        witness: Witness | None = None,
     ) -> None:
         self._graph, self._entra, self._control = graph, entra, control
         self._faults, self._ledger, self._tokens = faults, ledger, tokens
+        self._witness = witness
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -54,7 +67,7 @@ class Dispatcher:
         first = call.segments[0].lower() if call.segments else ""
         if first == PREFIX:
             return self._control.answer(call)
-        service = self._graph if first in GRAPH_VERSIONS else self._entra
+        service = self._graph if first in VERSIONS else self._entra
         answer = await self._answer(call, service)
         self._ledger.requests[f"{call.method} {service.template(call) or 'unknown'}"] += 1
         self._ledger.answers[answer.status if answer else CUT] += 1
@@ -63,17 +76,23 @@ class Dispatcher:
     async def _answer(self, call: Call, service: Service) -> Answer | None:
         fault = self._faults.hit(service.traits(call)) if self._faults else None
         if fault is None:
-            return service.answer(call)
+            return self._serve(call, service)
         if fault.when == "before":
             await self._prepare(fault)
-            return _struck(call, service, fault) if fault.answers else service.answer(call)
-        answer = service.answer(call)
+            return _struck(call, service, fault) if fault.answers else self._serve(call, service)
+        answer = self._serve(call, service)
         if answer.status >= 400:
             return answer
         await self._prepare(fault)
         if fault.status and fault.status < 400:
             return Answer(fault.status, answer.body, answer.headers | fault.answer_headers(call.now))
         return _struck(call, service, fault) if fault.answers else answer
+
+    def _serve(self, call: Call, service: Service) -> Answer:
+        answer = service.answer(call)
+        if self._witness:
+            self._witness(call, answer, service.template(call))
+        return answer
 
     async def _prepare(self, fault: Fault) -> None:
         with contextlib.suppress(TimeoutError):

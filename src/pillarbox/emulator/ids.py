@@ -42,7 +42,12 @@ def item_id(entropy: Entropy) -> str:
 
 def token_id(entropy: Entropy) -> str:
     """The `uti` of a token: 16 bytes in base64url, without padding."""
-    return base64.urlsafe_b64encode(entropy(16)).rstrip(b"=").decode()
+    return encode(entropy(16))
+
+
+def encode(data: bytes) -> str:
+    """Base64url without padding (RFC 7515 section 2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _letters(entropy: Entropy, count: int) -> str:

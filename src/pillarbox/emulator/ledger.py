@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from pillarbox.emulator.mime import Headers
+from pillarbox.emulator.mail.headers import Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Entry:
 class Ledger:
     """Entries of all accepted mails, and counters.
 
-    `requests` counts by method and template ("POST /v1.0/users/{id}/sendMail"), `answers` by status, `tokens` by
+    `requests` counts by method and template ("POST /v1.0/users/{user}/sendMail"), `answers` by status, `tokens` by
     outcome ("issued", or an AADSTS code). Answers that a fault rule made count like others.
     """
 

@@ -55,8 +55,8 @@ def ready_facts(emulator: Emulator, planted: Seed) -> dict[str, Any]:
             {
                 "name": app.name,
                 "client_id": app.client_id,
-                "client_secret": planted.secrets[app.client_id],
-                "roles": list(app.consented),
+                "client_secret": planted.secrets.get(app.client_id),
+                "roles": app.consented,
             }
             for app in planted.apps
         ],
@@ -69,7 +69,7 @@ def table(facts: dict[str, Any]) -> str:
     rows = [(name, facts[name]) for name in ("url", "authority", "graph", "ca_file", "tenant_id", "domain")]
     for app in facts["apps"]:
         rows += [("", ""), ("app", f"{app['name']} ({', '.join(app['roles']) or 'no consent'})")]
-        rows += [("client_id", app["client_id"]), ("client_secret", app["client_secret"])]
+        rows += [("client_id", app["client_id"]), ("client_secret", app["client_secret"] or "none: a public client")]
     rows += [("", ""), *(("user", upn) for upn in facts["users"])]
     return "\n".join(f"{name:14}{value}".rstrip() for name, value in rows)
 

@@ -17,15 +17,15 @@ from aiohttp.web_protocol import RequestHandler
 
 from pillarbox.emulator.certificates import Certificates
 from pillarbox.emulator.control import Control
-from pillarbox.emulator.dispatch import Dispatcher
-from pillarbox.emulator.entra import Entra
+from pillarbox.emulator.dispatch import Dispatcher, Witness
+from pillarbox.emulator.entra.service import Entra
+from pillarbox.emulator.entra.tokens import SigningKey, Tokens
 from pillarbox.emulator.faults import Faults
 from pillarbox.emulator.gaps import Gaps
-from pillarbox.emulator.graph import Graph
+from pillarbox.emulator.graph.service import Graph
 from pillarbox.emulator.http import Call
 from pillarbox.emulator.ids import Entropy, guid
 from pillarbox.emulator.ledger import Ledger
-from pillarbox.emulator.tokens import SigningKey, Tokens
 from pillarbox.emulator.world import Clock, World
 
 MAX_BODY = 4 * 1024 * 1024
@@ -40,7 +40,7 @@ class Emulator:
 
     `directory` receives the CA as `ca.pem`. Certificates and signing key may be handed in, to make them once for many
     emulators. `clock` gives seconds since 1970, `entropy` random bytes, `token_lifetime` is in seconds. With
-    `keep_bytes=False` mails are counted and thrown away: for benches.
+    `keep_bytes=False` mails are counted and thrown away: for benches. `witness` is told each true answer of a service.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Emulator:
         token_lifetime: int = 3599,
         token_padding: int = 0,
         keep_bytes: bool = True,
+        witness: Witness | None = None,
     ) -> None:
         self.ca_file = directory / "ca.pem"
         self.world = world or World(entropy)
@@ -64,8 +65,9 @@ class Emulator:
         self.url = ""
         self._certificates = certificates
         self._signing_key = signing_key
+        self._witness = witness
         self._lifetime, self._padding = token_lifetime, token_padding
-        self._clock, self._entropy = clock, entropy
+        self.clock, self._entropy = clock, entropy
         self._date = (0, "")
         self._made_directory = False
         self._runner: web.ServerRunner | None = None
@@ -86,7 +88,7 @@ class Emulator:
         entra = Entra(self.world, self._tokens, self.ledger, self.not_emulated)
         graph = Graph(self.world, self._tokens, self.ledger, self.not_emulated)
         control = Control(self.world, self.ledger, self.faults, self.not_emulated)
-        self._dispatcher = Dispatcher(graph, entra, control, self.faults, self.ledger, self._tokens)
+        self._dispatcher = Dispatcher(graph, entra, control, self.faults, self.ledger, self._tokens, self._witness)
         server = web.Server(self._serve, request_factory=_request, access_log=None, max_field_size=MAX_HEADER)
         self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN)
         await self._runner.setup()
@@ -104,6 +106,11 @@ class Emulator:
             await self._runner.cleanup()
             self._runner = None
         self._remove_files()
+
+    @property
+    def tokens(self) -> Tokens:
+        """What signs tokens, once the emulator is started: for tests that want one without a sign-in."""
+        return self._tokens
 
     def revoke_tokens(self) -> None:
         """Make all tokens issued so far useless, as an administrator's "revoke sessions" does."""
@@ -142,7 +149,7 @@ class Emulator:
             query_string=url.raw_query_string,
             headers=request.headers,
             body=body,
-            now=self._clock(),
+            now=self.clock(),
             request_id=guid(self._entropy),
             too_large=too_large,
         )

@@ -13,6 +13,8 @@ import pytest
 
 from pillarbox.emulator import App, Certificates, Emulator, SigningKey, seed
 from pillarbox.emulator.seed import Seed
+from pillarbox.emulator.world import GRAPH, Resource
+from tests.openapi.recorder import Recorder
 
 NOON = 1_795_176_000.0  # 2026-11-20 12:00:00 UTC
 MIME = b"From: alice@contoso.example\r\nTo: bob@contoso.example\r\nMessage-ID: <1@x>\r\nSubject: Hi\r\n\r\nHello\r\n"
@@ -78,6 +80,26 @@ class Client:
         headers = {"Authorization": f"Bearer {await self.token(app)}"} | more.pop("headers", {})
         return await self.request(method, f"/v1.0{path}", headers=headers, **more)
 
+    def user_token(self, user: str, *scopes: str, app: App | None = None, resource: Resource = GRAPH) -> str:
+        """A delegated token as a sign-in gives it, without the sign-in; `exchange:` names need `resource`."""
+        principal = (app or self.planted.web).principal
+        assert principal
+        tokens, tenant = self.emulator.tokens, self.planted.tenant
+        now = self.emulator.clock()
+        audience = resource.identifiers[0]
+        return tokens.user_token(tenant, principal, self.planted.user(user), scopes, audience, now, "secret")
+
+    def app_token(self, app: App, resource: Resource = GRAPH) -> str:
+        """An app-only token, without the request."""
+        assert app.principal
+        tokens, now = self.emulator.tokens, self.emulator.clock()
+        return tokens.app_token(self.planted.tenant, app.principal, resource, resource.identifiers[0], now, "secret")
+
+    async def as_user(self, method: str, path: str, user: str, *scopes: str, **more: Any) -> Reply:
+        """A call to Graph on behalf of a user (`alice`) with these permissions."""
+        headers = {"Authorization": f"Bearer {self.user_token(user, *scopes)}"} | more.pop("headers", {})
+        return await self.request(method, f"/v1.0{path}", headers=headers, **more)
+
     async def send(self, mime: bytes = MIME, user: str = "alice@contoso.example", **more: Any) -> Reply:
         headers = {"Content-Type": "text/plain"} | more.pop("headers", {})
         body = base64.b64encode(mime)
@@ -97,9 +119,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def emulator(
-    tmp_path: Path, certificates: Certificates, signing_key: SigningKey, clock: Clock
+    tmp_path: Path, certificates: Certificates, signing_key: SigningKey, clock: Clock, recorder: Recorder
 ) -> AsyncIterator[Emulator]:
-    async with Emulator(tmp_path, certificates=certificates, signing_key=signing_key, clock=clock) as running:
+    async with Emulator(
+        tmp_path, certificates=certificates, signing_key=signing_key, clock=clock, witness=recorder
+    ) as running:
         yield running
 
 

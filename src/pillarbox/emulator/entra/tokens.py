@@ -1,0 +1,185 @@
+"""Access tokens: RS256-signed JWTs of version 1.0, as Entra issues for its resources, and their check (facts 2.8).
+
+Written against RFC 7515 and 7519 with `cryptography` alone, so that PyJWT can be the judge in the tests.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from pillarbox.emulator.entra.claims import Proof, app_claims, filler, id_claims, user_claims
+from pillarbox.emulator.ids import Entropy, encode, token_id
+from pillarbox.emulator.world import App, Resource, ServicePrincipal, Tenant, User
+
+MAX_TOKEN = 32 * 1024
+MAX_VERIFIED = 10_000
+
+
+class SigningKey:
+    """An RSA key of 2048 bits and its public half as JWK (RFC 7517)."""
+
+    def __init__(self) -> None:
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._public = self._key.public_key()
+        numbers = self._public.public_numbers()
+        self._n, self._e = _number(numbers.n), _number(numbers.e)
+        thumb = f'{{"e":"{self._e}","kty":"RSA","n":"{self._n}"}}'.encode()
+        self.kid = encode(hashlib.sha256(thumb).digest())
+
+    def jwk(self, issuer: str) -> dict[str, Any]:
+        """The public key as Entra lists it; `issuer` may hold `{tenantid}`."""
+        return {
+            "kty": "RSA",
+            "use": "sig",
+            "kid": self.kid,
+            "x5t": self.kid,
+            "n": self._n,
+            "e": self._e,
+            "issuer": issuer,
+        }
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        """A compact JWT with these claims, signed with RS256."""
+        header = {"typ": "JWT", "alg": "RS256", "x5t": self.kid, "kid": self.kid}
+        signed = f"{_part(header)}.{_part(claims)}"
+        return f"{signed}.{encode(self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+
+    def verify(self, signed: bytes, signature: bytes) -> bool:
+        """Whether this key signed these bytes with RS256."""
+        try:
+            self._public.verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
+        except InvalidSignature:
+            return False
+        return True
+
+
+class TokenRefused(Exception):
+    """A bearer token is not good; the text is the one that Graph gives."""
+
+
+class TokenRevoked(TokenRefused):
+    """The token was good, and was revoked since."""
+
+
+class Tokens:
+    """Issues tokens and tells whether a presented one is good.
+
+    `lifetime` in seconds; `padding_bytes` makes tokens longer, for clients that should cope with long ones.
+    """
+
+    def __init__(self, key: SigningKey, entropy: Entropy, *, lifetime: int = 3599, padding_bytes: int = 0) -> None:
+        self.key = key
+        self.lifetime = lifetime
+        self.padding_bytes = padding_bytes
+        self._entropy = entropy
+        self._verified: dict[str, dict[str, Any]] = {}
+        self._alive: deque[tuple[float, str]] = deque()
+        self._revoked: set[str] = set()
+
+    def app_token(
+        self, tenant: Tenant, principal: ServicePrincipal, resource: Resource, audience: str, now: float, proof: Proof
+    ) -> str:
+        """An app-only access token for that resource; without consent it has no `roles` (facts 2.2)."""
+        roles = principal.roles_for(resource)
+        return self._issue(app_claims(tenant, principal, roles, proof), audience, now)
+
+    def user_token(
+        self,
+        tenant: Tenant,
+        principal: ServicePrincipal,
+        user: User,
+        scopes: Iterable[str],
+        audience: str,
+        now: float,
+        proof: Proof,
+    ) -> str:
+        """A delegated access token with these permissions, without the resource's address before them."""
+        return self._issue(user_claims(tenant, principal, user, scopes, proof), audience, now)
+
+    def id_token(self, base: str, tenant: Tenant, app: App, user: User, nonce: str | None, now: float) -> str:
+        """An id token of version 2.0 (OpenID Connect Core section 2); its issuer follows `base`."""
+        claims = id_claims(base, tenant, app, user, nonce, self._entropy)
+        return self.key.sign(claims | self._times(now))
+
+    def revoke_all(self) -> None:
+        """Make every token issued so far useless."""
+        self._revoked.update(uti for _, uti in self._alive)
+        self._verified.clear()
+
+    def verify(self, token: str, resource: Resource, now: float) -> dict[str, Any]:
+        """The claims of a good token for that resource, else TokenRefused; checked in full only the first time."""
+        claims = self._verified.get(token)
+        if claims is None:
+            claims = self._checked(token)
+            if len(self._verified) >= MAX_VERIFIED:
+                self._verified.clear()
+            self._verified[token] = claims
+        if claims.get("aud") not in resource.audiences:
+            raise TokenRefused("Access token validation failure. Invalid audience.")
+        if now >= claims["exp"]:
+            raise TokenRefused("Lifetime validation failed, the token is expired.")
+        if now < claims["nbf"]:
+            raise TokenRefused("Access token has expired or is not yet valid.")
+        return claims
+
+    def _checked(self, token: str) -> dict[str, Any]:
+        if not token:
+            raise TokenRefused("Access token is empty.")
+        if len(token) > MAX_TOKEN or token.count(".") != 2:
+            raise TokenRefused("IDX14100: JWT is not well formed, there are no dots (.).")
+        header, claims, signed, signature = _parsed(token)
+        # The algorithm is fixed here and never taken from the token (RFC 8725 section 3.1).
+        known = header.get("alg") == "RS256" and hmac.compare_digest(str(header.get("kid")), self.key.kid)
+        if not known or not self.key.verify(signed, signature):
+            raise TokenRefused("Access token validation failure. Invalid signature.")
+        if claims.get("uti") in self._revoked:
+            raise TokenRevoked(
+                "Continuous access evaluation resulted in challenge with result: InteractionRequired"
+                " and code: TokenIssuedBeforeRevocationTimestamp"
+            )
+        return claims
+
+    def _issue(self, claims: dict[str, Any], audience: str, now: float) -> str:
+        claims = {"aud": audience} | self._times(now) | claims | filler(int(now), self._entropy)
+        claims["uti"] = token_id(self._entropy)
+        if self.padding_bytes:
+            claims["xms_padding"] = "x" * self.padding_bytes
+        while self._alive and self._alive[0][0] <= now:
+            self._revoked.discard(self._alive.popleft()[1])
+        self._alive.append((claims["exp"], claims["uti"]))
+        return self.key.sign(claims)
+
+    def _times(self, now: float) -> dict[str, int]:
+        return {"iat": int(now), "nbf": int(now), "exp": int(now) + self.lifetime}
+
+
+def _parsed(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
+    first, second, third = token.split(".")
+    try:
+        header, claims = json.loads(_decode(first)), json.loads(_decode(second))
+        numbers = all(type(claims[name]) in (int, float) for name in ("exp", "nbf"))
+        if isinstance(header, dict) and numbers:
+            return header, claims, f"{first}.{second}".encode(), _decode(third)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise TokenRefused("IDX14100: JWT is not well formed, there are no dots (.).")
+
+
+def _decode(part: str) -> bytes:
+    return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
+
+
+def _part(value: dict[str, Any]) -> str:
+    return encode(json.dumps(value, separators=(",", ":")).encode())
+
+
+def _number(value: int) -> str:
+    return encode(value.to_bytes((value.bit_length() + 7) // 8, "big"))

@@ -1,0 +1,192 @@
+"""A mailbox: folders and the messages in them, one store behind Graph, SMTP and IMAP."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pillarbox.emulator.ids import Entropy, item_id
+from pillarbox.emulator.mail.content import Content, compose, parse
+
+WELL_KNOWN = {
+    "archive": "Archive",
+    "deleteditems": "Deleted Items",
+    "drafts": "Drafts",
+    "inbox": "Inbox",
+    "junkemail": "Junk Email",
+    "outbox": "Outbox",
+    "sentitems": "Sent Items",
+}
+"""Graph's well-known folder names (facts 3.5) and what people see."""
+ROOT = "msgfolderroot"
+
+
+@dataclass(eq=False)
+class Folder:
+    """A folder; `name` is the well-known one. `next_uid` and `uid_validity` are IMAP's (RFC 3501 section 2.3.1.1)."""
+
+    id: str
+    name: str
+    title: str
+    parent: "Folder | None" = None
+    uid_validity: int = 1
+    next_uid: int = 1
+
+
+@dataclass(eq=False)
+class Message:
+    """One mail in one folder; times are seconds since 1970.
+
+    `id` changes when the message moves, `immutable_id` never does. `serial` is the place in the order of changes of
+    the mailbox and is new after each change. MIME and Content are two faces of the same mail: one is stored, the other
+    made when it is asked for, so that MIME that nobody edits stays as it came, byte for byte.
+    """
+
+    id: str
+    immutable_id: str
+    serial: int
+    uid: int
+    folder: Folder
+    internet_message_id: str
+    received: float
+    created: float
+    modified: float
+    visible_from: float
+    read: bool = False
+    draft: bool = False
+    sending: bool = False
+    categories: list[str] = field(default_factory=list)
+    flag: dict[str, Any] = field(default_factory=lambda: {"flagStatus": "notFlagged"})
+    _mime: bytes | None = field(default=None, repr=False)
+    _content: Content | None = field(default=None, repr=False)
+
+    @property
+    def mime(self) -> bytes:
+        """The mail as RFC 5322 bytes."""
+        if self._mime is None:
+            self._mime = compose(self._content or Content())
+        return self._mime
+
+    @property
+    def content(self) -> Content:
+        """The mail's parts, to look at; who changes them hands them to `Mailbox.edit`."""
+        if self._content is None:
+            self._content = parse(self._mime or b"")
+        return self._content
+
+    def replace(self, content: Content) -> None:
+        """Put other parts in place; the MIME is made anew when it is asked for."""
+        self._content, self._mime = content, None
+
+
+class Mailbox:
+    """Folders and messages of one user.
+
+    `full` refuses to store more. `smtp_auth` and `imap` open the old protocols; `smtp_auth` None takes the tenant's
+    setting. `full_access` and `send_as` hold ids of users and service principals with these rights.
+    """
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self.root = Folder(item_id(entropy), ROOT, "Top of Information Store")
+        self.folders = {name: Folder(item_id(entropy), name, title, self.root) for name, title in WELL_KNOWN.items()}
+        self.full = False
+        self.smtp_auth: bool | None = None
+        self.imap = True
+        self.full_access: set[str] = set()
+        self.send_as: set[str] = set()
+        self._messages: dict[str, Message] = {}
+        self._by_immutable_id: dict[str, Message] = {}
+        # The look-up that a sender makes before it sends again must stay cheap in a full mailbox.
+        self._by_internet_id: dict[str, list[Message]] = {}
+        self._serial = 0
+
+    def add(
+        self,
+        folder: str,
+        mail: bytes | Content,
+        internet_message_id: str,
+        now: float,
+        *,
+        delay: float = 0.0,
+        read: bool = False,
+        draft: bool = False,
+    ) -> Message:
+        """Put a mail into a well-known folder; it can be seen `delay` seconds after `now`."""
+        place = self.folders[folder]
+        message = Message(
+            id=item_id(self._entropy),
+            immutable_id=item_id(self._entropy),
+            serial=self._next_serial(),
+            uid=_next_uid(place),
+            folder=place,
+            internet_message_id=internet_message_id,
+            received=now,
+            created=now,
+            modified=now,
+            visible_from=now + delay,
+            read=read,
+            draft=draft,
+        )
+        if isinstance(mail, bytes):
+            message._mime = mail
+        else:
+            message._content = mail
+        self._messages[message.id] = message
+        self._by_immutable_id[message.immutable_id] = message
+        self._by_internet_id.setdefault(internet_message_id, []).append(message)
+        return message
+
+    def edit(self, message: Message, now: float, content: Content | None = None) -> None:
+        """Note a change of a message, of its parts if they are given."""
+        if content is not None:
+            message.replace(content)
+        message.serial, message.modified = self._next_serial(), now
+
+    def move(self, message: Message, folder: Folder, now: float, *, delay: float = 0.0) -> None:
+        """Put a message into another folder: it gets another id and another uid, its immutable id stays."""
+        del self._messages[message.id]
+        message.id = item_id(self._entropy)
+        message.folder, message.uid = folder, _next_uid(folder)
+        message.visible_from = now + delay
+        self.edit(message, now)
+        self._messages[message.id] = message
+
+    def remove(self, message: Message) -> None:
+        """Take a message away for good."""
+        del self._messages[message.id]
+        del self._by_immutable_id[message.immutable_id]
+        self._by_internet_id[message.internet_message_id].remove(message)
+
+    def folder(self, key: str) -> Folder | None:
+        """The folder with that well-known name (in any case) or id (case-sensitive)."""
+        if key.lower() == ROOT or key == self.root.id:
+            return self.root
+        found = self.folders.get(key.lower())
+        return found or next((each for each in self.folders.values() if each.id == key), None)
+
+    def message(self, ident: str, now: float) -> Message | None:
+        """The message with that id, mutable or immutable, if it can be seen by now."""
+        found = self._messages.get(ident) or self._by_immutable_id.get(ident)
+        return found if found and found.visible_from <= now else None
+
+    def messages(self, now: float, folder: Folder | None = None, internet_id: str | None = None) -> Iterator[Message]:
+        """The messages that can be seen by now, the last added or moved first."""
+        candidates = self._messages.values() if internet_id is None else self._by_internet_id.get(internet_id, [])
+        for message in reversed(candidates):
+            if message.visible_from <= now and (folder is None or message.folder is folder):
+                yield message
+
+    def empty(self) -> None:
+        """Throw all messages away; serials go on, so that old paging links stay harmless."""
+        self._messages.clear()
+        self._by_immutable_id.clear()
+        self._by_internet_id.clear()
+
+    def _next_serial(self) -> int:
+        self._serial += 1
+        return self._serial
+
+
+def _next_uid(folder: Folder) -> int:
+    uid, folder.next_uid = folder.next_uid, folder.next_uid + 1
+    return uid

@@ -1,0 +1,174 @@
+"""The world behind all protocols: tenants with their users and apps, consents, and mailboxes.
+
+Protocols read and change it by plain methods; it knows neither HTTP nor tokens.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+
+from pillarbox.emulator.ids import Entropy, guid, secret_value
+from pillarbox.emulator.world.apps import App, Audience, Secret, ServicePrincipal
+from pillarbox.emulator.world.mailbox import Mailbox
+from pillarbox.emulator.world.people import Group, User
+from pillarbox.emulator.world.permissions import named
+from pillarbox.emulator.world.tenant import CONSUMERS, Tenant
+
+Clock = Callable[[], float]
+"""Seconds since 1970."""
+
+
+class World:
+    """All tenants, and the switches that make Exchange behave in one way or another.
+
+    `drops_foreign_headers`: MIME sends lose Auto-Submitted, List-* and Precedence, as is reported of Graph.
+    `rewrites_message_ids`: a sent mail gets a Message-ID of Exchange's, whatever it had.
+    `checks_from`: a From that is not an address of the mailbox is refused (ErrorSendAsDenied).
+    `sends_drafts_twice`: a second send of the same draft is accepted again, instead of refused.
+    `sent_copy_delay`: seconds until the copy in Sent Items can be seen.
+    """
+
+    def __init__(self, entropy: Entropy = secrets.token_bytes) -> None:
+        self.entropy = entropy
+        self.tenants: dict[str, Tenant] = {}
+        self.drops_foreign_headers = False
+        self.rewrites_message_ids = False
+        self.checks_from = True
+        self.sends_drafts_twice = False
+        self.sent_copy_delay = 0.0
+
+    def add_tenant(self, domain: str, *more_domains: str, name: str = "Contoso", ident: str | None = None) -> Tenant:
+        """Add a tenant whose first verified domain is `domain`; its id is a random GUID unless given."""
+        domains = [domain.lower(), *(each.lower() for each in more_domains)]
+        tenant = Tenant(ident or guid(self.entropy), name, domains)
+        tenant.add_resources(self.entropy)
+        self.tenants[tenant.id] = tenant
+        return tenant
+
+    def add_consumers(self, domain: str) -> Tenant:
+        """Add the tenant of the personal accounts."""
+        return self.add_tenant(domain, name="Personal accounts", ident=CONSUMERS)
+
+    def add_user(
+        self,
+        tenant: Tenant,
+        address: str,
+        *,
+        name: str | None = None,
+        aliases: Iterable[str] = (),
+        mailbox: bool = True,
+        licensed: bool = True,
+        password: str | None = None,
+    ) -> User:
+        """Add a user; `address` is UPN and primary address, without `@` the tenant's first domain is added."""
+        upn = address if "@" in address else f"{address}@{tenant.domains[0]}"
+        user = User(guid(self.entropy), upn, name or upn.split("@")[0].capitalize(), list(aliases), licensed=licensed)
+        user.password = password
+        user.mailbox = Mailbox(self.entropy) if mailbox else None
+        tenant.add(user)
+        return user
+
+    def add_group(self, tenant: Tenant, name: str, members: Iterable[User]) -> Group:
+        """Add a group with a distinguished name as Exchange gives it."""
+        base = ",".join(f"DC={part}" for part in tenant.domains[0].split("."))
+        group = Group(guid(self.entropy), name, f"CN={name},OU=Groups,{base}", {each.id for each in members})
+        tenant.groups[group.id] = group
+        return group
+
+    def add_app(
+        self,
+        name: str,
+        roles: Iterable[str] = (),
+        *,
+        scopes: Iterable[str] = (),
+        tenant: Tenant | None = None,
+        consent: bool = True,
+        audience: Audience = "AzureADMyOrg",
+        redirect_uris: Iterable[str] = (),
+        public: bool = False,
+    ) -> App:
+        """Register an app with these application (`roles`) and delegated (`scopes`) permissions.
+
+        An administrator has consented to all of them unless told otherwise. `exchange:` before a name means the
+        permission of Exchange Online, where Graph has one of the same name. An unknown name is a ValueError.
+        """
+        home = tenant or self.only_tenant()
+        app = App(guid(self.entropy), guid(self.entropy), name, audience)
+        app.redirect_uris, app.public_client = list(redirect_uris), public
+        app.requested_permissions = [named(role, "application") for role in roles]
+        app.requested_permissions += [named(scope, "delegated") for scope in scopes]
+        home.apps[app.client_id] = app
+        self.add_principal(home, app)
+        if consent:
+            self.consent(app)
+        return app
+
+    def add_principal(self, tenant: Tenant, app: App) -> ServicePrincipal:
+        """Make the app known in a tenant, its own or another."""
+        principal = ServicePrincipal(guid(self.entropy), app.client_id, app.name, app)
+        tenant.add_principal(principal)
+        return principal
+
+    def add_secret(self, app: App, ends_at: float | None = None) -> str:
+        """Make a client secret for the app and give its value; `ends_at` in seconds since 1970."""
+        secret = Secret(guid(self.entropy), secret_value(self.entropy), ends_at)
+        app.secrets.append(secret)
+        return secret.value
+
+    def consent(self, app: App, *roles: str, user: User | None = None, scopes: Iterable[str] = ()) -> None:
+        """Let an administrator grant these permissions, or all that the registration asks for.
+
+        With `user`, that person alone grants the `scopes`. What the registration did not ask for, it asks for now.
+        """
+        tenant = self.home(app)
+        wanted = [named(each, "application") for each in roles] + [named(each, "delegated") for each in scopes]
+        app.requested_permissions += [each for each in wanted if each not in app.requested_permissions]
+        if app.principal:
+            tenant.grant(app.principal, wanted or app.requested_permissions, user, self.entropy)
+
+    def home(self, app: App) -> Tenant:
+        """The tenant in which the app is registered."""
+        return next(tenant for tenant in self.tenants.values() if app.client_id in tenant.apps)
+
+    def app(self, client_id: str) -> App | None:
+        """The app with that client id in whatever tenant."""
+        client_id = client_id.lower()
+        found = (tenant.apps.get(client_id) for tenant in self.tenants.values())
+        return next((app for app in found if app), None)
+
+    def only_tenant(self) -> Tenant:
+        """The one tenant of a simple world (personal accounts aside); a ValueError when there are none or several."""
+        own = [tenant for tenant in self.tenants.values() if not tenant.consumers]
+        if len(own) != 1:
+            raise ValueError(f"name the tenant: the world has {len(own)}")
+        return own[0]
+
+    def tenant(self, key: str) -> Tenant | None:
+        """The tenant with that id or verified domain."""
+        key = key.lower()
+        found = self.tenants.get(key)
+        return found or next((each for each in self.tenants.values() if key in each.domains), None)
+
+    def user(self, address: str) -> tuple[Tenant, User] | None:
+        """The user who owns that address, and the tenant, in whatever tenant."""
+        for tenant in self.tenants.values():
+            user = tenant.user_by_address(address)
+            if user:
+                return tenant, user
+        return None
+
+    def mailbox(self, address: str) -> Mailbox:
+        """The mailbox behind that address in whatever tenant; a KeyError if there is none."""
+        found = self.user(address)
+        if found is None or found[1].mailbox is None:
+            raise KeyError(address)
+        return found[1].mailbox
+
+    def mailboxes(self) -> Iterator[Mailbox]:
+        """Every mailbox of every tenant."""
+        for tenant in self.tenants.values():
+            yield from (user.mailbox for user in tenant.users.values() if user.mailbox)
+
+    def empty_mailboxes(self) -> None:
+        """Throw all messages away; tenants, users and apps stay."""
+        for mailbox in self.mailboxes():
+            mailbox.empty()
