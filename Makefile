@@ -5,14 +5,14 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?=
 
-.PHONY: help setup demo test check bench docs test-tools lock clean
+.PHONY: help setup demo test check bench docs coverage test-tools lock clean
 
 help:
 	@echo "make demo    see it work: emulator, gateway and a legacy application (ARGS=--once: and exit)"
 	@echo "make test    all tests that need Python packages only"
 	@echo "make check   style, types, layers, licences, reference pages"
 	@echo "make bench   the figures of the README        make docs   write docs/reference anew"
-	@echo "make setup   only the environment"
+	@echo "make setup   only the environment          make coverage  write anew what is emulated"
 
 setup: $(STAMP)
 
@@ -37,6 +37,10 @@ check: $(STAMP)
 
 docs: $(STAMP)
 	@$(BIN)/python tools/reference.py
+
+coverage: $(STAMP)
+	@$(BIN)/python -m pytest tests/unit/emulator tests/contract --emulator-coverage=$(VENV)/coverage.json $(ARGS)
+	@$(BIN)/python tools/coverage.py $(VENV)/coverage.json
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench $(ARGS)

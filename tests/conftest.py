@@ -22,9 +22,26 @@ from pillarbox.emulator.seed import Seed
 from pillarbox.gateway import Gateway
 from pillarbox.store.database import Row
 from tests import service
+from tests.openapi.plugin import (
+    _graph_answers_are_microsofts,
+    pytest_addoption,
+    pytest_configure,
+    pytest_sessionfinish,
+    recorder,
+)
+from tests.openapi.recorder import Recorder
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport, pytest_terminal_summary
 
-__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport", "pytest_terminal_summary"]  # the hooks
+__all__ = [  # hooks and fixtures that pytest finds here
+    "_graph_answers_are_microsofts",
+    "pytest_addoption",
+    "pytest_configure",
+    "pytest_make_collect_report",
+    "pytest_runtest_makereport",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "recorder",
+]
 
 CHEAP_HASH = HashCost(memory_kib=8, passes=1)
 
@@ -95,11 +112,13 @@ class Microsoft:
 
 
 @pytest.fixture
-async def microsoft(tmp_path: Path, certificates: Certificates, signing_key: SigningKey) -> AsyncIterator[Microsoft]:
+async def microsoft(
+    tmp_path: Path, certificates: Certificates, signing_key: SigningKey, recorder: Recorder
+) -> AsyncIterator[Microsoft]:
     """An emulator of its own for this test."""
     folder = tmp_path / "emulator"
     folder.mkdir()
-    async with Emulator(folder, certificates=certificates, signing_key=signing_key) as emulator:
+    async with Emulator(folder, certificates=certificates, signing_key=signing_key, witness=recorder) as emulator:
         yield Microsoft(emulator, seed(emulator.world))
 
 

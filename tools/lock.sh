@@ -1,5 +1,6 @@
 #!/bin/sh
-# Resolve once, export twice: run.txt is what is shipped, dev.txt is the same and the tools.
+# Resolve once, export thrice: run.txt is what is shipped, emulator.txt the same with the extra `emulator`, dev.txt both
+# and the tools.
 # Plain hashed requirements name no index host; a lock file of uv or pylock would.
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,5 +13,6 @@ compile() {
     "$tmp/venv/bin/uv" pip compile --universal --python-version 3.11 --generate-hashes --no-config \
         --no-emit-index-url --no-header --no-annotate --quiet "$@"
 }
-compile pyproject.toml --group dev --output-file requirements/dev.txt
+compile pyproject.toml --extra emulator --group dev --output-file requirements/dev.txt
 compile pyproject.toml --constraint requirements/dev.txt --output-file requirements/run.txt
+compile pyproject.toml --extra emulator --constraint requirements/dev.txt --output-file requirements/emulator.txt

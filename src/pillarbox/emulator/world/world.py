@@ -58,10 +58,12 @@ class World:
         mailbox: bool = True,
         licensed: bool = True,
         password: str | None = None,
+        ident: str | None = None,
     ) -> User:
         """Add a user; `address` is UPN and primary address, without `@` the tenant's first domain is added."""
         upn = address if "@" in address else f"{address}@{tenant.domains[0]}"
-        user = User(guid(self.entropy), upn, name or upn.split("@")[0].capitalize(), list(aliases), licensed=licensed)
+        shown = name or upn.split("@")[0].capitalize()
+        user = User(ident or guid(self.entropy), upn, shown, list(aliases), licensed=licensed)
         user.password = password
         user.mailbox = Mailbox(self.entropy) if mailbox else None
         tenant.add(user)
@@ -85,6 +87,7 @@ class World:
         audience: Audience = "AzureADMyOrg",
         redirect_uris: Iterable[str] = (),
         public: bool = False,
+        client_id: str | None = None,
     ) -> App:
         """Register an app with these application (`roles`) and delegated (`scopes`) permissions.
 
@@ -92,7 +95,7 @@ class World:
         permission of Exchange Online, where Graph has one of the same name. An unknown name is a ValueError.
         """
         home = tenant or self.only_tenant()
-        app = App(guid(self.entropy), guid(self.entropy), name, audience)
+        app = App(client_id or guid(self.entropy), guid(self.entropy), name, audience)
         app.redirect_uris, app.public_client = list(redirect_uris), public
         app.requested_permissions = [named(role, "application") for role in roles]
         app.requested_permissions += [named(scope, "delegated") for scope in scopes]

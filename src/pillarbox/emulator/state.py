@@ -1,0 +1,89 @@
+"""The world on disk, so that ids, secrets and mail outlive the process.
+
+One file, written beside its place and then put there, so that a crash leaves the old one. It is Python's pickle with
+the classes of the world and nothing else: a file from elsewhere can make nothing run ("Restricting Globals" in the
+library reference of pickle).
+"""
+
+import io
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+from pillarbox.emulator.ids import Entropy
+from pillarbox.emulator.world import Permission, Resource, World
+from pillarbox.emulator.world.permissions import by_id, resource
+
+FILE = "world.pickle"
+FORMAT = 1
+"""Raised whenever the classes of the world change in a way that old files do not fit."""
+OURS = ("pillarbox.emulator.world.", "pillarbox.emulator.mail.")
+PLAIN = {("builtins", "set"), ("builtins", "frozenset"), ("collections", "deque"), ("collections", "OrderedDict")}
+
+
+class StateError(ValueError):
+    """A state file that cannot be used; the text says why."""
+
+
+def save(directory: Path, things: dict[str, Any]) -> None:
+    """Write the things (by name: the world, and what else belongs to it) into the directory."""
+    buffer = io.BytesIO()
+    _Pickler(buffer, protocol=5).dump({"format": FORMAT, **things})
+    new = directory / f"{FILE}.new"
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(buffer.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(directory / FILE)
+
+
+def load(directory: Path, entropy: Entropy) -> dict[str, Any] | None:
+    """What was saved last, None if nothing was; a file that is broken or of another version is a StateError."""
+    path = directory / FILE
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as file:
+            things: dict[str, Any] = _Unpickler(file, entropy).load()
+        found = things.pop("format")
+    except (pickle.UnpicklingError, EOFError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+        raise StateError(f"{path}: cannot be read ({error}); move it away to start anew") from error
+    if found != FORMAT or not isinstance(things.get("world"), World):
+        raise StateError(f"{path}: made by another version of the emulator; move it away to start anew")
+    return things
+
+
+class _Pickler(pickle.Pickler):
+    """Leaves out what is not of this world: permissions are known by their GUIDs, chance by its place."""
+
+    def persistent_id(self, thing: Any) -> Any:
+        if isinstance(thing, Permission):
+            return "permission", thing.resource.client_id, thing.id
+        if isinstance(thing, Resource):
+            return "resource", thing.client_id
+        # The world's source of randomness; every other callable is refused by pickle's reader.
+        return ("entropy",) if callable(thing) and not isinstance(thing, type) else None
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: Any, entropy: Entropy) -> None:
+        super().__init__(file)
+        self._entropy = entropy
+
+    def persistent_load(self, key: Any) -> Any:
+        match key:
+            case ("entropy",):
+                return self._entropy
+            case ("resource", ident):
+                return resource(ident)
+            case ("permission", ident, guid) if (owner := resource(ident)) is not None:
+                return by_id(owner, guid)
+        raise pickle.UnpicklingError(f"unknown: {key}")
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in PLAIN or (module.startswith(OURS) and "." not in name and name[:1].isupper()):
+            found = super().find_class(module, name)
+            if isinstance(found, type):
+                return found
+        raise pickle.UnpicklingError(f"not of this world: {module}.{name}")

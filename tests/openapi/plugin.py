@@ -1,0 +1,44 @@
+"""The recorder in pytest: it hears all emulators of a session, and a test whose emulator spoke wrongly fails."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.openapi.recorder import Recorder, complaint
+
+_OPTION: Final = "--emulator-coverage"
+_RECORDER: Final = pytest.StashKey[Recorder]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option for tools/coverage.py."""
+    parser.addoption(_OPTION, metavar="FILE", help="write which operations the emulator answered in this run, as JSON")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One recorder for the session."""
+    config.stash[_RECORDER] = Recorder()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the coverage, if it is wanted."""
+    if file := session.config.getoption(_OPTION):
+        text = json.dumps(session.config.stash[_RECORDER].coverage(), indent=1)
+        Path(file).write_text(text + "\n", "utf-8")
+
+
+@pytest.fixture(scope="session")
+def recorder(pytestconfig: pytest.Config) -> Recorder:
+    """The witness to hand to every emulator: `Emulator(..., witness=recorder)`."""
+    return pytestconfig.stash[_RECORDER]
+
+
+@pytest.fixture(autouse=True)
+def _graph_answers_are_microsofts(recorder: Recorder) -> Iterator[None]:
+    """Every answer of an emulator's Graph is one that Microsoft's file allows."""
+    yield
+    if problems := recorder.take():
+        pytest.fail(complaint(problems), pytrace=False)

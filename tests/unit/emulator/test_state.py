@@ -1,0 +1,76 @@
+"""The world on disk: everything comes back, and nothing else can be smuggled in."""
+
+import os
+import pickle
+import secrets
+from pathlib import Path
+
+import pytest
+
+from pillarbox.emulator import World, seed
+from pillarbox.emulator.state import FILE, StateError, load, save
+
+
+def test_the_world_comes_back(tmp_path: Path) -> None:
+    world = World()
+    planted = seed(world)
+    kept = world.mailbox("alice@contoso.example").add("inbox", b"a: b\r\n\r\nc", "<1@x>", 5.0)
+    world.consent(planted.web, user=planted.user("bob"), scopes=["Mail.Read"])
+    save(tmp_path, {"world": world})
+    things = load(tmp_path, secrets.token_bytes)
+    assert things
+    again: World = things["world"]
+    tenant = again.only_tenant()
+    app = tenant.apps[planted.gateway.client_id]
+    assert app.matching(planted.secrets[app.client_id])
+    assert app.principal is tenant.principal(app.client_id)
+    assert app.consented == ["Mail.Send"]
+    message = again.mailbox("alice@contoso.example").message(kept.id, 5.0)
+    assert message
+    assert message.mime == kept.mime
+    assert tenant.grants[-1].scopes == {"Mail.Read"}
+    assert again.entropy is secrets.token_bytes
+
+
+def test_a_world_that_came_back_goes_on(tmp_path: Path) -> None:
+    world = World()
+    seed(world)
+    save(tmp_path, {"world": world})
+    things = load(tmp_path, secrets.token_bytes)
+    assert things
+    again: World = things["world"]
+    again.consent(again.add_app("New", ["Mail.Read"]), "Mail.Send")
+    assert again.mailbox("bob@contoso.example").add("inbox", b"x", "<2@x>", 0.0).uid == 1
+
+
+def test_nothing_saved_is_nothing(tmp_path: Path) -> None:
+    assert load(tmp_path, secrets.token_bytes) is None
+
+
+def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
+    save(tmp_path, {"world": World()})
+    assert os.listdir(tmp_path) == [FILE]
+    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+
+
+class Smuggled:
+    def __reduce__(self) -> object:
+        return os.system, ("true",)
+
+
+BROKEN = {
+    "empty": b"",
+    "no pickle": b"hello",
+    "cut off": pickle.dumps({"format": 1, "world": 3})[:-4],
+    "foreign code": pickle.dumps(Smuggled()),
+    "no world": pickle.dumps({"format": 1, "world": 3}),
+    "another version": pickle.dumps({"format": 0}),
+    "a list": pickle.dumps([]),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_is_refused_with_the_cure(tmp_path: Path, name: str) -> None:
+    (tmp_path / FILE).write_bytes(BROKEN[name])
+    with pytest.raises(StateError, match="move it away to start anew"):
+        load(tmp_path, secrets.token_bytes)

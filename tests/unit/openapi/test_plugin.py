@@ -1,0 +1,47 @@
+"""The plugin, seen from outside: each case is a run of pytest of its own."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+TEST = """\
+from pillarbox.emulator.http import Answer, Call
+
+def test_it(recorder):
+    call = Call("POST", "https://localhost", "/v1.0/me/sendMail", "", {}, b"", 0.0, "1")
+    recorder(call, Answer(%s), None)
+"""
+
+
+async def run(folder: Path, answer: str) -> tuple[int, str, Any]:
+    """Run a test whose emulator gives this answer: exit code, output, and what was written."""
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    (folder / "test_it.py").write_text(TEST % answer)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pytest", "-p", "tests.openapi.plugin", "-p", "no:cacheprovider", "-q"),
+        *("--emulator-coverage", "heard.json"),
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode(), json.loads((folder / "heard.json").read_text())
+
+
+async def test_a_test_whose_emulator_speaks_like_microsoft_passes(tmp_path: Path) -> None:
+    code, _, heard = await run(tmp_path, "202")
+    assert code == 0
+    assert heard["graph"]["POST /me/sendMail"] == {"succeeded": 1, "refused": 0, "validated": 1}
+
+
+async def test_a_test_whose_emulator_does_not_fails_and_says_why(tmp_path: Path) -> None:
+    code, output, heard = await run(tmp_path, "202, b'{}'")
+    assert code == 1
+    assert "POST /me/sendMail 202: the body must be empty and has 2 bytes" in output
+    assert heard["graph"]["POST /me/sendMail"]["validated"] == 0
