@@ -1,4 +1,4 @@
-"""A certificate authority and a server certificate for localhost, made at run time.
+"""A certificate authority and a server certificate, made at run time, kept if there is a place for them.
 
 Microsoft's client libraries refuse an http authority, so the emulator must speak TLS, and strictly correct TLS:
 Python 3.13 verifies with VERIFY_X509_STRICT (RFC 5280 extensions are demanded).
@@ -17,10 +17,24 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-NAMES = ("localhost",)
+MICROSOFT_NAMES = (
+    "login.microsoftonline.com",
+    "login.microsoft.com",
+    "login.windows.net",
+    "sts.windows.net",
+    "graph.microsoft.com",
+    "outlook.office.com",
+    "outlook.office365.com",
+    "smtp.office365.com",
+    "smtp-mail.outlook.com",
+)
+"""The hosts that programs have built in: the certificate is good for them too, for whoever points them here."""
+NAMES = ("localhost", *MICROSOFT_NAMES)
 ADDRESSES = ("127.0.0.1", "::1")
 LIFE = datetime.timedelta(days=30)
 SKEW = datetime.timedelta(minutes=10)
+ENDING = datetime.timedelta(days=1)
+FILES = {"ca": "tls-ca.pem", "server": "tls-server.pem", "server_key": "tls-server-key.pem"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,21 @@ class Certificates:
         ca = _ca(ca_key)
         server = _leaf(ca, ca_key, server_key, names, addresses)
         return cls(_pem(ca), _pem(server), _key_pem(server_key))
+
+    @classmethod
+    def kept(cls, directory: Path) -> "Certificates":
+        """Those in the directory, so that clients need to trust only once; new ones if they are missing or ending."""
+        try:
+            found = cls(**{name: (directory / file).read_bytes() for name, file in FILES.items()})
+            ends = x509.load_pem_x509_certificate(found.server).not_valid_after_utc
+            if ends > datetime.datetime.now(datetime.UTC) + ENDING:
+                return found
+        except (OSError, ValueError):
+            pass
+        made = cls.make()
+        for name, file in FILES.items():
+            write_private(directory / file, getattr(made, name))
+        return made
 
     def server_context(self) -> ssl.SSLContext:
         """The context of the listening side."""
@@ -121,3 +150,13 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that its owner alone may read, whole or not at all."""
+    new = path.with_name(f"{path.name}.new")
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

@@ -6,11 +6,11 @@ library reference of pickle).
 """
 
 import io
-import os
 import pickle
 from pathlib import Path
 from typing import Any
 
+from pillarbox.emulator.certificates import write_private
 from pillarbox.emulator.ids import Entropy
 from pillarbox.emulator.world import Permission, Resource, World
 from pillarbox.emulator.world.permissions import by_id, resource
@@ -30,12 +30,7 @@ def save(directory: Path, things: dict[str, Any]) -> None:
     """Write the things (by name: the world, and what else belongs to it) into the directory."""
     buffer = io.BytesIO()
     _Pickler(buffer, protocol=5).dump({"format": FORMAT, **things})
-    new = directory / f"{FILE}.new"
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(buffer.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(directory / FILE)
+    write_private(directory / FILE, buffer.getvalue())
 
 
 def load(directory: Path, entropy: Entropy) -> dict[str, Any] | None:

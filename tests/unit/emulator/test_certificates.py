@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pillarbox.emulator import Emulator
+from pillarbox.emulator import Certificates, Emulator
 
 
 def strict(ca_file: Path) -> ssl.SSLContext:
@@ -44,3 +44,18 @@ async def test_clients_without_the_ca_refuse_it(emulator: Emulator) -> None:
 
 async def test_the_ca_file_holds_no_key(emulator: Emulator) -> None:
     assert b"PRIVATE" not in emulator.ca_file.read_bytes()
+
+
+def test_kept_ones_are_the_same_next_time(tmp_path: Path) -> None:
+    first = Certificates.kept(tmp_path)
+    assert Certificates.kept(tmp_path) == first
+    assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("broken", [b"", b"no certificate"])
+def test_kept_ones_that_are_broken_are_made_anew(tmp_path: Path, broken: bytes) -> None:
+    first = Certificates.kept(tmp_path)
+    (tmp_path / "tls-server.pem").write_bytes(broken)
+    second = Certificates.kept(tmp_path)
+    assert second.ca != first.ca
+    assert Certificates.kept(tmp_path) == second

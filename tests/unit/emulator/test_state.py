@@ -54,7 +54,7 @@ def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
 
 
 class Smuggled:
-    def __reduce__(self) -> object:
+    def __reduce__(self) -> tuple[object, ...]:
         return os.system, ("true",)
 
 
