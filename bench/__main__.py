@@ -3,10 +3,10 @@
 import argparse
 import asyncio
 
-from bench import accept, end_to_end, idle
+from bench import accept, emulator, end_to_end, idle
 from bench.machine import describe
 
-CLAIMS = {"accept": accept.run, "end-to-end": end_to_end.run, "idle": idle.run}
+CLAIMS = {"accept": accept.run, "end-to-end": end_to_end.run, "idle": idle.run, "emulator": emulator.run}
 
 
 def main() -> None:
