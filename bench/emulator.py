@@ -32,9 +32,7 @@ MAIL = (
 
 async def run(rounds: int, messages: int) -> None:
     """Print the figures."""
-    print(
-        f"emulator: Entra, Graph, SMTP and IMAP in one process, {rounds} starts, {rounds} x {messages} sendMail of 10 KB"
-    )
+    print(f"emulator: all services in one process; {rounds} starts, {rounds} x {messages} mails of 10 KB by sendMail")
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         log = Path(name) / "log"
         starts = [await _first_token(log) for _ in range(rounds)]
