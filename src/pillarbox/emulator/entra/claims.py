@@ -1,6 +1,7 @@
 """What the tokens say: the claims of app-only, delegated and id tokens (facts 2.8)."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -60,9 +61,20 @@ def id_claims(base: str, tenant: Tenant, app: App, user: User, nonce: str | None
     return claims | ({"nonce": nonce} if nonce else {})
 
 
+def id_claims_v1(tenant: Tenant, user: User) -> dict[str, Any]:
+    """What differs in an id token of the v1 endpoints."""
+    iss = f"https://sts.windows.net/{tenant.id}/"
+    return {"ver": "1.0", "iss": iss, "upn": user.upn, "unique_name": user.upn}
+
+
 def pairwise(user: User, client_id: str) -> str:
     """The `sub` of a user: the same for one app, different for each (OpenID Connect Core section 8.1)."""
     return encode(hashlib.sha256(f"{user.id} {client_id}".encode()).digest())
+
+
+def client_info(tenant: Tenant, user: User) -> str:
+    """What MSAL asks for by `client_info=1`: base64url of the ids by which it tells accounts apart."""
+    return encode(json.dumps({"uid": user.id, "utid": tenant.id}).encode())
 
 
 def filler(now: int, entropy: Entropy) -> dict[str, Any]:

@@ -8,31 +8,39 @@ import hashlib
 import hmac
 import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from pillarbox.emulator.entra.claims import Proof, app_claims, filler, id_claims, user_claims
+from pillarbox.emulator.entra.claims import Proof, app_claims, filler, id_claims, id_claims_v1, user_claims
 from pillarbox.emulator.ids import Entropy, encode, token_id
 from pillarbox.emulator.world import App, Resource, ServicePrincipal, Tenant, User
 
 MAX_TOKEN = 32 * 1024
 MAX_VERIFIED = 10_000
+NONE: Mapping[str, Any] = {}
 
 
 class SigningKey:
-    """An RSA key of 2048 bits and its public half as JWK (RFC 7517)."""
+    """An RSA key of 2048 bits and its public half as JWK (RFC 7517); `pem` is one that was kept."""
 
-    def __init__(self) -> None:
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    def __init__(self, pem: bytes | None = None) -> None:
+        self._key = _load(pem) if pem else rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._public = self._key.public_key()
         numbers = self._public.public_numbers()
         self._n, self._e = _number(numbers.n), _number(numbers.e)
         thumb = f'{{"e":"{self._e}","kty":"RSA","n":"{self._n}"}}'.encode()
         self.kid = encode(hashlib.sha256(thumb).digest())
+
+    @property
+    def pem(self) -> bytes:
+        """The private key, to keep it (PKCS #8, not encrypted)."""
+        return self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
 
     def jwk(self, issuer: str) -> dict[str, Any]:
         """The public key as Entra lists it; `issuer` may hold `{tenantid}`."""
@@ -61,6 +69,13 @@ class SigningKey:
         return True
 
 
+def _load(pem: bytes) -> rsa.RSAPrivateKey:
+    key = serialization.load_pem_private_key(pem, None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ValueError("not an RSA key")
+    return key
+
+
 class TokenRefused(Exception):
     """A bearer token is not good; the text is the one that Graph gives."""
 
@@ -85,11 +100,18 @@ class Tokens:
         self._revoked: set[str] = set()
 
     def app_token(
-        self, tenant: Tenant, principal: ServicePrincipal, resource: Resource, audience: str, now: float, proof: Proof
+        self,
+        tenant: Tenant,
+        principal: ServicePrincipal,
+        resource: Resource,
+        audience: str,
+        now: float,
+        proof: Proof,
+        more: Mapping[str, Any] = NONE,
     ) -> str:
         """An app-only access token for that resource; without consent it has no `roles` (facts 2.2)."""
         roles = principal.roles_for(resource)
-        return self._issue(app_claims(tenant, principal, roles, proof), audience, now)
+        return self._issue(app_claims(tenant, principal, roles, proof) | dict(more), audience, now)
 
     def user_token(
         self,
@@ -100,13 +122,31 @@ class Tokens:
         audience: str,
         now: float,
         proof: Proof,
+        more: Mapping[str, Any] = NONE,
     ) -> str:
         """A delegated access token with these permissions, without the resource's address before them."""
-        return self._issue(user_claims(tenant, principal, user, scopes, proof), audience, now)
+        return self._issue(user_claims(tenant, principal, user, scopes, proof) | dict(more), audience, now)
 
-    def id_token(self, base: str, tenant: Tenant, app: App, user: User, nonce: str | None, now: float) -> str:
-        """An id token of version 2.0 (OpenID Connect Core section 2); its issuer follows `base`."""
+    def id_token(
+        self,
+        base: str,
+        tenant: Tenant,
+        app: App,
+        user: User,
+        nonce: str | None,
+        now: float,
+        *,
+        v1: bool = False,
+        code: str | None = None,
+    ) -> str:
+        """An id token (OpenID Connect Core section 2); the issuer of version 2.0 follows `base`.
+
+        `code` is the authorization code that is given beside it: its hash goes in as `c_hash` (section 3.3.2.11).
+        """
         claims = id_claims(base, tenant, app, user, nonce, self._entropy)
+        claims |= id_claims_v1(tenant, user) if v1 else {}
+        if code:
+            claims["c_hash"] = encode(hashlib.sha256(code.encode()).digest()[:16])
         return self.key.sign(claims | self._times(now))
 
     def revoke_all(self) -> None:

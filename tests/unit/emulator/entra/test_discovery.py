@@ -70,3 +70,29 @@ async def test_instance_discovery_refuses_foreign_hosts(client: Client) -> None:
 async def test_instance_discovery_needs_an_endpoint(client: Client) -> None:
     found = await client.request("GET", "/common/discovery/instance")
     assert found.json["error_codes"] == [900144]
+
+
+@pytest.mark.parametrize("host", ["login.microsoftonline.com", "login.microsoftonline.us", "login.chinacloudapi.cn"])
+async def test_instance_discovery_knows_microsofts_clouds(client: Client, host: str) -> None:
+    found = (await client.request("GET", instance_of(f"https://{host}/common/oauth2/v2.0/authorize"))).json
+    assert [each["preferred_network"] for each in found["metadata"] if host in each["aliases"]]
+
+
+async def test_the_first_version_of_instance_discovery_has_no_metadata(client: Client, emulator: Emulator) -> None:
+    path = f"/common/discovery/instance?api-version=1.0&authorization_endpoint={emulator.url}/common"
+    assert (await client.request("GET", path)).json.keys() == {"tenant_discovery_endpoint", "api-version"}
+
+
+@pytest.mark.parametrize(("query", "number"), [("api-version=9&authorization_endpoint=x", 90100)])
+async def test_malformed_instance_discovery(client: Client, query: str, number: int) -> None:
+    found = await client.request("GET", f"/common/discovery/instance?{query}")
+    assert found.json["error_codes"] == [number]
+
+
+async def test_an_endpoint_that_is_no_address_is_refused(client: Client) -> None:
+    assert (await client.request("GET", instance_of("https://%5B"))).json["error_codes"] == [90102]
+
+
+async def test_personal_accounts_have_one_issuer(client: Client, emulator: Emulator) -> None:
+    found = (await client.request("GET", "/consumers/v2.0/.well-known/openid-configuration")).json
+    assert found["issuer"] == f"{emulator.url}/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0"

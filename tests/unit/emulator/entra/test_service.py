@@ -1,6 +1,7 @@
 """Client credentials: what is granted, and every refusal with its AADSTS number."""
 
 import base64
+import json
 import re
 from typing import Any
 from urllib.parse import quote_plus
@@ -48,7 +49,11 @@ async def test_the_tenant_may_be_a_domain(client: Client) -> None:
     ("scope", "audience"),
     [
         ("https://graph.microsoft.com/.default", "https://graph.microsoft.com"),
-        ("https://graph.microsoft.com//.default", "https://graph.microsoft.com"),
+        ("https://graph.microsoft.com//.default", "https://graph.microsoft.com/"),
+        ("https://Graph.Microsoft.com/.default", "https://graph.microsoft.com"),
+        ("https://outlook.office365.com/.default", "https://outlook.office365.com"),
+        ("https://outlook.office.com//.default", "https://outlook.office.com/"),
+        ("00000002-0000-0ff1-ce00-000000000000/.default", "00000002-0000-0ff1-ce00-000000000000"),
         ("00000003-0000-0000-c000-000000000000/.default", "00000003-0000-0000-c000-000000000000"),
     ],
 )
@@ -70,7 +75,8 @@ REFUSALS = [
     pytest.param({"grant_type": "magic"}, 400, 70003, "unsupported_grant_type", id="wrong grant"),
     pytest.param({"scope": None}, 400, 900144, "invalid_request", id="no scope"),
     pytest.param({"scope": "Mail.Send"}, 400, 1002012, "invalid_scope", id="single permission"),
-    pytest.param({"scope": "a/.default b/.default"}, 400, 70011, "invalid_scope", id="two scopes"),
+    pytest.param({"scope": "a/.default b/.default"}, 400, 700022, "invalid_scope", id="two resources"),
+    pytest.param({"scope": "a/.default openid"}, 400, 70011, "invalid_scope", id="two scopes"),
     pytest.param({"scope": "https://x.example/.default"}, 400, 500011, "invalid_resource", id="unknown resource"),
     pytest.param({"resource": "https://x.example"}, 400, 901002, "invalid_request", id="resource on v2"),
 ]
@@ -159,20 +165,69 @@ async def test_token_requests_are_counted_by_outcome(client: Client, emulator: E
     assert emulator.ledger.token_requests == 2
 
 
-GAPS = [
-    ({"grant_type": "password"}, "grant_type=password"),
-    ({"client_secret": None, "client_assertion": "x.y.z"}, "client_assertion"),
-]
-
-
-@pytest.mark.parametrize(("fields", "what"), GAPS)
-async def test_grants_that_are_missing_here_are_gaps(
-    client: Client, emulator: Emulator, fields: Any, what: str
-) -> None:
-    await client.ask_token(**fields)
-    assert [gap.what for gap in emulator.not_emulated] == [what]
+async def test_grants_that_are_missing_here_are_gaps(client: Client, emulator: Emulator) -> None:
+    grant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    assert (await client.ask_token(grant_type=grant)).json["error_codes"] == [70003]
+    assert [gap.what for gap in emulator.not_emulated] == [f"grant_type={grant}"]
 
 
 async def test_unknown_paths_are_404_and_gaps(client: Client, emulator: Emulator) -> None:
-    assert (await client.request("GET", "/common/oauth2/v2.0/authorize")).status == 404
-    assert [gap.path for gap in emulator.not_emulated] == ["/common/oauth2/v2.0/authorize"]
+    assert (await client.request("GET", "/common/oauth2/nothing")).status == 404
+    assert [gap.path for gap in emulator.not_emulated] == ["/common/oauth2/nothing"]
+
+
+async def test_a_query_string_beside_the_body_does_no_harm(client: Client, planted: Seed) -> None:
+    form = {"grant_type": "client_credentials", "client_id": planted.gateway.client_id}
+    form |= {"client_secret": planted.secrets[planted.gateway.client_id], "client_info": "1", "x-client-SKU": "node"}
+    form |= {"scope": "https://graph.microsoft.com/.default"}
+    path = f"/{planted.tenant.id}/oauth2/v2.0/token?client-request-id={OTHER}&grant_type=magic"
+    assert (await client.request("POST", path, data=form)).status == 200
+
+
+async def test_tokens_show_the_clock_skew(client: Client, emulator: Emulator, clock: Clock) -> None:
+    emulator.world.clock_skew = 200.0
+    claims = jwt.decode(await client.token(), options={"verify_signature": False})
+    assert claims["iat"] == claims["nbf"] == claims["exp"] - 3599 == int(clock.now) + 200
+
+
+async def test_capabilities_come_back_in_the_token(client: Client) -> None:
+    wanted = json.dumps({"access_token": {"xms_cc": {"values": ["CP1"]}}})
+    token = (await client.ask_token(claims=wanted)).json["access_token"]
+    assert jwt.decode(token, options={"verify_signature": False})["xms_cc"] == ["CP1"]
+    assert (await client.ask_token(claims='{"access_token":null}')).status == 200
+
+
+@pytest.mark.parametrize("claims", ["x", "[]", "1", '{"access_token":1}', '{"access_token":{"xms_cc":1}}', "[" * 9999])
+async def test_malformed_claims_are_refused(client: Client, claims: str) -> None:
+    assert (await client.ask_token(claims=claims)).json["error_codes"] == [90100]
+
+
+async def test_the_same_request_too_often_within_a_minute_is_a_loop(
+    client: Client, emulator: Emulator, clock: Clock
+) -> None:
+    emulator.world.token_loop_limit = 2
+    for _ in range(2):
+        assert (await client.ask_token()).status == 200
+    assert (await client.ask_token()).json["error_codes"] == [50196]
+    assert (await client.ask_token(client_info="1")).status == 200
+    clock.now += 60
+    assert (await client.ask_token()).status == 200
+    emulator.world.token_loop_limit = 0
+    for _ in range(4):
+        assert (await client.ask_token()).status == 200
+
+
+@pytest.mark.parametrize("more", [{"client_secret": "x"}, {"client_id": OTHER}])
+async def test_a_client_is_named_in_one_place(client: Client, planted: Seed, more: dict[str, str]) -> None:
+    pair = base64.b64encode(f"{planted.gateway.client_id}:x".encode()).decode()
+    form = {"grant_type": "client_credentials", "scope": "https://graph.microsoft.com/.default"} | more
+    path = f"/{planted.tenant.id}/oauth2/v2.0/token"
+    answer = await client.request("POST", path, data=form, headers={"Authorization": f"Basic {pair}"})
+    assert answer.json["error_codes"] == [90023]
+
+
+@pytest.mark.parametrize("ident", ["a%0d%0aSet-Cookie:b", "%C3%A9", "%00"])
+async def test_a_request_id_that_no_header_can_hold_is_not_echoed(client: Client, ident: str) -> None:
+    answer = await client.request("GET", f"/common/discovery/v2.0/keys?client-request-id={ident}")
+    assert answer.status == 200
+    assert "client-request-id" not in answer.headers
