@@ -7,7 +7,8 @@ from typing import Final
 from urllib.parse import unquote
 
 _CALL: Final = re.compile(r"([\w.]+)\((.*)\)", re.DOTALL)
-_KEY: Final = re.compile(r"'(.*)'", re.DOTALL)
+_KEY: Final = re.compile(r"(?:appId=)?'(.*)'", re.DOTALL | re.IGNORECASE)
+"""A key of its own, or the alternate key that applications and service principals have."""
 _ARGUMENT: Final = re.compile(r"(\w+)=(?:'(?:[^']|'')*'|[^,']*)")
 
 

@@ -39,7 +39,7 @@ class Recorder:
     def __call__(self, call: Call, answer: Answer, template: str | None) -> None:
         """Judge an answer of Graph, count any other. `template` is the emulator's name of the path, None for none."""
         first, path = _parts(call.path)
-        if first == GRAPH:
+        if first == GRAPH and not call.base.removeprefix("https://").startswith("login."):
             kind = answer.headers.get("Content-Type")
             self._judge(call.method, path, answer.status, kind, answer.body)
             if path.lower() == "/$batch" and answer.status == 200:

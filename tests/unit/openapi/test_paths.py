@@ -31,6 +31,7 @@ def test_every_form_of_a_path_finds_its_operation(path: str) -> None:
         ("POST", "/me/microsoft.graph.sendMail", "/me/sendMail"),
         ("POST", "/me/SENDMAIL", "/me/sendMail"),
         ("GET", "/me/messages/delta()", "/me/messages/delta"),
+        ("GET", "/applications(appId='1')", "/applications/{application-id}"),
         ("GET", "/me/messages/microsoft.graph.delta()", "/me/messages/delta"),
         ("GET", "/me/messages/%24count", "/me/messages/$count"),
         ("GET", "/me/messages/AAMk/$value", "/me/messages/{message-id}/$value"),

@@ -61,5 +61,5 @@ class Caller:
     def _has_right_on(self, owner: User, names: tuple[str, ...]) -> bool:
         if owner.mailbox is None or self.user is None:
             return False
-        rights = owner.mailbox.send_as if "Mail.Send" in names else owner.mailbox.full_access
-        return self.user.id in rights
+        sending = owner.mailbox.send_as | owner.mailbox.send_on_behalf
+        return self.user.id in (sending if "Mail.Send" in names else owner.mailbox.full_access)

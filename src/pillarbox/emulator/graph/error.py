@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 
 from pillarbox.emulator.http import Answer, Call
+from pillarbox.emulator.world.limits import SUBMISSION_QUOTA
 
 # Status and text by code, where one of our services or a fault rule names only the code.
 TEXTS: dict[str, tuple[int, str]] = {
@@ -11,19 +12,33 @@ TEXTS: dict[str, tuple[int, str]] = {
     "Authorization_RequestDenied": (403, "Insufficient privileges to complete the operation."),
     "CommandConcurrencyLimitReached": (429, "Too many commands in parallel."),
     "ErrorAccessDenied": (403, "Access is denied. Check credentials and try again."),
-    "ErrorExceededMessageLimit": (400, "The daily message quota of the account is used up."),
+    "ErrorAttachmentSizeLimitExceeded": (413, "The attachment size exceeds the maximum supported size."),
+    "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize": (
+        400,
+        "The attachment size should not be less than the minimum size of an upload session.",
+    ),
+    "ErrorExceededMessageLimit": (400, SUBMISSION_QUOTA),
     "ErrorInternalServerError": (500, "An internal server error occurred. The operation failed."),
     "ErrorInvalidRecipients": (400, "At least one recipient is not valid."),
+    "ErrorInvalidPropertySet": (400, "Set action is invalid for property."),
+    "ErrorIrresolvableConflict": (
+        412,
+        "The send or update operation could not be performed because the change key passed in the request does not "
+        "match the current change key for the item.",
+    ),
     "ErrorItemNotFound": (404, "The specified object was not found in the store."),
     "ErrorMailboxStoreUnavailable": (503, "The mailbox database is temporarily unavailable."),
+    "ErrorMessageSizeExceeded": (413, "The message exceeds the maximum supported size."),
     "ErrorMimeContentInvalid": (400, "The MIME content is invalid."),
     "ErrorMimeContentInvalidBase64String": (400, "Invalid base64 string for MIME content."),
+    "ErrorQuotaExceeded": (403, "The mailbox is full."),
     "ErrorSendAsDenied": (
         403,
         "The user account which was used to submit this request does not have the right to send mail on behalf of the "
         "specified sending account.",
     ),
     "ErrorServerBusy": (503, "The server is busy."),
+    # Exchange's web services give this code for the exception that SMTP names (SubmissionQuotaExceededException).
     "ErrorTimeoutExpired": (504, "The operation timed out."),
     "GatewayTimeout": (504, "The upstream server did not answer in time."),
     "InefficientFilter": (400, "The restriction or sort order is too complex for this operation."),

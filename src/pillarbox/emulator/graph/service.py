@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 from pillarbox.emulator.entra.tokens import TokenRefused, TokenRevoked, Tokens
 from pillarbox.emulator.faults import Fault, Traits
@@ -12,12 +12,16 @@ from pillarbox.emulator.graph.caller import Caller
 from pillarbox.emulator.graph.error import BY_STATUS, GraphError, refusal
 from pillarbox.emulator.graph.operations import OPERATIONS
 from pillarbox.emulator.graph.request import Operation, Request
+from pillarbox.emulator.graph.uploads import SESSIONS, Handler
 from pillarbox.emulator.http import Answer, Call
 from pillarbox.emulator.ledger import Ledger
 from pillarbox.emulator.router import Match, Router
 from pillarbox.emulator.world import GRAPH, World
 
 VERSIONS = ("v1.0", "beta")
+OUTLOOK = "api"
+"""The first segment of the addresses of upload sessions, which are Outlook's and know no caller."""
+Served = TypeVar("Served")
 KEYED = re.compile(r"([\w.]+)\((?:(\w+)=)?'((?:[^']|'')*)'\)")
 PREFIX = "microsoft.graph."
 DIAGNOSTIC = json.dumps(
@@ -45,6 +49,7 @@ class Graph:
         self._router: Router[Operation] = Router(
             (each.method, f"/{version}{each.path}", each) for each in OPERATIONS for version in each.versions
         )
+        self._sessions: Router[Handler] = Router(SESSIONS)
 
     def answer(self, call: Call) -> Answer:
         """The answer to any request; refusals are Graph's error envelope."""
@@ -65,7 +70,8 @@ class Graph:
         parts = segments(call)
         match = self._router.find(_as_user(parts, "me"))
         if match is None:
-            return None
+            upload = self._sessions.find(parts)
+            return upload.template if upload else None
         return match.template.replace("/users/{user}", "/me", 1) if _is_me(parts) else match.template
 
     def traits(self, call: Call) -> Traits:
@@ -79,6 +85,8 @@ class Graph:
         match _as_user(segments(call), str(claims.get("oid", ""))):
             case [_, "users", key, *_]:
                 return Traits(call.method, host, call.path, self._names(key), app)
+            case [_, _, "users", key, _, _, "AttachmentSessions", _]:
+                return Traits(call.method, host, call.path, self._names(key.partition("@")[0]), app)
         return Traits(call.method, host, call.path, app=app)
 
     def _names(self, key: str) -> frozenset[str]:
@@ -94,6 +102,8 @@ class Graph:
         return answer
 
     def _route(self, call: Call) -> Answer:
+        if call.segments and call.segments[0].lower() == OUTLOOK:
+            return self._upload(call)
         caller = self._caller(call)
         if call.too_large:
             raise GraphError("RequestEntityTooLarge")
@@ -107,7 +117,13 @@ class Graph:
         _check(operation, request)
         return operation.handler(request)
 
-    def _operation(self, call: Call, match: Match[Operation] | None) -> Operation:
+    def _upload(self, call: Call) -> Answer:
+        match = self._sessions.find(segments(call))
+        handler = self._operation(call, match)
+        assert match is not None
+        return handler(self._world, call, match.names)
+
+    def _operation(self, call: Call, match: Match[Served] | None) -> Served:
         operation = match.handlers.get(call.method) if match else None
         if operation is not None:
             return operation

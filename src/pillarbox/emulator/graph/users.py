@@ -1,12 +1,12 @@
-"""Graph's user resource."""
+"""Graph's user resource, read only: people by id or UPN, lists of them, and who has signed in."""
 
 from typing import Any
 
-from pillarbox.emulator.gaps import Gaps
 from pillarbox.emulator.graph import odata
+from pillarbox.emulator.graph.directory import DENIED, not_found
 from pillarbox.emulator.graph.error import GraphError
 from pillarbox.emulator.graph.request import Operation, Request
-from pillarbox.emulator.http import Answer, Call
+from pillarbox.emulator.http import Answer
 from pillarbox.emulator.world import User
 
 DEFAULT = (
@@ -23,42 +23,112 @@ DEFAULT = (
     "id",
 )
 """What Graph gives without $select."""
-
-
+BASIC = frozenset(("id", "displayName", "givenName", "surname", "mail", "userPrincipalName"))
+"""What User.ReadBasic.All shows of a person; the rest comes as null (Microsoft Graph permissions reference)."""
 READ = ("User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All")
+READ_BASIC = ("User.ReadBasic.All",)
+READ_ME = ("User.Read", "User.ReadWrite")
+
+_MISSING = """
+aboutMe ageGroup assignedLicenses assignedPlans authorizationInfo birthday city companyName consentProvidedForMinor
+country createdDateTime creationType customSecurityAttributes deletedDateTime employeeHireDate employeeId
+employeeLeaveDateTime employeeOrgData employeeType externalUserState externalUserStateChangeDateTime faxNumber
+hireDate identities imAddresses interests isManagementRestricted isResourceAccount lastPasswordChangeDateTime
+legalAgeGroupClassification licenseAssignmentStates mailboxSettings mySite onPremisesDistinguishedName
+onPremisesDomainName onPremisesExtensionAttributes onPremisesImmutableId onPremisesLastSyncDateTime
+onPremisesProvisioningErrors onPremisesSamAccountName onPremisesSecurityIdentifier onPremisesSyncEnabled
+onPremisesUserPrincipalName passwordPolicies passwordProfile pastProjects postalCode preferredDataLocation
+preferredName print provisionedPlans responsibilities schools securityIdentifier serviceProvisioningErrors
+showInAddressList signInActivity signInSessionsValidFromDateTime skills state streetAddress
+"""
+
+USER = odata.Kind(
+    name="microsoft.graph.user",
+    service=odata.DIRECTORY,
+    properties={
+        "id": odata.STRING,
+        "businessPhones": odata.STRINGS,
+        "displayName": odata.STRING,
+        "givenName": odata.STRING,
+        "jobTitle": odata.STRING,
+        "mail": odata.STRING,
+        "mobilePhone": odata.STRING,
+        "officeLocation": odata.STRING,
+        "preferredLanguage": odata.STRING,
+        "surname": odata.STRING,
+        "userPrincipalName": odata.STRING,
+        "accountEnabled": odata.BOOLEAN,
+        "department": odata.STRING,
+        "mailNickname": odata.STRING,
+        "otherMails": odata.STRINGS,
+        "proxyAddresses": odata.STRINGS,
+        "usageLocation": odata.STRING,
+        "userType": odata.STRING,
+    },
+    missing=frozenset(_MISSING.split()),
+)
+"""A person of the directory."""
 
 
 def get(request: Request) -> Answer:
-    """GET /users/{user}: by id or UPN; an alias is not enough."""
+    """GET /users/{user}, by id or UPN: an alias is not enough. Everybody may see himself by User.Read."""
     key = request.names["user"]
     user = request.caller.tenant.user(key)
+    own = user is not None and user is request.caller.user
+    if not request.caller.holds(*READ, *READ_BASIC, *(READ_ME if own else ())):
+        raise GraphError(DENIED)
     if user is None:
-        text = f"Resource '{key}' does not exist or one of its queried reference-property objects are not present."
-        raise GraphError("Request_ResourceNotFound", text, 404)
-    return Answer.json(show_user(request.call, user, request.gaps))
+        raise not_found(key)
+    query = odata.read_one(request, USER)
+    shown = {"@odata.context": odata.context(request, "users", query, entity=True)}
+    return Answer.json(shown | _show(user, query, basic=not own and not request.caller.holds(*READ)))
 
 
-def show_user(call: Call, user: User, gaps: Gaps) -> dict[str, Any]:
-    """The user as JSON; `$select` picks the properties."""
-    odata.allow(call, gaps, "$select")
-    chosen = odata.selected(call, "microsoft.graph.user", _properties(user)) or DEFAULT
-    context = f"{call.base}/v1.0/$metadata#users/$entity"
-    return {"@odata.context": context} | {name: _properties(user)[name] for name in chosen}
+def list_all(request: Request) -> Answer:
+    """GET /users."""
+    query = odata.read(request, USER)
+    basic = not request.caller.holds(*READ)
+    if basic and not query.named <= BASIC:
+        raise GraphError(DENIED)
+    page = odata.page(request.call, query, _listing(request), query.top or odata.DIRECTORY.page)
+    shown = {"@odata.context": odata.context(request, "users", query)} | page.annotations
+    shown["value"] = [_show(user, query, basic=basic) for user in page.items]
+    return Answer.json(shown)
+
+
+def _listing(request: Request) -> odata.Listing[User]:
+    people = sorted(request.caller.tenant.users.values(), key=_place)
+    return odata.Listing(people, _place, lambda user: _properties(user).__getitem__)
+
+
+def _place(user: User) -> tuple[str]:
+    return (user.upn.casefold(),)
+
+
+def _show(user: User, query: odata.Query, *, basic: bool) -> dict[str, Any]:
+    names = (*query.select,) if query.select else DEFAULT
+    properties = _properties(user)
+    empty: dict[str, Any] = {name: [] for name, value in properties.items() if isinstance(value, list)}
+    return {name: empty.get(name) if basic and name not in BASIC else properties[name] for name in names}
 
 
 def _properties(user: User) -> dict[str, Any]:
     primary = [f"SMTP:{user.upn}"] if user.mailbox else []
-    return dict.fromkeys(DEFAULT) | {
+    return dict.fromkeys(USER.properties) | {
+        "id": user.id,
         "businessPhones": [],
         "displayName": user.name,
         "mail": user.upn if user.mailbox else None,
         "userPrincipalName": user.upn,
-        "id": user.id,
         "accountEnabled": user.enabled,
         "mailNickname": user.upn.split("@")[0],
+        "otherMails": [],
         "proxyAddresses": primary + [f"smtp:{alias}" for alias in user.aliases],
         "userType": "Member",
     }
 
 
-OPERATIONS = (Operation("GET", "/users/{user}", get, READ, mailbox=False, denied="Authorization_RequestDenied"),)
+OPERATIONS = (
+    Operation("GET", "/users", list_all, (*READ, *READ_BASIC), mailbox=False, denied=DENIED),
+    Operation("GET", "/users/{user}", get, (*READ, *READ_BASIC, *READ_ME), mailbox=False, denied=DENIED),
+)

@@ -1,88 +1,164 @@
-"""A Graph JSON message becomes MIME, as Exchange does when a mail is sent by JSON."""
+"""Parts become MIME, as Exchange does when a mail is sent that was written in JSON (RFC 5322, RFC 2045 to 2047)."""
 
 import base64
-import binascii
-from email.errors import MessageError
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import formatdate
-from typing import Any
+import re
+from collections.abc import Iterator, Sequence
+from email.header import Header
+from email.utils import encode_rfc2231, formatdate, quote
 
-from pillarbox.emulator.graph.error import GraphError
-from pillarbox.emulator.ids import Entropy, guid
-from pillarbox.emulator.world import User
+from pillarbox.emulator.graph.body_types import as_text
+from pillarbox.emulator.mail.content import Attachment, Content, Person
 
-MAX_HEADERS = 5
-RECIPIENTS = {"toRecipients": "To", "ccRecipients": "Cc", "bccRecipients": "Bcc", "replyTo": "Reply-To"}
-IMPORTANCE = {"low": "5", "high": "1"}
+LINE = 998
+"""Signs that a line may have without its CRLF (RFC 5322 section 2.1.1)."""
+PRIORITY = {"low": "5", "high": "1"}
+MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+", re.ASCII)
+"""A type as a header can carry it (RFC 6838 section 4.2)."""
+SPECIALS = frozenset('()<>@,;:\\".[]')
 
-
-def compose(message: dict[str, Any], user: User, entropy: Entropy, now: float) -> bytes:
-    """The MIME of a JSON message, sent by `user`; what Graph would refuse raises GraphError."""
-    mail = EmailMessage(policy=SMTP)
-    try:
-        _write_headers(mail, message, user, entropy, now)
-        _write_body(mail, message.get("body") or {})
-        for attachment in message.get("attachments") or []:
-            _attach(mail, attachment)
-        return mail.as_bytes()
-    except (TypeError, ValueError, AttributeError, LookupError, MessageError) as error:
-        raise GraphError("BadRequest", f"Unable to read JSON request payload: {type(error).__name__}.") from error
+Entity = tuple[str, bytes]
+"""A part of a mail: the headers about its content, and the content."""
 
 
-def _write_headers(mail: EmailMessage, message: dict[str, Any], user: User, entropy: Entropy, now: float) -> None:
-    mail["From"] = _address(message["from"]) if message.get("from") else Address(user.name, addr_spec=user.upn)
-    for field, name in RECIPIENTS.items():
-        if message.get(field):
-            mail[name] = [_address(each) for each in message[field]]
-    mail["Subject"] = " ".join(str(message.get("subject") or "").split())
-    mail["Date"] = formatdate(now)
-    mail["Message-ID"] = message.get("internetMessageId") or f"<{guid(entropy)}@{user.upn.rpartition('@')[2]}>"
-    importance = IMPORTANCE.get(str(message.get("importance", "")).lower())
-    if importance:
-        mail["X-Priority"] = importance
-    _write_own_headers(mail, message.get("internetMessageHeaders") or [])
+def compose(content: Content) -> bytes:
+    """The MIME of these parts."""
+    about, body = _entity(content)
+    return b"".join([compose_headers(content), about.encode(), b"\r\n", body])
 
 
-def _write_own_headers(mail: EmailMessage, headers: list[dict[str, str]]) -> None:
-    if len(headers) > MAX_HEADERS:
-        raise GraphError("InvalidInternetMessageHeaderCollection")
-    for header in headers:
-        if not header["name"].lower().startswith("x-"):
-            text = f"The internet message header name '{header['name']}' should start with 'x-' or 'X-'."
-            raise GraphError("InvalidInternetMessageHeader", text)
-        mail[header["name"]] = header["value"]
+def compose_headers(content: Content) -> bytes:
+    """The header block, without what the parts need."""
+    return b"".join(f"{line}\r\n".encode("utf-8", "surrogateescape") for line in _header_lines(content))
 
 
-def _write_body(mail: EmailMessage, body: dict[str, Any]) -> None:
-    html = str(body.get("contentType", "text")).lower() == "html"
-    mail.set_content(str(body.get("content") or ""), subtype="html" if html else "plain")
+def people_line(name: str, persons: Sequence[Person]) -> str:
+    """A header that names people, one on each line, without the last line break."""
+    return f"{name}: " + ",\r\n ".join(map(_mailbox, persons))
 
 
-def _attach(mail: EmailMessage, attachment: dict[str, Any]) -> None:
-    kind = str(attachment.get("@odata.type", "#microsoft.graph.fileAttachment"))
-    if not kind.endswith("fileAttachment"):
-        raise GraphError("BadRequest", f"Attachments of type '{kind}' are not emulated.")
-    maintype, _, subtype = str(attachment.get("contentType") or "application/octet-stream").partition("/")
-    try:
-        content = base64.b64decode(attachment["contentBytes"], validate=True)
-    except binascii.Error:
-        raise GraphError("BadRequest", "Cannot convert the literal to the expected type 'Edm.Binary'.") from None
-    inline = attachment.get("isInline") is True
-    mail.add_attachment(
-        content,
-        maintype=maintype,
-        subtype=subtype.partition(";")[0] or "octet-stream",
-        filename=attachment["name"],
-        disposition="inline" if inline else "attachment",
-        cid=f"<{attachment['contentId']}>" if attachment.get("contentId") else None,
-    )
+def _header_lines(content: Content) -> Iterator[str]:
+    people: dict[str, Sequence[Person | None]] = {
+        "From": [content.from_],
+        "Sender": [content.sender],
+        "To": content.to,
+        "Cc": content.cc,
+    }
+    people |= {"Bcc": content.bcc, "Reply-To": content.reply_to}
+    for name, persons in people.items():
+        known = [each for each in persons if each]
+        if known:
+            yield people_line(name, known)
+    yield _line("Subject", content.subject)
+    if content.date is not None:
+        yield f"Date: {formatdate(content.date)}"
+    if content.message_id:
+        yield f"Message-ID: {_one_line(content.message_id)}"
+    for name, value in content.headers:
+        yield _line(name, value)
+    yield from _wishes(content)
+    yield "MIME-Version: 1.0"
 
 
-def _address(recipient: dict[str, Any]) -> Address:
-    fields = recipient["emailAddress"]
-    address = str(fields.get("address") or "").strip()
-    if "@" not in address:
-        raise GraphError("ErrorInvalidRecipients")
-    return Address(str(fields.get("name") or ""), addr_spec=address)
+def _wishes(content: Content) -> Iterator[str]:
+    if content.importance in PRIORITY:
+        yield f"Importance: {content.importance}"
+        yield f"X-Priority: {PRIORITY[content.importance]}"
+    if content.from_ and content.read_receipt:
+        yield f"Disposition-Notification-To: {_mailbox(content.from_)}"
+    if content.from_ and content.delivery_receipt:
+        yield f"Return-Receipt-To: {_mailbox(content.from_)}"
+
+
+def _entity(content: Content) -> Entity:
+    """The body in its envelopes: alternatives, then what it shows inline, then what is attached."""
+    inline = [each for each in content.attachments if each.inline and content.body_type == "html"]
+    attached = [each for each in content.attachments if each not in inline]
+    body = _text("plain", content.body)
+    if content.body_type == "html":
+        body = _multipart("alternative", [_text("plain", as_text(content.body)), _text("html", content.body)])
+    if inline:
+        body = _multipart("related", [body, *map(_attached, inline)])
+    return _multipart("mixed", [body, *map(_attached, attached)]) if attached else body
+
+
+def _text(subtype: str, text: str) -> Entity:
+    lines = "\r\n".join(text.replace("\r\n", "\n").replace("\r", "\n").split("\n")).encode("utf-8", "replace")
+    if lines.isascii() and b"\0" not in lines and all(len(line) <= LINE for line in lines.split(b"\r\n")):
+        return f"Content-Type: text/{subtype}; charset=us-ascii\r\nContent-Transfer-Encoding: 7bit\r\n", lines
+    about = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n"
+    return about, _base64(lines)
+
+
+def _attached(attachment: Attachment) -> Entity:
+    name = _one_line(attachment.name)
+    disposition = "inline" if attachment.inline else "attachment"
+    about = f"Content-Disposition: {disposition}; {_parameter('filename', name)}\r\n"
+    if attachment.content_id:
+        about += f"Content-ID: <{_one_line(attachment.content_id)}>\r\n"
+    if attachment.kind == "item":
+        # A mail inside may be in no encoding but 7bit, 8bit and binary (RFC 2046 section 5.2.1).
+        return f"Content-Type: message/rfc822\r\n{about}Content-Transfer-Encoding: 8bit\r\n", attachment.content
+    kind = attachment.content_type.partition(";")[0].strip()
+    if not MEDIA_TYPE.fullmatch(kind) or kind.lower().startswith(("multipart/", "message/")):
+        kind = "application/octet-stream"  # Base64 is not allowed in those two (RFC 2045 section 6.4).
+    about = f"Content-Type: {kind}; {_parameter('name', name)}\r\n{about}Content-Transfer-Encoding: base64\r\n"
+    return about, _base64(attachment.content)
+
+
+def _multipart(subtype: str, parts: list[Entity]) -> Entity:
+    boundary = _boundary(parts)
+    line = f"--{boundary}".encode()
+    about = f'Content-Type: multipart/{subtype};\r\n\tboundary="{boundary}"\r\n'
+    inside = b"".join(b"%s\r\n%s\r\n%s\r\n" % (line, each.encode(), body) for each, body in parts)
+    return about, b"%s%s--\r\n" % (inside, line)
+
+
+def _boundary(parts: list[Entity]) -> str:
+    """A line that stands in no part; counted up, so that the same parts give the same bytes."""
+    number = 0
+    while any(f"_{number:03d}_EMULATOR_".encode() in body for _, body in parts):
+        number += 1
+    return f"_{number:03d}_EMULATOR_"
+
+
+def _base64(content: bytes) -> bytes:
+    return base64.encodebytes(content).replace(b"\n", b"\r\n")
+
+
+def _parameter(name: str, value: str) -> str:
+    """A parameter of a header (RFC 2231 where it is not ASCII)."""
+    if value.isascii():
+        return f'{name}="{quote(value)}"'
+    return f"{name}*={encode_rfc2231(_utf8(value), 'utf-8')}"
+
+
+def _line(name: str, value: str) -> str:
+    """A header; text that is not ASCII becomes encoded words, raw bytes stay (PEP 383)."""
+    value = _one_line(value)
+    if any("\ud800" <= sign <= "\udfff" for sign in value):
+        return f"{name}: {value}"
+    if value.isascii() and len(name) + len(value) < LINE - 1:
+        return f"{name}: {value}"
+    header = Header(value, "us-ascii" if value.isascii() else "utf-8", header_name=name)
+    return f"{name}: {header.encode(linesep=chr(13) + chr(10))}"
+
+
+def _mailbox(person: Person) -> str:
+    name, address = _one_line(person.name), "".join(person.address.split())
+    if not name or name == address:
+        return _utf8(address)
+    if not name.isascii():
+        return f"{Header(_utf8(name), 'utf-8').encode(linesep=chr(13) + chr(10))} <{_utf8(address)}>"
+    shown = f'"{quote(name)}"' if SPECIALS.intersection(name) else name
+    return f"{shown} <{_utf8(address)}>"
+
+
+def _one_line(value: str) -> str:
+    """Without line breaks and other control signs, which would end the header."""
+    return "".join(
+        " " if (sign < " " and sign != "\t") or sign in "\x7f\x85\u2028\u2029" else sign for sign in value
+    ).strip()
+
+
+def _utf8(value: str) -> str:
+    return value.encode("utf-8", "replace").decode()

@@ -1,7 +1,10 @@
 """The header block of a mail, read cheaply and changed without touching any other byte."""
 
+import codecs
 import re
 from collections.abc import Callable, Iterator
+from email.errors import MessageError
+from email.header import decode_header, make_header
 from email.utils import getaddresses
 
 HEADER = re.compile(rb"^([!-9;-~]+)[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)", re.MULTILINE)
@@ -12,6 +15,7 @@ PLAIN = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+")
 MAX_HEADERS = 256 * 1024
 """Only so much of a header block, in bytes, is looked at."""
 
+NO_CHARSETS = frozenset(("unicode-escape", "raw-unicode-escape", "idna", "punycode", "undefined"))
 DROPPED = frozenset((b"auto-submitted", b"precedence", b"return-path"))
 
 Headers = tuple[tuple[str, str], ...]
@@ -52,6 +56,37 @@ def mailboxes(headers: Headers, *names: str) -> Iterator[tuple[str, str]]:
             yield from _mailboxes(value)
 
 
+def clean(value: str) -> str:
+    """The text without surrogates: bytes that are not UTF-8 become U+FFFD, as any lone surrogate does."""
+    if value.isascii():
+        return value
+    if _has_others(value):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def decoded(value: str) -> str:
+    """A header value with its encoded words read (RFC 2047); what cannot be read stays."""
+    value = clean(value)
+    if "=?" not in value:
+        return value
+    try:
+        words = decode_header(value)
+        if all(charset is None or is_charset(charset) for _, charset in words):
+            return clean(str(make_header(words)))
+    except (ValueError, LookupError, MessageError):
+        pass
+    return value
+
+
+def is_charset(name: str) -> bool:
+    """Whether Python has a charset of that name; some of its codecs read a syntax, and warn about what they meet."""
+    try:
+        return codecs.lookup(name).name not in NO_CHARSETS
+    except (LookupError, ValueError):
+        return False
+
+
 def without(mime: bytes, *names: bytes) -> bytes:
     """The same mail without the headers of these names (lower case); every other byte is kept."""
     return _dropping(mime, lambda name: name in names)
@@ -60,6 +95,16 @@ def without(mime: bytes, *names: bytes) -> bytes:
 def without_foreign(mime: bytes) -> bytes:
     """The same mail without the headers that Graph is reported to drop in MIME mode (facts 0.8)."""
     return _dropping(mime, lambda name: name in DROPPED or name.startswith(b"list-"))
+
+
+def with_message_id(mime: bytes, message_id: str) -> bytes:
+    """The same mail with that Message-ID in place of its own; every other byte is kept."""
+    return b"Message-ID: %s\r\n" % message_id.encode() + without(mime, b"message-id")
+
+
+def _has_others(value: str) -> bool:
+    """Whether there are surrogates that do not stand for bytes (PEP 383); JSON can bring them, and UTF-7."""
+    return any("\ud800" <= sign <= "\udc7f" or "\udd00" <= sign <= "\udfff" for sign in value)
 
 
 def _dropping(mime: bytes, unwanted: Callable[[bytes], bool]) -> bytes:

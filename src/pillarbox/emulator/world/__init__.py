@@ -1,6 +1,7 @@
 """The world behind all protocols."""
 
 from pillarbox.emulator.world.apps import App, FederatedCredential, KeyCredential, Secret, ServicePrincipal
+from pillarbox.emulator.world.limits import Limits
 from pillarbox.emulator.world.mailbox import Folder, Mailbox, Message
 from pillarbox.emulator.world.people import Group, User
 from pillarbox.emulator.world.permissions import EXCHANGE, GRAPH, Permission, Resource
@@ -16,6 +17,7 @@ __all__ = [
     "Folder",
     "Group",
     "KeyCredential",
+    "Limits",
     "Mailbox",
     "Message",
     "Permission",

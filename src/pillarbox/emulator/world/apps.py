@@ -20,6 +20,11 @@ class Secret:
     starts_at: float = 0.0
     name: str | None = None
 
+    @property
+    def hint(self) -> str:
+        """The first three signs, by which people tell secrets apart."""
+        return self.value[:3]
+
     def ended(self, now: float) -> bool:
         """Whether the end date has passed."""
         return self.ends_at is not None and now >= self.ends_at
@@ -54,7 +59,9 @@ class App:
 
     `requested` are the permissions on the registration. `redirect_uris` are those of the web platform,
     `public_redirect_uris` of mobile and desktop, `spa_redirect_uris` of pages. `public_client` is "Allow public client
-    flows". `principal` is the service principal in the app's own tenant, None until there is one.
+    flows", `issues_id_tokens` lets the authorize endpoint give ID tokens ("implicit and hybrid flows"). `principal` is
+    the service principal in the app's own tenant, None until there is one. `owners` are the object ids of users and
+    service principals. `description`, `notes` and `tags` are kept for who reads them.
     """
 
     client_id: str
@@ -66,11 +73,16 @@ class App:
     public_redirect_uris: list[str] = field(default_factory=list)
     spa_redirect_uris: list[str] = field(default_factory=list)
     public_client: bool = False
+    issues_id_tokens: bool = False
     secrets: list[Secret] = field(default_factory=list)
     certificates: list[KeyCredential] = field(default_factory=list)
     federated: list[FederatedCredential] = field(default_factory=list)
     principal: "ServicePrincipal | None" = field(default=None, repr=False)
     created: float = 0.0
+    owners: set[str] = field(default_factory=set)
+    description: str | None = None
+    notes: str | None = None
+    tags: list[str] = field(default_factory=list)
 
     @property
     def requested(self) -> list[str]:
@@ -113,6 +125,7 @@ class ServicePrincipal:
     resource: Resource | None = None
     roles: list[RoleAssignment] = field(default_factory=list)
     enabled: bool = True
+    tags: list[str] = field(default_factory=list)
 
     def roles_for(self, resource: Resource) -> list[str]:
         """The names of the application permissions granted on that resource."""
@@ -128,3 +141,8 @@ class PermissionGrant:
     resource: Resource
     user_id: str | None
     scopes: set[str]
+
+    @property
+    def key(self) -> tuple[str, str, str | None]:
+        """Client, resource and person: there is one grant for these."""
+        return self.principal_id, self.resource.client_id, self.user_id

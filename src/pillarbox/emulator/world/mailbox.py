@@ -5,7 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pillarbox.emulator.ids import Entropy, item_id
-from pillarbox.emulator.mail.content import Content, compose, parse
+from pillarbox.emulator.mail.compose import compose, compose_headers
+from pillarbox.emulator.mail.content import Content
+from pillarbox.emulator.mail.headers import Headers, headers_of
+from pillarbox.emulator.mail.parse import parse
+from pillarbox.emulator.world.uploads import UploadSession
 
 WELL_KNOWN = {
     "archive": "Archive",
@@ -18,6 +22,9 @@ WELL_KNOWN = {
 }
 """Graph's well-known folder names (facts 3.5) and what people see."""
 ROOT = "msgfolderroot"
+
+MAX_SEND_SIZE = 35 * 1024 * 1024
+"""What a mailbox may send unless an administrator raises it, at most to 150 MB (facts 3.10)."""
 
 
 @dataclass(eq=False)
@@ -37,8 +44,9 @@ class Message:
     """One mail in one folder; times are seconds since 1970.
 
     `id` changes when the message moves, `immutable_id` never does. `serial` is the place in the order of changes of
-    the mailbox and is new after each change. MIME and Content are two faces of the same mail: one is stored, the other
-    made when it is asked for, so that MIME that nobody edits stays as it came, byte for byte.
+    the mailbox and is new after each change; `arrival` is the first one and stays. MIME and Content are two faces of
+    the same mail: one is stored, the other made when it is asked for, so that MIME that nobody edits stays as it came,
+    byte for byte.
     """
 
     id: str
@@ -51,11 +59,14 @@ class Message:
     created: float
     modified: float
     visible_from: float
+    arrival: int = 0
     read: bool = False
     draft: bool = False
     sending: bool = False
     categories: list[str] = field(default_factory=list)
     flag: dict[str, Any] = field(default_factory=lambda: {"flagStatus": "notFlagged"})
+    inference: str = "focused"
+    _written: bool = False
     _mime: bytes | None = field(default=None, repr=False)
     _content: Content | None = field(default=None, repr=False)
 
@@ -73,16 +84,30 @@ class Message:
             self._content = parse(self._mime or b"")
         return self._content
 
-    def replace(self, content: Content) -> None:
-        """Put other parts in place; the MIME is made anew when it is asked for."""
-        self._content, self._mime = content, None
+    @property
+    def headers(self) -> Headers:
+        """The header block, without a look at the rest."""
+        if self._mime is None:
+            return headers_of(compose_headers(self._content or Content()))
+        return headers_of(self._mime)
+
+    @property
+    def original(self) -> Content | bytes:
+        """The face that is stored."""
+        return self.content if self._written else self.mime
+
+    def replace(self, mail: Content | bytes) -> None:
+        """Put another mail in place; the face that is not given is made anew when it is asked for."""
+        self._written = isinstance(mail, Content)
+        self._content, self._mime = (None, mail) if isinstance(mail, bytes) else (mail, None)
 
 
 class Mailbox:
     """Folders and messages of one user.
 
     `full` refuses to store more. `smtp_auth` and `imap` open the old protocols; `smtp_auth` None takes the tenant's
-    setting. `full_access` and `send_as` hold ids of users and service principals with these rights.
+    setting. `full_access`, `send_as` and `send_on_behalf` hold ids of users and service principals with these rights.
+    `max_send_size` is in bytes of MIME. `uploads` are the sessions under way, by id.
     """
 
     def __init__(self, entropy: Entropy) -> None:
@@ -94,6 +119,9 @@ class Mailbox:
         self.imap = True
         self.full_access: set[str] = set()
         self.send_as: set[str] = set()
+        self.send_on_behalf: set[str] = set()
+        self.max_send_size = MAX_SEND_SIZE
+        self.uploads: dict[str, UploadSession] = {}
         self._messages: dict[str, Message] = {}
         self._by_immutable_id: dict[str, Message] = {}
         # The look-up that a sender makes before it sends again must stay cheap in a full mailbox.
@@ -102,7 +130,7 @@ class Mailbox:
 
     def add(
         self,
-        folder: str,
+        folder: str | Folder,
         mail: bytes | Content,
         internet_message_id: str,
         now: float,
@@ -111,8 +139,8 @@ class Mailbox:
         read: bool = False,
         draft: bool = False,
     ) -> Message:
-        """Put a mail into a well-known folder; it can be seen `delay` seconds after `now`."""
-        place = self.folders[folder]
+        """Put a mail into a folder (or the well-known one of that name); it can be seen `delay` seconds after `now`."""
+        place = self.folders[folder] if isinstance(folder, str) else folder
         message = Message(
             id=item_id(self._entropy),
             immutable_id=item_id(self._entropy),
@@ -127,20 +155,27 @@ class Mailbox:
             read=read,
             draft=draft,
         )
-        if isinstance(mail, bytes):
-            message._mime = mail
-        else:
-            message._content = mail
+        message.replace(mail)
+        message.arrival = message.serial
         self._messages[message.id] = message
         self._by_immutable_id[message.immutable_id] = message
         self._by_internet_id.setdefault(internet_message_id, []).append(message)
         return message
 
-    def edit(self, message: Message, now: float, content: Content | None = None) -> None:
-        """Note a change of a message, of its parts if they are given."""
-        if content is not None:
-            message.replace(content)
+    def edit(self, message: Message, now: float, mail: Content | bytes | None = None) -> None:
+        """Note a change of a message: of its parts or its MIME if they are given, else of what stands beside them."""
+        if mail is not None:
+            message.replace(mail)
+        if isinstance(mail, Content):
+            self.rename(message, mail.message_id)
         message.serial, message.modified = self._next_serial(), now
+
+    def rename(self, message: Message, internet_message_id: str) -> None:
+        """Give a message another Message-ID to be found by."""
+        if internet_message_id != message.internet_message_id:
+            self._by_internet_id[message.internet_message_id].remove(message)
+            message.internet_message_id = internet_message_id
+            self._by_internet_id.setdefault(internet_message_id, []).append(message)
 
     def move(self, message: Message, folder: Folder, now: float, *, delay: float = 0.0) -> None:
         """Put a message into another folder: it gets another id and another uid, its immutable id stays."""
@@ -170,8 +205,11 @@ class Mailbox:
         return found if found and found.visible_from <= now else None
 
     def messages(self, now: float, folder: Folder | None = None, internet_id: str | None = None) -> Iterator[Message]:
-        """The messages that can be seen by now, the last added or moved first."""
-        candidates = self._messages.values() if internet_id is None else self._by_internet_id.get(internet_id, [])
+        """The messages that can be seen by now, by arrival, the last first."""
+        # Of these two only the immutable id keeps its place when a message moves.
+        candidates = (
+            self._by_immutable_id.values() if internet_id is None else self._by_internet_id.get(internet_id, [])
+        )
         for message in reversed(candidates):
             if message.visible_from <= now and (folder is None or message.folder is folder):
                 yield message
@@ -181,6 +219,7 @@ class Mailbox:
         self._messages.clear()
         self._by_immutable_id.clear()
         self._by_internet_id.clear()
+        self.uploads.clear()
 
     def _next_serial(self) -> int:
         self._serial += 1

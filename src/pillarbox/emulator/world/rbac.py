@@ -20,8 +20,22 @@ ROLES = (
     "Application Exchange Full Access",
     "Application EWS.AccessAsApp",
 )
-CLAUSE = re.compile(r"\(?\s*(\w+)\s+-eq\s+'((?:[^']|'')*)'\s*\)?", re.IGNORECASE)
-OR = re.compile(r"\s+-or\s+", re.IGNORECASE)
+BARE = r"(\w+)\s+-eq\s+'((?:[^']|'')*)'"
+CLAUSE = re.compile(BARE, re.IGNORECASE)
+PART = rf"(?:{BARE}|\(\s*{BARE}\s*\))"
+FILTER = re.compile(rf"\s*{PART}(?:\s+-or\s+{PART})*\s*", re.IGNORECASE)
+ATTRIBUTES = frozenset(
+    (
+        "alias",
+        "displayname",
+        "emailaddresses",
+        "memberofgroup",
+        "name",
+        "primarysmtpaddress",
+        "userprincipalname",
+        "windowsliveid",
+    )
+)
 
 
 @dataclass
@@ -40,13 +54,16 @@ class Scope:
 
 @dataclass
 class ExchangeAssignment:
-    """An Exchange role held by a service principal, over a scope or (None) over all mailboxes."""
+    """An Exchange role held by a service principal, over a scope or (None) over what `directory_scope` names.
+
+    That is `/` (all mailboxes), `/Users/{id}`, or `/Groups/{id}` with its direct members; None means `/`.
+    """
 
     id: str
     principal_id: str
     role: str
-    scope_id: str | None
-    directory_scope: str = "/"
+    scope_id: str | None = None
+    directory_scope: str | None = "/"
 
 
 @dataclass
@@ -66,21 +83,37 @@ class ExchangeRoles:
             for each in self.assignments.values()
         )
 
+    def uses(self, scope_id: str) -> bool:
+        """Whether an assignment is over that scope; such a scope cannot be taken away."""
+        return any(each.scope_id == scope_id for each in self.assignments.values())
+
+    def forget(self, principal_id: str) -> None:
+        """Take away all assignments of a service principal that is gone."""
+        self.assignments = {key: each for key, each in self.assignments.items() if each.principal_id != principal_id}
+
     def _covers(self, assignment: ExchangeAssignment, user: User, groups: list[Group]) -> bool:
-        if assignment.scope_id is None:
-            return True
-        scope = self.scopes.get(assignment.scope_id)
-        return scope is not None and scope.covers(user, groups)
+        if assignment.scope_id is not None:
+            scope = self.scopes.get(assignment.scope_id)
+            return scope is not None and scope.covers(user, groups)
+        kind, _, ident = (assignment.directory_scope or "/").strip("/").lower().partition("/")
+        match kind:
+            case "":
+                return True
+            case "users":
+                return user.id == ident
+            case "groups":
+                return any(each.id == ident and user.id in each.members for each in groups)
+        return False
 
 
 def parse_filter(text: str) -> list[tuple[str, str]]:
-    """The (attribute, value) pairs of `A -eq 'x' -or B -eq 'y'`; a ValueError for anything else."""
-    clauses = []
-    for part in OR.split(text.strip()):
-        match = CLAUSE.fullmatch(part)
-        if match is None:
-            raise ValueError(f"not emulated in a recipient filter: {part}")
-        clauses.append((match[1].lower(), match[2].replace("''", "'")))
+    """The (attribute in lower case, value) pairs of `A -eq 'x' -or B -eq 'y'`; a ValueError for anything else."""
+    if FILTER.fullmatch(text) is None:
+        raise ValueError(f"not emulated in a recipient filter: {text}")
+    clauses = [(attribute.lower(), value.replace("''", "'")) for attribute, value in CLAUSE.findall(text)]
+    unknown = [attribute for attribute, _ in clauses if attribute not in ATTRIBUTES]
+    if unknown:
+        raise ValueError(f"attribute not emulated in a recipient filter: {unknown[0]}")
     return clauses
 
 

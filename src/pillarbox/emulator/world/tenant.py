@@ -20,7 +20,8 @@ class Tenant:
 
     `users_may_consent`: people may grant what needs no administrator. `smtp_auth`: clients may log in to SMTP at all,
     by whatever mechanism. `exchange_principals`: what `New-ServicePrincipal` made known to Exchange, object id by
-    client id.
+    client id. `longest_secret`: the life in seconds that a policy allows new secrets, 0 for no secrets at all, None for
+    no policy.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Tenant:
     exchange_roles: ExchangeRoles = field(default_factory=ExchangeRoles)
     users_may_consent: bool = True
     smtp_auth: bool = True
+    longest_secret: float | None = None
     _addresses: dict[str, User] = field(default_factory=dict, repr=False)
     _principals_by_client: dict[str, ServicePrincipal] = field(default_factory=dict, repr=False)
 
@@ -77,8 +79,21 @@ class Tenant:
         """Take a service principal away, with all that was granted to it."""
         del self.principals[principal.id], self._principals_by_client[principal.client_id]
         self.grants = [each for each in self.grants if each.principal_id != principal.id]
+        self.exchange_roles.forget(principal.id)
+        self.exchange_principals.pop(principal.client_id, None)
         if principal.app and principal.app.principal is principal:
             principal.app.principal = None
+
+    def remove_app(self, app: App) -> None:
+        """Take a registration away, and the service principal that stands for it here."""
+        del self.apps[app.client_id]
+        if app.principal:
+            self.remove_principal(app.principal)
+
+    def app_by_object(self, object_id: str) -> App | None:
+        """The app registered here with that object id, in any case."""
+        object_id = object_id.lower()
+        return next((each for each in self.apps.values() if each.object_id == object_id), None)
 
     def add_resources(self, entropy: Entropy) -> None:
         """Give Microsoft's own resources their service principals; each tenant has them."""
@@ -105,12 +120,13 @@ class Tenant:
                 self._grant(principal, permission, user, entropy)
 
     def _grant(self, principal: ServicePrincipal, permission: Permission, user: User | None, entropy: Entropy) -> None:
-        user_id, resource = user.id if user else None, permission.resource
+        user_id = user.id if user else None
+        added = PermissionGrant(guid(entropy), principal.id, permission.resource, user_id, {permission.name})
         for grant in self.grants:
-            if (grant.principal_id, grant.resource, grant.user_id) == (principal.id, resource, user_id):
+            if grant.key == added.key:
                 grant.scopes.add(permission.name)
                 return
-        self.grants.append(PermissionGrant(guid(entropy), principal.id, resource, user_id, {permission.name}))
+        self.grants.append(added)
 
 
 def _assign(principal: ServicePrincipal, permission: Permission, entropy: Entropy) -> None:

@@ -5,16 +5,22 @@ Protocols read and change it by plain methods; it knows neither HTTP nor tokens.
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from pillarbox.emulator.ids import Entropy, guid, secret_value
 from pillarbox.emulator.world.apps import App, Audience, Secret, ServicePrincipal
+from pillarbox.emulator.world.limits import Limits
 from pillarbox.emulator.world.mailbox import Mailbox
+from pillarbox.emulator.world.managed_identities import ManagedIdentity
 from pillarbox.emulator.world.people import Group, User
 from pillarbox.emulator.world.permissions import named
 from pillarbox.emulator.world.tenant import CONSUMERS, Tenant
 
 Clock = Callable[[], float]
 """Seconds since 1970."""
+
+TOKEN_LOOP_LIMIT = 30_000
+"""Far above Microsoft's, which is not published: no bench and no test with a clock that stands still meets it."""
 
 
 class World:
@@ -24,17 +30,30 @@ class World:
     `rewrites_message_ids`: a sent mail gets a Message-ID of Exchange's, whatever it had.
     `checks_from`: a From that is not an address of the mailbox is refused (ErrorSendAsDenied).
     `sends_drafts_twice`: a second send of the same draft is accepted again, instead of refused.
+    `clock_skew`: seconds by which Entra's clock, and so the times in its tokens, is ahead of the emulator's.
+    `token_loop_limit`: equal token requests that are taken within a minute, before AADSTS50196; 0 for no limit.
+    `issuers`: the key sets (RFC 7517) of foreign issuers whose tokens can stand for a secret, by issuer.
+    `managed_identities`: those that the machine has on which clients believe they run.
+    `imap_challenges_bad_tokens`: IMAP explains a refused token in a JSON challenge first, as Gmail does.
     `sent_copy_delay`: seconds until the copy in Sent Items can be seen.
+    `replication_delay`: seconds until a new app registration is known wherever a service principal can be made.
     """
 
     def __init__(self, entropy: Entropy = secrets.token_bytes) -> None:
         self.entropy = entropy
         self.tenants: dict[str, Tenant] = {}
+        self.limits = Limits()
         self.drops_foreign_headers = False
         self.rewrites_message_ids = False
         self.checks_from = True
         self.sends_drafts_twice = False
+        self.imap_challenges_bad_tokens = False
         self.sent_copy_delay = 0.0
+        self.clock_skew = 0.0
+        self.token_loop_limit = TOKEN_LOOP_LIMIT
+        self.issuers: dict[str, dict[str, Any]] = {}
+        self.managed_identities: list[ManagedIdentity] = []
+        self.replication_delay = 0.0
 
     def add_tenant(self, domain: str, *more_domains: str, name: str = "Contoso", ident: str | None = None) -> Tenant:
         """Add a tenant whose first verified domain is `domain`; its id is a random GUID unless given."""
@@ -110,6 +129,21 @@ class World:
         principal = ServicePrincipal(guid(self.entropy), app.client_id, app.name, app)
         tenant.add_principal(principal)
         return principal
+
+    def add_managed_identity(
+        self, name: str, roles: Iterable[str] = (), *, tenant: Tenant | None = None, user_assigned: bool = False
+    ) -> ManagedIdentity:
+        """Give the machine an identity with these application permissions; a machine has one that is not user-assigned.
+
+        An unknown permission is a ValueError.
+        """
+        home = tenant or self.only_tenant()
+        principal = ServicePrincipal(guid(self.entropy), guid(self.entropy), name)
+        home.add_principal(principal)
+        home.grant(principal, [named(role, "application") for role in roles], None, self.entropy)
+        identity = ManagedIdentity(home.id, principal, user_assigned)
+        self.managed_identities.append(identity)
+        return identity
 
     def add_secret(self, app: App, ends_at: float | None = None) -> str:
         """Make a client secret for the app and give its value; `ends_at` in seconds since 1970."""

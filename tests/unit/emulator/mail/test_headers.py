@@ -89,3 +89,34 @@ def test_bcc_as_last_header_of_a_mail_with_bare_line_feeds() -> None:
 def test_nothing_to_take_out_copies_nothing() -> None:
     mail = b"To: b@x\r\n\r\n"
     assert mime.without(mail, b"bcc") is mail
+
+
+WORDS = [
+    ("=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
+    ("=?utf-8?q?a?= =?utf-8?q?b?=", "ab"),
+    ("=?x-none?q?a?=", "=?x-none?q?a?="),
+    ("=?unicode_escape?q?=5Cd?=", "=?unicode_escape?q?=5Cd?="),
+    ("=?utf-\udcff?q?a?=", "=?utf-\ufffd?q?a?="),
+    ("=?utf-8?b?a?=", "=?utf-8?b?a?="),
+    ("\udcc3\udcbc", "ü"),
+    ("\udcff", "\ufffd"),
+    ("\ud800", "\ufffd"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), WORDS)
+def test_headers_as_people_read_them(value: str, text: str) -> None:
+    assert mime.decoded(value) == text
+
+
+@settings(deadline=None)
+@given(st.text(st.characters()))
+def test_any_header_can_be_read(value: str) -> None:
+    mime.decoded(f"=?utf-8?q?{value}?= =?{value}?b?{value}?=").encode()
+
+
+@pytest.mark.parametrize(
+    "mail", [b"To: a@x\r\n\r\nbody", b"Message-ID: <1@x>\r\nTo: a@x\r\nmessage-id: <2@x>\r\n\r\nbody"]
+)
+def test_there_is_one_message_id_then(mail: bytes) -> None:
+    assert mime.with_message_id(mail, "<3@x>") == b"Message-ID: <3@x>\r\nTo: a@x\r\n\r\nbody"

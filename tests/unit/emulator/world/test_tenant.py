@@ -69,6 +69,15 @@ def test_several_tenants_must_be_named(world: World) -> None:
         world.add_app("App")
 
 
+def test_a_registration_is_found_by_object_id_until_it_is_removed(world: World) -> None:
+    tenant, app = world.only_tenant(), world.add_app("App", ["Mail.Send"], scopes=["Mail.Read"])
+    assert tenant.app_by_object(app.object_id.upper()) is app
+    tenant.remove_app(app)
+    assert tenant.app_by_object(app.object_id) is None
+    assert tenant.principal(app.client_id) is None
+    assert not tenant.grants
+
+
 def test_no_two_starts_are_equal() -> None:
     first, second = seed(World()), seed(World())
     assert first.tenant.id != second.tenant.id

@@ -1,0 +1,158 @@
+"""JSON in requests, read as strictly as Graph's OData library reads it: types and names must fit the model."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NoReturn
+
+from pillarbox.emulator.graph.error import GraphError
+from pillarbox.emulator.mail.headers import clean
+
+UNREADABLE = "RequestBodyRead"
+LONGEST = 200
+"""Characters of a name that a refusal repeats."""
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body holds."""
+    try:
+        fields = json.loads(body, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        raise GraphError("BadRequest", "Unable to read JSON request payload.")
+    return fields
+
+
+def read_parameters(body: bytes, action: str, *known: str) -> dict[str, Any]:
+    """The parameters of an action, by their names in lower case: SDKs send `Message`, the documents say `message`."""
+    fields = {name.lower(): value for name, value in read_object(body).items()}
+    for name in fields:
+        if name not in known and not is_annotation(name):
+            text = (
+                f"The parameter '{_repeated(name)}' in the request payload is not a valid parameter for the operation "
+            )
+            raise GraphError(UNREADABLE, f"{text}'{action}'.")
+    return fields
+
+
+def is_annotation(name: str) -> bool:
+    """Whether that is about the object or a property (`@odata.type`, `from@odata.type`), and not a property."""
+    return "@" in name
+
+
+def record(value: Any, kind: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """An object of a type, without annotations; a property that the type does not have is refused, letter case too."""
+    if not isinstance(value, dict):
+        _unexpected("StartArray" if isinstance(value, list) else "PrimitiveValue", "StartObject")
+    if type_of(value, kind) != kind.lower():
+        unknown_type(value["@odata.type"])
+    for name in value:
+        if name not in known and not is_annotation(name):
+            text = f"The property '{_repeated(name)}' does not exist on type '{kind}'. Make sure to only use property "
+            raise GraphError(UNREADABLE, text + "names that are defined by the type or mark the type as open type.")
+    return {name: each for name, each in value.items() if not is_annotation(name)}
+
+
+def unknown_type(name: Any) -> NoReturn:
+    """Refuse an `@odata.type` that Graph does not know, or not there."""
+    text = f"A type named '{_repeated(name)}' could not be resolved by the model. When a model is available, each "
+    raise GraphError(UNREADABLE, text + "type name must resolve to a valid type.")
+
+
+def items(value: Any) -> list[Any]:
+    """A collection; null is none."""
+    if not isinstance(value, list):
+        _unexpected("StartObject" if isinstance(value, dict) else "PrimitiveValue", "StartArray")
+    return value
+
+
+def string(value: Any, name: str) -> str:
+    """A string; null is the empty one."""
+    if value is None:
+        return ""
+    _primitive(value, name)
+    if not isinstance(value, str):
+        text = f"Cannot read the value '{json.dumps(value)}' for the property '{name}' as a quoted JSON string value."
+        raise GraphError(UNREADABLE, text)
+    return clean(value)
+
+
+def boolean(value: Any, name: str) -> bool:
+    """True or false, and nothing else."""
+    _primitive(value, name)
+    if not isinstance(value, bool):
+        _literal(value, "Edm.Boolean")
+    return value
+
+
+def integer(value: Any, name: str) -> int:
+    """A whole number (Edm.Int64)."""
+    _primitive(value, name)
+    if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
+        _literal(value, "Edm.Int64")
+    return value
+
+
+def choice(value: Any, name: str, *words: str) -> str:
+    """One of the members of an enumeration, in whatever case, in its own spelling."""
+    word = string(value, name)
+    for each in words:
+        if each.lower() == word.lower():
+            return each
+    raise GraphError(UNREADABLE, f"Requested value '{word}' was not found.")
+
+
+def binary(value: Any, name: str) -> bytes:
+    """Bytes in base64 (Edm.Binary)."""
+    text = string(value, name)
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        _literal(text[:40], "Edm.Binary")
+
+
+def moment(value: Any, name: str) -> str:
+    """A time as a string that a person's calendar can read (ISO 8601)."""
+    text = string(value, name)
+    try:
+        # Graph gives seven digits after the dot, Python reads six.
+        datetime.fromisoformat(text.partition(".")[0].removesuffix("Z"))
+    except ValueError:
+        _literal(text, "Edm.DateTimeOffset")
+    return text
+
+
+def type_of(value: Any, default: str = "") -> str:
+    """The `@odata.type` of an object in lower case, without its `#`; the default if it has none, empty if it is odd."""
+    named = value.get("@odata.type", default) if isinstance(value, dict) else default
+    return named.removeprefix("#").lower() if isinstance(named, str) else ""
+
+
+def _repeated(name: Any) -> str:
+    """What a refusal repeats of a name; of anything else nothing, it may be nested deep."""
+    return clean(name)[:LONGEST] if isinstance(name, str) else ""
+
+
+def _primitive(value: Any, name: str) -> None:
+    if isinstance(value, (dict, list)):
+        found = "StartArray" if isinstance(value, list) else "StartObject"
+        text = f"An unexpected '{found}' node was found for property named '{name}' when reading from the JSON reader. "
+        raise GraphError(UNREADABLE, text + "A 'PrimitiveValue' node was expected.")
+
+
+def _unexpected(found: str, expected: str) -> NoReturn:
+    text = (
+        f"An unexpected '{found}' node was found when reading from the JSON reader. A '{expected}' node was expected."
+    )
+    raise GraphError(UNREADABLE, text)
+
+
+def _literal(value: Any, kind: str) -> NoReturn:
+    raise GraphError(UNREADABLE, f"Cannot convert the literal '{value}' to the expected type '{kind}'.")
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
