@@ -1,12 +1,12 @@
 #!/bin/sh
-# Programs that we did not write, as judges of the doors (curl, swaks) and of the order of fsync and 250 (strace).
+# Programs that we did not write, as judges of the doors (curl, swaks, msmtp) and of the order of fsync and 250 (strace).
 set -eu
 if [ "$(id -u)" != 0 ]; then
     echo "make test-tools installs packages by apt: run it as root" >&2
     exit 1
 fi
 missing=""
-for tool in curl swaks strace; do
+for tool in curl swaks msmtp strace; do
     command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
 done
 [ -z "$missing" ] && exit 0
