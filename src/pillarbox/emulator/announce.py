@@ -1,8 +1,10 @@
 """What a client must know to use a running emulator, for programs and for people."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pillarbox.emulator.certificates import MICROSOFT_NAMES
 from pillarbox.emulator.world import App, Tenant, User, World
 
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
@@ -11,26 +13,43 @@ Address = tuple[str, int]
 WIDTH = 15
 
 
-def ready_facts(
-    world: World, url: str, ca_file: Path, smtp: Address | None = None, imap: Address | None = None
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Announcement:
+    """Where a started emulator listens, and its world. `names` is the address that stands for Microsoft's hosts."""
+
+    world: World
+    url: str
+    ca_file: Path
+    identity_header: str
+    smtp: Address | None = None
+    imap: Address | None = None
+    names: str | None = None
+
+
+def ready_facts(here: Announcement) -> dict[str, Any]:
     """The addresses, the CA, and each tenant's apps and people.
 
     Secrets and passwords are included: they are worth nothing elsewhere. `tenant_id`, `domain` and `authority` are
-    those of the first tenant. SMTP speaks STARTTLS, IMAP implicit TLS; they are None where the emulator has none.
+    those of the first tenant. SMTP speaks STARTTLS, IMAP TLS from the start; they are None where there is none.
     """
-    tenants = list(world.tenants.values())
+    tenants = list(here.world.tenants.values())
     first = tenants[0]
     return {
         "event": "ready",
-        "url": url,
-        "authority": f"{url}/{first.id}",
-        "graph": f"{url}/v1.0",
-        "smtp": _address(smtp),
-        "imap": _address(imap),
-        "ca_file": str(ca_file),
-        "control": f"{url}/_emulator",
-        "environment": dict.fromkeys(CA_VARIABLES, str(ca_file)),
+        "url": here.url,
+        "authority": f"{here.url}/{first.id}",
+        "graph": f"{here.url}/v1.0",
+        "smtp": {"host": here.smtp[0], "port": here.smtp[1], "starttls": True} if here.smtp else None,
+        "imap": {"host": here.imap[0], "port": here.imap[1]} if here.imap else None,
+        "hosts": [f"{here.names} {name}" for name in MICROSOFT_NAMES] if here.names else [],
+        "control": f"{here.url}/_emulator",
+        "ca_file": str(here.ca_file),
+        "environment": dict.fromkeys(CA_VARIABLES, str(here.ca_file)),
+        "managed_identity": {
+            "AZURE_POD_IDENTITY_AUTHORITY_HOST": here.url,
+            "IDENTITY_ENDPOINT": f"{here.url}/msi/token",
+            "IDENTITY_HEADER": here.identity_header,
+        },
         "tenant_id": first.id,
         "domain": first.domains[0],
         "tenants": [{"id": each.id, "name": each.name, "domains": each.domains} for each in tenants],
@@ -43,20 +62,17 @@ def table(facts: dict[str, Any]) -> str:
     """The same facts for people; the lines at the end can be pasted into a shell."""
     rows = [(name, facts[name]) for name in ("url", "authority", "graph")]
     rows += [(name, "{host}:{port}".format(**facts[name])) for name in ("smtp", "imap") if facts[name]]
-    rows += [(name, facts[name]) for name in ("ca_file", "tenant_id", "domain")]
+    rows += [(name, facts[name]) for name in ("control", "ca_file", "tenant_id", "domain")]
     for app in facts["apps"]:
-        rights = ", ".join([*app["roles"], *app["scopes"]]) or "no consent"
-        rows += [("", ""), ("app", app["name"]), ("permissions", rights), ("client_id", app["client_id"])]
+        rows += [("", ""), ("app", app["name"]), ("client_id", app["client_id"])]
         rows += [("client_secret", app["client_secret"] or "none: a public client")]
+        rows += [(name, ", ".join(app[name])) for name in ("roles", "scopes") if app[name]]
     rows += [("", "")]
-    rows += [("user", f"{user['upn']}  password {user['password'] or 'none'}") for user in facts["users"]]
-    rows += [("", "")]
+    rows += [("user", f"{user['upn']}  password {user['password']}") for user in facts["users"]]
     lines = [f"{name:{WIDTH}}{value}".rstrip() for name, value in rows]
-    return "\n".join([*lines, *(f"export {name}={value}" for name, value in facts["environment"].items())])
-
-
-def _address(address: Address | None) -> dict[str, Any] | None:
-    return {"host": address[0], "port": address[1]} if address else None
+    if facts["hosts"]:
+        lines += ["", "# for /etc/hosts", *facts["hosts"]]
+    return "\n".join([*lines, "", *(f"export {name}={value}" for name, value in facts["environment"].items())])
 
 
 def _app(tenant: Tenant, app: App) -> dict[str, Any]:

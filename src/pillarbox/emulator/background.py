@@ -48,8 +48,7 @@ class Background:
     @property
     def facts(self) -> dict[str, Any]:
         """What `pillarbox emulator --json` prints."""
-        emulator = self.emulator
-        return ready_facts(emulator.world, emulator.url, emulator.ca_file, emulator.smtp, emulator.imap)
+        return ready_facts(self.emulator.announcement)
 
     def call(self, action: Callable[[], Any]) -> Any:
         """Do something in the emulator's own thread, between two requests, and give its result."""

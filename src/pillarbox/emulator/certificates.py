@@ -17,17 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-MICROSOFT_NAMES = (
-    "login.microsoftonline.com",
-    "login.microsoft.com",
-    "login.windows.net",
-    "sts.windows.net",
-    "graph.microsoft.com",
-    "outlook.office.com",
-    "outlook.office365.com",
-    "smtp.office365.com",
-    "smtp-mail.outlook.com",
-)
+LOGIN_NAMES = ("login.microsoftonline.com", "login.microsoft.com", "login.windows.net", "sts.windows.net")
+GRAPH_NAME = "graph.microsoft.com"
+OUTLOOK_NAMES = ("outlook.office.com", "outlook.office365.com", "smtp.office365.com", "smtp-mail.outlook.com")
+MICROSOFT_NAMES = (*LOGIN_NAMES, GRAPH_NAME, *OUTLOOK_NAMES)
 """The hosts that programs have built in: the certificate is good for them too, for whoever points them here."""
 NAMES = ("localhost", *MICROSOFT_NAMES)
 ADDRESSES = ("127.0.0.1", "::1")

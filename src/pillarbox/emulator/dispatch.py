@@ -1,19 +1,27 @@
-"""Which service answers a request, and the fault rules that stand between service and client."""
+"""Which service answers a request, and what stands between service and client: limits, fault rules, early returns."""
 
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
+from email.utils import formatdate
 from typing import Protocol
 
+from pillarbox.emulator.callers import Callers
+from pillarbox.emulator.certificates import GRAPH_NAME, LOGIN_NAMES
 from pillarbox.emulator.control import PREFIX, Control
+from pillarbox.emulator.effects import spoil
 from pillarbox.emulator.entra.tokens import Tokens
 from pillarbox.emulator.faults import Fault, Faults, Traits
-from pillarbox.emulator.graph.service import VERSIONS
+from pillarbox.emulator.graph.service import OUTLOOK, VERSIONS
 from pillarbox.emulator.http import Answer, Call
 from pillarbox.emulator.ledger import Ledger
+from pillarbox.emulator.world import World
 
 CUT = 0
 """The status under which the ledger counts connections that were cut."""
+UPLOADING = ("POST", "PATCH", "PUT")
+"""The methods whose bodies count against the limit of uploads (facts 3.9)."""
 
 
 class Service(Protocol):
@@ -41,21 +49,23 @@ Witness = Callable[[Call, Answer, str | None], None]
 
 
 class Dispatcher:
-    """Finds the service, lets the fault rules strike, and counts."""
+    """Finds the service, keeps the world's limits, lets the fault rules strike, and counts."""
 
     def __init__(
         self,
         graph: Service,
         entra: Service,
         control: Control,
+        world: World,
         faults: Faults,
         ledger: Ledger,
         tokens: Tokens,
+        callers: Callers,
         witness: Witness | None = None,
     ) -> None:
         self._graph, self._entra, self._control = graph, entra, control
-        self._faults, self._ledger, self._tokens = faults, ledger, tokens
-        self._witness = witness
+        self._world, self._faults, self._ledger = world, faults, ledger
+        self._tokens, self._callers, self._witness = tokens, callers, witness
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -67,44 +77,91 @@ class Dispatcher:
         first = call.segments[0].lower() if call.segments else ""
         if first == PREFIX:
             return self._control.answer(call)
-        service = self._graph if first in VERSIONS else self._entra
-        answer = await self._answer(call, service)
+        service = self._service(call, first)
+        traits = service.traits(call)
+        self._callers.seen(traits, call.now)
+        answer = await self._within_limits(call, service, traits)
         self._ledger.requests[f"{call.method} {service.template(call) or 'unknown'}"] += 1
         self._ledger.answers[answer.status if answer else CUT] += 1
         return answer
 
-    async def _answer(self, call: Call, service: Service) -> Answer | None:
-        fault = self._faults.hit(service.traits(call)) if self._faults else None
-        if fault is None:
-            return self._serve(call, service)
-        if fault.when == "before":
-            await self._prepare(fault)
-            return _struck(call, service, fault) if fault.answers else self._serve(call, service)
-        answer = self._serve(call, service)
-        if answer.status >= 400:
-            return answer
-        await self._prepare(fault)
-        if fault.status and fault.status < 400:
-            return Answer(fault.status, answer.body, answer.headers | fault.answer_headers(call.now))
-        return _struck(call, service, fault) if fault.answers else answer
+    def _service(self, call: Call, first: str) -> Service:
+        """By the host if it is one of Microsoft's, else, all being on one host, by the beginning of the path."""
+        host = call.base.removeprefix("https://").lower()
+        if host in LOGIN_NAMES:
+            return self._entra
+        return self._graph if first in (*VERSIONS, OUTLOOK) or host == GRAPH_NAME else self._entra
 
-    def _serve(self, call: Call, service: Service) -> Answer:
-        answer = service.answer(call)
+    async def _within_limits(self, call: Call, service: Service, traits: Traits) -> Answer | None:
+        limits = self._world.limits
+        if not (traits.mailbox and traits.app and limits.of_requests):
+            return await self._answer(call, service, traits)
+        size = len(call.body) if call.method in UPLOADING else 0
+        overrun = limits.enter(traits.app, traits.mailbox, size, call.now)
+        if overrun:
+            wait = overrun.retry_after
+            refusal = Fault(status=429, code="ApplicationThrottled", message=overrun.text, retry_after=wait)
+            return self._seen(call, service, self._strike(call, service, traits, refusal, call.now))
+        try:
+            return await self._answer(call, service, traits)
+        finally:
+            limits.leave(traits.app, traits.mailbox)
+
+    async def _answer(self, call: Call, service: Service, traits: Traits) -> Answer | None:
+        fault = self._faults.hit(traits) if self._faults else None
+        if fault is None:
+            return self._seen(call, service, service.answer(call))
+        if not fault.clock_skew:
+            return await self._faulted(call, service, traits, fault, call.now)
+        skewed = replace(call, now=call.now + fault.clock_skew)
+        answer = await self._faulted(skewed, service, traits, fault, call.now)
+        if answer:
+            answer.headers["Date"] = formatdate(skewed.now, usegmt=True)
+        return answer
+
+    async def _faulted(self, call: Call, service: Service, traits: Traits, fault: Fault, now: float) -> Answer | None:
+        """`now` is the true time, that of the call may be skewed."""
+        answer = None
+        if fault.when == "after":
+            answer = self._serve(call, service, fault)
+            if answer.status >= 400:
+                return answer
+        await self._prepare(fault, traits, now)
+        if fault.cut:
+            return None
+        if fault.refuses:
+            answer = self._strike(call, service, traits, fault, now + fault.delay)
+        elif answer is None:
+            answer = self._serve(call, service, fault)
+        return spoil(answer, fault, call.now)
+
+    async def _prepare(self, fault: Fault, traits: Traits, now: float) -> None:
+        if fault.delay:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(fault.delay):
+                    await self._stopping.wait()
+        if fault.revoke_tokens:
+            self._tokens.revoke_all()
+        app = self._world.app(traits.app) if fault.rotate_secret and traits.app else None
+        for secret in app.secrets if app else ():
+            secret.ends_at = now if secret.ends_at is None else min(secret.ends_at, now)
+
+    def _serve(self, call: Call, service: Service, fault: Fault) -> Answer:
+        """The true answer; tokens in it live as long as the rule says."""
+        lifetime = self._tokens.lifetime
+        self._tokens.lifetime = fault.token_lifetime or lifetime
+        try:
+            return self._seen(call, service, service.answer(call))
+        finally:
+            self._tokens.lifetime = lifetime
+
+    def _strike(self, call: Call, service: Service, traits: Traits, fault: Fault, leaves: float) -> Answer:
+        answer = service.strike(call, fault)
+        answer.headers |= fault.answer_headers(call.now)
+        self._callers.told(traits, answer.headers, call.now, leaves)
+        return answer
+
+    def _seen(self, call: Call, service: Service, answer: Answer) -> Answer:
         if self._witness:
             self._witness(call, answer, service.template(call))
         return answer
-
-    async def _prepare(self, fault: Fault) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(fault.delay):
-                await self._stopping.wait()
-        if fault.revoke_tokens:
-            self._tokens.revoke_all()
-
-
-def _struck(call: Call, service: Service, fault: Fault) -> Answer | None:
-    if fault.cut:
-        return None
-    answer = service.strike(call, fault)
-    answer.headers |= fault.answer_headers(call.now)
-    return answer

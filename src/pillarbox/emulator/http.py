@@ -47,10 +47,11 @@ class Call:
 
     @property
     def client_request_id(self) -> str | None:
-        """What the client calls this request, from header or query string."""
-        return self.headers.get("client-request-id") or (
+        """What the client calls this request, from header or query string, if it can stand in a header."""
+        found = self.headers.get("client-request-id") or (
             self.query.get("client-request-id") if self.query_string else None
         )
+        return found if found and found.isascii() and found.isprintable() else None
 
 
 @dataclass
@@ -62,6 +63,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     code: str | None = None
     """The error code inside the body, for logs and tests."""
+    truncate: int | None = None
+    """After so many bytes of the body the connection ends."""
 
     @classmethod
     def json(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> "Answer":

@@ -1,8 +1,8 @@
 """A pytest fixture for other projects: `pytest_plugins = ["pillarbox.emulator.pytest_plugin"]` in their conftest.
 
-    def test_report_is_sent(microsoft365):
-        send_report(microsoft365.facts)
-        assert microsoft365.emulator.ledger.entries[0].recipients == ["bob@contoso.example"]
+def test_report_is_sent(microsoft365):
+    send_report(microsoft365.facts)
+    assert microsoft365.emulator.ledger.entries[0].recipients == ["bob@contoso.example"]
 """
 
 from collections.abc import Iterator

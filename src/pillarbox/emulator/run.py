@@ -2,35 +2,73 @@
 
 import asyncio
 import contextlib
+import fcntl
+import importlib.util
 import json
+import os
+import secrets
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pillarbox.emulator.seed import DOMAIN, Seed, seed
+from pillarbox.emulator import announce, rule_file, seed_file, state
+from pillarbox.emulator.certificates import Certificates
+from pillarbox.emulator.entra.refresh_tokens import RefreshTokens
+from pillarbox.emulator.entra.tokens import SigningKey
+from pillarbox.emulator.seed import seed
 from pillarbox.emulator.server import Emulator
+from pillarbox.emulator.state import State
+from pillarbox.emulator.world import World
+
+ANY_PORT = "127.0.0.1:0"
+LOCK = "lock"
 
 
-async def serve(listen: str, directory: Path, *, announce: Callable[[str], None], as_json: bool, discard: bool) -> None:
-    """Run a seeded emulator until SIGTERM or SIGINT.
+@dataclass(frozen=True)
+class Options:
+    """How to run. `directory` gets the CA file.
 
-    `listen` is `host:port` (`127.0.0.1:0`, `[::1]:8443`), `directory` gets the CA file, `announce` is called once when
-    all is ready: with one JSON line, or with a table for people. `discard` keeps no mails. A bad `listen` is a
-    ValueError, a port in use an OSError.
+    `listen`, `smtp` and `imap` are `host:port`; without the latter two there is Exchange on free ports if the package
+    that it needs is installed. `names` is an address on whose ports 443, 587 and 993 it listens too. `seed` is a file
+    of tenants in place of contoso.example, `state` a folder that keeps the world from one run to the next, `faults` a
+    file of rules. `discard` keeps no mails, and without `limits` Microsoft's limits do not hold.
     """
-    host, port = parse_listen(listen)
-    emulator = Emulator(directory, keep_bytes=not discard)
-    planted = seed(emulator.world)
-    stop = asyncio.Event()
-    with _signals(stop):
-        try:
-            await emulator.start(host, port)
-            facts = ready_facts(emulator, planted)
-            announce(json.dumps(facts) if as_json else table(facts))
-            await stop.wait()
-        finally:
-            await emulator.stop()
+
+    directory: Path
+    listen: str = ANY_PORT
+    smtp: str | None = None
+    imap: str | None = None
+    names: str | None = None
+    seed: Path | None = None
+    state: Path | None = None
+    faults: Path | None = None
+    discard: bool = False
+    limits: bool = True
+
+
+async def serve(options: Options, say: Callable[[str], None], *, as_json: bool) -> None:
+    """Run an emulator until SIGTERM or SIGINT.
+
+    `say` is called once when all is ready: with one JSON line, or with a table for people. A bad address or file is a
+    ValueError, a port in use or a file that is not there an OSError, and Exchange without its package a RuntimeError.
+    """
+    host, port = parse_listen(options.listen)
+    smtp, imap = (parse_listen(each or ANY_PORT) for each in (options.smtp, options.imap))
+    with _locked(options.state):
+        kept = _open_state(options)
+        emulator = _make(options, kept)
+        stop = asyncio.Event()
+        with _signals(stop):
+            try:
+                await emulator.start(host, port, smtp=smtp, imap=imap, names=options.names)
+                facts = announce.ready_facts(emulator.announcement)
+                say(json.dumps(facts) if as_json else announce.table(facts))
+                await stop.wait()
+            finally:
+                await emulator.stop()
+        if options.state:
+            state.save(options.state, kept)
 
 
 def parse_listen(listen: str) -> tuple[str, int]:
@@ -41,37 +79,55 @@ def parse_listen(listen: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
 
 
-def ready_facts(emulator: Emulator, planted: Seed) -> dict[str, Any]:
-    """What a client must know to use a seeded emulator, secrets included: they are worth nothing elsewhere."""
-    return {
-        "event": "ready",
-        "url": emulator.url,
-        "authority": f"{emulator.url}/{planted.tenant.id}",
-        "graph": f"{emulator.url}/v1.0",
-        "ca_file": str(emulator.ca_file),
-        "tenant_id": planted.tenant.id,
-        "domain": DOMAIN,
-        "apps": [
-            {
-                "name": app.name,
-                "client_id": app.client_id,
-                "client_secret": planted.secrets.get(app.client_id),
-                "roles": app.consented,
-            }
-            for app in planted.apps
-        ],
-        "users": [user.upn for user in planted.tenant.users.values()],
-    }
+def _open_state(options: Options) -> State:
+    """What the folder keeps; a world that is seeded now where there is no folder, or nothing in it."""
+    kept = state.load(options.state, secrets.token_bytes) if options.state else None
+    if kept is None:
+        kept = State(World(), RefreshTokens(secrets.token_bytes), SigningKey().pem)
+        _seed(kept.world, options.seed)
+    return kept
 
 
-def table(facts: dict[str, Any]) -> str:
-    """The same facts for people."""
-    rows = [(name, facts[name]) for name in ("url", "authority", "graph", "ca_file", "tenant_id", "domain")]
-    for app in facts["apps"]:
-        rows += [("", ""), ("app", f"{app['name']} ({', '.join(app['roles']) or 'no consent'})")]
-        rows += [("client_id", app["client_id"]), ("client_secret", app["client_secret"] or "none: a public client")]
-    rows += [("", ""), *(("user", upn) for upn in facts["users"])]
-    return "\n".join(f"{name:14}{value}".rstrip() for name, value in rows)
+def _seed(world: World, file: Path | None) -> None:
+    if file:
+        seed_file.plant(world, file)
+    else:
+        seed(world)
+
+
+def _make(options: Options, kept: State) -> Emulator:
+    exchange = bool(options.smtp or options.imap) or importlib.util.find_spec("aiosmtpd") is not None
+    emulator = Emulator(
+        options.directory,
+        world=kept.world,
+        certificates=Certificates.kept(options.state) if options.state else None,
+        signing_key=SigningKey(kept.signing_key),
+        refresh_tokens=kept.refresh_tokens,
+        keep_bytes=not options.discard,
+        exchange=exchange,
+    )
+    if not options.limits or options.discard:
+        emulator.world.limits.switch_off()
+    if options.faults:
+        rule_file.read(options.faults).apply(emulator.world, emulator.faults)
+    return emulator
+
+
+@contextlib.contextmanager
+def _locked(folder: Path | None) -> Iterator[None]:
+    """Hold the state folder for this process; a ValueError if another one does."""
+    if folder is None:
+        yield
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ValueError(f"another emulator uses {folder}") from None
+    finally:
+        os.close(lock)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 A file that is wrong plants nothing that anybody could use: the first mistake is a SeedError that names its place.
 """
 
+import time
 import tomllib
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -21,8 +22,8 @@ AUDIENCES = ("AzureADMyOrg", "AzureADMultipleOrgs", "AzureADandPersonalMicrosoft
 FACTORS = ("none", "enrolled", "demanded")
 
 
-def plant(world: World, path: Path, now: float) -> None:
-    """Plant all tenants of the file; `now` in seconds since 1970 dates mail that has no date of its own.
+def plant(world: World, path: Path, now: float | None = None) -> None:
+    """Plant all tenants of the file; `now` in seconds since 1970 (the clock's without) dates mail that has no date.
 
     Paths inside the file start at its folder. A SeedError tells what is wrong, an OSError what cannot be read.
     """
@@ -35,7 +36,7 @@ def plant(world: World, path: Path, now: float) -> None:
     if not tenants:
         raise SeedError(f"{path.name}: a [[tenant]] is needed")
     for each in tenants:
-        _plant_tenant(world, each, path.parent, now)
+        _plant_tenant(world, each, path.parent, time.time() if now is None else now)
 
 
 def _plant_tenant(world: World, table: Table, folder: Path, now: float) -> None:

@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 import secrets
+import socket
 import ssl
 import time
+from asyncio.trsock import TransportSocket
 from email.utils import formatdate
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -15,32 +18,46 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
+from pillarbox.emulator.announce import Announcement
+from pillarbox.emulator.callers import Callers
 from pillarbox.emulator.certificates import Certificates
+from pillarbox.emulator.connection import Server, malformed
 from pillarbox.emulator.control import Control
 from pillarbox.emulator.dispatch import Dispatcher, Witness
+from pillarbox.emulator.entra.call import Authority
+from pillarbox.emulator.entra.refresh_tokens import RefreshTokens
 from pillarbox.emulator.entra.service import Entra
 from pillarbox.emulator.entra.tokens import SigningKey, Tokens
 from pillarbox.emulator.faults import Faults
 from pillarbox.emulator.gaps import Gaps
 from pillarbox.emulator.graph.service import Graph
-from pillarbox.emulator.http import Call
+from pillarbox.emulator.http import Answer, Call
 from pillarbox.emulator.ids import Entropy, guid
 from pillarbox.emulator.ledger import Ledger
 from pillarbox.emulator.world import Clock, World
 
+if TYPE_CHECKING:
+    from pillarbox.emulator.exchange.service import Exchange
+
+Address = tuple[str, int]
+LOCAL = ("127.0.0.1", 0)
+HTTPS_PORT, SMTP_PORT, IMAP_PORT = 443, 587, 993
 MAX_BODY = 4 * 1024 * 1024
 """Graph takes requests up to 4 MB (facts 3.3)."""
 MAX_HEADER = 64 * 1024
 SHUTDOWN = 1.0
 """Seconds that requests under way get to end when the emulator stops."""
+HANG_UP_ROUNDS = 100
+"""The loop needs few rounds to notice that a socket was shut down."""
 
 
 class Emulator:
-    """Entra ID and Graph mail on one port of this machine.
+    """Entra ID and Graph mail on one port of this machine; with `exchange`, SMTP and IMAP on two more.
 
-    `directory` receives the CA as `ca.pem`. Certificates and signing key may be handed in, to make them once for many
-    emulators. `clock` gives seconds since 1970, `entropy` random bytes, `token_lifetime` is in seconds. With
-    `keep_bytes=False` mails are counted and thrown away: for benches. `witness` is told each true answer of a service.
+    `directory` receives the CA as `ca.pem`. Certificates, signing key and refresh tokens may be handed in: made once
+    for many emulators, or kept from the last run. `clock` gives seconds since 1970, `entropy` random bytes,
+    `token_lifetime` is in seconds. With `keep_bytes=False` mails are counted and thrown away: for benches. `witness` is
+    told each true answer of a service.
     """
 
     def __init__(
@@ -50,21 +67,26 @@ class Emulator:
         world: World | None = None,
         certificates: Certificates | None = None,
         signing_key: SigningKey | None = None,
+        refresh_tokens: RefreshTokens | None = None,
         clock: Clock = time.time,
         entropy: Entropy = secrets.token_bytes,
         token_lifetime: int = 3599,
         token_padding: int = 0,
         keep_bytes: bool = True,
         witness: Witness | None = None,
+        exchange: bool = False,
     ) -> None:
+        self._exchange_class = _exchange_class() if exchange else None
+        self.exchange: Exchange | None = None
         self.ca_file = directory / "ca.pem"
         self.world = world or World(entropy)
         self.ledger = Ledger(keep_bytes=keep_bytes)
         self.faults = Faults()
         self.not_emulated = Gaps()
         self.url = ""
+        self._names: str | None = None
         self._certificates = certificates
-        self._signing_key = signing_key
+        self._signing_key, self._refresh_tokens = signing_key, refresh_tokens
         self._witness = witness
         self._lifetime, self._padding = token_lifetime, token_padding
         self.clock, self._entropy = clock, entropy
@@ -81,19 +103,43 @@ class Emulator:
     ) -> None:
         await self.stop()
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen; port 0 lets the system choose. Afterwards `url` and `ca_file` are good."""
+    async def start(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        smtp: Address = LOCAL,
+        imap: Address = LOCAL,
+        names: str | None = None,
+    ) -> None:
+        """Listen; port 0 lets the system choose. Afterwards `url`, `ca_file`, `smtp` and `imap` are good.
+
+        `names` is an address on which it listens too, at the ports that are built into programs: whoever lets
+        Microsoft's host names lead there needs no settings.
+        """
+        self._names = names
         context, key = await asyncio.to_thread(self._make_keys)
         self._tokens = Tokens(key, self._entropy, lifetime=self._lifetime, padding_bytes=self._padding)
-        entra = Entra(self.world, self._tokens, self.ledger, self.not_emulated)
+        self._authority = Authority.over(self.world, self._tokens, self.ledger, self.not_emulated, self._refresh_tokens)
+        entra = Entra(self._authority)
         graph = Graph(self.world, self._tokens, self.ledger, self.not_emulated)
-        control = Control(self.world, self.ledger, self.faults, self.not_emulated)
-        self._dispatcher = Dispatcher(graph, entra, control, self.faults, self.ledger, self._tokens, self._witness)
-        server = web.Server(self._serve, request_factory=_request, access_log=None, max_field_size=MAX_HEADER)
+        callers = Callers(self.ledger)
+        control = Control(self.world, self.ledger, self.faults, self.not_emulated, callers)
+        self._dispatcher = Dispatcher(
+            graph, entra, control, self.world, self.faults, self.ledger, self._tokens, callers, self._witness
+        )
+        # Graph is not known to take compressed requests, and a small one may hold any amount.
+        server = Server(
+            self._serve, request_factory=_request, access_log=None, max_field_size=MAX_HEADER, auto_decompress=False
+        )
         self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, host, port, ssl_context=context).start()
+            await self._start_exchange(context, smtp, imap)
+            if names:
+                await web.TCPSite(self._runner, names, HTTPS_PORT, ssl_context=context).start()
+                await self._start_names(names)
         except OSError:
             await self.stop()
             raise
@@ -101,20 +147,59 @@ class Emulator:
 
     async def stop(self) -> None:
         """Stop listening, drop connections, and take the CA file away, with its directory if start made it."""
+        if self.exchange:
+            await self.exchange.stop()
+            self.exchange = None
         if self._runner:
             self._dispatcher.stop()
+            open_sockets = _sockets(self._runner)
             await self._runner.cleanup()
             self._runner = None
+            await _hang_up(open_sockets)
         self._remove_files()
+
+    @property
+    def smtp(self) -> Address | None:
+        """Host and port of SMTP (with STARTTLS), None without Exchange."""
+        return self.exchange.smtp if self.exchange else None
+
+    @property
+    def imap(self) -> Address | None:
+        """Host and port of IMAP (TLS from the start), None without Exchange."""
+        return self.exchange.imap if self.exchange else None
+
+    @property
+    def announcement(self) -> Announcement:
+        """Where it listens, once it is started."""
+        header = self._authority.identity_header
+        return Announcement(self.world, self.url, self.ca_file, header, self.smtp, self.imap, self._names)
 
     @property
     def tokens(self) -> Tokens:
         """What signs tokens, once the emulator is started: for tests that want one without a sign-in."""
         return self._tokens
 
+    @property
+    def authority(self) -> Authority:
+        """What Entra remembers, once the emulator is started: codes, devices, refresh tokens."""
+        return self._authority
+
     def revoke_tokens(self) -> None:
         """Make all tokens issued so far useless, as an administrator's "revoke sessions" does."""
         self._tokens.revoke_all()
+
+    async def _start_exchange(self, context: ssl.SSLContext, smtp: Address, imap: Address) -> None:
+        if self._exchange_class is None:
+            return
+        from pillarbox.emulator.exchange.site import Site
+
+        site = Site(self.world, self._tokens, self.ledger, self.faults, self.not_emulated, self.clock, context)
+        self.exchange = self._exchange_class(site)
+        await self.exchange.start(smtp, imap)
+
+    async def _start_names(self, address: str) -> None:
+        if self.exchange:
+            await self.exchange.listen((address, SMTP_PORT), (address, IMAP_PORT))
 
     def _make_keys(self) -> tuple[ssl.SSLContext, SigningKey]:
         certificates = self._certificates or Certificates.make()
@@ -130,13 +215,18 @@ class Emulator:
                 self.ca_file.parent.rmdir()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        call = await self._read(request)
+        try:
+            call = await self._read(request)
+        except (web.RequestPayloadError, ConnectionError):
+            return malformed()  # The body is no HTTP, or the client has gone in the middle of it.
         answer = await self._dispatcher.answer(call)
         if answer is None:
             if request.transport:
                 request.transport.abort()
             return web.Response()
-        answer.headers["Date"] = self._http_date(call.now)
+        answer.headers.setdefault("Date", self._http_date(call.now))
+        if answer.truncate is not None and answer.truncate < len(answer.body):
+            return await _truncated(request, answer)
         return web.Response(status=answer.status, body=answer.body or None, headers=answer.headers)
 
     async def _read(self, request: web.BaseRequest) -> Call:
@@ -160,6 +250,17 @@ class Emulator:
         return self._date[1]
 
 
+def _exchange_class() -> "type[Exchange]":
+    """Imported only where it is wanted, as SMTP needs a package more; a RuntimeError says how to get it."""
+    try:
+        from pillarbox.emulator.exchange.service import Exchange
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "aiosmtpd":
+            raise
+        raise RuntimeError("SMTP and IMAP need one package more: pip install 'pillarbox[emulator]'") from error
+    return Exchange
+
+
 def _request(
     message: RawRequestMessage,
     payload: StreamReader,
@@ -168,6 +269,34 @@ def _request(
     task: "asyncio.Task[None]",
 ) -> web.BaseRequest:
     return web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop(), client_max_size=0)
+
+
+async def _truncated(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+    """Send a part of the body that was announced, then end the connection."""
+    response = web.StreamResponse(status=answer.status, headers=answer.headers)
+    response.content_length = len(answer.body)
+    await response.prepare(request)
+    await response.write(answer.body[: answer.truncate])
+    if request.transport:
+        request.transport.close()
+    return response
+
+
+def _sockets(runner: web.ServerRunner) -> list[TransportSocket]:
+    transports = (each.transport for each in (runner.server.connections if runner.server else ()))
+    found = (each.get_extra_info("socket") for each in transports if each)
+    return [each for each in found if each]  # A connection that is just lost has no socket any more.
+
+
+async def _hang_up(open_sockets: list[TransportSocket]) -> None:
+    """End what still waits for the other side's goodbye in TLS: an idle client says none for half a minute."""
+    for each in open_sockets:
+        with contextlib.suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+    for _ in range(HANG_UP_ROUNDS):
+        if all(each.fileno() == -1 for each in open_sockets):
+            return
+        await asyncio.sleep(0)
 
 
 async def _body(request: web.BaseRequest) -> tuple[bytes, bool]:

@@ -7,18 +7,25 @@ library reference of pickle).
 
 import io
 import pickle
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pillarbox.emulator.certificates import write_private
+from pillarbox.emulator.entra.refresh_tokens import RefreshTokens
 from pillarbox.emulator.ids import Entropy
 from pillarbox.emulator.world import Permission, Resource, World
 from pillarbox.emulator.world.permissions import by_id, resource
 
 FILE = "world.pickle"
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the classes of the world change in a way that old files do not fit."""
-OURS = ("pillarbox.emulator.world.", "pillarbox.emulator.mail.")
+OURS = (
+    "pillarbox.emulator.world.",
+    "pillarbox.emulator.mail.",
+    "pillarbox.emulator.entra.refresh_tokens",
+    "pillarbox.emulator.entra.scopes",
+)
 PLAIN = {("builtins", "set"), ("builtins", "frozenset"), ("collections", "deque"), ("collections", "OrderedDict")}
 
 
@@ -26,27 +33,35 @@ class StateError(ValueError):
     """A state file that cannot be used; the text says why."""
 
 
-def save(directory: Path, things: dict[str, Any]) -> None:
-    """Write the things (by name: the world, and what else belongs to it) into the directory."""
+@dataclass
+class State:
+    """What is kept: the world, the refresh tokens that people's apps hold, and the key that signed their tokens."""
+
+    world: World
+    refresh_tokens: RefreshTokens
+    signing_key: bytes = field(repr=False)
+
+
+def save(directory: Path, state: State) -> None:
+    """Write the state into the directory."""
     buffer = io.BytesIO()
-    _Pickler(buffer, protocol=5).dump({"format": FORMAT, **things})
+    _Pickler(buffer, protocol=5).dump({"format": FORMAT, **vars(state)})
     write_private(directory / FILE, buffer.getvalue())
 
 
-def load(directory: Path, entropy: Entropy) -> dict[str, Any] | None:
+def load(directory: Path, entropy: Entropy) -> State | None:
     """What was saved last, None if nothing was; a file that is broken or of another version is a StateError."""
     path = directory / FILE
     if not path.exists():
         return None
     try:
         with path.open("rb") as file:
-            things: dict[str, Any] = _Unpickler(file, entropy).load()
-        found = things.pop("format")
-    except (pickle.UnpicklingError, EOFError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+            things = _Unpickler(file, entropy).load()
+        if things.pop("format") != FORMAT:
+            raise StateError(f"{path}: made by another version of the emulator; move it away to start anew")
+        return State(**things)
+    except (pickle.UnpicklingError, EOFError, AttributeError, LookupError, TypeError) as error:
         raise StateError(f"{path}: cannot be read ({error}); move it away to start anew") from error
-    if found != FORMAT or not isinstance(things.get("world"), World):
-        raise StateError(f"{path}: made by another version of the emulator; move it away to start anew")
-    return things
 
 
 class _Pickler(pickle.Pickler):

@@ -7,7 +7,7 @@ import pytest
 
 from pillarbox.emulator import Emulator, Fault
 from pillarbox.emulator.seed import Seed
-from tests.unit.emulator.conftest import Client, Reply
+from tests.unit.emulator.conftest import Client, Clock, Reply
 
 
 async def control(client: Client, method: str, path: str, **more: Any) -> Reply:
@@ -54,7 +54,7 @@ async def test_faults_can_be_set_and_seen(client: Client, emulator: Emulator, as
     rule: dict[str, Any] = {"path": "/sendMail", "status": 429, "retry_after": 2.5}
     await control(client, "POST", "faults", json=[rule] if as_list else rule)
     assert (await client.send()).status == 429
-    assert (await control(client, "GET", "faults")).json == [rule | {"matched": 1}]
+    assert (await control(client, "GET", "faults")).json == [{"id": 1} | rule | {"matched": 1}]
     assert list(emulator.faults) == [Fault(**rule)]
 
 
@@ -68,6 +68,112 @@ async def test_faults_can_be_cleared(client: Client, emulator: Emulator) -> None
     emulator.faults.add(status=500)
     assert (await control(client, "DELETE", "faults")).json == []
     assert (await client.send()).status == 202
+
+
+async def test_one_rule_can_be_taken_away(client: Client, emulator: Emulator) -> None:
+    first, second = emulator.faults.add(status=500), emulator.faults.add(cut=True)
+    left = (await control(client, "DELETE", "faults/1")).json
+    assert ([each["id"] for each in left], list(emulator.faults)) == ([2], [second])
+    assert first not in emulator.faults
+    assert (await control(client, "DELETE", "faults/1")).status == 404
+    assert (await control(client, "DELETE", "faults/x")).status == 400
+
+
+async def test_rules_can_be_replaced(client: Client, emulator: Emulator) -> None:
+    emulator.faults.add(cut=True)
+    answer = await control(client, "PUT", "faults", json=[{"status": 500}, {"status": 503}])
+    assert [each["status"] for each in answer.json] == [500, 503]
+    assert (await control(client, "PUT", "faults", json={"status": 1})).status == 400
+    assert len(emulator.faults) == 2
+
+
+async def test_one_mail_as_it_was_accepted(client: Client) -> None:
+    mail = b"From: alice@contoso.example\r\nTo: bob@contoso.example\r\n\r\n\xff\x00"
+    await client.send(mail)
+    answer = await control(client, "GET", "ledger/1")
+    assert (answer.body, answer.headers["Content-Type"]) == (mail, "message/rfc822")
+
+
+@pytest.mark.parametrize(("sequence", "status"), [("2", 404), ("0", 404), ("x", 400), ("-1", 400), ("9" * 5000, 400)])
+async def test_mails_that_are_not_there(client: Client, sequence: str, status: int) -> None:
+    await client.send()
+    assert (await control(client, "GET", f"ledger/{sequence}")).status == status
+
+
+async def test_bytes_that_were_not_kept(client: Client, emulator: Emulator) -> None:
+    emulator.ledger.keep_bytes = False
+    await client.send()
+    assert (await control(client, "GET", "ledger/1")).status == 400
+
+
+@pytest.mark.parametrize(("mailbox", "found"), [("D@contoso.example", 1), ("dave@contoso.example", 1), ("bob", 0)])
+async def test_the_ledger_of_one_mailbox(
+    client: Client, emulator: Emulator, planted: Seed, mailbox: str, found: int
+) -> None:
+    emulator.world.add_user(planted.tenant, "dave", aliases=["d@contoso.example"])
+    await client.send(b"From: dave@contoso.example\r\nTo: bob@contoso.example\r\n\r\n", "dave@contoso.example")
+    await client.send(b"From: carol@contoso.example\r\nTo: bob@contoso.example\r\n\r\n", "carol@contoso.example")
+    assert len((await control(client, "GET", f"ledger?mailbox={mailbox}")).json) == found
+
+
+async def test_switches_change_how_exchange_behaves(client: Client, emulator: Emulator) -> None:
+    answer = await control(client, "PUT", "switches", json={"sent_copy_delay": 900})
+    assert answer.json["sent_copy_delay"] == emulator.world.sent_copy_delay == 900
+    assert (await control(client, "GET", "switches")).json == answer.json
+
+
+async def test_limits_can_be_changed(client: Client, emulator: Emulator) -> None:
+    answer = await control(client, "PUT", "limits", json={"recipients_per_day": None, "messages_per_minute": 1})
+    assert (answer.json["recipients_per_day"], answer.json["concurrent_requests"]) == (None, 4)
+    assert emulator.world.limits.messages_per_minute == 1
+    assert (await control(client, "GET", "limits")).json == answer.json
+
+
+@pytest.mark.parametrize("path", ["switches", "limits", "faults"])
+@pytest.mark.parametrize("body", [b"[]x", b"7", b'{"x": 1}', b"[" * 100_000, b"\xff", b""])
+async def test_wrong_bodies_are_400_with_a_reason(client: Client, path: str, body: bytes) -> None:
+    answer = await control(client, "PUT", path, data=body)
+    assert answer.status == 400
+    assert answer.json["error"]
+
+
+async def test_early_returns_are_listed(client: Client, emulator: Emulator, planted: Seed, clock: Clock) -> None:
+    emulator.faults.add(path="/sendMail", status=429, retry_after=30, times=1)
+    await client.send()
+    clock.now += 10
+    await client.send()
+    (early,) = (await control(client, "GET", "early-returns")).json
+    assert early == {
+        "time": clock.now,
+        "app_id": planted.gateway.client_id,
+        "mailbox": "alice@contoso.example",
+        "method": "POST",
+        "path": "/v1.0/users/alice@contoso.example/sendMail",
+        "early": 20.0,
+    }
+    assert (await control(client, "GET", "stats")).json["too_early"] == 1
+
+
+async def test_mailboxes_are_counted_by_folder(client: Client, emulator: Emulator, clock: Clock) -> None:
+    emulator.world.sent_copy_delay = 60
+    await client.send()
+    found = (await control(client, "GET", "mailboxes")).json
+    assert (found["bob@contoso.example"]["inbox"], found["alice@contoso.example"]["sentitems"]) == (1, 0)
+    assert "nomailbox@contoso.example" not in found
+    clock.now += 60
+    assert (await control(client, "GET", "mailboxes")).json["alice@contoso.example"]["sentitems"] == 1
+
+
+async def test_reset_puts_all_back(client: Client, emulator: Emulator) -> None:
+    emulator.faults.add(path="/sendMail", status=429, retry_after=30, times=1)
+    await control(client, "PUT", "switches", json={"checks_from": False})
+    await control(client, "PUT", "limits", json={"requests_per_10_minutes": 2})
+    for _ in range(3):
+        await client.send()
+    await control(client, "POST", "reset")
+    assert (emulator.world.checks_from, emulator.world.limits.requests_per_10_minutes) == (True, 10_000)
+    assert (await client.send()).status == 202
+    assert emulator.ledger.too_early == []
 
 
 async def test_reset_keeps_tenants_and_apps(client: Client, emulator: Emulator, planted: Seed) -> None:
@@ -93,7 +199,7 @@ async def test_the_world_shows_no_secret(client: Client, planted: Seed) -> None:
     assert not any(value in answer.body.decode() for value in planted.secrets.values())
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "nothing"), ("PUT", "faults"), ("GET", "")])
+@pytest.mark.parametrize(("method", "path"), [("GET", "nothing"), ("PUT", "stats"), ("GET", ""), ("GET", "faults/1")])
 async def test_other_paths_are_404(client: Client, method: str, path: str) -> None:
     assert (await control(client, method, path)).status == 404
 

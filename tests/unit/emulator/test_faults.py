@@ -1,17 +1,25 @@
 """Fault rules: which request is hit, and what the client then sees."""
 
+import asyncio
+import contextlib
+import dataclasses
 import json
+import re
+import ssl
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
+import jwt
 import pytest
+import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pillarbox.emulator import Emulator, Fault, Faults
 from pillarbox.emulator.faults import Traits
 from pillarbox.emulator.seed import Seed
-from tests.unit.emulator.conftest import Client
+from tests.unit.emulator.conftest import NOON, Client, Clock
 
 SEND = {"path": "/sendMail"}
 TRAITS = Traits(
@@ -73,6 +81,7 @@ IMPOSSIBLE = [
     {"status": 500, "times": 0},
     {"status": 500, "when": "later"},
     {"status": 500, "pattern": "("},
+    {"status": 500, "pattern": "a{99999999999999999999}"},
     {"status": 500, "retry_after": -1},
     {"status": 500, "retry_form": "roman"},
     {"status": 500, "headers": {"X": "a\r\nb"}},
@@ -83,6 +92,24 @@ IMPOSSIBLE = [
     {"delay": 1e9},
     {"path": 7, "cut": True},
     {"unknown": 1, "cut": True},
+    {"gzip_bomb": 0},
+    {"gzip_bomb": 1001},
+    {"gzip_bomb": True},
+    {"truncate": -1},
+    {"truncate": 1, "cut": True},
+    {"token_lifetime": 0},
+    {"token_lifetime": 2.0},
+    {"token_lifetime": 2, "status": 400},
+    {"clock_skew": float("inf")},
+    {"clock_skew": "1"},
+    {"next_link_host": "https://evil.example/"},
+    {"next_link_host": "evil.example", "status": 500},
+    {"next_link_host": "evil.example", "empty_body": True},
+    {"empty_body": 1},
+    {"rotate_secret": 1},
+    {"command": 7, "cut": True},
+    {"command": "DATA"},
+    {"when": [], "cut": True},
     [],
 ]
 
@@ -104,8 +131,31 @@ RULES = st.builds(
 )
 
 
+SPOILING = st.builds(
+    Fault,
+    command=st.none() | st.text(),
+    clock_skew=st.floats(-1e8, 1e8),
+    token_lifetime=st.none() | st.integers(1, 86400),
+    gzip_bomb=st.integers(1, 1000),
+    truncate=st.none() | st.integers(0),
+    rotate_secret=st.booleans(),
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+NAMES = [each.name for each in dataclasses.fields(Fault)]
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4))
+def test_any_other_json_is_a_rule_or_a_reason(fields: dict[str, Any]) -> None:
+    with contextlib.suppress(ValueError):
+        assert json.dumps(Fault.from_json(fields).as_json())
+
+
 @settings(deadline=None)
-@given(RULES)
+@given(RULES | SPOILING)
 def test_rules_survive_json(rule: Fault) -> None:
     assert Fault.from_json(json.loads(json.dumps(rule.as_json()))) == rule
 
@@ -193,6 +243,132 @@ async def test_token_endpoint_without_json(client: Client, emulator: Emulator) -
 async def test_an_aadsts_number_that_nobody_knows(client: Client, emulator: Emulator) -> None:
     emulator.faults.add(path="/token", status=400, code="999999", message="New.")
     assert (await client.ask_token()).json["error_description"].startswith("AADSTS999999: Refused. New.\r\n")
+
+
+@pytest.mark.parametrize("command", ["DATA", "data"])
+def test_commands_of_smtp_and_imap_have_their_own_matcher(command: str) -> None:
+    faults = Faults()
+    rule = faults.add(command=command, mailbox="alice", cut=True)
+    assert faults.hit(Traits("SMTP", "localhost", "DATA", frozenset({"alice"}))) is rule
+    assert faults.hit(Traits("SMTP", "localhost", "RCPT", frozenset({"alice"}))) is None
+    assert faults.hit(Traits("POST", "localhost", "DATA", frozenset({"alice"}))) is None
+
+
+def test_a_rule_can_be_taken_away() -> None:
+    faults = Faults()
+    faults.add(cut=True)
+    kept = faults.add(status=500)
+    faults.remove(1)
+    assert list(faults) == [kept]
+    with pytest.raises(KeyError):
+        faults.remove(1)
+
+
+async def test_an_empty_body_with_200(client: Client, emulator: Emulator) -> None:
+    emulator.faults.add(path="/messages", empty_body=True)
+    answer = await client.read("/messages")
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["Content-Type"].startswith("application/json")
+
+
+async def test_a_gzip_bomb(client: Client, emulator: Emulator) -> None:
+    emulator.faults.add(path="/messages", gzip_bomb=2)
+    answer = await client.read("/messages")
+    assert (answer.status, answer.headers["Content-Encoding"]) == (200, "gzip")
+    assert len(answer.body) == 2_000_000  # unpacked by the client
+
+
+async def test_a_refusal_can_be_a_bomb_too(client: Client, emulator: Emulator) -> None:
+    emulator.faults.add(path="/messages", status=503, gzip_bomb=1)
+    answer = await client.read("/messages")
+    assert (answer.status, len(answer.body)) == (503, 1_000_000)
+
+
+async def test_the_next_page_is_on_a_foreign_host(client: Client, emulator: Emulator) -> None:
+    for _ in range(2):
+        await client.send()
+    emulator.faults.add(path="/messages", next_link_host="evil.example")
+    link = (await client.read("/messages?$top=1")).json["@odata.nextLink"]
+    assert link.startswith("https://evil.example/v1.0/")
+
+
+@pytest.mark.parametrize("count", [0, 10])
+async def test_an_answer_that_ends_in_the_middle(client: Client, emulator: Emulator, count: int) -> None:
+    emulator.faults.add(path="/messages", truncate=count)
+    context = ssl.create_default_context(cafile=str(emulator.ca_file))
+    reader, writer = await asyncio.open_connection("localhost", int(emulator.url.rpartition(":")[2]), ssl=context)
+    token = client.app_token(client.planted.reader)
+    path = "/v1.0/users/bob@contoso.example/messages"
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert body == b'{"@odata.context"'[:count]
+    assert int(re.findall(rb"Content-Length: (\d+)", head)[0]) > count
+
+
+async def test_a_client_sees_that_the_body_is_not_whole(client: Client, emulator: Emulator) -> None:
+    emulator.faults.add(path="/messages", truncate=10, times=1)
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await client.read("/messages")
+    assert (await client.read("/messages")).status == 200
+
+
+async def test_more_bytes_than_there_are_truncate_nothing(client: Client, emulator: Emulator) -> None:
+    emulator.faults.add(path="/messages", truncate=10**6)
+    assert (await client.read("/messages")).json["value"] == []
+
+
+async def test_tokens_that_live_two_seconds(client: Client, emulator: Emulator, clock: Clock) -> None:
+    emulator.faults.add(path="/token", token_lifetime=2, times=1)
+    answer = (await client.ask_token()).json
+    assert answer["expires_in"] == 2
+    headers = {"Authorization": f"Bearer {answer['access_token']}", "Content-Type": "text/plain"}
+    clock.now += 2
+    late = await client.request("POST", "/v1.0/users/alice@contoso.example/sendMail", headers=headers)
+    assert (late.status, late.code) == (401, "InvalidAuthenticationToken")
+    assert (await client.ask_token()).json["expires_in"] == 3599
+
+
+@pytest.mark.parametrize("skew", [-600, 600.5])
+async def test_a_clock_that_is_wrong(client: Client, emulator: Emulator, skew: float) -> None:
+    emulator.faults.add(path="/token", clock_skew=skew, times=1)
+    answer = await client.ask_token()
+    claims = jwt.decode(answer.json["access_token"], options={"verify_signature": False})
+    date = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+    assert claims["iat"] == claims["nbf"] == date == int(NOON + skew)
+    assert parsedate_to_datetime((await client.ask_token()).headers["Date"]).timestamp() == NOON
+
+
+async def test_a_rotated_secret_is_refused_from_now_on(client: Client, emulator: Emulator) -> None:
+    emulator.faults.add(path="/token", rotate_secret=True, when="after", times=1)
+    assert [(await client.ask_token()).status for _ in range(2)] == [200, 401]
+    assert (await client.ask_token()).json["error_codes"] == [7000222]
+
+
+async def test_a_secret_rotated_before(client: Client, emulator: Emulator, planted: Seed) -> None:
+    emulator.faults.add(path="/token", rotate_secret=True, times=1)
+    assert (await client.ask_token()).json["error_codes"] == [7000222]
+    assert (await client.ask_token(planted.reader)).status == 200
+
+
+async def test_a_cut_leaves_no_transport_behind(client: Client, emulator: Emulator) -> None:
+    """The client of `requests` keeps its connection open until the emulator stops, and says no goodbye in TLS."""
+    emulator.faults.add(path="/token", cut=True, nth=2, times=1)
+    url = f"{emulator.url}/{client.planted.tenant.id}/oauth2/v2.0/token"
+
+    def ask() -> list[int]:
+        statuses = []
+        with requests.Session() as session:
+            session.trust_env, session.verify = False, str(emulator.ca_file)
+            for _ in range(3):
+                try:
+                    statuses.append(session.post(url, data={"grant_type": "x"}).status_code)
+                except requests.ConnectionError:
+                    statuses.append(0)
+        return statuses
+
+    assert await asyncio.to_thread(ask) == [400, 0, 400]
 
 
 async def test_revoked_tokens_need_a_new_one(client: Client, emulator: Emulator) -> None:

@@ -1,8 +1,10 @@
 """The emulator as a process of its own, from the announcement to a clean end."""
 
 import asyncio
+import fcntl
 import json
 import os
+import re
 import signal
 import ssl
 import sys
@@ -12,13 +14,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from pillarbox.emulator.run import parse_listen, serve, table
+from pillarbox.emulator.run import Options, parse_listen, serve
 
 PROGRAM = """
 import asyncio, pathlib, sys
-from pillarbox.emulator.run import serve
+from pillarbox.emulator.run import Options, serve
 say = lambda text: print(text, flush=True)
-asyncio.run(serve("127.0.0.1:0", pathlib.Path(sys.argv[1]), announce=say, as_json=True, discard=False))
+asyncio.run(serve(Options(pathlib.Path(sys.argv[1])), say, as_json=True))
 """
 
 
@@ -62,37 +64,71 @@ async def test_a_signal_ends_it_and_nothing_is_left(
     assert os.listdir(tmp_path) == []
 
 
-async def run_once(directory: Path, *, as_json: bool) -> list[str]:
+async def run_once(options: Options, *, as_json: bool = True) -> str:
     said: list[str] = []
 
-    def announce(text: str) -> None:
+    def say(text: str) -> None:
         said.append(text)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    await serve("127.0.0.1:0", directory, announce=announce, as_json=as_json, discard=True)
-    return said
+    await serve(options, say, as_json=as_json)
+    (text,) = said
+    return text
 
 
 async def test_one_json_line(tmp_path: Path) -> None:
-    (line,) = await run_once(tmp_path / "ca", as_json=True)
+    line = await run_once(Options(tmp_path / "ca"))
     facts = json.loads(line)
     assert facts["event"] == "ready"
     assert "\n" not in line
     assert facts["graph"] == f"{facts['url']}/v1.0"
     assert facts["tenant_id"] in facts["authority"]
-    assert "alice@contoso.example" in facts["users"]
+    assert (facts["smtp"]["host"], facts["imap"]["host"]) == ("127.0.0.1", "127.0.0.1")
+    assert set(facts["environment"]) == {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"}
+    (alice,) = [user for user in facts["users"] if user["upn"] == "alice@contoso.example"]
+    assert alice["password"]
+    assert alice["id"]
+    assert {"id", "client_id", "client_secret", "object_id", "service_principal_id"} - set(facts["apps"][0]) == {"id"}
 
 
 async def test_a_table_for_people(tmp_path: Path) -> None:
-    (text,) = await run_once(tmp_path / "ca", as_json=False)
-    assert "Mail gateway (Mail.Send)" in text
-    assert "No consent (no consent)" in text
+    text = await run_once(Options(tmp_path / "ca"), as_json=False)
+    assert re.search(r"^app +Mail gateway\nclient_id .*\nclient_secret .*\nroles +Mail\.Send$", text, re.MULTILINE)
+    assert re.search(r"^user +alice@contoso\.example +password \S+$", text, re.MULTILINE)
+    assert f"export SSL_CERT_FILE={tmp_path / 'ca' / 'ca.pem'}" in text.splitlines()
+    assert "/etc/hosts" not in text
 
 
-def test_the_table_lists_every_fact() -> None:
-    app = {"name": "A", "client_id": "1", "client_secret": "2", "roles": []}
-    facts = dict.fromkeys(("url", "authority", "graph", "ca_file", "tenant_id", "domain"), "x")
-    assert table(facts | {"apps": [app], "users": ["u"]}).count("\n") == 11
+async def test_a_seed_file_takes_the_place_of_contoso(tmp_path: Path) -> None:
+    (tmp_path / "seed.toml").write_text('[[tenant]]\ndomain = "fabrikam.example"\n')
+    facts = json.loads(await run_once(Options(tmp_path / "ca", seed=tmp_path / "seed.toml")))
+    assert (facts["domain"], facts["apps"], facts["users"]) == ("fabrikam.example", [], [])
+
+
+async def test_state_outlives_the_process(tmp_path: Path) -> None:
+    options = Options(tmp_path / "ca", state=tmp_path / "state")
+    first = json.loads(await run_once(options))
+    ca = (tmp_path / "state" / "tls-ca.pem").read_bytes()
+    second = json.loads(await run_once(options))
+    assert {name: first[name] for name in ("apps", "users", "tenant_id")} == {
+        name: second[name] for name in ("apps", "users", "tenant_id")
+    }
+    assert (tmp_path / "state" / "tls-ca.pem").read_bytes() == ca
+
+
+async def test_two_emulators_do_not_share_a_state(tmp_path: Path) -> None:
+    options = Options(tmp_path / "ca", state=tmp_path / "state")
+    (tmp_path / "state").mkdir()
+    with (tmp_path / "state" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ValueError, match="another emulator uses"):
+            await run_once(options)
+
+
+async def test_fault_rules_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text("[[fault]]\npath = 3\n")
+    with pytest.raises(ValueError, match=r"rules\.toml: fault 1: wrong type: path"):
+        await run_once(Options(tmp_path / "ca", faults=tmp_path / "rules.toml"))
 
 
 @pytest.mark.parametrize(

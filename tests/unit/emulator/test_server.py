@@ -1,6 +1,10 @@
 """Start and stop, and what the emulator leaves behind: nothing."""
 
+import asyncio
+import gc
 import os
+import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,3 +55,18 @@ async def test_a_port_in_use_is_an_error_and_leaves_nothing(tmp_path: Path, make
 async def test_keys_are_made_where_none_are_given(tmp_path: Path) -> None:
     async with Emulator(tmp_path) as emulator:
         assert emulator.url.startswith("https://localhost:")
+
+
+def test_an_idle_client_does_not_outlast_the_stop(tmp_path: Path, make: Make) -> None:
+    """One that says no goodbye in TLS. What is left open is a warning when it is collected, and so an error."""
+
+    async def run(emulator: Emulator) -> ssl.SSLSocket:
+        await emulator.start()
+        context = ssl.create_default_context(cafile=str(emulator.ca_file))
+        raw = socket.create_connection(("127.0.0.1", int(emulator.url.rpartition(":")[2])))
+        connection = await asyncio.to_thread(context.wrap_socket, raw, server_hostname="localhost")
+        await emulator.stop()
+        return connection
+
+    with asyncio.run(run(make(tmp_path))):
+        gc.collect()

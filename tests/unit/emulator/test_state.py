@@ -7,8 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from pillarbox.emulator import World, seed
-from pillarbox.emulator.state import FILE, StateError, load, save
+from pillarbox.emulator import SigningKey, World, seed
+from pillarbox.emulator.entra.refresh_tokens import RefreshTokens
+from pillarbox.emulator.entra.scopes import parse
+from pillarbox.emulator.state import FILE, State, StateError, load, save
+
+
+def state(world: World, key: bytes = b"key") -> State:
+    return State(world, RefreshTokens(secrets.token_bytes), key)
+
+
+def saved_and_loaded(folder: Path, world: World) -> State:
+    save(folder, state(world))
+    found = load(folder, secrets.token_bytes)
+    assert found
+    return found
 
 
 def test_the_world_comes_back(tmp_path: Path) -> None:
@@ -16,10 +29,7 @@ def test_the_world_comes_back(tmp_path: Path) -> None:
     planted = seed(world)
     kept = world.mailbox("alice@contoso.example").add("inbox", b"a: b\r\n\r\nc", "<1@x>", 5.0)
     world.consent(planted.web, user=planted.user("bob"), scopes=["Mail.Read"])
-    save(tmp_path, {"world": world})
-    things = load(tmp_path, secrets.token_bytes)
-    assert things
-    again: World = things["world"]
+    again = saved_and_loaded(tmp_path, world).world
     tenant = again.only_tenant()
     app = tenant.apps[planted.gateway.client_id]
     assert app.matching(planted.secrets[app.client_id])
@@ -35,12 +45,24 @@ def test_the_world_comes_back(tmp_path: Path) -> None:
 def test_a_world_that_came_back_goes_on(tmp_path: Path) -> None:
     world = World()
     seed(world)
-    save(tmp_path, {"world": world})
-    things = load(tmp_path, secrets.token_bytes)
-    assert things
-    again: World = things["world"]
+    again = saved_and_loaded(tmp_path, world).world
     again.consent(again.add_app("New", ["Mail.Read"]), "Mail.Send")
     assert again.mailbox("bob@contoso.example").add("inbox", b"x", "<2@x>", 0.0).uid == 1
+
+
+def test_refresh_tokens_and_key_come_back(tmp_path: Path, signing_key: SigningKey) -> None:
+    world = World()
+    seed(world)
+    kept = state(world, signing_key.pem)
+    asked = parse("https://graph.microsoft.com/Mail.Send offline_access", "https://localhost")
+    token = kept.refresh_tokens.add(
+        client_id="c", tenant_id="t", user_id="u", scopes=asked, platform="web", signed_in=1.0, now=1.0
+    )
+    save(tmp_path, kept)
+    found = load(tmp_path, secrets.token_bytes)
+    assert found
+    assert found.refresh_tokens.find(token.value) == token
+    assert SigningKey(found.signing_key).kid == signing_key.kid
 
 
 def test_nothing_saved_is_nothing(tmp_path: Path) -> None:
@@ -48,7 +70,7 @@ def test_nothing_saved_is_nothing(tmp_path: Path) -> None:
 
 
 def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
-    save(tmp_path, {"world": World()})
+    save(tmp_path, state(World()))
     assert os.listdir(tmp_path) == [FILE]
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
 
@@ -61,9 +83,9 @@ class Smuggled:
 BROKEN = {
     "empty": b"",
     "no pickle": b"hello",
-    "cut off": pickle.dumps({"format": 1, "world": 3})[:-4],
+    "cut off": pickle.dumps({"format": 2, "world": 3})[:-4],
     "foreign code": pickle.dumps(Smuggled()),
-    "no world": pickle.dumps({"format": 1, "world": 3}),
+    "no world": pickle.dumps({"format": 2, "wolrd": 3}),
     "another version": pickle.dumps({"format": 0}),
     "a list": pickle.dumps([]),
 }
