@@ -5,13 +5,15 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?=
 
-.PHONY: help setup demo test check bench docs coverage test-tools lock clean
+.PHONY: help setup demo test check certify bench docs coverage test-clients test-clients-big test-tools lock clean
 
 help:
 	@echo "make demo    see it work: emulator, gateway and a legacy application (ARGS=--once: and exit)"
 	@echo "make test    all tests that need Python packages only"
 	@echo "make check   style, types, layers, licences, reference pages"
 	@echo "make bench   the figures of the README        make docs   write docs/reference anew"
+	@echo "make test-clients      programs that we did not write (needs make test-tools); test-clients-big: and Microsoft's SDKs"
+	@echo "make certify compare with a real tenant: docs/how-to/certify.md"
 	@echo "make setup   only the environment          make coverage  write anew what is emulated"
 
 setup: $(STAMP)
@@ -26,6 +28,21 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest $(ARGS)
+
+# The same tests as in `make test`; here a program that is not installed fails.
+test-clients: $(STAMP)
+	@PILLARBOX_REQUIRE_TOOLS=1 $(BIN)/python -m pytest tests/clients $(ARGS)
+
+# Microsoft's Graph SDK for Python (half a gigabyte) and its libraries for Node, in an environment of their own.
+test-clients-big: $(STAMP) .venv-big/.installed
+	@$(BIN)/python -m pytest tests/clients/big -s $(ARGS)
+
+.venv-big/.installed: requirements/big.txt tests/clients/big/package.json
+	@rm -rf .venv-big && $(PYTHON) -m venv .venv-big
+	@.venv-big/bin/pip install -q --disable-pip-version-check -r requirements/big.txt
+	@mkdir .venv-big/node && cp tests/clients/big/package.json .venv-big/node/
+	@npm install --prefix .venv-big/node --no-audit --no-fund --no-package-lock --silent
+	@touch $@
 
 check: $(STAMP)
 	@$(BIN)/ruff check .
@@ -42,6 +59,10 @@ coverage: $(STAMP)
 	@$(BIN)/python -m pytest tests/unit/emulator tests/contract --emulator-coverage=$(VENV)/coverage.json $(ARGS)
 	@$(BIN)/python tools/coverage.py $(VENV)/coverage.json
 
+# Sends mail through the tenant that the variables CERTIFY_* describe.
+certify: $(STAMP)
+	@$(BIN)/python -m tests.contract.microsoft $(ARGS)
+
 bench: $(STAMP)
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -53,4 +74,4 @@ lock:
 	@PYTHON=$(PYTHON) sh tools/lock.sh
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
+	rm -rf $(VENV) .venv-big .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
