@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from pillarbox.emulator.graph.mail.schema import MESSAGE
 from pillarbox.emulator.graph.odata.lexer import FilterError
 from pillarbox.emulator.graph.odata.operands import NotKnown
 from pillarbox.emulator.graph.odata.parser import parse
-from pillarbox.emulator.graph.schema import MESSAGE
 from pillarbox.emulator.world import GRAPH
 from tests.conftest import Microsoft
 

@@ -1,23 +1,18 @@
 """All operations of Graph that are emulated."""
 
-from pillarbox.emulator.graph import (
+from pillarbox.emulator.graph.directory import (
     application_credentials,
     applications,
-    attachments,
-    drafts,
     exchange_rbac,
     federated_credentials,
-    folders,
     message_traces,
-    messages,
     organization,
     permission_grants,
     role_assignments,
-    send,
     service_principals,
-    uploads,
     users,
 )
+from pillarbox.emulator.graph.mail import attachments, drafts, folders, messages, send, uploads
 from pillarbox.emulator.graph.request import Operation
 
 OPERATIONS: tuple[Operation, ...] = (

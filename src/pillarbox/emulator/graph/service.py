@@ -10,9 +10,9 @@ from pillarbox.emulator.faults import Fault, Traits
 from pillarbox.emulator.gaps import Gaps
 from pillarbox.emulator.graph.caller import Caller
 from pillarbox.emulator.graph.error import BY_STATUS, GraphError, refusal
+from pillarbox.emulator.graph.mail.uploads import SESSIONS, Handler
 from pillarbox.emulator.graph.operations import OPERATIONS
 from pillarbox.emulator.graph.request import Operation, Request
-from pillarbox.emulator.graph.uploads import SESSIONS, Handler
 from pillarbox.emulator.http import Answer, Call
 from pillarbox.emulator.ledger import Ledger
 from pillarbox.emulator.router import Match, Router

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from email.header import Header
 from email.utils import encode_rfc2231, formatdate, quote
 
-from pillarbox.emulator.graph.body_types import as_text
+from pillarbox.emulator.mail.body_types import as_text
 from pillarbox.emulator.mail.content import Attachment, Content, Person
 
 LINE = 998
