@@ -8,6 +8,7 @@ from collections.abc import Callable
 Entropy = Callable[[int], bytes]
 """Gives that many random bytes; `secrets.token_bytes` by default, a seeded one where a run must be repeatable."""
 
+ITEM = re.compile(r"AAMkAG[A-Za-z0-9_-]{142}AAA=")
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_~.-"
@@ -37,7 +38,12 @@ def secret_value(entropy: Entropy) -> str:
 
 def item_id(entropy: Entropy) -> str:
     """An opaque item id: long, case-sensitive, with `-`, `_` and `=`, as Exchange gives them."""
-    return "AAMkAG" + base64.urlsafe_b64encode(entropy(106)).decode() + "AAA="
+    return f"AAMkAG{encode(entropy(107))[:142]}AAA="
+
+
+def is_item_id(value: str) -> bool:
+    """Whether that has the form of an item id: one that was cut or put into lower case has not."""
+    return ITEM.fullmatch(value) is not None
 
 
 def token_id(entropy: Entropy) -> str:

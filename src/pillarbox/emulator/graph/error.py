@@ -19,6 +19,7 @@ TEXTS: dict[str, tuple[int, str]] = {
     ),
     "ErrorExceededMessageLimit": (400, SUBMISSION_QUOTA),
     "ErrorInternalServerError": (500, "An internal server error occurred. The operation failed."),
+    "ErrorInvalidIdMalformed": (400, "Id is malformed."),
     "ErrorInvalidRecipients": (400, "At least one recipient is not valid."),
     "ErrorInvalidPropertySet": (400, "Set action is invalid for property."),
     "ErrorIrresolvableConflict": (

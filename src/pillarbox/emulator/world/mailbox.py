@@ -62,7 +62,6 @@ class Message:
     arrival: int = 0
     read: bool = False
     draft: bool = False
-    sending: bool = False
     categories: list[str] = field(default_factory=list)
     flag: dict[str, Any] = field(default_factory=lambda: {"flagStatus": "notFlagged"})
     inference: str = "focused"

@@ -61,4 +61,4 @@ async def test_requests_are_counted_by_template(client: Client, emulator: Emulat
     await client.read("/messages/x/$value")
     assert emulator.ledger.requests["POST /v1.0/users/{user}/sendMail"] == 1
     assert emulator.ledger.requests["GET /v1.0/users/{user}/messages/{message}/$value"] == 1
-    assert emulator.ledger.answers == {200: 2, 202: 1, 404: 1}
+    assert emulator.ledger.answers == {200: 2, 202: 1, 400: 1}

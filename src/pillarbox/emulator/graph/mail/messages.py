@@ -7,6 +7,7 @@ from pillarbox.emulator.graph.mail.schema import MESSAGE
 from pillarbox.emulator.graph.mail.selection import Selection, check_basic, check_search, reader
 from pillarbox.emulator.graph.request import READ, READ_BASIC, Operation, Request
 from pillarbox.emulator.http import Answer
+from pillarbox.emulator.ids import is_item_id
 from pillarbox.emulator.world.mailbox import Message
 
 
@@ -49,7 +50,10 @@ def count(request: Request) -> Answer:
 def find_message(request: Request) -> Message:
     """The message that the path names by its mutable or immutable id, in the folder if it names one; a GraphError
     without."""
-    message = request.mailbox.message(request.names["message"], request.call.now)
+    mailbox, ident = request.mailbox, request.names["message"]
+    if not is_item_id(ident):
+        raise GraphError("ErrorInvalidIdMalformed")
+    message = mailbox.message(ident, request.call.now)
     if message is None or ("folder" in request.names and message.folder is not find_folder(request)):
         raise GraphError("ErrorItemNotFound")
     return message

@@ -1,5 +1,7 @@
 """Reading mail: folders, paging, filters, properties, raw MIME, and who may."""
 
+from collections.abc import Callable
+
 import pytest
 
 from pillarbox.emulator import Emulator
@@ -80,8 +82,17 @@ async def test_one_message_and_its_bytes(client: Client) -> None:
 async def test_ids_are_case_sensitive(client: Client) -> None:
     await client.send()
     ident = (await client.read("/messages")).json["value"][0]["id"]
-    answer = await client.read(f"/messages/{ident.swapcase()}")
+    other = ident[:-10] + ident[-10:-4].swapcase() + ident[-4:]
+    answer = await client.read(f"/messages/{other}")
     assert (answer.status, answer.code) == (404, "ErrorItemNotFound")
+
+
+@pytest.mark.parametrize("change", [str.lower, lambda ident: ident[:-1], lambda ident: f"{ident}=", lambda _: "x"])
+async def test_ids_that_were_damaged_are_malformed(client: Client, change: Callable[[str], str]) -> None:
+    await client.send()
+    ident = (await client.read("/messages")).json["value"][0]["id"]
+    answer = await client.read(f"/messages/{change(ident)}")
+    assert (answer.status, answer.code) == (400, "ErrorInvalidIdMalformed")
 
 
 async def test_sending_is_not_reading(client: Client) -> None:
