@@ -7,7 +7,7 @@ from typing import TypeAlias
 from urllib.parse import parse_qsl
 
 from pillarbox.emulator.entra.aadsts import EntraError
-from pillarbox.emulator.entra.browsers import Browsers
+from pillarbox.emulator.entra.browser.browsers import Browsers
 from pillarbox.emulator.entra.lockout import Lockout
 from pillarbox.emulator.entra.loops import Loops
 from pillarbox.emulator.entra.pending import Pending

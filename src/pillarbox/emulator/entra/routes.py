@@ -1,18 +1,9 @@
 """All paths of the authority host and who answers them; each file of handlers lists its own."""
 
-from pillarbox.emulator.entra import (
-    admin_consent,
-    authorize,
-    device_code,
-    device_page,
-    discovery,
-    logout,
-    managed_identity,
-    sign_in,
-    token_endpoint,
-    user_realm,
-)
+from pillarbox.emulator.entra import discovery, managed_identity, token_endpoint, user_realm
+from pillarbox.emulator.entra.browser import admin_consent, authorize, device_page, logout, sign_in
 from pillarbox.emulator.entra.call import Route
+from pillarbox.emulator.entra.grants import device_code
 
 ROUTES: tuple[Route, ...] = (
     *discovery.ROUTES,

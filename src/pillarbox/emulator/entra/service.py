@@ -3,7 +3,7 @@
 from pillarbox.emulator.entra import aadsts, token_endpoint
 from pillarbox.emulator.entra.aadsts import EntraError
 from pillarbox.emulator.entra.call import Authority, EntraCall, Handler
-from pillarbox.emulator.entra.client_authentication import presented_client
+from pillarbox.emulator.entra.clients.authentication import presented_client
 from pillarbox.emulator.entra.routes import ROUTES
 from pillarbox.emulator.faults import Fault, Traits
 from pillarbox.emulator.http import Answer, Call

@@ -1,8 +1,8 @@
 """The token endpoints, v2.0 and v1: which grant is asked for, and the count of what came of it."""
 
-from pillarbox.emulator.entra import authorization_code, client_credentials, device_code, password, refresh_token
 from pillarbox.emulator.entra.aadsts import EntraError
 from pillarbox.emulator.entra.call import EntraCall, Handler, Route
+from pillarbox.emulator.entra.grants import authorization_code, client_credentials, device_code, password, refresh_token
 from pillarbox.emulator.http import Answer
 from pillarbox.emulator.world.tenant import CONSUMERS
 

@@ -11,8 +11,8 @@ import pytest
 from pillarbox.emulator.seed import Seed
 from tests.unit.emulator.conftest import NOON, Client
 from tests.unit.emulator.entra.app_key import AppKey
+from tests.unit.emulator.entra.clients.test_certificates import ask
 from tests.unit.emulator.entra.sign_ins import SignIns
-from tests.unit.emulator.entra.test_certificates import ask
 
 MEGABYTE = "x" * 1_000_000
 

@@ -10,8 +10,8 @@ from pillarbox.emulator.entra.aadsts import read_codes
 from pillarbox.emulator.world import FederatedCredential
 from tests.unit.emulator.conftest import NOON, Reply
 from tests.unit.emulator.entra.app_key import AppKey
+from tests.unit.emulator.entra.clients.test_certificates import ask, claims_of
 from tests.unit.emulator.entra.sign_ins import MAIL, OFFLINE, SignIns
-from tests.unit.emulator.entra.test_certificates import ask, claims_of
 
 DAY = 86400.0
 GUID = "0c0ffee0-0000-4000-8000-000000000000"

@@ -2,7 +2,7 @@
 
 from cryptography import x509
 
-from pillarbox.emulator.entra import jwt
+from pillarbox.emulator.entra.clients import jwt
 from pillarbox.emulator.graph.error import GraphError
 from pillarbox.emulator.world import App
 

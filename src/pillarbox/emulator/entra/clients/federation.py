@@ -1,0 +1,55 @@
+"""Client assertions that another issuer signed for an app: workload identity federation (facts 2.2)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from pillarbox.emulator.entra.aadsts import EntraError
+from pillarbox.emulator.entra.call import EntraCall
+from pillarbox.emulator.entra.clients.certificates import check_times
+from pillarbox.emulator.entra.clients.jwt import ForeignToken, decode
+from pillarbox.emulator.world import App
+
+ALGORITHM = "RS256"
+
+
+def check_federated(call: EntraCall, app: App, token: ForeignToken) -> None:
+    """Refuse a foreign token that is not genuine, or that no federated credential describes letter by letter.
+
+    70021: issuer or audience. 700213: subject; 7002138 if only its letter case differs. 50027: signature, or an issuer
+    whose keys `World.issuers` lacks. 700024: time.
+    """
+    issuer, subject = token.text("iss"), token.text("sub")
+    same_issuer = [each for each in app.federated if each.issuer == issuer]
+    presented = (
+        f"Assertion Issuer: '{issuer}'. Assertion Subject: '{subject}'. Assertion Audience: {_audiences(token)}."
+    )
+    if not same_issuer:
+        raise EntraError(70021, presented)
+    matching = [each for each in same_issuer if each.subject == subject]
+    if not matching:
+        folded = any(each.subject.casefold() == subject.casefold() for each in same_issuer)
+        raise EntraError(7002138 if folded else 700213, presented)
+    if not any(name in each.audiences for each in matching for name in _audiences(token)):
+        raise EntraError(70021, presented)
+    if not any(token.verified_by(key, ALGORITHM) for key in _keys(call.world.issuers.get(issuer), token)):
+        raise EntraError(50027, f"The token of issuer '{issuer}' failed signature verification.")
+    check_times(token, call.now)
+
+
+def _audiences(token: ForeignToken) -> list[str]:
+    value = token.claims.get("aud")
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)]
+
+
+def _keys(key_set: dict[str, Any] | None, token: ForeignToken) -> Iterable[rsa.RSAPublicKey]:
+    """The RSA keys of that set, those with the token's `kid` alone if it has one."""
+    kid = token.header.get("kid")
+    for key in (key_set or {}).get("keys", ()):
+        if key.get("kty") == "RSA" and kid in (None, key.get("kid")):
+            yield rsa.RSAPublicNumbers(_number(key["e"]), _number(key["n"])).public_key()
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(decode(text), "big")
