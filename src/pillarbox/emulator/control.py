@@ -17,7 +17,8 @@
 | `GET mailboxes` | how many messages are in which folder |
 | `GET not-emulated` | what was asked for in vain |
 | `GET world` | tenants, users and apps |
-| `POST reset` | no mail, ledger, rules and early returns any more; switches and limits as at the start |
+| `POST exchange-principals` | what New-ServicePrincipal does: `{"app_id": "...", "object_id": "..."}` |
+| `POST reset` | no mail, ledger, rules, sign-ins any more; switches and limits as at the start |
 
 A PUT of switches or limits changes what it names. What is wrong gets 400, what is not there 404, with `error` as text.
 """
@@ -32,6 +33,7 @@ from pillarbox.emulator.callers import Callers
 from pillarbox.emulator.faults import Fault, Faults
 from pillarbox.emulator.gaps import Gaps
 from pillarbox.emulator.http import Answer, Call
+from pillarbox.emulator.ids import is_guid
 from pillarbox.emulator.ledger import Entry, Ledger
 from pillarbox.emulator.router import Router
 from pillarbox.emulator.switches import switch, switches
@@ -45,8 +47,17 @@ Action = Callable[[Call, str], Any]
 class Control:
     """Answers all paths under `/_emulator/`; secrets are never shown."""
 
-    def __init__(self, world: World, ledger: Ledger, faults: Faults, gaps: Gaps, callers: Callers) -> None:
+    def __init__(
+        self,
+        world: World,
+        ledger: Ledger,
+        faults: Faults,
+        gaps: Gaps,
+        callers: Callers,
+        forget_sign_ins: Callable[[], None],
+    ) -> None:
         self._world = world
+        self._forget_sign_ins = forget_sign_ins
         self._ledger = ledger
         self._faults = faults
         self._gaps = gaps
@@ -71,6 +82,7 @@ class Control:
                 ("GET", "mailboxes", self._show_mailboxes),
                 ("GET", "not-emulated", lambda call, part: [dataclasses.asdict(gap) for gap in gaps]),
                 ("GET", "world", lambda call, part: [_show_tenant(tenant) for tenant in world.tenants.values()]),
+                ("POST", "exchange-principals", self._add_exchange_principal),
                 ("POST", "reset", self._reset),
             )
         )
@@ -129,12 +141,25 @@ class Control:
         users = [user for tenant in self._world.tenants.values() for user in tenant.users.values()]
         return {user.upn: _counts(user.mailbox, call.now) for user in users if user.mailbox}
 
+    def _add_exchange_principal(self, call: Call, part: str) -> Any:
+        """Exchange takes any object id, also that of the app registration: the classic mistake (facts 4.3)."""
+        value = json.loads(call.body)
+        if not isinstance(value, dict) or not all(is_guid(str(value.get(name))) for name in ("app_id", "object_id")):
+            raise ValueError("app_id and object_id are GUIDs")
+        app_id = str(value["app_id"]).lower()
+        tenant = next((each for each in self._world.tenants.values() if each.principal(app_id)), None)
+        if tenant is None:
+            raise KeyError(f"service principal of the app {app_id}")
+        tenant.exchange_principals[app_id] = str(value["object_id"]).lower()
+        return tenant.exchange_principals
+
     def _reset(self, call: Call, part: str) -> Any:
         stood, numbers = self._at_start
         self._ledger.clear()
         self._faults.clear()
         self._gaps.clear()
         self._callers.clear()
+        self._forget_sign_ins()
         self._world.empty_mailboxes()
         self._world.limits.reset()
         self._world.limits.set(numbers)

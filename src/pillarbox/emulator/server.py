@@ -124,7 +124,7 @@ class Emulator:
         entra = Entra(self._authority)
         graph = Graph(self.world, self._tokens, self.ledger, self.not_emulated)
         callers = Callers(self.ledger)
-        control = Control(self.world, self.ledger, self.faults, self.not_emulated, callers)
+        control = Control(self.world, self.ledger, self.faults, self.not_emulated, callers, self._authority.forget)
         self._dispatcher = Dispatcher(
             graph, entra, control, self.world, self.faults, self.ledger, self._tokens, callers, self._witness
         )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pillarbox.emulator import Emulator, Fault
+from pillarbox.emulator.entra.scopes import parse
 from pillarbox.emulator.seed import Seed
 from tests.unit.emulator.conftest import Client, Clock, Reply
 
@@ -206,3 +207,35 @@ async def test_other_paths_are_404(client: Client, method: str, path: str) -> No
 
 async def test_broken_json_is_400(client: Client) -> None:
     assert (await control(client, "POST", "faults", data=b"{")).status == 400
+
+
+async def test_new_service_principal_can_be_played(client: Client, planted: Seed) -> None:
+    app, other = planted.gateway, "0C0FFEE0-0000-4000-8000-000000000000"
+    answer = await control(client, "POST", "exchange-principals", json={"app_id": app.client_id, "object_id": other})
+    assert answer.json[app.client_id] == other.lower()
+    assert planted.tenant.exchange_principals[app.client_id] == other.lower()
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ([], 400),
+        ({}, 400),
+        ({"app_id": "x", "object_id": "0c0ffee0-0000-4000-8000-000000000000"}, 400),
+        ({"app_id": "0c0ffee0-0000-4000-8000-000000000000", "object_id": "0c0ffee0-0000-4000-8000-000000000000"}, 404),
+    ],
+)
+async def test_service_principals_that_cannot_be_made(client: Client, body: object, status: int) -> None:
+    assert (await control(client, "POST", "exchange-principals", json=body)).status == status
+
+
+async def test_reset_signs_everybody_out_and_keeps_refresh_tokens(client: Client, emulator: Emulator) -> None:
+    authority = emulator.authority
+    scopes = parse("offline_access", emulator.url)
+    device = authority.pending.add_device(client_id="c", tenant="common", scopes=scopes, now=0.0)
+    token = authority.refresh_tokens.add(
+        client_id="c", tenant_id="t", user_id="u", scopes=scopes, platform="web", signed_in=0.0, now=0.0
+    )
+    await control(client, "POST", "reset")
+    assert authority.pending.device(device.value) is None
+    assert authority.refresh_tokens.find(token.value) == token

@@ -22,7 +22,7 @@ from pillarbox.emulator.world import World
 FORM = "application/x-www-form-urlencoded"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Authority:
     """What the handlers share: the world, what signs tokens, and what Entra remembers of earlier requests."""
 
@@ -56,6 +56,12 @@ class Authority:
             gaps=gaps,
             identity_header=guid(entropy),
         )
+
+    def forget(self) -> None:
+        """Forget who is signed in, who waits and who is locked out; refresh tokens that apps hold stay good."""
+        entropy = self.world.entropy
+        self.pending, self.browsers = Pending(entropy), Browsers(entropy)
+        self.lockout, self.loops = Lockout(), Loops()
 
 
 @dataclass
