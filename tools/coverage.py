@@ -55,12 +55,12 @@ OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     # What EHLO of smtp.office365.com offers (facts 4.1), and the commands of RFC 5321.
     "Exchange SMTP": (
-        *("AUTH LOGIN", "AUTH XOAUTH2", "BDAT", "DATA", "EHLO", "HELO", "HELP", "MAIL", "NOOP", "QUIT", "RCPT"),
+        *("AUTH", "BDAT", "CONNECT", "DATA", "EHLO", "HELO", "HELP", "MAIL", "NOOP", "QUIT", "RCPT"),
         *("RSET", "STARTTLS", "VRFY"),
     ),
     # RFC 3501, and what CAPABILITY of outlook.office365.com adds (facts 4.2).
     "Exchange IMAP": (
-        *("APPEND", "AUTHENTICATE PLAIN", "AUTHENTICATE XOAUTH2", "CAPABILITY", "CHECK", "CLOSE", "COPY", "CREATE"),
+        *("APPEND", "AUTHENTICATE", "CAPABILITY", "CHECK", "CLOSE", "COPY", "CREATE"),
         *("DELETE", "EXAMINE", "EXPUNGE", "FETCH", "ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE"),
         *("NAMESPACE", "NOOP", "RENAME", "SEARCH", "SELECT", "STARTTLS", "STATUS", "STORE", "SUBSCRIBE", "UID COPY"),
         *("UID EXPUNGE", "UID FETCH", "UID MOVE", "UID SEARCH", "UID STORE", "UNSELECT", "UNSUBSCRIBE"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pillarbox.emulator.http import Answer, Call
+from pillarbox.emulator.ledger import Ledger
 from tests.openapi.validator import Schema
 
 GRAPH: Final = "v1.0"
@@ -52,6 +53,13 @@ class Recorder:
         """Count what the file does not have: `heard("Exchange IMAP", "FETCH", succeeded=True)`."""
         self.answers["not validated"] += 1
         _count(self.others.setdefault((area, operation), Heard()), succeeded)
+
+    def heard_commands(self, ledger: Ledger) -> None:
+        """Count the commands of SMTP and IMAP that an emulator got."""
+        for protocol in ("SMTP", "IMAP"):
+            asked = (key for key in ledger.requests if key.startswith(f"{protocol} "))
+            for key in asked:
+                self.heard(f"Exchange {protocol}", key.partition(" ")[2], succeeded=ledger.done[key] > 0)
 
     def take(self) -> list[str]:
         """The problems since the last time, each once."""

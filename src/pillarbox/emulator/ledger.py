@@ -65,7 +65,8 @@ class Ledger:
     """Entries of all accepted mails, who came back too early (the first MAX_EARLY times), and counters.
 
     `requests` counts by method and template ("POST /v1.0/users/{user}/sendMail"), `answers` by status, `tokens` by
-    outcome ("issued", or an AADSTS code). Answers that a fault rule made count like others.
+    outcome ("issued", or an AADSTS code). Answers that a fault rule made count like others. `done` counts the commands
+    of SMTP and IMAP that were obeyed ("SMTP DATA").
     """
 
     def __init__(self, *, keep_bytes: bool = True) -> None:
@@ -110,6 +111,7 @@ class Ledger:
         self.requests: Counter[str] = Counter()
         self.answers: Counter[int] = Counter()
         self.tokens: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()
 
     def stats(self) -> dict[str, Any]:
         """The counters for JSON."""
@@ -119,5 +121,6 @@ class Ledger:
             "requests": dict(self.requests),
             "answers": {str(status): count for status, count in self.answers.items()},
             "tokens": dict(self.tokens),
+            "done": dict(self.done),
             "token_requests": self.token_requests,
         }

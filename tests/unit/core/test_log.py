@@ -54,7 +54,7 @@ def test_a_traceback_and_a_secret_stay_in_their_line(form: str) -> None:
 
 
 def used() -> set[str]:
-    """The first arguments of all calls log.info(...) and their like in the source; the emulator has a log of its own."""
+    """The first arguments of all calls log.info(...) and their like in the source; the emulator logs by itself."""
     found = set()
     root = Path(pillarbox.__file__).parent
     for file in (each for each in root.rglob("*.py") if root / "emulator" not in each.parents):

@@ -115,6 +115,8 @@ class Session:
             await self._say(f"{tag_of(line) or '*'} {BAD_COMMAND}")
             return
         reply = await self._answer(command)
+        if reply.tagged.startswith("OK"):
+            self._site.ledger.done[f"IMAP {command.name}"] += 1
         await self._say(*reply.untagged, f"{command.tag} {reply.tagged}", *reply.behind)
         if reply.closes:
             raise _Ended

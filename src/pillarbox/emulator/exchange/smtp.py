@@ -63,6 +63,7 @@ class Connection(SMTP):
         self.submits = False
         """Whether this connection holds one of the mailbox's places for handing in mail."""
         self._late_fault: Fault | None = None
+        self._command = "CONNECT"
         methods = self._smtp_methods
         self._smtp_methods = {name: self._with_faults(name, methods[name]) for name in methods}
         self._smtp_methods["AUTH"] = self.smtp_AUTH  # Its faults are decided when the mailbox is known.
@@ -125,6 +126,8 @@ class Connection(SMTP):
             reply = _struck(fault) if fault.refuses else reply
         if replies.has_trace(reply) and not reply.endswith("]"):
             reply = f"{reply} {self.site.trace()}"
+        if reply.startswith("2"):
+            self.site.ledger.done[f"SMTP {self._command}"] += 1
         self._writer.write(f"{reply}\r\n".encode("utf-8", "replace"))
         await self._writer.drain()
         if reply.startswith("421"):
@@ -148,6 +151,7 @@ class Connection(SMTP):
         """Do a command, with what fault rules do to it."""
         if self.login:
             user, app = self.login.owner.upn, self.login.caller.app_id
+        self._command = command
         fault = self.site.hit("SMTP", command, user, app)
         if fault and fault.when == "after":
             self._late_fault = fault

@@ -11,6 +11,7 @@ import pytest
 
 from pillarbox.emulator import App, Certificates, Emulator, SigningKey
 from pillarbox.emulator.world import EXCHANGE
+from tests.openapi.recorder import Recorder
 from tests.unit.emulator.conftest import Client, Clock
 
 ALICE, BOB = "alice@contoso.example", "bob@contoso.example"
@@ -86,12 +87,14 @@ def _no_defect_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 @pytest.fixture
 async def emulator(
-    tmp_path: Path, certificates: Certificates, signing_key: SigningKey, clock: Clock
+    tmp_path: Path, certificates: Certificates, signing_key: SigningKey, clock: Clock, recorder: Recorder
 ) -> AsyncIterator[Emulator]:
-    async with Emulator(
-        tmp_path, certificates=certificates, signing_key=signing_key, clock=clock, exchange=True
-    ) as running:
+    running = Emulator(
+        tmp_path, certificates=certificates, signing_key=signing_key, clock=clock, witness=recorder, exchange=True
+    )
+    async with running:
         yield running
+    recorder.heard_commands(running.ledger)
 
 
 @pytest.fixture
