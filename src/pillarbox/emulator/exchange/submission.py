@@ -11,10 +11,9 @@ from aiosmtpd.smtp import Envelope, Session
 from pillarbox.emulator.exchange import replies
 from pillarbox.emulator.exchange.login import Login
 from pillarbox.emulator.exchange.site import Site
-from pillarbox.emulator.graph.mail.submit import MAX_RECIPIENTS
 from pillarbox.emulator.ids import guid
 from pillarbox.emulator.mail import headers as mime
-from pillarbox.emulator.world.delivery import Submission, deliver, new_message_id
+from pillarbox.emulator.world.delivery import MAX_RECIPIENTS, Submission, deliver, new_message_id
 
 if TYPE_CHECKING:
     from pillarbox.emulator.exchange.smtp import Connection

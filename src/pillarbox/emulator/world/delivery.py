@@ -20,6 +20,10 @@ from pillarbox.emulator.world.mailbox import Message
 Right = Literal["own", "as", "behalf"]
 
 
+MAX_RECIPIENTS = 500
+"""Exchange's default per message (facts 3.10)."""
+
+
 @dataclass(frozen=True)
 class Submission:
     """A mail that a protocol has checked and accepts now.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pillarbox.emulator.mail.compose import compose
 from pillarbox.emulator.mail.content import Content, Person
 from pillarbox.emulator.mail.parse import parse
-from tests.unit.emulator.mail.odd import OURS, mails
+from tests.unit.emulator.mail.odd import OURS, mails, pythons
 
 LINES = st.sampled_from(
     [
@@ -155,3 +155,8 @@ def test_importance(header: bytes, importance: str) -> None:
 
 def test_a_date_without_zone_is_utc() -> None:
     assert parse(b"Date: Thu, 01 Jan 1970 00:00:00 -0000\r\n\r\n").date == 0.0
+
+
+@pytest.mark.skipif(not pythons(), reason="needs the mails of Python's own tests")
+def test_pythons_own_mails_are_there() -> None:
+    assert len(pythons()) > 40

@@ -9,11 +9,8 @@ from pillarbox.emulator.graph.request import SEND, Request
 from pillarbox.emulator.mail import headers as mime
 from pillarbox.emulator.mail.compose import compose, people_line
 from pillarbox.emulator.mail.content import Content, Person
-from pillarbox.emulator.world.delivery import Right, Submission, deliver, new_message_id, right_to_send
+from pillarbox.emulator.world.delivery import MAX_RECIPIENTS, Right, Submission, deliver, new_message_id, right_to_send
 from pillarbox.emulator.world.mailbox import Message
-
-MAX_RECIPIENTS = 500
-"""Exchange's default per message (facts 3.10)."""
 
 
 def submit(
