@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?=
 
-.PHONY: help setup demo test check certify bench docs coverage test-clients test-clients-big test-tools lock clean
+.PHONY: help setup demo test check certify bench docs coverage test-clients test-clients-big fuzz test-tools lock clean
 
 help:
 	@echo "make demo    see it work: emulator, gateway and a legacy application (ARGS=--once: and exit)"
@@ -13,6 +13,7 @@ help:
 	@echo "make check   style, types, layers, licences, reference pages"
 	@echo "make bench   the figures of the README        make docs   write docs/reference anew"
 	@echo "make test-clients      programs that we did not write (needs make test-tools); test-clients-big: and Microsoft's SDKs"
+	@echo "make fuzz    the property tests with many more examples"
 	@echo "make certify compare with a real tenant: docs/how-to/certify.md"
 	@echo "make setup   only the environment          make coverage  write anew what is emulated"
 
@@ -32,6 +33,10 @@ test: $(STAMP)
 # The same tests as in `make test`; here a program that is not installed fails.
 test-clients: $(STAMP)
 	@PILLARBOX_REQUIRE_TOOLS=1 $(BIN)/python -m pytest tests/clients $(ARGS)
+
+# The property tests again, each with 3,000 new examples; a failure prints what repeats it.
+fuzz: $(STAMP)
+	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --timeout=1800 $(or $(ARGS),tests/unit)
 
 # Microsoft's Graph SDK for Python (half a gigabyte) and its libraries for Node, in an environment of their own.
 test-clients-big: $(STAMP) .venv-big/.installed

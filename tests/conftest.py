@@ -48,6 +48,7 @@ CHEAP_HASH = HashCost(memory_kib=8, passes=1)
 hypothesis.settings.register_profile(
     "tests", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
 )
+hypothesis.settings.register_profile("fuzz", hypothesis.settings.get_profile("tests"), max_examples=3000)
 hypothesis.settings.load_profile("tests")
 
 
