@@ -1,17 +1,18 @@
-"""Write docs/reference from the program itself: settings, errors, commands, log events, API.
+"""Write docs/reference from the program itself: settings, errors, commands, log events, API, emulator.
 
 `--check` writes nothing: it exits 1 and names the page and the first name that is missing or too many, or the setting,
 error code, command or option that nobody described. The pages do not depend on machine, user or terminal.
 """
 
 import argparse
+import dataclasses
 import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from types import ModuleType, NoneType, UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 import click
 from pydantic.fields import FieldInfo
@@ -22,6 +23,10 @@ from pillarbox.core.log import EVENTS
 from pillarbox.core.places import ENV_PREFIX
 from pillarbox.core.settings import Settings, describe
 from pillarbox.core.vault import Secret
+from pillarbox.emulator import World, control, seed_file
+from pillarbox.emulator.fault import Fault
+from pillarbox.emulator.switches import switches
+from pillarbox.emulator.world.limits import Limits
 from pillarbox.endpoints.api import app as api
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -414,12 +419,75 @@ _LIMITS: Final = {
 }
 
 
+# ---- emulator.md
+
+
+def emulator_page() -> str:
+    """Fault rules, switches, limits, the control API and the seed file of the emulator, from their own docstrings."""
+    world = World()
+    meanings = dict(re.findall(r"^`(\w+)`: (.+)$", inspect.getdoc(World) or "", re.MULTILINE))
+    standing, hints = switches(world), get_type_hints(Fault)
+    parts = [
+        "How it is used: [how-to/emulator.md](../how-to/emulator.md). The command and its options: "
+        "[commands.md](commands.md).",
+        "## Fault rules",
+        "A rule file (`--faults`) has `[[fault]]` tables with these keys, and may have `[switches]` and `[limits]`, "
+        "in which `false` stands for no limit. The control API takes the same as JSON.",
+        _paragraphs(Fault),
+        _table(["key", "type", "default"], (_fault_key(each, hints) for each in dataclasses.fields(Fault))),
+        "## Switches",
+        _table(
+            ["switch", "default", "meaning"],
+            ([_code(name), _code(_toml(value)), meanings.get(name, "")] for name, value in standing.items()),
+        ),
+        "## Limits",
+        _paragraphs(Limits),
+        _table(["limit", "default"], ([_code(name), str(number)] for name, number in world.limits.numbers().items())),
+        "## Control API",
+        _below_heading(control, "/_emulator/"),
+        "## Seed file",
+        _below_heading(seed_file, ""),
+    ]
+    return _page("The emulator: rules, switches, control API, seed file", *parts)
+
+
+def _paragraphs(thing: object) -> str:
+    """A docstring after its first line."""
+    return (inspect.getdoc(thing) or "").partition("\n\n")[2]
+
+
+def _below_heading(module: ModuleType, prefix: str) -> str:
+    """A module's docstring after its first line, with this prefix before the paths in its table."""
+    text = _paragraphs(module)
+    return re.sub(r"`(GET|POST|PUT|DELETE) ([\w/{}-]+)`", rf"`\1 {prefix}\2`", text)
+
+
+_FAULT_TYPES: Final = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+
+
+def _fault_key(field: "dataclasses.Field[Any]", hints: Mapping[str, Any]) -> tuple[str, str, str]:
+    kind: Any = hints[field.name]
+    if get_origin(kind) in (Union, UnionType):
+        (kind,) = (one for one in get_args(kind) if one is not NoneType)
+    if get_origin(kind) is Literal:
+        words = " or ".join(_code(str(one)) for one in get_args(kind))
+    else:
+        words = _FAULT_TYPES.get(kind, "table")
+    known = field.default not in (None, dataclasses.MISSING)
+    return _code(field.name), words, _code(_toml(field.default)) if known else ""
+
+
+def _toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "settings.md": settings_page,
     "errors.md": errors_page,
     "commands.md": commands_page,
     "log.md": log_page,
     "api.md": api_page,
+    "emulator.md": emulator_page,
 }
 
 

@@ -69,7 +69,7 @@ async def proxy(microsoft: Microsoft) -> AsyncIterator[Proxy]:
 @pytest.fixture(scope="module")
 def certificates() -> Certificates:
     """The emulator's certificate, also for the name that only the proxy resolves."""
-    return Certificates.make(names=("localhost", NAME))
+    return Certificates.make(NAME)
 
 
 async def _send(house: House) -> None:

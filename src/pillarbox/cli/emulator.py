@@ -1,7 +1,6 @@
 """pillarbox emulator: Entra ID, Graph mail and Exchange Online without a tenant."""
 
 import asyncio
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 
 @click.command()
 @click.option("--listen", default="127.0.0.1:0", show_default=True, help="Address and port; 0 takes a free one.")
+@click.option("--host", metavar="NAME", help="Name or address under which others reach it.")
 @click.option("--smtp", metavar="HOST:PORT", help="Where SMTP listens; 127.0.0.1 and a free port without.")
 @click.option("--imap", metavar="HOST:PORT", help="Where IMAP listens; 127.0.0.1 and a free port without.")
 @click.option("--names", metavar="ADDRESS", help="Listen there on 443, 587 and 993 too, as Microsoft's hosts.")
@@ -25,16 +25,14 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--discard", is_flag=True, help="Count mails and throw them away, without limits: for load tests.")
 @click.option("--limits/--no-limits", default=True, show_default=True, help="Refuse what is above Microsoft's limits.")
 @json_option
-def command(directory: Path | None, as_json: bool, **how: Any) -> None:
+def command(as_json: bool, **how: Any) -> None:
     """Run the emulator of Entra ID, Graph mail and Exchange Online until SIGTERM or Ctrl-C.
 
     It starts with a tenant contoso.example, users and app registrations, and prints what a client needs to know.
     """
     from pillarbox.emulator.run import Options, serve
 
-    with tempfile.TemporaryDirectory(prefix="pillarbox-emulator-") as folder:
-        options = Options(directory or Path(folder), **how)
-        try:
-            asyncio.run(serve(options, click.echo, as_json=as_json))
-        except (ValueError, OSError, RuntimeError) as error:
-            raise click.ClickException(str(error)) from error
+    try:
+        asyncio.run(serve(Options(**how), click.echo, as_json=as_json))
+    except (ValueError, OSError, RuntimeError) as error:
+        raise click.ClickException(str(error)) from error

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pillarbox.emulator.certificates import MICROSOFT_NAMES
-from pillarbox.emulator.world import App, Tenant, User, World
+from pillarbox.emulator.certificates import GRAPH_NAME, LOGIN_NAMES, MICROSOFT_NAMES, OUTLOOK_NAMES
+from pillarbox.emulator.world import EXCHANGE, App, Permission, Tenant, User, World
 
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 """What OpenSSL and Go, Python's requests, and Node read to find the CA."""
 Address = tuple[str, int]
 WIDTH = 15
+NO_EXCHANGE = "none: it needs one package more, pip install 'pillarbox[emulator]'"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def ready_facts(here: Announcement) -> dict[str, Any]:
         "graph": f"{here.url}/v1.0",
         "smtp": {"host": here.smtp[0], "port": here.smtp[1], "starttls": True} if here.smtp else None,
         "imap": {"host": here.imap[0], "port": here.imap[1]} if here.imap else None,
-        "hosts": [f"{here.names} {name}" for name in MICROSOFT_NAMES] if here.names else [],
+        "hosts": _hosts(here),
         "control": f"{here.url}/_emulator",
         "ca_file": str(here.ca_file),
         "environment": dict.fromkeys(CA_VARIABLES, str(here.ca_file)),
@@ -60,19 +61,47 @@ def ready_facts(here: Announcement) -> dict[str, Any]:
 
 def table(facts: dict[str, Any]) -> str:
     """The same facts for people; the lines at the end can be pasted into a shell."""
-    rows = [(name, facts[name]) for name in ("url", "authority", "graph")]
-    rows += [(name, "{host}:{port}".format(**facts[name])) for name in ("smtp", "imap") if facts[name]]
-    rows += [(name, facts[name]) for name in ("control", "ca_file", "tenant_id", "domain")]
-    for app in facts["apps"]:
-        rows += [("", ""), ("app", app["name"]), ("client_id", app["client_id"])]
-        rows += [("client_secret", app["client_secret"] or "none: a public client")]
-        rows += [(name, ", ".join(app[name])) for name in ("roles", "scopes") if app[name]]
-    rows += [("", "")]
-    rows += [("user", f"{user['upn']}  password {user['password']}") for user in facts["users"]]
+    rows = [(name, facts[name]) for name in ("url", "graph")]
+    for name in ("smtp", "imap"):
+        found = facts[name]
+        rows += [(name, "{host}:{port}".format(**found) if found else NO_EXCHANGE)]
+    rows += [(name, facts[name]) for name in ("control", "ca_file")]
+    for tenant in facts["tenants"]:
+        rows += [("", ""), ("tenant", tenant["name"]), ("domains", ", ".join(tenant["domains"]))]
+        rows += [("tenant_id", tenant["id"]), ("authority", f"{facts['url']}/{tenant['id']}")]
+        for app in facts["apps"]:
+            rows += _app_rows(app) if app["tenant_id"] == tenant["id"] else []
+        rows += [("", "")]
+        rows += [("user", _user_text(user)) for user in facts["users"] if user["tenant_id"] == tenant["id"]]
     lines = [f"{name:{WIDTH}}{value}".rstrip() for name, value in rows]
     if facts["hosts"]:
         lines += ["", "# for /etc/hosts", *facts["hosts"]]
-    return "\n".join([*lines, "", *(f"export {name}={value}" for name, value in facts["environment"].items())])
+    exports = {"URL": facts["url"], **facts["environment"]}
+    return "\n".join([*lines, "", *(f"export {name}={value}" for name, value in exports.items())])
+
+
+def _app_rows(app: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [("", ""), ("app", app["name"]), ("client_id", app["client_id"])]
+    rows += [("client_secret", app["client_secret"] or "none: a public client")]
+    return rows + [(name, ", ".join(app[name])) for name in ("roles", "scopes", "redirect_uris") if app[name]]
+
+
+def _user_text(user: dict[str, Any]) -> str:
+    aliases = f"  also {', '.join(user['aliases'])}" if user["aliases"] else ""
+    return f"{user['upn']}  password {user['password']}{aliases}"
+
+
+def _hosts(here: Announcement) -> list[str]:
+    """The lines for /etc/hosts; names on which nothing listens are left out."""
+    if here.names is None:
+        return []
+    reachable = MICROSOFT_NAMES if here.smtp else (*LOGIN_NAMES, GRAPH_NAME, OUTLOOK_NAMES[0])
+    return [f"{here.names} {name}" for name in reachable]
+
+
+def _shown(permission: Permission) -> str:
+    """The name of a permission as seed files write it."""
+    return f"exchange:{permission.name}" if permission.resource is EXCHANGE else permission.name
 
 
 def _app(tenant: Tenant, app: App) -> dict[str, Any]:
@@ -85,8 +114,13 @@ def _app(tenant: Tenant, app: App) -> dict[str, Any]:
         "object_id": app.object_id,
         "service_principal_id": app.principal.id if app.principal else None,
         "redirect_uris": [*app.redirect_uris, *app.public_redirect_uris, *app.spa_redirect_uris],
-        "roles": app.consented,
-        "scopes": sorted({scope for grant in grants if grant.user_id is None for scope in grant.scopes}),
+        "roles": [_shown(each.permission) for each in app.principal.roles] if app.principal else [],
+        "scopes": sorted(
+            f"exchange:{scope}" if grant.resource is EXCHANGE else scope
+            for grant in grants
+            if grant.user_id is None
+            for scope in grant.scopes
+        ),
     }
 
 

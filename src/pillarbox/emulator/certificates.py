@@ -27,7 +27,8 @@ ADDRESSES = ("127.0.0.1", "::1")
 LIFE = datetime.timedelta(days=30)
 SKEW = datetime.timedelta(minutes=10)
 ENDING = datetime.timedelta(days=1)
-FILES = {"ca": "tls-ca.pem", "server": "tls-server.pem", "server_key": "tls-server-key.pem"}
+FILES = {"ca": "ca.pem", "server": "tls-server.pem", "server_key": "tls-server-key.pem"}
+SUBJECT = "Pillarbox emulator CA (for tests only)"
 
 
 @dataclass(frozen=True)
@@ -39,24 +40,32 @@ class Certificates:
     server_key: bytes = field(repr=False)
 
     @classmethod
-    def make(cls, names: tuple[str, ...] = NAMES, addresses: tuple[str, ...] = ADDRESSES) -> "Certificates":
-        """Make a new CA (its key is forgotten at once) and one server certificate for these names and addresses."""
+    def make(cls, *hosts: str) -> "Certificates":
+        """Make a new CA (its key is forgotten at once) and one server certificate.
+
+        It is good for localhost, Microsoft's names, and these `hosts`: names or addresses.
+        """
         ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
         ca = _ca(ca_key)
-        server = _leaf(ca, ca_key, server_key, names, addresses)
+        server = _leaf(ca, ca_key, server_key, _alternatives(hosts))
         return cls(_pem(ca), _pem(server), _key_pem(server_key))
 
     @classmethod
-    def kept(cls, directory: Path) -> "Certificates":
-        """Those in the directory, so that clients need to trust only once; new ones if they are missing or ending."""
+    def kept(cls, directory: Path, *hosts: str) -> "Certificates":
+        """Those in the directory, so that clients need to trust only once.
+
+        New ones if they are missing, ending, or not good for all of these `hosts`.
+        """
         try:
             found = cls(**{name: (directory / file).read_bytes() for name, file in FILES.items()})
-            ends = x509.load_pem_x509_certificate(found.server).not_valid_after_utc
-            if ends > datetime.datetime.now(datetime.UTC) + ENDING:
+            server = x509.load_pem_x509_certificate(found.server)
+            names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+            good = all(each in names for each in _alternatives(hosts))
+            if good and server.not_valid_after_utc > datetime.datetime.now(datetime.UTC) + ENDING:
                 return found
-        except (OSError, ValueError):
+        except (OSError, ValueError, x509.ExtensionNotFound):
             pass
-        made = cls.make()
+        made = cls.make(*hosts)
         for name, file in FILES.items():
             write_private(directory / file, getattr(made, name))
         return made
@@ -77,22 +86,39 @@ class Certificates:
 
 
 def _ca(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Pillarbox emulator CA (for tests only)")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SUBJECT)])
     usage = _usage(key_cert_sign=True, crl_sign=True)
     builder = _builder(name, name, key.public_key(), key.public_key(), usage, path_length=0)
     return builder.sign(key, hashes.SHA256())
+
+
+def is_ours(pem: bytes) -> bool:
+    """Whether that is the CA of an emulator, this one or another."""
+    try:
+        names = x509.load_pem_x509_certificate(pem).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except ValueError:
+        return False
+    return [each.value for each in names] == [SUBJECT]
+
+
+def _alternatives(hosts: tuple[str, ...]) -> list[x509.GeneralName]:
+    """What the certificate is good for; a host that is neither name nor address is a ValueError."""
+    found: list[x509.GeneralName] = []
+    for host in dict.fromkeys((*NAMES, *ADDRESSES, *hosts)):
+        try:
+            found.append(x509.IPAddress(ipaddress.ip_address(host)))
+        except ValueError:
+            found.append(x509.DNSName(host))
+    return found
 
 
 def _leaf(
     ca: x509.Certificate,
     ca_key: ec.EllipticCurvePrivateKey,
     key: ec.EllipticCurvePrivateKey,
-    names: tuple[str, ...],
-    addresses: tuple[str, ...],
+    alternatives: list[x509.GeneralName],
 ) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-    alternatives: list[x509.GeneralName] = [x509.DNSName(each) for each in names]
-    alternatives += [x509.IPAddress(ipaddress.ip_address(each)) for each in addresses]
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAMES[0])])
     usage = _usage(digital_signature=True)
     builder = _builder(name, ca.subject, key.public_key(), ca_key.public_key(), usage, path_length=None)
     builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)

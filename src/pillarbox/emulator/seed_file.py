@@ -1,6 +1,38 @@
-"""A world of one's own: tenants, people, apps, consents and mail from a TOML file (docs/how-to/emulator.md).
+"""A world of one's own: tenants, people, apps, consents and mail from a TOML file.
 
 A file that is wrong plants nothing that anybody could use: the first mistake is a SeedError that names its place.
+
+| table | key | what |
+|---|---|---|
+| `tenant` | `domain` | the first verified domain; needed |
+| `tenant` | `more_domains` | further ones |
+| `tenant` | `id`, `name` | a GUID, made up without; "Contoso" without |
+| `tenant` | `users_may_consent` | people may grant what needs no administrator; `true` |
+| `tenant` | `smtp_auth` | clients may log in to SMTP at all; `true` |
+| `tenant.user` | `address` | user name, or an address in one of the domains; needed |
+| `tenant.user` | `id`, `name`, `aliases`, `password` | made up where they are left out |
+| `tenant.user` | `mailbox`, `licensed`, `enabled` | `true`; without a licence the mailbox is there and closed |
+| `tenant.user` | `administrator` | may consent for all; `false` |
+| `tenant.user` | `federated` | signs in elsewhere, so passwords are refused; `false` |
+| `tenant.user` | `second_factor` | `none`; `enrolled`: a code is asked for; `demanded`: must enrol first |
+| `tenant.user` | `refusal` | the AADSTS number with which each sign-in ends |
+| `tenant.user` | `smtp_auth`, `imap`, `full` | the old protocols for this mailbox; a full mailbox takes nothing |
+| `tenant.user.mail` | `folder`, `path`, `read` | all .eml files in `path`, into a well-known folder; `inbox`, `false` |
+| `tenant.group` | `name`, `members` | CN=name,OU=Groups,DC=… for filters of scopes |
+| `tenant.app` | `name` | needed |
+| `tenant.app` | `client_id`, `secret` | made up where they are left out; a public app gets no secret |
+| `tenant.app` | `roles`, `scopes` | application and delegated permissions; `exchange:` before those of Exchange Online |
+| `tenant.app` | `consent` | an administrator has granted all of them; `true` |
+| `tenant.app` | `audience` | `AzureADMyOrg`, `AzureADMultipleOrgs` or `AzureADandPersonalMicrosoftAccount` |
+| `tenant.app` | `redirect_uris`, `public_redirect_uris`, `spa_redirect_uris` | of the platforms web, desktop, page |
+| `tenant.app` | `public` | "Allow public client flows"; `false` |
+| `tenant.app` | `certificates` | PEM files |
+| `tenant.app` | `exchange` | New-ServicePrincipal made it known to Exchange; `false` |
+| `tenant.app.federated` | `name`, `issuer`, `subject`, `audiences` | another issuer's tokens in place of a secret |
+| `tenant.consent` | `app`, `user`, `roles`, `scopes` | what was granted, by one user or for all |
+| `tenant.scope` | `name`, `filter` | a management scope: `MemberOfGroup -eq 'DN'`, joined by `-or` |
+| `tenant.exchange_role` | `app`, `role`, `scope` | such as `Application Mail.Send`, over a scope or everything |
+| `tenant.mailbox_right` | `mailbox`, `user` or `app`, `rights` | `full_access`, `send_as` |
 """
 
 import time
@@ -12,10 +44,12 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from pillarbox.emulator import seed_checks
 from pillarbox.emulator.ids import encode, guid, is_guid, secret_value
 from pillarbox.emulator.mail import headers as mime
 from pillarbox.emulator.seed_table import SeedError, Table
 from pillarbox.emulator.world import App, FederatedCredential, KeyCredential, Secret, Tenant, User, World
+from pillarbox.emulator.world.permissions import named
 from pillarbox.emulator.world.rbac import ROLES, ExchangeAssignment, Scope, parse_filter
 
 AUDIENCES = ("AzureADMyOrg", "AzureADMultipleOrgs", "AzureADandPersonalMicrosoftAccount")
@@ -29,7 +63,7 @@ def plant(world: World, path: Path, now: float | None = None) -> None:
     """
     try:
         root = Table(tomllib.loads(path.read_text("utf-8")), path.name)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SeedError(f"{path.name}: {error}") from error
     tenants = root.tables("tenant")
     root.end()
@@ -40,18 +74,18 @@ def plant(world: World, path: Path, now: float | None = None) -> None:
 
 
 def _plant_tenant(world: World, table: Table, folder: Path, now: float) -> None:
-    domain, more = table.take("domain", str), table.texts("more_domains")
-    ident = _guid(table, "id")
-    if any(world.tenant(each) for each in (domain, *more)):
-        raise SeedError(f"{table.place}.domain: another tenant has it: {domain}")
-    tenant = world.add_tenant(domain, *more, name=table.take("name", str, "Contoso"), ident=ident)
+    with table.at("domain"):
+        domain, *more = map(seed_checks.domain, (table.take("domain", str), *table.texts("more_domains")))
+        if any(world.tenant(each) for each in (domain, *more)):
+            raise ValueError(f"another tenant has it: {domain}")
+    with table.at("id"):
+        tenant = world.add_tenant(domain, *more, name=table.take("name", str, "Contoso"), ident=_guid(table, "id"))
     tenant.users_may_consent = table.take("users_may_consent", bool, True)
     tenant.smtp_auth = table.take("smtp_auth", bool, True)
     for each in table.tables("user"):
         _plant_user(world, tenant, each, folder, now)
     for each in table.tables("group"):
-        world.add_group(tenant, each.take("name", str), _users(tenant, each, "members"))
-        each.end()
+        _plant_group(world, tenant, each)
     for each in table.tables("app"):
         _plant_app(world, tenant, each, folder)
     for each in table.tables("consent"):
@@ -66,14 +100,17 @@ def _plant_tenant(world: World, table: Table, folder: Path, now: float) -> None:
 
 
 def _plant_user(world: World, tenant: Tenant, table: Table, folder: Path, now: float) -> None:
-    address, ident = table.take("address", str), _guid(table, "id")
+    with table.at("address"):
+        address = seed_checks.address(table.take("address", str), tenant.domains)
+    with table.at("aliases"):
+        aliases = [seed_checks.address(each, tenant.domains) for each in table.texts("aliases")]
     details: dict[str, Any] = {
         "name": table.maybe("name", str),
-        "aliases": table.texts("aliases"),
+        "aliases": aliases,
         "mailbox": table.take("mailbox", bool, True),
         "licensed": table.take("licensed", bool, True),
         "password": table.maybe("password", str) or encode(world.entropy(12)),
-        "ident": ident,
+        "ident": _guid(table, "id"),
     }
     with table.at("address"):
         user = world.add_user(tenant, address, **details)
@@ -81,13 +118,23 @@ def _plant_user(world: World, tenant: Tenant, table: Table, folder: Path, now: f
     user.administrator = table.take("administrator", bool, False)
     user.federated = table.take("federated", bool, False)
     user.second_factor = table.one_of("second_factor", FACTORS, "none")  # type: ignore[assignment]
-    user.refusal = table.maybe("refusal", int)
+    with table.at("refusal"):
+        number = table.maybe("refusal", int)
+        user.refusal = None if number is None else seed_checks.refusal(number)
     if user.mailbox:
         user.mailbox.smtp_auth = table.maybe("smtp_auth", bool)
         user.mailbox.imap = table.take("imap", bool, True)
         user.mailbox.full = table.take("full", bool, False)
     for each in table.tables("mail"):
         _plant_mail(user, each, folder, now)
+    table.end()
+
+
+def _plant_group(world: World, tenant: Tenant, table: Table) -> None:
+    name = table.take("name", str)
+    if any(each.name == name for each in tenant.groups.values()):
+        raise SeedError(f"{table.place}.name: there is a group of that name: {name}")
+    world.add_group(tenant, name, _users(tenant, table, "members"))
     table.end()
 
 
@@ -108,20 +155,26 @@ def _plant_mail(user: User, table: Table, folder: Path, now: float) -> None:
 
 
 def _plant_app(world: World, tenant: Tenant, table: Table, folder: Path) -> None:
-    roles, scopes = table.texts("roles"), table.texts("scopes")
+    with table.at("roles"):
+        roles = [named(each, "application") for each in table.texts("roles")]
+    with table.at("scopes"):
+        scopes = [named(each, "delegated") for each in table.texts("scopes")]
+    consent = table.take("consent", bool, True)
     details: dict[str, Any] = {
         "tenant": tenant,
-        "consent": table.take("consent", bool, True),
         "audience": table.one_of("audience", AUDIENCES, AUDIENCES[0]),
-        "redirect_uris": table.texts("redirect_uris"),
+        "redirect_uris": _redirect_uris(table, "redirect_uris"),
         "public": table.take("public", bool, False),
         "client_id": _guid(table, "client_id"),
     }
     name = table.take("name", str)
-    with table.at("roles"):
-        app = world.add_app(name, roles, scopes=scopes, **details)
-    app.public_redirect_uris = table.texts("public_redirect_uris")
-    app.spa_redirect_uris = table.texts("spa_redirect_uris")
+    with table.at("client_id"):
+        app = world.add_app(name, **details)
+    app.requested_permissions = [*roles, *scopes]
+    if consent:
+        world.consent(app)
+    app.public_redirect_uris = _redirect_uris(table, "public_redirect_uris")
+    app.spa_redirect_uris = _redirect_uris(table, "spa_redirect_uris")
     given = table.maybe("secret", str)
     if given or not app.public_client:
         app.secrets.append(Secret(guid(world.entropy), given or secret_value(world.entropy)))
@@ -155,11 +208,20 @@ def _plant_consent(world: World, tenant: Tenant, table: Table) -> None:
 
 def _plant_scope(world: World, tenant: Tenant, table: Table) -> None:
     name, recipients = table.take("name", str), table.take("filter", str)
+    if any(each.name == name for each in tenant.exchange_roles.scopes.values()):
+        raise SeedError(f"{table.place}.name: there is a scope of that name: {name}")
     with table.at("filter"):
-        parse_filter(recipients)
+        _check_groups(tenant, parse_filter(recipients))
     scope = Scope(guid(world.entropy), name, recipients)
     tenant.exchange_roles.scopes[scope.id] = scope
     table.end()
+
+
+def _check_groups(tenant: Tenant, clauses: list[tuple[str, str]]) -> None:
+    known = {each.distinguished_name.casefold() for each in tenant.groups.values()}
+    for attribute, value in clauses:
+        if attribute == "memberofgroup" and value.casefold() not in known:
+            raise ValueError(f"no [[tenant.group]] has the distinguished name {value}")
 
 
 def _plant_role(world: World, tenant: Tenant, table: Table) -> None:
@@ -212,6 +274,11 @@ def _user(tenant: Tenant, table: Table, key: str, address: str) -> User:
     return found
 
 
+def _redirect_uris(table: Table, key: str) -> list[str]:
+    with table.at(key):
+        return [seed_checks.redirect_uri(each) for each in table.texts(key)]
+
+
 def _guid(table: Table, key: str) -> str | None:
     value = table.maybe(key, str)
     if value is not None and not is_guid(value):
@@ -220,7 +287,10 @@ def _guid(table: Table, key: str) -> str | None:
 
 
 def _certificate(world: World, file: Path) -> KeyCredential:
-    certificate = x509.load_pem_x509_certificate(file.read_bytes())
+    try:
+        certificate = x509.load_pem_x509_certificate(file.read_bytes())
+    except OSError as error:
+        raise ValueError(str(error)) from error
     starts, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
     return KeyCredential(guid(world.entropy), certificate.public_bytes(Encoding.DER), starts, ends)
 

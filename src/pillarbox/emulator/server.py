@@ -20,7 +20,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from pillarbox.emulator.announce import Announcement
 from pillarbox.emulator.callers import Callers
-from pillarbox.emulator.certificates import Certificates
+from pillarbox.emulator.certificates import Certificates, is_ours
 from pillarbox.emulator.connection import Server, malformed
 from pillarbox.emulator.control import Control
 from pillarbox.emulator.dispatch import Dispatcher, Witness
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 Address = tuple[str, int]
 LOCAL = ("127.0.0.1", 0)
+WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not listened on
 HTTPS_PORT, SMTP_PORT, IMAP_PORT = 443, 587, 993
 MAX_BODY = 4 * 1024 * 1024
 """Graph takes requests up to 4 MB (facts 3.3)."""
@@ -57,7 +58,7 @@ class Emulator:
     `directory` receives the CA as `ca.pem`. Certificates, signing key and refresh tokens may be handed in: made once
     for many emulators, or kept from the last run. `clock` gives seconds since 1970, `entropy` random bytes,
     `token_lifetime` is in seconds. With `keep_bytes=False` mails are counted and thrown away: for benches. `witness` is
-    told each true answer of a service.
+    told each true answer of a service. `keeps_ca` leaves the CA file when it stops.
     """
 
     def __init__(
@@ -75,10 +76,11 @@ class Emulator:
         keep_bytes: bool = True,
         witness: Witness | None = None,
         exchange: bool = False,
+        keeps_ca: bool = False,
     ) -> None:
         self._exchange_class = _exchange_class() if exchange else None
         self.exchange: Exchange | None = None
-        self.ca_file = directory / "ca.pem"
+        self.ca_file, self._keeps_ca = directory / "ca.pem", keeps_ca
         self.world = world or World(entropy)
         self.ledger = Ledger(keep_bytes=keep_bytes)
         self.faults = Faults()
@@ -91,7 +93,7 @@ class Emulator:
         self._lifetime, self._padding = token_lifetime, token_padding
         self.clock, self._entropy = clock, entropy
         self._date = (0, "")
-        self._made_directory = False
+        self._made_directory = self._wrote_ca = False
         self._runner: web.ServerRunner | None = None
 
     async def __aenter__(self) -> "Emulator":
@@ -111,14 +113,17 @@ class Emulator:
         smtp: Address = LOCAL,
         imap: Address = LOCAL,
         names: str | None = None,
+        shown_as: str | None = None,
     ) -> None:
         """Listen; port 0 lets the system choose. Afterwards `url`, `ca_file`, `smtp` and `imap` are good.
 
-        `names` is an address on which it listens too, at the ports that are built into programs: whoever lets
-        Microsoft's host names lead there needs no settings.
+        `shown_as` is the host in `url`; without it that is localhost or the address that was asked for. A file in the
+        place of the CA that is none of an emulator is a FileExistsError: it is somebody's. `names` is an address on
+        which it listens too, at the ports that are built into programs: whoever lets Microsoft's host names lead there
+        needs no settings.
         """
         self._names = names
-        context, key = await asyncio.to_thread(self._make_keys)
+        context, key = await asyncio.to_thread(self._make_keys, shown_as or host)
         self._tokens = Tokens(key, self._entropy, lifetime=self._lifetime, padding_bytes=self._padding)
         self._authority = Authority.over(self.world, self._tokens, self.ledger, self.not_emulated, self._refresh_tokens)
         entra = Entra(self._authority)
@@ -143,7 +148,7 @@ class Emulator:
         except OSError:
             await self.stop()
             raise
-        self.url = f"https://localhost:{self._runner.addresses[0][1]}"
+        self.url = f"https://{shown_as or _shown(host)}:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
         """Stop listening, drop connections, and take the CA file away, with its directory if start made it."""
@@ -201,14 +206,19 @@ class Emulator:
         if self.exchange:
             await self.exchange.listen((address, SMTP_PORT), (address, IMAP_PORT))
 
-    def _make_keys(self) -> tuple[ssl.SSLContext, SigningKey]:
-        certificates = self._certificates or Certificates.make()
+    def _make_keys(self, host: str) -> tuple[ssl.SSLContext, SigningKey]:
+        certificates = self._certificates or Certificates.make(*_hosts(host))
         self._made_directory = not self.ca_file.parent.exists()
         self.ca_file.parent.mkdir(parents=True, exist_ok=True)
+        if self.ca_file.exists() and not is_ours(self.ca_file.read_bytes()):
+            raise FileExistsError(f"{self.ca_file} is not the emulator's: choose another directory")
         self.ca_file.write_bytes(certificates.ca)
+        self._wrote_ca = True
         return certificates.server_context(), self._signing_key or SigningKey()
 
     def _remove_files(self) -> None:
+        if self._keeps_ca or not self._wrote_ca:
+            return
         self.ca_file.unlink(missing_ok=True)
         if self._made_directory:
             with contextlib.suppress(OSError):  # Somebody else put a file into it: then it stays.
@@ -248,6 +258,18 @@ class Emulator:
         if self._date[0] != int(now):
             self._date = (int(now), formatdate(now, usegmt=True))
         return self._date[1]
+
+
+def _shown(host: str) -> str:
+    """The host in the URL of a server that listens there; on all addresses, and on the usual one, it is localhost."""
+    if host in (*WILDCARDS, "127.0.0.1"):
+        return "localhost"
+    return f"[{host}]" if ":" in host else host
+
+
+def _hosts(host: str) -> tuple[str, ...]:
+    """What the certificate must be good for, beside the usual names."""
+    return () if host in WILDCARDS else (host,)
 
 
 def _exchange_class() -> "type[Exchange]":

@@ -9,7 +9,7 @@ import io
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pillarbox.emulator.certificates import write_private
 from pillarbox.emulator.entra.refresh_tokens import RefreshTokens
@@ -57,11 +57,22 @@ def load(directory: Path, entropy: Entropy) -> State | None:
     try:
         with path.open("rb") as file:
             things = _Unpickler(file, entropy).load()
-        if things.pop("format") != FORMAT:
-            raise StateError(f"{path}: made by another version of the emulator; move it away to start anew")
-        return State(**things)
-    except (pickle.UnpicklingError, EOFError, AttributeError, LookupError, TypeError) as error:
-        raise StateError(f"{path}: cannot be read ({error}); move it away to start anew") from error
+        known = things.pop("format") == FORMAT
+        return _checked(State(**things)) if known else _refuse(path, "made by another version of the emulator")
+    except StateError:
+        raise
+    except Exception as error:  # A damaged pickle can raise anything.
+        _refuse(path, f"cannot be read ({type(error).__name__})", error)
+
+
+def _checked(state: State) -> State:
+    if not isinstance(state.world, World) or not isinstance(state.refresh_tokens, RefreshTokens):
+        raise TypeError("no world")
+    return state
+
+
+def _refuse(path: Path, why: str, cause: Exception | None = None) -> NoReturn:
+    raise StateError(f"{path}: {why}; move it away to start anew") from cause
 
 
 class _Pickler(pickle.Pickler):

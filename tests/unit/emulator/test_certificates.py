@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pillarbox.emulator import Certificates, Emulator
+from pillarbox.emulator.certificates import is_ours
 
 
 def strict(ca_file: Path) -> ssl.SSLContext:
@@ -59,3 +60,16 @@ def test_kept_ones_that_are_broken_are_made_anew(tmp_path: Path, broken: bytes) 
     second = Certificates.kept(tmp_path)
     assert second.ca != first.ca
     assert Certificates.kept(tmp_path) == second
+
+
+def test_another_host_makes_them_anew(tmp_path: Path) -> None:
+    first = Certificates.kept(tmp_path)
+    second = Certificates.kept(tmp_path, "emulator.test", "127.0.0.9")
+    assert second.server != first.server
+    assert Certificates.kept(tmp_path, "127.0.0.9") == second
+
+
+def test_our_ca_is_known_from_others(certificates: Certificates) -> None:
+    assert is_ours(certificates.ca)
+    assert not is_ours(certificates.server)
+    assert not is_ours(b"no certificate")

@@ -5,16 +5,20 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import signal
 import ssl
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
+from pillarbox.emulator import Certificates
 from pillarbox.emulator.run import Options, parse_listen, serve
+from pillarbox.emulator.state import FILE, load
 
 PROGRAM = """
 import asyncio, pathlib, sys
@@ -95,6 +99,8 @@ async def test_a_table_for_people(tmp_path: Path) -> None:
     text = await run_once(Options(tmp_path / "ca"), as_json=False)
     assert re.search(r"^app +Mail gateway\nclient_id .*\nclient_secret .*\nroles +Mail\.Send$", text, re.MULTILINE)
     assert re.search(r"^user +alice@contoso\.example +password \S+$", text, re.MULTILINE)
+    assert re.search(r"^export URL=https://localhost:\d+$", text, re.MULTILINE)
+    assert re.search(r"^redirect_uris +https://localhost/oauth/callback$", text, re.MULTILINE)
     assert f"export SSL_CERT_FILE={tmp_path / 'ca' / 'ca.pem'}" in text.splitlines()
     assert "/etc/hosts" not in text
 
@@ -106,14 +112,89 @@ async def test_a_seed_file_takes_the_place_of_contoso(tmp_path: Path) -> None:
 
 
 async def test_state_outlives_the_process(tmp_path: Path) -> None:
-    options = Options(tmp_path / "ca", state=tmp_path / "state")
+    options = Options(state=tmp_path / "state")
     first = json.loads(await run_once(options))
-    ca = (tmp_path / "state" / "tls-ca.pem").read_bytes()
+    ca = Path(first["ca_file"]).read_bytes()
     second = json.loads(await run_once(options))
-    assert {name: first[name] for name in ("apps", "users", "tenant_id")} == {
-        name: second[name] for name in ("apps", "users", "tenant_id")
-    }
-    assert (tmp_path / "state" / "tls-ca.pem").read_bytes() == ca
+    for name in ("apps", "users", "tenant_id", "ca_file"):
+        assert first[name] == second[name], name
+    assert Path(second["ca_file"]).read_bytes() == ca
+
+
+async def test_limits_switches_and_rules_hold_for_one_run(tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text("[limits]\nconcurrent_requests = 1\n[switches]\nsent_copy_delay = 900\n")
+    await run_once(Options(state=tmp_path / "state", faults=tmp_path / "rules.toml"))
+    await run_once(Options(state=tmp_path / "state"))
+    kept = load(tmp_path / "state", secrets.token_bytes)
+    assert kept
+    assert (kept.world.limits.concurrent_requests, kept.world.sent_copy_delay) == (4, 0)
+
+
+async def test_the_state_is_there_before_its_secrets_are_told(tmp_path: Path) -> None:
+    found: list[bool] = []
+
+    def say(text: str) -> None:
+        found.append((tmp_path / "state" / FILE).exists())
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    await serve(Options(state=tmp_path / "state"), say, as_json=True)
+    assert found == [True]
+
+
+async def test_a_second_signal_loses_nothing(tmp_path: Path) -> None:
+    def say(text: str) -> None:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    await serve(Options(state=tmp_path / "state"), say, as_json=True)
+    assert load(tmp_path / "state", secrets.token_bytes)
+
+
+@pytest.mark.parametrize(
+    ("listen", "host", "shown"),
+    [
+        ("127.0.0.1:0", None, "localhost"),
+        ("127.0.0.9:0", None, "127.0.0.9"),
+        ("[::1]:0", None, "[::1]"),
+        ("0.0.0.0:0", None, "localhost"),
+        ("127.0.0.1:0", "emulator.test", "emulator.test"),
+    ],
+)
+async def test_the_url_and_the_certificate_fit_the_address(
+    tmp_path: Path, listen: str, host: str | None, shown: str
+) -> None:
+    seen: list[str] = []
+
+    async def check(facts: dict[str, Any]) -> None:
+        port = int(facts["url"].rpartition(":")[2])
+        context = ssl.create_default_context(cafile=facts["ca_file"])
+        address = listen.rpartition(":")[0].strip("[]")
+        name = facts["url"].removeprefix("https://").rpartition(":")[0].strip("[]")
+        _, writer = await asyncio.open_connection(address, port, ssl=context, server_hostname=name)
+        writer.close()
+        seen.append(facts["url"].rpartition(":")[0])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    tasks: list[asyncio.Task[None]] = []
+    await serve(
+        Options(listen=listen, host=host),
+        lambda text: tasks.append(asyncio.create_task(check(json.loads(text)))),
+        as_json=True,
+    )
+    await tasks[0]
+    assert seen == [f"https://{shown}"]
+
+
+async def test_somebody_elses_ca_file_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("mine")
+    with pytest.raises(FileExistsError, match="choose another directory"):
+        await run_once(Options(tmp_path))
+    assert (tmp_path / "ca.pem").read_text() == "mine"
+
+
+async def test_a_ca_file_that_a_killed_emulator_left_is_replaced(tmp_path: Path, certificates: Certificates) -> None:
+    (tmp_path / "ca.pem").write_bytes(certificates.ca)
+    assert json.loads(await run_once(Options(tmp_path)))["ca_file"] == str(tmp_path / "ca.pem")
 
 
 async def test_two_emulators_do_not_share_a_state(tmp_path: Path) -> None:

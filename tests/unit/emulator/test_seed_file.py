@@ -130,6 +130,31 @@ def test_rights_on_a_mailbox(tmp_path: Path) -> None:
 
 MISTAKES = {
     "": "seed.toml: a [[tenant]] is needed",
+    CONTOSO + f"id = '{GUID}'\n[[tenant]]\ndomain = 'x.example'\nid = '{GUID}'": "tenant[2].id: there is a tenant with",
+    CONTOSO
+    + ALICE
+    + f"id = '{GUID}'\n[[tenant.user]]\naddress = 'b'\nid = '{GUID}'": "user[2].address: there is a",
+    CONTOSO + WEB + f"client_id = '{GUID}'\n{WEB}client_id = '{GUID}'": "app[2].client_id: there is an app with that",
+    CONTOSO
+    + "[[tenant.user]]\naddress = 'b@other.example'": "user[1].address: other.example is no domain",
+    CONTOSO + "[[tenant.user]]\naddress = ''": "user[1].address: no address: ''",
+    CONTOSO + "[[tenant.user]]\naddress = 'a b'": "user[1].address: no address: 'a b'",
+    CONTOSO + "[[tenant.user]]\naddress = '@contoso.example'": "user[1].address: no address",
+    CONTOSO + "[[tenant.user]]\naddress = 'a@b@contoso.example'": "user[1].address: no address",
+    CONTOSO + ALICE + "aliases = ['x@other.example']": "user[1].aliases: other.example is no domain",
+    CONTOSO + ALICE + "refusal = 99999": "user[1].refusal: no AADSTS number that is known here: 99999",
+    "[[tenant]]\ndomain = 'common'": "tenant[1].domain: no domain: 'common'",
+    "[[tenant]]\ndomain = 'a b.example'": "tenant[1].domain: no domain",
+    "[[tenant]]\ndomain = ''": "tenant[1].domain: no domain: ''",
+    CONTOSO + WEB + "redirect_uris = ['not a uri']": "app[1].redirect_uris: no redirect URI: 'not a uri'",
+    CONTOSO + WEB + "redirect_uris = ['https://a/#f']": "app[1].redirect_uris: no redirect URI",
+    CONTOSO + WEB + "scopes = ['Mail.Fly']": "app[1].scopes: no such delegated permission: Mail.Fly",
+    CONTOSO + WEB + "certificates = ['none.pem']": "app[1].certificates: [Errno 2]",
+    CONTOSO + "[[tenant.group]]\nname = 'x'\n" * 2: "group[2].name: there is a group of that name: x",
+    CONTOSO + "[[tenant.scope]]\nname = 'x'\nfilter = \"Name -eq 'a'\"\n" * 2: "scope[2].name: there is a scope",
+    CONTOSO
+    + "[[tenant.scope]]\nname = 'x'\nfilter = \"MemberOfGroup -eq 'CN=x'\"": "scope[1].filter: no [[tenant",
+    "x = " + "[" * 5000: "seed.toml: ",
     "tenant = 3": "seed.toml.tenant: a list is needed",
     "tenant = [1]": "seed.toml.tenant[1]: a table is needed",
     "x": "seed.toml: Expected",

@@ -76,16 +76,31 @@ def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
 
 
 class Smuggled:
+    """Makes a folder when it is read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
     def __reduce__(self) -> tuple[object, ...]:
-        return os.system, ("true",)
+        return os.mkdir, (str(self.folder),)
+
+
+def test_foreign_code_does_not_run(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(pickle.dumps({"format": 2, "world": Smuggled(tmp_path / "proof")}))
+    with pytest.raises(StateError, match="move it away to start anew"):
+        load(tmp_path, secrets.token_bytes)
+    assert not (tmp_path / "proof").exists()
 
 
 BROKEN = {
     "empty": b"",
     "no pickle": b"hello",
+    "bytes": b"\x96" + b"\xff" * 8,
+    "a number": b"I9999x\n.",
+    "protocol 9": b"\x80\x09.",
     "cut off": pickle.dumps({"format": 2, "world": 3})[:-4],
-    "foreign code": pickle.dumps(Smuggled()),
     "no world": pickle.dumps({"format": 2, "wolrd": 3}),
+    "another world": pickle.dumps({"format": 2, "world": 3, "refresh_tokens": 3, "signing_key": b""}),
     "another version": pickle.dumps({"format": 0}),
     "a list": pickle.dumps([]),
 }
@@ -94,5 +109,11 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_file_is_refused_with_the_cure(tmp_path: Path, name: str) -> None:
     (tmp_path / FILE).write_bytes(BROKEN[name])
-    with pytest.raises(StateError, match="move it away to start anew"):
+    with pytest.raises(StateError, match=rf"{FILE}: .*; move it away to start anew"):
         load(tmp_path, secrets.token_bytes)
+
+
+def test_limits_and_switches_are_not_kept(tmp_path: Path) -> None:
+    world = World()
+    world.limits.switch_off()
+    assert saved_and_loaded(tmp_path, world).world.limits.concurrent_requests == 4

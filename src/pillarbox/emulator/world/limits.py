@@ -93,8 +93,8 @@ class Limits:
         self.reset()
 
     def __reduce__(self) -> tuple[object, ...]:
-        """In a saved world the numbers alone are kept."""
-        return Limits, tuple(self.numbers().values())
+        """A saved world has none of it: which limits hold is decided by each run."""
+        return Limits, ()
 
     def reset(self) -> None:
         """Forget what was used; requests in progress end as if they had never begun."""

@@ -58,6 +58,8 @@ class World:
     def add_tenant(self, domain: str, *more_domains: str, name: str = "Contoso", ident: str | None = None) -> Tenant:
         """Add a tenant whose first verified domain is `domain`; its id is a random GUID unless given."""
         domains = [domain.lower(), *(each.lower() for each in more_domains)]
+        if ident in self.tenants:
+            raise ValueError(f"there is a tenant with that id: {ident}")
         tenant = Tenant(ident or guid(self.entropy), name, domains)
         tenant.add_resources(self.entropy)
         self.tenants[tenant.id] = tenant
@@ -81,6 +83,8 @@ class World:
     ) -> User:
         """Add a user; `address` is UPN and primary address, without `@` the tenant's first domain is added."""
         upn = address if "@" in address else f"{address}@{tenant.domains[0]}"
+        if ident in tenant.users:
+            raise ValueError(f"there is a user with that id: {ident}")
         shown = name or upn.split("@")[0].capitalize()
         user = User(ident or guid(self.entropy), upn, shown, list(aliases), licensed=licensed)
         user.password = password
@@ -114,6 +118,8 @@ class World:
         permission of Exchange Online, where Graph has one of the same name. An unknown name is a ValueError.
         """
         home = tenant or self.only_tenant()
+        if client_id and self.app(client_id):
+            raise ValueError(f"there is an app with that client id: {client_id}")
         app = App(client_id or guid(self.entropy), guid(self.entropy), name, audience)
         app.redirect_uris, app.public_client = list(redirect_uris), public
         app.requested_permissions = [named(role, "application") for role in roles]
