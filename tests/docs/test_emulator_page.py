@@ -1,18 +1,20 @@
 """docs/how-to/emulator.md: its examples do what the page says."""
 
+import json
 import re
 from pathlib import Path
 
-from pillarbox.emulator import Faults, World, rule_file
+from pillarbox.emulator import Faults, SigningKey, World, rule_file
 from pillarbox.emulator.seed_file import plant
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "emulator.md"
 SEED, FAX, RULES = re.findall(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
 
 
-def test_the_seed_file_can_be_planted(tmp_path: Path) -> None:
+def test_the_seed_file_can_be_planted(tmp_path: Path, signing_key: SigningKey) -> None:
     (tmp_path / "mail").mkdir()
     (tmp_path / "mail" / "1.eml").write_bytes(b"Subject: x\r\n\r\ny")
+    (tmp_path / "k8s-keys.json").write_text(json.dumps({"keys": [signing_key.jwk("x")]}))
     (tmp_path / "seed.toml").write_text(SEED + FAX, "utf-8")
     world = World()
     plant(world, tmp_path / "seed.toml")

@@ -6,6 +6,7 @@ from typing import Any
 
 from pillarbox.emulator.certificates import GRAPH_NAME, LOGIN_NAMES, MICROSOFT_NAMES, OUTLOOK_NAMES
 from pillarbox.emulator.world import EXCHANGE, App, Permission, Tenant, User, World
+from pillarbox.emulator.world.managed_identities import ManagedIdentity
 
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 """What OpenSSL and Go, Python's requests, and Node read to find the CA."""
@@ -32,6 +33,8 @@ def ready_facts(here: Announcement) -> dict[str, Any]:
 
     Secrets and passwords are included: they are worth nothing elsewhere. `tenant_id`, `domain` and `authority` are
     those of the first tenant. SMTP speaks STARTTLS, IMAP TLS from the start; they are None where there is none.
+    `managed_identity` are the variables by which SDKs find the machine's identities, None if it has none: the first is
+    a virtual machine's, the others are an App Service's.
     """
     tenants = list(here.world.tenants.values())
     first = tenants[0]
@@ -46,11 +49,8 @@ def ready_facts(here: Announcement) -> dict[str, Any]:
         "control": f"{here.url}/_emulator",
         "ca_file": str(here.ca_file),
         "environment": dict.fromkeys(CA_VARIABLES, str(here.ca_file)),
-        "managed_identity": {
-            "AZURE_POD_IDENTITY_AUTHORITY_HOST": here.url,
-            "IDENTITY_ENDPOINT": f"{here.url}/msi/token",
-            "IDENTITY_HEADER": here.identity_header,
-        },
+        "managed_identity": _machine(here) if here.world.managed_identities else None,
+        "managed_identities": [_identity(each) for each in here.world.managed_identities],
         "tenant_id": first.id,
         "domain": first.domains[0],
         "tenants": [{"id": each.id, "name": each.name, "domains": each.domains} for each in tenants],
@@ -71,19 +71,35 @@ def table(facts: dict[str, Any]) -> str:
         rows += [("tenant_id", tenant["id"]), ("authority", f"{facts['url']}/{tenant['id']}")]
         for app in facts["apps"]:
             rows += _app_rows(app) if app["tenant_id"] == tenant["id"] else []
+        for identity in facts["managed_identities"]:
+            rows += _identity_rows(identity) if identity["tenant_id"] == tenant["id"] else []
         rows += [("", "")]
         rows += [("user", _user_text(user)) for user in facts["users"] if user["tenant_id"] == tenant["id"]]
     lines = [f"{name:{WIDTH}}{value}".rstrip() for name, value in rows]
     if facts["hosts"]:
         lines += ["", "# for /etc/hosts", *facts["hosts"]]
     exports = {"URL": facts["url"], **facts["environment"]}
-    return "\n".join([*lines, "", *(f"export {name}={value}" for name, value in exports.items())])
+    lines += ["", *_exports(exports)]
+    if facts["managed_identity"]:
+        lines += ["", "# for programs that use a managed identity", *_exports(facts["managed_identity"])]
+    return "\n".join(lines)
+
+
+def _exports(variables: dict[str, str]) -> list[str]:
+    return [f"export {name}={value}" for name, value in variables.items()]
 
 
 def _app_rows(app: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [("", ""), ("app", app["name"]), ("client_id", app["client_id"])]
     rows += [("client_secret", app["client_secret"] or "none: a public client")]
     return rows + [(name, ", ".join(app[name])) for name in ("roles", "scopes", "redirect_uris") if app[name]]
+
+
+def _identity_rows(identity: dict[str, Any]) -> list[tuple[str, str]]:
+    kind = "user-assigned" if identity["user_assigned"] else "system-assigned"
+    rows = [("", ""), ("identity", f"{identity['name']} ({kind})")]
+    rows += [(name, identity[name]) for name in ("client_id", "object_id")]
+    return rows + ([("roles", ", ".join(identity["roles"]))] if identity["roles"] else [])
 
 
 def _user_text(user: dict[str, Any]) -> str:
@@ -102,6 +118,27 @@ def _hosts(here: Announcement) -> list[str]:
 def _shown(permission: Permission) -> str:
     """The name of a permission as seed files write it."""
     return f"exchange:{permission.name}" if permission.resource is EXCHANGE else permission.name
+
+
+def _machine(here: Announcement) -> dict[str, str]:
+    return {
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST": here.url,
+        "IDENTITY_ENDPOINT": f"{here.url}/msi/token",
+        "IDENTITY_HEADER": here.identity_header,
+    }
+
+
+def _identity(identity: ManagedIdentity) -> dict[str, Any]:
+    principal = identity.principal
+    return {
+        "name": principal.name,
+        "tenant_id": identity.tenant_id,
+        "client_id": principal.client_id,
+        "object_id": principal.id,
+        "resource_id": identity.resource_id,
+        "user_assigned": identity.user_assigned,
+        "roles": [_shown(each.permission) for each in principal.roles],
+    }
 
 
 def _app(tenant: Tenant, app: App) -> dict[str, Any]:

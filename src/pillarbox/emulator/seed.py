@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from pillarbox.emulator.ids import encode
 from pillarbox.emulator.world import App, Tenant, User, World
+from pillarbox.emulator.world.managed_identities import ManagedIdentity
 
 DOMAIN = "contoso.example"
 PEOPLE = ("alice", "bob", "carol", "scanner", "erp", "helpdesk")
@@ -27,7 +28,8 @@ class Seed:
 
     Apps: `gateway` may send as anybody, `unconsented` asked for that in vain, `reader` reads mail and directory,
     `writer` keeps drafts and sends them, `exchange` speaks SMTP and IMAP as itself, `web` signs people in and has
-    a secret, `desktop` signs them in and has none (device code, password, loopback), `setup` registers apps.
+    a secret, `desktop` signs them in and has none (device code, password, loopback), `setup` registers apps. The
+    machine's own managed `identity` may send as anybody too.
     """
 
     tenant: Tenant
@@ -39,6 +41,7 @@ class Seed:
     web: App
     desktop: App
     setup: App
+    identity: ManagedIdentity
     secrets: dict[str, str] = field(repr=False)
     passwords: dict[str, str] = field(repr=False)
 
@@ -74,6 +77,7 @@ def seed(world: World) -> Seed:
         web=world.add_app("Web mail", scopes=(*MAIL_SCOPES, *EXCHANGE_SCOPES), tenant=tenant, redirect_uris=[CALLBACK]),
         desktop=world.add_app("Desktop mail", scopes=(*MAIL_SCOPES, *EXCHANGE_SCOPES), tenant=tenant, public=True),
         setup=world.add_app("Setup", SETUP_ROLES, scopes=SETUP_SCOPES, tenant=tenant, public=True),
+        identity=world.add_managed_identity("Virtual machine", ["Mail.Send"], tenant=tenant),
         secrets={},
         passwords={user.upn: encode(world.entropy(12)) for user in tenant.users.values()},
     )

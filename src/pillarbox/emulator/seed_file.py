@@ -21,7 +21,7 @@ A file that is wrong plants nothing that anybody could use: the first mistake is
 | `tenant.group` | `name`, `members` | CN=name,OU=Groups,DC=… for filters of scopes |
 | `tenant.app` | `name` | needed |
 | `tenant.app` | `client_id`, `secret` | made up where they are left out; a public app gets no secret |
-| `tenant.app` | `roles`, `scopes` | application and delegated permissions; `exchange:` before those of Exchange Online |
+| `tenant.app` | `roles`, `scopes` | application and delegated permissions; `exchange:` before Exchange Online's |
 | `tenant.app` | `consent` | an administrator has granted all of them; `true` |
 | `tenant.app` | `audience` | `AzureADMyOrg`, `AzureADMultipleOrgs` or `AzureADandPersonalMicrosoftAccount` |
 | `tenant.app` | `redirect_uris`, `public_redirect_uris`, `spa_redirect_uris` | of the platforms web, desktop, page |
@@ -29,6 +29,9 @@ A file that is wrong plants nothing that anybody could use: the first mistake is
 | `tenant.app` | `certificates` | PEM files |
 | `tenant.app` | `exchange` | New-ServicePrincipal made it known to Exchange; `false` |
 | `tenant.app.federated` | `name`, `issuer`, `subject`, `audiences` | another issuer's tokens in place of a secret |
+| `tenant.app.federated` | `jwks` | a file with the keys of that issuer (RFC 7517): without it no token is taken |
+| `tenant.managed_identity` | `name`, `roles` | an identity of the machine; application permissions, consented |
+| `tenant.managed_identity` | `user_assigned`, `client_id` | `false`: the machine's own; made up without |
 | `tenant.consent` | `app`, `user`, `roles`, `scopes` | what was granted, by one user or for all |
 | `tenant.scope` | `name`, `filter` | a management scope: `MemberOfGroup -eq 'DN'`, joined by `-or` |
 | `tenant.exchange_role` | `app`, `role`, `scope` | such as `Application Mail.Send`, over a scope or everything |
@@ -45,6 +48,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pillarbox.emulator import seed_checks
+from pillarbox.emulator.entra.clients import key_sets
 from pillarbox.emulator.ids import encode, guid, is_guid, secret_value
 from pillarbox.emulator.mail import headers as mime
 from pillarbox.emulator.seed_table import SeedError, Table
@@ -88,6 +92,8 @@ def _plant_tenant(world: World, table: Table, folder: Path, now: float) -> None:
         _plant_group(world, tenant, each)
     for each in table.tables("app"):
         _plant_app(world, tenant, each, folder)
+    for each in table.tables("managed_identity"):
+        _plant_identity(world, tenant, each)
     for each in table.tables("consent"):
         _plant_consent(world, tenant, each)
     for each in table.tables("scope"):
@@ -182,18 +188,35 @@ def _plant_app(world: World, tenant: Tenant, table: Table, folder: Path) -> None
         with table.at("certificates"):
             app.certificates.append(_certificate(world, folder / file))
     for each in table.tables("federated"):
-        _plant_federated(world, app, each)
+        _plant_federated(world, app, each, folder)
     if table.take("exchange", bool, False) and app.principal:
         tenant.exchange_principals[app.client_id] = app.principal.id
     table.end()
 
 
-def _plant_federated(world: World, app: App, table: Table) -> None:
+def _plant_federated(world: World, app: App, table: Table, folder: Path) -> None:
     name, issuer = table.take("name", str), table.take("issuer", str)
     subject = table.take("subject", str)
     audiences = table.texts("audiences") or ["api://AzureADTokenExchange"]
     app.federated.append(FederatedCredential(guid(world.entropy), name, issuer, subject, audiences))
+    keys = table.maybe("jwks", str)
+    if keys is not None:
+        with table.at("jwks"):
+            world.issuers[issuer] = key_sets.read(_bytes(folder / keys))
     table.end()
+
+
+def _plant_identity(world: World, tenant: Tenant, table: Table) -> None:
+    with table.at("roles"):
+        roles = [named(each, "application") for each in table.texts("roles")]
+    name, client_id = table.take("name", str), _guid(table, "client_id")
+    user_assigned = table.take("user_assigned", bool, False)
+    table.end()
+    if not user_assigned and world.own_identity:
+        raise SeedError(f"{table.place}.user_assigned: the machine has an identity of its own: true is needed")
+    with table.at("client_id"):
+        identity = world.add_managed_identity(name, tenant=tenant, user_assigned=user_assigned, client_id=client_id)
+    tenant.grant(identity.principal, roles, None, world.entropy)
 
 
 def _plant_consent(world: World, tenant: Tenant, table: Table) -> None:
@@ -287,12 +310,17 @@ def _guid(table: Table, key: str) -> str | None:
 
 
 def _certificate(world: World, file: Path) -> KeyCredential:
-    try:
-        certificate = x509.load_pem_x509_certificate(file.read_bytes())
-    except OSError as error:
-        raise ValueError(str(error)) from error
+    certificate = x509.load_pem_x509_certificate(_bytes(file))
     starts, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
     return KeyCredential(guid(world.entropy), certificate.public_bytes(Encoding.DER), starts, ends)
+
+
+def _bytes(file: Path) -> bytes:
+    """What is in a file; a ValueError if it cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ValueError(str(error)) from error
 
 
 def _date(headers: mime.Headers, now: float) -> float:

@@ -45,3 +45,20 @@ def test_with_exchange_all_hosts_lead_there() -> None:
     facts = ready_facts(here(two_tenants(), names="127.0.0.2", smtp=("127.0.0.1", 2), imap=("127.0.0.1", 3)))
     assert "127.0.0.2 smtp.office365.com" in facts["hosts"]
     assert facts["smtp"] == {"host": "127.0.0.1", "port": 2, "starttls": True}
+
+
+def test_identities_are_told_with_the_variables_that_lead_to_them() -> None:
+    world = two_tenants()
+    tenant = next(iter(world.tenants.values()))
+    assert ready_facts(here(world))["managed_identity"] is None
+    assert "IDENTITY_HEADER" not in table(ready_facts(here(world)))
+    identity = world.add_managed_identity("vm", ["exchange:Mail.Send"], tenant=tenant)
+    facts = ready_facts(here(world))
+    (told,) = facts["managed_identities"]
+    principal = identity.principal
+    assert (told["client_id"], told["object_id"]) == (principal.client_id, principal.id)
+    assert (told["tenant_id"], told["roles"], told["user_assigned"]) == (tenant.id, ["exchange:Mail.Send"], False)
+    text = table(facts)
+    assert f"identity       vm (system-assigned)\nclient_id      {principal.client_id}\n" in text
+    assert "export IDENTITY_ENDPOINT=https://localhost:1/msi/token\nexport IDENTITY_HEADER=header" in text
+    assert text.count(principal.client_id) == 1

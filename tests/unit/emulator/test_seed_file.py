@@ -1,10 +1,11 @@
 """Worlds of one's own: what a seed file plants, and each mistake with its place."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from pillarbox.emulator import World
+from pillarbox.emulator import SigningKey, World
 from pillarbox.emulator.seed_file import plant
 from pillarbox.emulator.seed_table import SeedError
 
@@ -12,6 +13,7 @@ NOW = 1_795_176_000.0
 CONTOSO = '[[tenant]]\ndomain = "contoso.example"\n'
 ALICE = '[[tenant.user]]\naddress = "alice"\n'
 WEB = '[[tenant.app]]\nname = "Web"\n'
+IDENTITY = "[[tenant.managed_identity]]\nname = 'vm'\n"
 GUID = "0c0ffee0-0000-4000-8000-000000000000"
 
 
@@ -89,6 +91,36 @@ def test_a_federated_credential_has_microsofts_audience(tmp_path: Path) -> None:
     assert app.federated[0].audiences == ["api://AzureADTokenExchange"]
 
 
+FEDERATED = WEB + '[[tenant.app.federated]]\nname = "k8s"\nissuer = "https://k8s.example"\nsubject = "s"\n'
+
+
+def test_keys_of_an_issuer_come_from_a_file_beside_it(tmp_path: Path) -> None:
+    text = json.dumps({"keys": [SigningKey().jwk("x")]})
+    (tmp_path / "keys.json").write_text(text, "utf-8")
+    world = planted(tmp_path, CONTOSO + FEDERATED + 'jwks = "keys.json"\n')
+    assert world.issuers == {"https://k8s.example": json.loads(text)}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "No such file"), ("{", "Expecting"), ("{}", "a JWKS is needed")]
+)
+def test_keys_that_are_none_are_told_with_their_place(tmp_path: Path, content: str | None, reason: str) -> None:
+    if content is not None:
+        (tmp_path / "keys.json").write_text(content, "utf-8")
+    with pytest.raises(SeedError, match=rf"app\[1\]\.federated\[1\]\.jwks: .*{reason}"):
+        planted(tmp_path, CONTOSO + FEDERATED + 'jwks = "keys.json"\n')
+
+
+def test_identities_of_the_machine(tmp_path: Path) -> None:
+    text = '[[tenant.managed_identity]]\nname = "vm"\nroles = ["Mail.Send"]\n'
+    text += f'[[tenant.managed_identity]]\nname = "shared"\nuser_assigned = true\nclient_id = "{GUID}"\n'
+    world = planted(tmp_path, CONTOSO + text)
+    own, shared = world.managed_identities
+    assert world.own_identity is own
+    assert [each.permission.name for each in own.principal.roles] == ["Mail.Send"]
+    assert (shared.principal.client_id, shared.principal.name, shared.user_assigned) == (GUID, "shared", True)
+
+
 def test_consent_of_one_person(tmp_path: Path) -> None:
     text = WEB + 'consent = false\n[[tenant.consent]]\napp = "Web"\nuser = "alice"\nscopes = ["Mail.Read"]\n'
     tenant = planted(tmp_path, CONTOSO + ALICE + text).only_tenant()
@@ -131,12 +163,9 @@ def test_rights_on_a_mailbox(tmp_path: Path) -> None:
 MISTAKES = {
     "": "seed.toml: a [[tenant]] is needed",
     CONTOSO + f"id = '{GUID}'\n[[tenant]]\ndomain = 'x.example'\nid = '{GUID}'": "tenant[2].id: there is a tenant with",
-    CONTOSO
-    + ALICE
-    + f"id = '{GUID}'\n[[tenant.user]]\naddress = 'b'\nid = '{GUID}'": "user[2].address: there is a",
+    CONTOSO + ALICE + f"id = '{GUID}'\n[[tenant.user]]\naddress = 'b'\nid = '{GUID}'": "user[2].address: there is a",
     CONTOSO + WEB + f"client_id = '{GUID}'\n{WEB}client_id = '{GUID}'": "app[2].client_id: there is an app with that",
-    CONTOSO
-    + "[[tenant.user]]\naddress = 'b@other.example'": "user[1].address: other.example is no domain",
+    CONTOSO + "[[tenant.user]]\naddress = 'b@other.example'": "user[1].address: other.example is no domain",
     CONTOSO + "[[tenant.user]]\naddress = ''": "user[1].address: no address: ''",
     CONTOSO + "[[tenant.user]]\naddress = 'a b'": "user[1].address: no address: 'a b'",
     CONTOSO + "[[tenant.user]]\naddress = '@contoso.example'": "user[1].address: no address",
@@ -152,8 +181,7 @@ MISTAKES = {
     CONTOSO + WEB + "certificates = ['none.pem']": "app[1].certificates: [Errno 2]",
     CONTOSO + "[[tenant.group]]\nname = 'x'\n" * 2: "group[2].name: there is a group of that name: x",
     CONTOSO + "[[tenant.scope]]\nname = 'x'\nfilter = \"Name -eq 'a'\"\n" * 2: "scope[2].name: there is a scope",
-    CONTOSO
-    + "[[tenant.scope]]\nname = 'x'\nfilter = \"MemberOfGroup -eq 'CN=x'\"": "scope[1].filter: no [[tenant",
+    CONTOSO + "[[tenant.scope]]\nname = 'x'\nfilter = \"MemberOfGroup -eq 'CN=x'\"": "scope[1].filter: no [[tenant",
     "x = " + "[" * 5000: "seed.toml: ",
     "tenant = 3": "seed.toml.tenant: a list is needed",
     "tenant = [1]": "seed.toml.tenant[1]: a table is needed",
@@ -173,6 +201,15 @@ MISTAKES = {
     CONTOSO + WEB + "roles = ['Mail.Fly']": "app[1].roles: no such application permission: Mail.Fly",
     CONTOSO + WEB + "audience = 'all'": "app[1].audience: one of",
     CONTOSO + WEB + "certificates = ['../seed.toml']": "app[1].certificates",
+    CONTOSO + IDENTITY + "roles = ['Mail.Fly']": "managed_identity[1].roles: no such application permission: Mail.Fly",
+    CONTOSO + IDENTITY + IDENTITY: "managed_identity[2].user_assigned: the machine has an identity of its own",
+    CONTOSO + IDENTITY + "client_id = 'x'": "managed_identity[1].client_id: a GUID is needed",
+    CONTOSO + IDENTITY + "system = true": "managed_identity[1]: unknown: system",
+    CONTOSO
+    + WEB
+    + f"client_id = '{GUID}'\n"
+    + IDENTITY
+    + f"client_id = '{GUID}'": "managed_identity[1].client_id: there is an app",
     CONTOSO + "[[tenant.group]]\nname = 'x'\nmembers = ['ghost']": "group[1].members: no such user: ghost",
     CONTOSO + "[[tenant.consent]]\napp = 'ghost'": "consent[1].app: no apps of that name: ghost",
     CONTOSO + WEB + WEB + "[[tenant.consent]]\napp = 'Web'": "consent[1].app: 2 apps of that name: Web",

@@ -10,7 +10,7 @@ import pytest
 from pillarbox.emulator import SigningKey, World, seed
 from pillarbox.emulator.entra.refresh_tokens import RefreshTokens
 from pillarbox.emulator.entra.scopes import parse
-from pillarbox.emulator.state import FILE, State, StateError, load, save
+from pillarbox.emulator.state import FILE, FORMAT, State, StateError, load, save
 
 
 def state(world: World, key: bytes = b"key") -> State:
@@ -86,7 +86,7 @@ class Smuggled:
 
 
 def test_foreign_code_does_not_run(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_bytes(pickle.dumps({"format": 2, "world": Smuggled(tmp_path / "proof")}))
+    (tmp_path / FILE).write_bytes(pickle.dumps({"format": FORMAT, "world": Smuggled(tmp_path / "proof")}))
     with pytest.raises(StateError, match="move it away to start anew"):
         load(tmp_path, secrets.token_bytes)
     assert not (tmp_path / "proof").exists()
@@ -98,9 +98,9 @@ BROKEN = {
     "bytes": b"\x96" + b"\xff" * 8,
     "a number": b"I9999x\n.",
     "protocol 9": b"\x80\x09.",
-    "cut off": pickle.dumps({"format": 2, "world": 3})[:-4],
-    "no world": pickle.dumps({"format": 2, "wolrd": 3}),
-    "another world": pickle.dumps({"format": 2, "world": 3, "refresh_tokens": 3, "signing_key": b""}),
+    "cut off": pickle.dumps({"format": FORMAT, "world": 3})[:-4],
+    "no world": pickle.dumps({"format": FORMAT, "wolrd": 3}),
+    "another world": pickle.dumps({"format": FORMAT, "world": 3, "refresh_tokens": 3, "signing_key": b""}),
     "another version": pickle.dumps({"format": 0}),
     "a list": pickle.dumps([]),
 }

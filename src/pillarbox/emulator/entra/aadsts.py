@@ -43,6 +43,7 @@ class Code:
     oauth_error: str
     status: int
     meaning: str
+    remedy: str
     in_page: bool
 
 
@@ -64,7 +65,7 @@ def read_codes() -> dict[int, Code]:
 
 def look_up(number: int) -> Code:
     """The code with that number; an unknown one is a server error, since clients must bear codes they do not know."""
-    return read_codes().get(number) or Code(number, "server_error", 400, "Refused.", False)
+    return read_codes().get(number) or Code(number, "server_error", 400, "Refused.", "", False)
 
 
 def envelope(
@@ -101,4 +102,4 @@ def refusal(code: Code, detail: str, *, base: str, correlation: str | None, now:
 
 def _code(row: dict[str, str]) -> Code:
     in_page = not row["source"].startswith(NOT_IN_PAGE)
-    return Code(int(row["code"]), row["oauth_error"], int(row["http_status"]), row["meaning"], in_page)
+    return Code(int(row["code"]), row["oauth_error"], int(row["http_status"]), row["meaning"], row["remedy"], in_page)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any, Literal
 
 from pillarbox.emulator.ids import Entropy, encode, token_id
@@ -31,7 +31,7 @@ def user_claims(
     """The claims of a delegated token; `scopes` without the resource's address."""
     return _common(tenant, principal, proof) | {
         "acr": "1",
-        "amr": ["pwd"] if user.second_factor == "none" else ["pwd", "mfa"],
+        "amr": _methods(user),
         "idtyp": "user",
         "name": user.name,
         "oid": user.id,
@@ -43,28 +43,39 @@ def user_claims(
     }
 
 
-def id_claims(base: str, tenant: Tenant, app: App, user: User, nonce: str | None, entropy: Entropy) -> dict[str, Any]:
-    """The claims of an id token for the app, without its times."""
+def id_frame(tenant: Tenant, app: App, user: User, nonce: str | None, entropy: Entropy) -> dict[str, Any]:
+    """What every id token for the app says, beside its version, its issuer and its times."""
     claims = {
-        "ver": "2.0",
-        "iss": f"{base}/{tenant.id}/v2.0",
         "aud": app.client_id,
         "sub": pairwise(user, app.client_id),
-        "oid": user.id,
         "tid": tenant.id,
-        "name": user.name,
-        "preferred_username": user.upn,
-        "email": user.upn,
         "uti": token_id(entropy),
         "rh": f"1.{encode(entropy(48))}.",
     }
     return claims | ({"nonce": nonce} if nonce else {})
 
 
+def id_claims(base: str, tenant: Tenant, user: User, scopes: Set[str]) -> dict[str, Any]:
+    """What an id token of version 2.0 says of the user: the scopes decide (page id-token-claims-reference)."""
+    claims = {"ver": "2.0", "iss": f"{base}/{tenant.id}/v2.0"}
+    if "profile" in scopes:
+        claims |= {"name": user.name, "oid": user.id, "preferred_username": user.upn}
+    if "email" in scopes:
+        claims["email"] = user.upn
+    return claims
+
+
 def id_claims_v1(tenant: Tenant, user: User) -> dict[str, Any]:
-    """What differs in an id token of the v1 endpoints."""
-    iss = f"https://sts.windows.net/{tenant.id}/"
-    return {"ver": "1.0", "iss": iss, "upn": user.upn, "unique_name": user.upn}
+    """The same of version 1.0, whose endpoints know no such scopes."""
+    return {
+        "ver": "1.0",
+        "iss": f"https://sts.windows.net/{tenant.id}/",
+        "amr": _methods(user),
+        "name": user.name,
+        "oid": user.id,
+        "unique_name": user.upn,
+        "upn": user.upn,
+    }
 
 
 def pairwise(user: User, client_id: str) -> str:
@@ -92,6 +103,11 @@ def filler(now: int, entropy: Entropy) -> dict[str, Any]:
         "xms_tdbr": "EU",
         "xms_tnt_fct": "3 12",
     }
+
+
+def _methods(user: User) -> list[str]:
+    """How the user signed in (`amr`)."""
+    return ["pwd"] if user.second_factor == "none" else ["pwd", "mfa"]
 
 
 def _common(tenant: Tenant, principal: ServicePrincipal, proof: Proof) -> dict[str, Any]:

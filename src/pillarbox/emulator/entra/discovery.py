@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
+from pillarbox.emulator.certificates import GRAPH_NAME, LOGIN_NAMES
 from pillarbox.emulator.entra.aadsts import EntraError
 from pillarbox.emulator.entra.call import EntraCall, Route
 from pillarbox.emulator.entra.tenants import COMMON, find_tenant
@@ -43,7 +44,7 @@ def openid_configuration(base: str, tenant: str) -> dict[str, Any]:
         "tenant_region_scope": "EU",
         "cloud_instance_name": "microsoftonline.com",
         "cloud_graph_host_name": "graph.windows.net",
-        "msgraph_host": urlsplit(base).netloc,
+        "msgraph_host": _graph_host(urlsplit(base).netloc),
     }
 
 
@@ -85,6 +86,11 @@ def instances(call: Call) -> dict[str, Any]:
     }
     clouds = [_cloud(*hosts) for hosts in CLOUDS] + [_cloud(own)]
     return found | ({"metadata": clouds} if version == VERSIONS[-1] else {})
+
+
+def _graph_host(own: str) -> str:
+    """Where Graph is: on the host that was asked, unless that is one of Microsoft's names for the login alone."""
+    return GRAPH_NAME if own.lower() in LOGIN_NAMES else own
 
 
 def _host_and_tenant(endpoint: str) -> tuple[str, str]:

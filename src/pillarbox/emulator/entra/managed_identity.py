@@ -9,6 +9,7 @@ from typing import Any
 from pillarbox.emulator.entra.call import EntraCall, Route
 from pillarbox.emulator.entra.scopes import audience, find_resource
 from pillarbox.emulator.http import Answer
+from pillarbox.emulator.world import World
 from pillarbox.emulator.world.managed_identities import ManagedIdentity
 
 IMDS_VERSION = "2018-02-01"
@@ -87,20 +88,22 @@ def _identity(call: EntraCall) -> ManagedIdentity:
     named = [(name, call.http.query[name]) for name in NAMES if call.http.query.get(name)]
     if len(named) > 1:
         raise _Refused("invalid_request", "Only one of client_id, object_id and mi_res_id may be given")
-    found = (each for each in call.world.managed_identities if _fits(each, *named))
-    identity = next(found, None)
+    identity = _find(call.world, *named[0]) if named else call.world.own_identity
     if identity is None:
         raise _Refused("invalid_request", "Identity not found")
     return identity
 
 
-def _fits(identity: ManagedIdentity, *named: tuple[str, str]) -> bool:
-    if not named:
-        return not identity.user_assigned
-    ((name, value),) = named
+def _find(world: World, name: str, value: str) -> ManagedIdentity | None:
+    """The user-assigned identity of that name; the machine's own is had without one."""
+    found = (each for each in world.managed_identities if each.user_assigned and _is(each, name, value))
+    return next(found, None)
+
+
+def _is(identity: ManagedIdentity, name: str, value: str) -> bool:
     principal = identity.principal
     values = {"client_id": principal.client_id, "object_id": principal.id, "principal_id": principal.id}
-    return identity.user_assigned and value.lower() == values.get(name, identity.resource_id).lower()
+    return value.lower() == values.get(name, identity.resource_id).lower()
 
 
 ROUTES: tuple[Route, ...] = (

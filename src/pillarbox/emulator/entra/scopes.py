@@ -1,5 +1,6 @@
 """What a `scope` parameter asks for: permissions of resources, and the scopes of OpenID Connect (facts 2.3)."""
 
+from collections.abc import Collection, Container
 from dataclasses import dataclass, field
 
 from pillarbox.emulator.entra.aadsts import EntraError
@@ -58,6 +59,18 @@ def of_resource(identifier: str, openid: str, base: str) -> Scopes:
     # The v1 endpoints give a refresh token unasked (V1 pages of the Microsoft identity platform).
     scopes.openid = {word for word in openid.lower().split() if word in OPENID} | {"offline_access"}
     return scopes
+
+
+def refuse_resource(fields: Container[str]) -> None:
+    """Refuse `resource` at a v2.0 endpoint, which has scopes in its place: 901002."""
+    if "resource" in fields:
+        raise EntraError(901002)
+
+
+def refuse_several(resources: Collection[Resource | str], text: str) -> None:
+    """Refuse a token request for several resources: 700022, as a token has one audience."""
+    if len(resources) > 1:
+        raise EntraError(700022, f"Scope: '{text}'.")
 
 
 def find_resource(identifier: str, base: str) -> Resource | None:

@@ -17,7 +17,6 @@ class Entra:
 
     def __init__(self, authority: Authority) -> None:
         self.authority = authority
-        self._codes = aadsts.read_codes()
         self._router: Router[Handler] = Router(ROUTES)
 
     def answer(self, call: Call) -> Answer:
@@ -66,8 +65,7 @@ class Entra:
         return EntraCall(call, match.template, match.names, self.authority)
 
     def _refuse(self, call: Call, error: EntraError) -> Answer:
-        # A rule may name a number that the table lacks: clients must bear unknown ones.
-        code = self._codes.get(error.number) or aadsts.Code(error.number, "server_error", 400, "Refused.", False)
+        code = aadsts.look_up(error.number)
         now, entropy, correlation = call.now, self.authority.world.entropy, call.client_request_id
         return aadsts.refusal(code, error.detail, base=call.base, correlation=correlation, now=now, entropy=entropy)
 

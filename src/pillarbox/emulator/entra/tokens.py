@@ -5,17 +5,16 @@ Written against RFC 7515 and 7519 with `cryptography` alone, so that PyJWT can b
 
 import base64
 import hashlib
-import hmac
 import json
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from pillarbox.emulator.entra.claims import Proof, app_claims, filler, id_claims, id_claims_v1, user_claims
+from pillarbox.emulator.entra.claims import Proof, app_claims, filler, id_claims, id_claims_v1, id_frame, user_claims
 from pillarbox.emulator.ids import Entropy, encode, token_id
 from pillarbox.emulator.world import App, Resource, ServicePrincipal, Tenant, User
 
@@ -55,8 +54,9 @@ class SigningKey:
         }
 
     def sign(self, claims: dict[str, Any]) -> str:
-        """A compact JWT with these claims, signed with RS256."""
-        header = {"typ": "JWT", "alg": "RS256", "x5t": self.kid, "kid": self.kid}
+        """A compact JWT with these claims, signed with RS256; only the header of version 1.0 has `x5t`."""
+        header = {"typ": "JWT", "alg": "RS256"} | ({"x5t": self.kid} if claims.get("ver") == "1.0" else {})
+        header["kid"] = self.kid
         signed = f"{_part(header)}.{_part(claims)}"
         return f"{signed}.{encode(self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
@@ -87,13 +87,16 @@ class TokenRevoked(TokenRefused):
 class Tokens:
     """Issues tokens and tells whether a presented one is good.
 
-    `lifetime` in seconds; `padding_bytes` makes tokens longer, for clients that should cope with long ones.
+    `lifetime` in seconds; `padding` tells by how many bytes access tokens are longer now, for clients that should cope
+    with long ones.
     """
 
-    def __init__(self, key: SigningKey, entropy: Entropy, *, lifetime: int = 3599, padding_bytes: int = 0) -> None:
+    def __init__(
+        self, key: SigningKey, entropy: Entropy, *, lifetime: int = 3599, padding: Callable[[], int] = lambda: 0
+    ) -> None:
         self.key = key
         self.lifetime = lifetime
-        self.padding_bytes = padding_bytes
+        self._padding = padding
         self._entropy = entropy
         self._verified: dict[str, dict[str, Any]] = {}
         self._alive: deque[tuple[float, str]] = deque()
@@ -133,18 +136,19 @@ class Tokens:
         tenant: Tenant,
         app: App,
         user: User,
+        scopes: Set[str],
         nonce: str | None,
         now: float,
         *,
         v1: bool = False,
         code: str | None = None,
     ) -> str:
-        """An id token (OpenID Connect Core section 2); the issuer of version 2.0 follows `base`.
+        """An id token (OpenID Connect Core section 2); the issuer of version 2.0 follows `base`, its claims the scopes.
 
         `code` is the authorization code that is given beside it: its hash goes in as `c_hash` (section 3.3.2.11).
         """
-        claims = id_claims(base, tenant, app, user, nonce, self._entropy)
-        claims |= id_claims_v1(tenant, user) if v1 else {}
+        claims = id_claims_v1(tenant, user) if v1 else id_claims(base, tenant, user, scopes)
+        claims |= id_frame(tenant, app, user, nonce, self._entropy)
         if code:
             claims["c_hash"] = encode(hashlib.sha256(code.encode()).digest()[:16])
         return self.key.sign(claims | self._times(now))
@@ -177,7 +181,7 @@ class Tokens:
             raise TokenRefused("IDX14100: JWT is not well formed, there are no dots (.).")
         header, claims, signed, signature = _parsed(token)
         # The algorithm is fixed here and never taken from the token (RFC 8725 section 3.1).
-        known = header.get("alg") == "RS256" and hmac.compare_digest(str(header.get("kid")), self.key.kid)
+        known = header.get("alg") == "RS256" and header.get("kid") == self.key.kid
         if not known or not self.key.verify(signed, signature):
             raise TokenRefused("Access token validation failure. Invalid signature.")
         if claims.get("uti") in self._revoked:
@@ -190,8 +194,9 @@ class Tokens:
     def _issue(self, claims: dict[str, Any], audience: str, now: float) -> str:
         claims = {"aud": audience} | self._times(now) | claims | filler(int(now), self._entropy)
         claims["uti"] = token_id(self._entropy)
-        if self.padding_bytes:
-            claims["xms_padding"] = "x" * self.padding_bytes
+        added = self._padding()
+        if added:
+            claims["xms_padding"] = "x" * added
         while self._alive and self._alive[0][0] <= now:
             self._revoked.discard(self._alive.popleft()[1])
         self._alive.append((claims["exp"], claims["uti"]))

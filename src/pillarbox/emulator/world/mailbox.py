@@ -13,14 +13,29 @@ from pillarbox.emulator.world.uploads import UploadSession
 
 WELL_KNOWN = {
     "archive": "Archive",
+    "clutter": "Clutter",
+    "conflicts": "Conflicts",
+    "conversationhistory": "Conversation History",
     "deleteditems": "Deleted Items",
     "drafts": "Drafts",
     "inbox": "Inbox",
     "junkemail": "Junk Email",
+    "localfailures": "Local Failures",
     "outbox": "Outbox",
+    "recoverableitemsdeletions": "Deletions",
+    "scheduled": "Scheduled",
+    "searchfolders": "Finder",
     "sentitems": "Sent Items",
+    "serverfailures": "Server Failures",
+    "syncissues": "Sync Issues",
 }
-"""Graph's well-known folder names (facts 3.5) and what people see."""
+"""Graph's well-known folder names (facts 3.5) and what people see; [I] for those that no list shows."""
+HIDDEN = frozenset(("clutter", "syncissues"))
+"""Those that lists show only to who asks for hidden folders."""
+SYNC_ISSUES = frozenset(("conflicts", "localfailures", "serverfailures"))
+"""Those that lie in syncissues."""
+OUTSIDE = frozenset(("recoverableitemsdeletions", "scheduled", "searchfolders"))
+"""Those that lie beside the root, not in it, and are reached by their names alone."""
 ROOT = "msgfolderroot"
 
 MAX_SEND_SIZE = 35 * 1024 * 1024
@@ -37,6 +52,7 @@ class Folder:
     parent: "Folder | None" = None
     uid_validity: int = 1
     next_uid: int = 1
+    hidden: bool = False
 
 
 @dataclass(eq=False)
@@ -112,7 +128,14 @@ class Mailbox:
     def __init__(self, entropy: Entropy) -> None:
         self._entropy = entropy
         self.root = Folder(item_id(entropy), ROOT, "Top of Information Store")
-        self.folders = {name: Folder(item_id(entropy), name, title, self.root) for name, title in WELL_KNOWN.items()}
+        self.folders = {
+            name: Folder(item_id(entropy), name, title, self.root, hidden=name in HIDDEN)
+            for name, title in WELL_KNOWN.items()
+        }
+        for name in OUTSIDE:
+            self.folders[name].parent = None
+        for name in SYNC_ISSUES:
+            self.folders[name].parent = self.folders["syncissues"]
         self.full = False
         self.smtp_auth: bool | None = None
         self.imap = True

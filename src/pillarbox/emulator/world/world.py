@@ -31,6 +31,7 @@ class World:
     `checks_from`: a From that is not an address of the mailbox is refused (ErrorSendAsDenied).
     `sends_drafts_twice`: a second send of the same draft is accepted again, instead of refused.
     `clock_skew`: seconds by which Entra's clock, and so the times in its tokens, is ahead of the emulator's.
+    `token_padding`: bytes by which access tokens are longer than usual, for clients that should cope with long ones.
     `token_loop_limit`: equal token requests that are taken within a minute, before AADSTS50196; 0 for no limit.
     `issuers`: the key sets (RFC 7517) of foreign issuers whose tokens can stand for a secret, by issuer.
     `managed_identities`: those that the machine has on which clients believe they run.
@@ -50,6 +51,7 @@ class World:
         self.imap_challenges_bad_tokens = False
         self.sent_copy_delay = 0.0
         self.clock_skew = 0.0
+        self.token_padding = 0
         self.token_loop_limit = TOKEN_LOOP_LIMIT
         self.issuers: dict[str, dict[str, Any]] = {}
         self.managed_identities: list[ManagedIdentity] = []
@@ -136,15 +138,31 @@ class World:
         tenant.add_principal(principal)
         return principal
 
-    def add_managed_identity(
-        self, name: str, roles: Iterable[str] = (), *, tenant: Tenant | None = None, user_assigned: bool = False
-    ) -> ManagedIdentity:
-        """Give the machine an identity with these application permissions; a machine has one that is not user-assigned.
+    @property
+    def own_identity(self) -> ManagedIdentity | None:
+        """The system-assigned identity of the machine, None if it has none."""
+        return next((each for each in self.managed_identities if not each.user_assigned), None)
 
-        An unknown permission is a ValueError.
+    def add_managed_identity(
+        self,
+        name: str,
+        roles: Iterable[str] = (),
+        *,
+        tenant: Tenant | None = None,
+        user_assigned: bool = False,
+        client_id: str | None = None,
+    ) -> ManagedIdentity:
+        """Give the machine an identity with these application permissions.
+
+        An unknown permission, a client id that is taken, and a second identity that is not user-assigned are a
+        ValueError.
         """
         home = tenant or self.only_tenant()
-        principal = ServicePrincipal(guid(self.entropy), guid(self.entropy), name)
+        if not user_assigned and self.own_identity:
+            raise ValueError("the machine has an identity of its own")
+        if client_id and self.app(client_id):
+            raise ValueError(f"there is an app with that client id: {client_id}")
+        principal = ServicePrincipal(guid(self.entropy), client_id or guid(self.entropy), name)
         home.add_principal(principal)
         home.grant(principal, [named(role, "application") for role in roles], None, self.entropy)
         identity = ManagedIdentity(home.id, principal, user_assigned)

@@ -1,5 +1,6 @@
 """Sign-ins without pages, and the token requests that follow."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ import jwt
 from pillarbox.emulator import App, Emulator
 from pillarbox.emulator.entra.pending import AuthorizationCode, DeviceCode
 from pillarbox.emulator.entra.scopes import parse
+from pillarbox.emulator.ids import encode
 from pillarbox.emulator.seed import CALLBACK, Seed
 from pillarbox.emulator.world import User
 from tests.unit.emulator.conftest import Client, Clock, Reply
@@ -20,6 +22,12 @@ OFFLINE = f"openid offline_access {MAIL}"
 def unverified(token: str) -> dict[str, Any]:
     """The claims of a token whose signature is not what the test is about."""
     return dict(jwt.decode(token, options={"verify_signature": False}))
+
+
+def odd_kid(token: str, kid: Any = "\u00e9") -> str:
+    """A token whose header names another key; nobody has to be able to sign for that."""
+    header = encode(json.dumps({"alg": "RS256", "typ": "JWT", "kid": kid}).encode())
+    return f"{header}.{token.partition('.')[2]}"
 
 
 @dataclass

@@ -39,6 +39,19 @@ async def test_addresses_follow_the_host_header(client: Client) -> None:
     assert found["issuer"] == "https://login.contoso.example/{tenantid}/v2.0"
 
 
+@pytest.mark.parametrize(
+    ("host", "graph"),
+    [
+        ("login.microsoftonline.com", "graph.microsoft.com"),
+        ("Login.Windows.net", "graph.microsoft.com"),
+        ("login.contoso.example", "login.contoso.example"),
+    ],
+)
+async def test_graph_is_told_where_it_answers(client: Client, host: str, graph: str) -> None:
+    path = "/common/v2.0/.well-known/openid-configuration"
+    assert (await client.request("GET", path, headers={"Host": host})).json["msgraph_host"] == graph
+
+
 @pytest.mark.parametrize("version", ["", "/v2.0"])
 async def test_an_unknown_tenant_has_no_configuration(client: Client, version: str) -> None:
     found = await client.request("GET", f"/fabrikam.example{version}/.well-known/openid-configuration")

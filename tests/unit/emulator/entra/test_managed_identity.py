@@ -16,8 +16,8 @@ APP_SERVICE = {"api-version": "2019-08-01", "resource": GRAPH}
 
 
 @pytest.fixture
-def own(emulator: Emulator, planted: Seed) -> ManagedIdentity:
-    return emulator.world.add_managed_identity("vm-1", ["Mail.Send"])
+def own(planted: Seed) -> ManagedIdentity:
+    return planted.identity
 
 
 @pytest.fixture
@@ -89,8 +89,20 @@ async def test_refusals_of_a_machine(client: Client, own: ManagedIdentity, query
     assert answer.json["error"] == error
 
 
-async def test_a_machine_without_identity(client: Client, shared: ManagedIdentity) -> None:
+async def test_a_machine_without_identity(client: Client, emulator: Emulator, shared: ManagedIdentity) -> None:
+    emulator.world.managed_identities.remove(client.planted.identity)
     assert (await imds(client)).json["error_description"] == "Identity not found"
+
+
+async def test_a_machine_has_one_identity_of_its_own(emulator: Emulator, planted: Seed) -> None:
+    with pytest.raises(ValueError, match="has an identity of its own"):
+        emulator.world.add_managed_identity("vm-2")
+    with pytest.raises(ValueError, match="there is an app with that client id"):
+        emulator.world.add_managed_identity("vm-2", user_assigned=True, client_id=planted.gateway.client_id)
+
+
+async def test_own_identity_is_not_had_by_name(client: Client, own: ManagedIdentity) -> None:
+    assert (await imds(client, client_id=own.principal.client_id)).json["error_description"] == "Identity not found"
 
 
 async def test_app_service_wants_its_secret(client: Client, own: ManagedIdentity) -> None:

@@ -3,16 +3,21 @@
 import base64
 import json
 import secrets
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from pillarbox.emulator import App, Emulator, SigningKey
-from pillarbox.emulator.entra.tokens import Tokens
+from pillarbox.emulator.entra.tokens import TokenRefused, Tokens
 from pillarbox.emulator.seed import Seed
 from pillarbox.emulator.world import GRAPH
 from tests.unit.emulator.conftest import Client, Clock, Reply
+from tests.unit.emulator.entra.sign_ins import odd_kid, unverified
 
 
 async def checked(client: Client, app: App | None = None) -> Any:
@@ -58,13 +63,35 @@ async def test_no_two_tokens_are_equal(client: Client) -> None:
 
 
 async def test_lifetime_and_length_can_be_chosen(planted: Seed, signing_key: SigningKey) -> None:
-    tokens = Tokens(signing_key, secrets.token_bytes, lifetime=60, padding_bytes=4000)
+    tokens = Tokens(signing_key, secrets.token_bytes, lifetime=60, padding=lambda: 4000)
     principal = planted.gateway.principal
     assert principal
     token = tokens.app_token(planted.tenant, principal, GRAPH, GRAPH.identifiers[0], 0.0, "secret")
     claims = jwt.decode(token, options={"verify_signature": False})
     assert claims["exp"] - claims["nbf"] == 60
     assert len(token) > 6000
+
+
+async def test_longer_tokens_are_given_on_request(client: Client, emulator: Emulator) -> None:
+    usual = len(await client.token())
+    for added in (8000, 0):
+        answer = await client.request("PUT", "/_emulator/switches", json={"token_padding": added})
+        assert answer.json["token_padding"] == added
+        token = await client.token()
+        assert (len(token) > 10_000) is bool(added)
+        assert (await use(client, token)).status == 403
+    assert abs(len(await client.token()) - usual) < 10
+    answer = await client.request("PUT", "/_emulator/switches", json={"token_padding": 20_001})
+    assert (answer.status, answer.json["error"]) == (400, "token_padding is a number from 0 to 20000")
+
+
+async def test_longest_token_on_request_is_taken(client: Client, emulator: Emulator) -> None:
+    emulator.world.token_padding = 20_000
+    assert (await use(client, await client.token())).status == 403
+
+
+async def test_padding_of_an_emulator_is_that_of_its_world(tmp_path: Path) -> None:
+    assert Emulator(tmp_path, token_padding=7).world.token_padding == 7
 
 
 async def use(client: Client, token: str, scheme: str = "Bearer") -> Reply:
@@ -105,6 +132,33 @@ async def test_forged_algorithms_are_refused(client: Client, signing_key: Signin
     modulus = signing_key.jwk("")["n"]
     for fake in (unsigned(token), forged(token, modulus, algorithm="HS256", headers={"kid": signing_key.kid})):
         assert (await use(client, fake)).json["error"]["message"].endswith("Invalid signature.")
+
+
+def signed(key: SigningKey, claims: dict[str, Any], header: dict[str, Any]) -> str:
+    """A token with a good signature under whatever header."""
+    private = load_pem_private_key(key.pem, None)
+    assert isinstance(private, rsa.RSAPrivateKey)
+    parts = [base64.urlsafe_b64encode(json.dumps(each).encode()).rstrip(b"=") for each in (header, claims)]
+    signature = private.sign(b".".join(parts), padding.PKCS1v15(), hashes.SHA256())
+    return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
+
+
+async def test_algorithm_of_the_header_must_be_the_one_that_signed(client: Client, signing_key: SigningKey) -> None:
+    claims = unverified(await client.token())
+    header = {"typ": "JWT", "kid": signing_key.kid}
+    assert (await use(client, signed(signing_key, claims, header | {"alg": "RS256"}))).status == 403
+    for wrong in ({"alg": "RS384"}, {"alg": "none"}, {"alg": "rs256"}, {"alg": ["RS256"]}, {}):
+        answer = await use(client, signed(signing_key, claims, header | wrong))
+        assert answer.json["error"]["message"].endswith("Invalid signature.")
+
+
+@pytest.mark.parametrize("kid", ["\u00e9", "\ud800", 1, None, ["x"], {}])
+async def test_any_key_id_is_refused_politely(client: Client, emulator: Emulator, kid: Any) -> None:
+    odd = odd_kid(await client.token(), kid)
+    with pytest.raises(TokenRefused, match="Invalid signature"):
+        emulator.tokens.verify(odd, GRAPH, 0.0)
+    answer = await use(client, odd)
+    assert (answer.status, answer.code) == (401, "InvalidAuthenticationToken")
 
 
 async def test_a_changed_claim_breaks_the_signature(client: Client) -> None:

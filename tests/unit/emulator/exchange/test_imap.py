@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from pillarbox.emulator import App, Emulator
-from pillarbox.emulator.exchange.imap import CAPABILITIES
 from pillarbox.emulator.world import EXCHANGE, Folder
 from tests.unit.emulator.conftest import Client
+from tests.unit.emulator.entra.sign_ins import odd_kid
 from tests.unit.emulator.exchange.conftest import ALICE, BOB, MAIL, Line, Open, xoauth2
 
 OK, NO = ["a1 OK AUTHENTICATE completed."], ["a1 NO AUTHENTICATE failed."]
+CAPABILITY = "* CAPABILITY IMAP4 IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2 SASL-IR ID UNSELECT NAMESPACE LITERAL+"
+OWN = " CLIENTACCESSRULES CLIENTNETWORKPRESENCELOCATION BACKENDAUTHENTICATE"
 NOT_CONNECTED = "a1 BAD User is authenticated but not connected."
 AppToken = Callable[[App], str]
 
@@ -37,13 +39,18 @@ async def log_in(imap: Open, user: str, token: str) -> tuple[list[str], list[str
     return await line.ask(f"AUTHENTICATE XOAUTH2 {xoauth2(user, token)}"), await line.ask("SELECT INBOX")
 
 
+async def test_token_with_an_odd_key_id_is_refused(imap: Open, imap_token: str) -> None:
+    line = await imap()
+    assert await line.ask(f"AUTHENTICATE XOAUTH2 {xoauth2(ALICE, odd_kid(imap_token))}") == NO
+
+
 # ---- commands
 
 
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
-        ("CAPABILITY", [f"* CAPABILITY {CAPABILITIES}", "a1 OK CAPABILITY completed."]),
+        ("CAPABILITY", [CAPABILITY, "a1 OK CAPABILITY completed."]),
         ("noop", ["a1 OK NOOP completed."]),
         (
             'ID ("name" "x")',
@@ -68,7 +75,7 @@ async def test_before_the_login(imap: Open, command: str, answer: list[str]) -> 
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
-        ("CAPABILITY", [f"* CAPABILITY {CAPABILITIES}", "a1 OK CAPABILITY completed."]),
+        ("CAPABILITY", [CAPABILITY + OWN, "a1 OK CAPABILITY completed."]),
         ("NAMESPACE", ['* NAMESPACE (("" "/")) NIL NIL', "a1 OK NAMESPACE completed."]),
         ("LOGIN alice secret", ["a1 BAD Command received in Invalid state."]),
         ("AUTHENTICATE XOAUTH2", ["a1 BAD Command received in Invalid state."]),
@@ -162,6 +169,31 @@ async def test_an_idle_connection_is_ended(imap: Open, emulator: Emulator) -> No
     assert emulator.exchange
     emulator.exchange.site.imap_idle = 0.02
     assert await (await imap()).read() == "* BYE Connection is closed. 13"
+
+
+@pytest.mark.parametrize("half", ["a1 LOGIN {5+}\r\nali", "a1 LOGIN {5}\r\n", "a1 LOG"])
+async def test_half_a_command_ends_like_an_idle_connection(imap: Open, emulator: Emulator, half: str) -> None:
+    assert emulator.exchange
+    emulator.exchange.site.imap_idle = 0.02
+    line = await imap()
+    line.write(half)
+    assert (await line.reader.read()).endswith(b"* BYE Connection is closed. 13\r\n")
+
+
+async def test_a_defect_is_answered_and_logged(
+    imap: Open, emulator: Emulator, imap_token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> float:
+        raise RuntimeError("the clock stands")
+
+    assert emulator.exchange
+    line = await imap()
+    emulator.exchange.site.clock = broken
+    login = await line.ask(f"AUTHENTICATE XOAUTH2 {xoauth2(ALICE, imap_token)}")
+    assert login == ["a1 BAD Server Unavailable. 15"]
+    assert await line.ask("NOOP") == ["a1 OK NOOP completed."]
+    assert "the clock stands" in caplog.text
+    caplog.clear()  # Elsewhere a defect in the log fails the test.
 
 
 async def test_stopping_drops_connections(imap: Open, reader: Line, emulator: Emulator) -> None:

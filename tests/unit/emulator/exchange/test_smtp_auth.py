@@ -10,6 +10,7 @@ from pillarbox.emulator import App, Emulator
 from pillarbox.emulator.world import EXCHANGE, GRAPH
 from pillarbox.emulator.world.rbac import ExchangeAssignment, Scope
 from tests.unit.emulator.conftest import Client, Clock
+from tests.unit.emulator.entra.sign_ins import odd_kid
 from tests.unit.emulator.exchange.conftest import ALICE, BOB, Open, b64, xoauth2
 
 TRACE = r" \[XX0PR01CA0001\.outlook\.office365\.com 2026-11-20T12:00:00\.000Z [0-9A-F]{16}\]"
@@ -25,6 +26,10 @@ AppToken = Callable[[App], str]
 
 async def log_in(smtp: Open, user: str, token: str) -> str:
     return await (await smtp()).say(f"AUTH XOAUTH2 {xoauth2(user, token)}")
+
+
+async def test_token_with_an_odd_key_id_is_refused(smtp: Open, smtp_token: str) -> None:
+    assert re.fullmatch(BAD, await log_in(smtp, ALICE, odd_kid(smtp_token)))
 
 
 # ---- the dialogue

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from pillarbox.emulator import Emulator
-from tests.unit.emulator.conftest import Client
-from tests.unit.emulator.exchange.conftest import ALICE, Line, Open, xoauth2
+from pillarbox.emulator.fault import When
+from tests.unit.emulator.conftest import Client, Clock
+from tests.unit.emulator.exchange.conftest import ALICE, BOB, Line, Open, xoauth2
 
 BUSY = {"status": 451, "message": "4.7.500 Server busy"}
 
@@ -99,3 +100,29 @@ async def test_an_idle_connection_is_ended(plain: Open, emulator: Emulator) -> N
     await line.reply()
     assert (await line.reply()).startswith("451 4.7.0 Timeout waiting for client input [")
     assert await line.read() == ""
+
+
+async def test_a_rule_rewrites_the_message_id_of_one_mail(sender: Line, emulator: Emulator) -> None:
+    emulator.faults.add(command="DATA", times=1, rewrite_message_id=True)
+    inbox = emulator.world.mailbox(BOB)
+    for _ in range(2):
+        assert (await sender.send()).startswith("250 ")
+    kept, rewritten = (each.internet_message_id for each in inbox.messages(emulator.clock()))
+    assert (kept, rewritten == "<1@x>", emulator.world.rewrites_message_ids) == ("<1@x>", False, False)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_rule_delays_the_sent_copy_of_one_mail(
+    sender: Line, emulator: Emulator, clock: Clock, when: When
+) -> None:
+    emulator.faults.add(method="SMTP", command="data", times=1, sent_copy_delay=900, when=when)
+    for _ in range(2):
+        assert (await sender.send()).startswith("250 ")
+
+    def seen() -> int:
+        mailbox = emulator.world.mailbox(ALICE)
+        return sum(1 for _ in mailbox.messages(clock.now, mailbox.folders["sentitems"]))
+
+    assert seen() == 1
+    clock.now += 900
+    assert seen() == 2

@@ -52,7 +52,7 @@ class AdminConsentGoal:
         if not account.user.administrator:
             return self.back.refuse(visit, EntraError(90094), "permission_denied", STILL_THERE)
         if not accepted:
-            return self.back.cancel(visit, EntraError(65004), STILL_THERE)
+            return self.back.refuse(visit, EntraError(65004), "consent_required", STILL_THERE)
         consent.record(visit.world, account.tenant, self.app, self.asked, None)
         scope = {} if self.v1 else {"scope": " ".join(_full_name(each) for each in consent.ordered(self.asked))}
         return self.back.answer(STILL_THERE | {"tenant": account.tenant.id} | scope)
@@ -71,16 +71,18 @@ def ask(visit: Visit) -> Answer:
 
 
 def _asked(call: EntraCall, app: App, text: str) -> set[Permission]:
-    """The delegated permissions named; `.default` is all that the registration has on that resource, of both kinds."""
+    """The delegated permissions named; `.default` is all that the registration has, of both kinds and on any resource.
+
+    A resource of which the registration has nothing is 650056.
+    """
     if not text.strip():
         raise EntraError(900144, "The request body must contain the following parameter: 'scope'.")
     scopes = parse(text, call.base)
     found = consent.named(scopes)
     for resource in scopes.defaults:
-        registered = {each for each in app.requested_permissions if each.resource is resource}
-        if not registered:
+        if all(each.resource is not resource for each in app.requested_permissions):
             raise EntraError(650056, f"Resource: '{resource.name}'. App: '{app.client_id}'.")
-        found |= registered
+        found |= set(app.requested_permissions)
     return found
 
 

@@ -128,9 +128,17 @@ class AuthorizeGoal:
         return code.value
 
     def _id_token(self, visit: Visit, account: Account, code: str | None) -> str:
-        call, nonce = visit.call, self.request.nonce
+        call, request = visit.call, self.request
         return call.authority.tokens.id_token(
-            call.base, account.tenant, self.app, account.user, nonce, call.token_time, v1=self.request.v1, code=code
+            call.base,
+            account.tenant,
+            self.app,
+            account.user,
+            request.scopes.openid,
+            request.nonce,
+            call.token_time,
+            v1=request.v1,
+            code=code,
         )
 
 

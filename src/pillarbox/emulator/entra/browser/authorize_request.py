@@ -11,7 +11,7 @@ from pillarbox.emulator.entra.browser.way_back import Mode, WayBack
 from pillarbox.emulator.entra.call import EntraCall
 from pillarbox.emulator.entra.pkce import check_challenge
 from pillarbox.emulator.entra.redirects import platform_of
-from pillarbox.emulator.entra.scopes import OPENID, Scopes, of_resource, parse
+from pillarbox.emulator.entra.scopes import OPENID, Scopes, of_resource, parse, refuse_resource
 from pillarbox.emulator.entra.tenants import find_app
 from pillarbox.emulator.world import App
 
@@ -19,6 +19,7 @@ MODES: Final = ("query", "fragment", "form_post")
 PROMPTS: Final = ("", "login", "none", "consent", "select_account")
 NOT_EMULATED: Final = (
     "claims",
+    "domain_hint",
     "id_token_hint",
     "instance_aware",
     "max_age",
@@ -125,8 +126,7 @@ def _response_types(app: App, fields: Mapping[str, str]) -> frozenset[str]:
 
 
 def _scopes(call: EntraCall, fields: Mapping[str, str]) -> Scopes:
-    if "resource" in fields:
-        raise EntraError(901002)
+    refuse_resource(fields)
     text = _required(fields, "scope")
     if not text.strip():
         raise EntraError(70011, "Scope: ''.")

@@ -44,6 +44,6 @@ class WayBack:
         answer.code = f"AADSTS{error.number}"
         return answer
 
-    def cancel(self, visit: Visit, error: EntraError, more: Mapping[str, str] | None = None) -> Answer:
+    def cancel(self, visit: Visit, error: EntraError) -> Answer:
         """Tell the app that the person did not want to, or may not."""
-        return self.refuse(visit, error, "access_denied", {"error_subcode": "cancel", **(more or {})})
+        return self.refuse(visit, error, "access_denied", {"error_subcode": "cancel"})

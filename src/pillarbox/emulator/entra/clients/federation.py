@@ -1,17 +1,11 @@
 """Client assertions that another issuer signed for an app: workload identity federation (facts 2.2)."""
 
-from collections.abc import Iterable
-from typing import Any
-
-from cryptography.hazmat.primitives.asymmetric import rsa
-
 from pillarbox.emulator.entra.aadsts import EntraError
 from pillarbox.emulator.entra.call import EntraCall
 from pillarbox.emulator.entra.clients.certificates import check_times
-from pillarbox.emulator.entra.clients.jwt import ForeignToken, decode
+from pillarbox.emulator.entra.clients.jwt import ForeignToken
+from pillarbox.emulator.entra.clients.key_sets import ALGORITHM, keys_of
 from pillarbox.emulator.world import App
-
-ALGORITHM = "RS256"
 
 
 def check_federated(call: EntraCall, app: App, token: ForeignToken) -> None:
@@ -33,23 +27,23 @@ def check_federated(call: EntraCall, app: App, token: ForeignToken) -> None:
         raise EntraError(7002138 if folded else 700213, presented)
     if not any(name in each.audiences for each in matching for name in _audiences(token)):
         raise EntraError(70021, presented)
-    if not any(token.verified_by(key, ALGORITHM) for key in _keys(call.world.issuers.get(issuer), token)):
-        raise EntraError(50027, f"The token of issuer '{issuer}' failed signature verification.")
+    _check_signature(call, issuer, token)
     check_times(token, call.now)
+
+
+def _check_signature(call: EntraCall, issuer: str, token: ForeignToken) -> None:
+    key_set = call.world.issuers.get(issuer)
+    if key_set is None:
+        # Entra would fetch them; the emulator asks nobody.
+        raise EntraError(
+            50027,
+            f"The emulator knows no keys of issuer '{issuer}': give them as 'jwks' of the federated credential in the"
+            " seed file, or by PUT /_emulator/issuers.",
+        )
+    if not any(token.verified_by(key, ALGORITHM) for key in keys_of(key_set, token.header.get("kid"))):
+        raise EntraError(50027, f"The token of issuer '{issuer}' failed signature verification.")
 
 
 def _audiences(token: ForeignToken) -> list[str]:
     value = token.claims.get("aud")
     return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)]
-
-
-def _keys(key_set: dict[str, Any] | None, token: ForeignToken) -> Iterable[rsa.RSAPublicKey]:
-    """The RSA keys of that set, those with the token's `kid` alone if it has one."""
-    kid = token.header.get("kid")
-    for key in (key_set or {}).get("keys", ()):
-        if key.get("kty") == "RSA" and kid in (None, key.get("kid")):
-            yield rsa.RSAPublicNumbers(_number(key["e"]), _number(key["n"])).public_key()
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(decode(text), "big")

@@ -4,7 +4,8 @@ from pillarbox.emulator.entra.aadsts import EntraError
 from pillarbox.emulator.entra.call import EntraCall
 from pillarbox.emulator.entra.claims import Proof
 from pillarbox.emulator.entra.clients.authentication import Presented, presented_client, prove, refuse_proof
-from pillarbox.emulator.entra.grants.delegated import SignIn, chosen, granted
+from pillarbox.emulator.entra.grants.delegated import SignIn, granted
+from pillarbox.emulator.entra.grants.scope_parameter import chosen
 from pillarbox.emulator.entra.pending import CODE_LIFE, AuthorizationCode
 from pillarbox.emulator.entra.people import check_allowed, known_user
 from pillarbox.emulator.entra.pkce import check_verifier
@@ -25,6 +26,8 @@ def grant(call: EntraCall) -> Answer:
         raise EntraError(50011, f"The redirect URI '{redirect_uri}' is not registered for app '{app.client_id}'.")
     proof = prove_on(call, app, presented, platform)
     code = call.authority.pending.code(value)
+    # A code that was presented with a wrong verifier stays good: no page of Microsoft says what becomes of it, and
+    # neither RFC 6749 nor RFC 7636 wants it gone.
     _check(call, app, code, redirect_uri)
     assert code is not None
     check_verifier(code.challenge, code.method, call.form.get("code_verifier"))

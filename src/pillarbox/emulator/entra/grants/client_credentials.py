@@ -5,7 +5,7 @@ from pillarbox.emulator.entra.aadsts import EntraError
 from pillarbox.emulator.entra.call import EntraCall
 from pillarbox.emulator.entra.clients.authentication import presented_client, prove
 from pillarbox.emulator.entra.grants.delegated import times
-from pillarbox.emulator.entra.scopes import audience, find_resource
+from pillarbox.emulator.entra.scopes import audience, find_resource, refuse_resource, refuse_several
 from pillarbox.emulator.entra.tenants import find_app, find_principal, named_tenant
 from pillarbox.emulator.http import Answer
 
@@ -34,11 +34,9 @@ def _wanted(call: EntraCall) -> str:
     """The resource that is asked for: by `resource` (v1), or as a whole by `<resource>/.default`."""
     if call.v1:
         return call.required("resource")
-    if "resource" in call.form:
-        raise EntraError(901002)
+    refuse_resource(call.form)
     scopes = call.required("scope").split()
-    if len({scope.removesuffix(DEFAULT) for scope in scopes if scope.endswith(DEFAULT)}) > 1:
-        raise EntraError(700022, f"Scope: '{' '.join(scopes)}'.")
+    refuse_several({scope.removesuffix(DEFAULT) for scope in scopes if scope.endswith(DEFAULT)}, " ".join(scopes))
     if len(scopes) != 1:
         raise EntraError(70011, f"Scope: '{' '.join(scopes)}'.")
     if not scopes[0].endswith(DEFAULT):

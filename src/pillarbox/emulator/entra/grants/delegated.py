@@ -1,18 +1,15 @@
 """What a token request on behalf of a user is answered: access token, refresh token and id token (facts 2.3, 2.4)."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from pillarbox.emulator.entra import capabilities
-from pillarbox.emulator.entra.aadsts import EntraError
 from pillarbox.emulator.entra.call import EntraCall
-from pillarbox.emulator.entra.claims import Proof
+from pillarbox.emulator.entra.claims import Proof, client_info
 from pillarbox.emulator.entra.grants.granted import check_requested, consented, find_consented_principal
 from pillarbox.emulator.entra.refresh_tokens import Platform, RefreshToken
-from pillarbox.emulator.entra.scopes import Scopes, audience, of_resource, parse
+from pillarbox.emulator.entra.scopes import Scopes, audience
 from pillarbox.emulator.http import Answer
-from pillarbox.emulator.ids import encode
 from pillarbox.emulator.world import GRAPH, App, Resource, Tenant, User
 
 OPENID_IN_TOKEN = ("openid", "profile", "email")
@@ -32,31 +29,6 @@ class SignIn:
     nonce: str | None = None
     refreshed: RefreshToken | None = None
     """The refresh token by which the sign-in is continued."""
-
-
-def chosen(call: EntraCall, before: Scopes) -> Scopes:
-    """The scopes of one resource that the request wants; if it says nothing, what was asked for at the sign-in.
-
-    700022 for several resources, 28003 for an empty `scope`, 901002 for `resource` at a v2.0 endpoint.
-    """
-    if "resource" in call.form and not call.v1:
-        raise EntraError(901002)
-    if call.v1:
-        resource = call.form.get("resource")
-        return of_resource(resource, " ".join(before.openid), call.base) if resource else before
-    text = call.form.get("scope")
-    if text is None:
-        return before
-    if not text.strip():
-        raise EntraError(28003)
-    wanted = parse(text, call.base)
-    if len(wanted.resources) > 1:
-        raise EntraError(700022, f"Scope: '{text}'.")
-    wanted.openid |= before.openid
-    if not wanted.resources:
-        wanted.permissions, wanted.defaults = before.permissions, before.defaults
-        wanted.identifiers, wanted.texts = before.identifiers, before.texts
-    return wanted
 
 
 def granted(call: EntraCall, sign_in: SignIn, scopes: Scopes) -> Answer:
@@ -133,9 +105,8 @@ def _id_token(call: EntraCall, sign_in: SignIn, scopes: Scopes) -> dict[str, Any
     if "openid" in scopes.openid:
         tokens, tenant, user = call.authority.tokens, sign_in.tenant, sign_in.user
         found["id_token"] = tokens.id_token(
-            call.base, tenant, sign_in.app, user, sign_in.nonce, call.token_time, v1=call.v1
+            call.base, tenant, sign_in.app, user, scopes.openid, sign_in.nonce, call.token_time, v1=call.v1
         )
     if call.form.get("client_info") == "1":
-        client_info = {"uid": sign_in.user.id, "utid": sign_in.tenant.id}
-        found["client_info"] = encode(json.dumps(client_info).encode())
+        found["client_info"] = client_info(sign_in.tenant, sign_in.user)
     return found

@@ -5,11 +5,11 @@ from typing import Any
 from pillarbox.emulator.entra.aadsts import EntraError
 from pillarbox.emulator.entra.call import EntraCall, Route
 from pillarbox.emulator.entra.clients.authentication import presented_client, prove_or_be_public
-from pillarbox.emulator.entra.grants.delegated import SignIn, chosen, granted
+from pillarbox.emulator.entra.grants.delegated import SignIn, granted
+from pillarbox.emulator.entra.grants.scope_parameter import asked, chosen
 from pillarbox.emulator.entra.pending import DEVICE_LIFE, INTERVAL, DeviceCode
 from pillarbox.emulator.entra.people import check_allowed, known_user
 from pillarbox.emulator.entra.refresh_tokens import Platform
-from pillarbox.emulator.entra.scopes import of_resource, parse
 from pillarbox.emulator.entra.tenants import find_app
 from pillarbox.emulator.http import Answer
 
@@ -19,12 +19,8 @@ def begin(call: EntraCall) -> Answer:
     app = find_app(call.world, call.tenant_name, call.required("client_id"))
     if "mkt" in call.http.query:
         call.gap("mkt")
-    if call.v1:
-        scopes = of_resource(call.required("resource"), call.form.get("scope", ""), call.base)
-    else:
-        scopes = parse(call.required("scope"), call.base)
     pending = call.authority.pending
-    device = pending.add_device(client_id=app.client_id, tenant=call.tenant_name, scopes=scopes, now=call.now)
+    device = pending.add_device(client_id=app.client_id, tenant=call.tenant_name, scopes=asked(call), now=call.now)
     return Answer.json(_shown(call, device))
 
 

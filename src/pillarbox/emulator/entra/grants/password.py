@@ -4,9 +4,9 @@ from pillarbox.emulator.entra.aadsts import EntraError
 from pillarbox.emulator.entra.call import EntraCall
 from pillarbox.emulator.entra.clients.authentication import presented_client, prove_or_be_public
 from pillarbox.emulator.entra.grants.delegated import SignIn, granted
+from pillarbox.emulator.entra.grants.scope_parameter import asked_of_one
 from pillarbox.emulator.entra.people import check_allowed, check_audience, check_password, find_user
 from pillarbox.emulator.entra.refresh_tokens import Platform
-from pillarbox.emulator.entra.scopes import Scopes, of_resource, parse
 from pillarbox.emulator.entra.tenants import find_app
 from pillarbox.emulator.http import Answer
 from pillarbox.emulator.world import User
@@ -22,7 +22,7 @@ def grant(call: EntraCall) -> Answer:
     presented = presented_client(call)
     username, password = call.required("username"), call.required("password")
     app = find_app(call.world, call.tenant_name, presented.client_id)
-    scopes = _scopes(call)
+    scopes = asked_of_one(call)
     proof = prove_or_be_public(call, app, presented)
     tenant, user = find_user(call.world, call.tenant_name, username)
     if tenant.consumers:
@@ -33,17 +33,6 @@ def grant(call: EntraCall) -> Answer:
     _check_second_factor(user)
     platform: Platform = "public" if proof == "none" else "web"
     return granted(call, SignIn(tenant, app, user, proof, platform, call.now), scopes)
-
-
-def _scopes(call: EntraCall) -> Scopes:
-    if call.v1:
-        return of_resource(call.required("resource"), call.form.get("scope", ""), call.base)
-    if "resource" in call.form:
-        raise EntraError(901002)
-    scopes = parse(call.required("scope"), call.base)
-    if len(scopes.resources) > 1:
-        raise EntraError(700022, f"Scope: '{call.form['scope']}'.")
-    return scopes
 
 
 def _check_second_factor(user: User) -> None:

@@ -4,7 +4,8 @@ from pillarbox.emulator.entra.aadsts import EntraError
 from pillarbox.emulator.entra.call import EntraCall
 from pillarbox.emulator.entra.clients.authentication import presented_client
 from pillarbox.emulator.entra.grants.authorization_code import prove_on
-from pillarbox.emulator.entra.grants.delegated import SignIn, chosen, granted
+from pillarbox.emulator.entra.grants.delegated import SignIn, granted
+from pillarbox.emulator.entra.grants.scope_parameter import chosen
 from pillarbox.emulator.entra.people import check_allowed, known_user
 from pillarbox.emulator.entra.refresh_tokens import RefreshToken
 from pillarbox.emulator.entra.tenants import find_app, named_tenant

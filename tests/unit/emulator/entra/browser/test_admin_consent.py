@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 import pytest
 
 from pillarbox.emulator.seed import CALLBACK, Seed
-from pillarbox.emulator.world import GRAPH, App
+from pillarbox.emulator.world import EXCHANGE, GRAPH, App
+from pillarbox.emulator.world.permissions import named
 from tests.unit.emulator.entra.conftest import Browser, forget_consents
 
 DEFAULT = "https://graph.microsoft.com/.default"
@@ -55,6 +56,19 @@ async def test_v1_takes_the_whole_registration(browser: Browser, app: App) -> No
     assert set(app.consented) == set(app.requested)
 
 
+async def test_default_of_one_resource_asks_for_the_whole_registration(
+    browser: Browser, planted: Seed, app: App
+) -> None:
+    """The page v2-admin-consent: `/.default` works like the v1.0 endpoint."""
+    app.requested_permissions.append(named("exchange:SMTP.SendAsApp", "application"))
+    app.requested_permissions.append(named("exchange:SMTP.Send", "delegated"))
+    page = await browser.go_on(await browser.visitor.open(url(browser, app)), "admin")
+    assert "https://outlook.office365.com/SMTP.SendAsApp" in page.sent["scope"].split()
+    assert set(app.consented) == set(app.requested)
+    assert app.principal
+    assert planted.tenant.scopes_of(app.principal, EXCHANGE, planted.user("bob")) == {"SMTP.Send"}
+
+
 async def test_named_scopes_alone_are_granted(browser: Browser, planted: Seed, app: App) -> None:
     page = await browser.go_on(await browser.visitor.open(url(browser, app, scope="Mail.Send User.Read.All")), "admin")
     assert page.sent["scope"] == "https://graph.microsoft.com/Mail.Send https://graph.microsoft.com/User.Read.All"
@@ -73,7 +87,8 @@ async def test_app_that_nobody_used_gets_its_principal(browser: Browser, planted
 
 async def test_refusal_still_says_admin_consent(browser: Browser, planted: Seed, app: App) -> None:
     page = await browser.go_on(await browser.visitor.open(url(browser, app)), "admin", accept=False)
-    assert page.sent["error"] == "access_denied"
+    assert page.sent["error"] == "consent_required"
+    assert "error_subcode" not in page.sent
     assert page.sent["admin_consent"] == "True"
     assert page.sent["error_description"].startswith("AADSTS65004: ")
     assert page.sent["state"] == "s&1"

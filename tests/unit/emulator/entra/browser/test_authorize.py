@@ -64,6 +64,11 @@ async def test_query_of_the_redirect_uri_is_kept(browser: Browser, planted: Seed
     assert page.location.startswith("https://app.example/cb?tenant=1&error=login_required&")
 
 
+async def test_domain_hint_is_noted_as_not_emulated(browser: Browser, emulator: Emulator) -> None:
+    assert (await browser.open(domain_hint="contoso.example")).status == 200
+    assert [gap.what for gap in emulator.not_emulated] == ["domain_hint"]
+
+
 async def test_request_may_be_posted(browser: Browser) -> None:
     address, _, words = browser.url(prompt="none").partition("?")
     fields = dict(pair.split("=") for pair in words.split("&"))
@@ -185,6 +190,13 @@ async def test_id_token_comes_by_fragment_with_nonce_and_hash_of_the_code(
     assert claims["nonce"] == "n-1"
     assert claims["aud"] == planted.web.client_id
     assert ("c_hash" in claims) == ("code" in page.sent) == ("code" in types.split())
+    assert "name" not in claims
+
+
+async def test_id_token_tells_what_the_scopes_ask_for(browser: Browser, planted: Seed) -> None:
+    planted.web.issues_id_tokens = True
+    page = await browser.go_on(await browser.open(response_type="id_token", nonce="n-1", scope="openid profile"))
+    assert jwt.decode(page.sent["id_token"], options={"verify_signature": False})["name"] == "Alice"
 
 
 @pytest.mark.parametrize(

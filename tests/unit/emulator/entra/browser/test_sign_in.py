@@ -344,6 +344,7 @@ async def test_account_of_a_world_that_is_gone_is_not_signed_in(
     browser: Browser, emulator: Emulator, planted: Seed
 ) -> None:
     await browser.sign_in()
+    emulator.world.tenants.clear()
     another = emulator.world.add_tenant("contoso.example", ident=planted.tenant.id)
     another.apps[planted.web.client_id] = planted.web
     emulator.world.add_user(another, "alice", password="other")

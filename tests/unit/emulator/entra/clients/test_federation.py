@@ -74,7 +74,20 @@ async def test_an_issuer_without_known_keys_is_refused(
     client: Client, app: App, emulator: Emulator, app_key: AppKey
 ) -> None:
     emulator.world.issuers.clear()
-    assert (await ask(client, app, app_key.sign(CLAIMS, "RS256", kid="1"))).json["error_codes"] == [50027]
+    answer = (await ask(client, app, app_key.sign(CLAIMS, "RS256", kid="1"))).json
+    assert answer["error_codes"] == [50027]
+    assert f"knows no keys of issuer '{ISSUER}'" in answer["error_description"]
+    assert "/_emulator/issuers" in answer["error_description"]
+
+
+async def test_keys_can_be_given_to_a_running_emulator(
+    client: Client, app: App, emulator: Emulator, app_key: AppKey
+) -> None:
+    emulator.world.issuers.clear()
+    given = {"issuer": ISSUER, "jwks": app_key.key_set()}
+    answer = await client.request("PUT", "/_emulator/issuers", json=given)
+    assert answer.json == {ISSUER: app_key.key_set()}
+    assert (await ask(client, app, app_key.sign(CLAIMS, "RS256", kid="1"))).status == 200
 
 
 async def test_an_app_without_federated_credential_takes_none(

@@ -2,6 +2,7 @@
 
 import hashlib
 
+import jwt
 import pytest
 
 from pillarbox.emulator import Emulator
@@ -48,6 +49,34 @@ async def test_the_default_scope_comes_back(sign_ins: SignIns) -> None:
 async def test_only_what_was_asked_for_is_given_along(sign_ins: SignIns) -> None:
     answer = (await sign_ins.redeem(sign_ins.code(scope=MAIL))).json
     assert answer.keys() == {"token_type", "expires_in", "ext_expires_in", "scope", "access_token"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        ("openid", set[str]()),
+        ("openid email", {"email"}),
+        ("openid profile", {"name", "oid", "preferred_username"}),
+        ("openid profile email", {"name", "oid", "preferred_username", "email"}),
+    ],
+)
+async def test_the_id_token_tells_what_the_scopes_ask_for(sign_ins: SignIns, scope: str, told: set[str]) -> None:
+    token = (await sign_ins.redeem(sign_ins.code(scope=f"{scope} {MAIL}"))).json["id_token"]
+    usual = {"aud", "exp", "iat", "iss", "nbf", "nonce", "rh", "sub", "tid", "uti", "ver"}
+    assert unverified(token).keys() == usual | told
+    assert jwt.get_unverified_header(token).keys() == {"typ", "alg", "kid"}
+
+
+async def test_an_id_token_of_version_1_has_names_of_its_own(sign_ins: SignIns) -> None:
+    code = sign_ins.code(scope="openid https://graph.microsoft.com/.default")
+    answer = (await sign_ins.redeem(code, v1=True, resource="https://graph.microsoft.com")).json
+    claims = unverified(answer["id_token"])
+    upn = "alice@contoso.example"
+    assert (claims["ver"], claims["upn"], claims["unique_name"], claims["name"]) == ("1.0", upn, upn, "Alice")
+    assert not {"preferred_username", "email"} & claims.keys()
+    for token in (answer["id_token"], answer["access_token"]):
+        header = jwt.get_unverified_header(token)
+        assert header["x5t"] == header["kid"]
 
 
 async def test_client_info_is_for_those_who_ask(sign_ins: SignIns, planted: Seed) -> None:

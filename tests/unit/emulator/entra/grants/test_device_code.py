@@ -26,6 +26,12 @@ async def test_v1_has_strings(client: Client, planted: Seed, emulator: Emulator)
     assert shown["verification_url"] == f"{emulator.url}/devicelogin"
 
 
+async def test_a_resource_is_no_scope(client: Client, planted: Seed) -> None:
+    form = {"client_id": planted.desktop.client_id, "scope": "Mail.Send", "resource": "https://graph.microsoft.com"}
+    refused = await client.request("POST", "/contoso.example/oauth2/v2.0/devicecode", data=form)
+    assert refused.json["error_codes"] == [901002]
+
+
 async def test_a_translated_message_is_a_gap(client: Client, planted: Seed, emulator: Emulator) -> None:
     form = {"client_id": planted.desktop.client_id, "scope": "Mail.Send"}
     await client.request("POST", "/contoso.example/oauth2/v2.0/devicecode?mkt=de-DE", data=form)

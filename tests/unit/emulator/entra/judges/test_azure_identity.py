@@ -11,6 +11,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
 from pillarbox.emulator import Emulator
+from pillarbox.emulator.announce import ready_facts
 from pillarbox.emulator.seed import Seed
 from pillarbox.emulator.world import FederatedCredential
 from tests.unit.emulator.conftest import Clock
@@ -107,24 +108,31 @@ async def test_device_code_credential(host: dict[str, Any], planted: Seed, emula
     assert (await token_of(credential, "Mail.Send"))["upn"] == "bob@contoso.example"
 
 
+def machine(facts: dict[str, Any], *, app_service: bool) -> dict[str, str]:
+    """The variables of one kind of machine, from the facts that the emulator prints."""
+    found = dict(facts["managed_identity"])
+    host = found.pop("AZURE_POD_IDENTITY_AUTHORITY_HOST")
+    return found if app_service else {"AZURE_POD_IDENTITY_AUTHORITY_HOST": host}
+
+
 @pytest.mark.parametrize("app_service", [False, True])
 async def test_managed_identity_credential(
     host: dict[str, Any], planted: Seed, emulator: Emulator, app_service: bool
 ) -> None:
-    own = emulator.world.add_managed_identity("vm-1", ["Mail.Send"])
-    if app_service:
-        os.environ["IDENTITY_ENDPOINT"] = f"{emulator.url}/msi/token"
-        os.environ["IDENTITY_HEADER"] = emulator.authority.identity_header
-    else:
-        os.environ["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = emulator.url
+    emulator.world.add_managed_identity("senders", user_assigned=True)
+    facts = ready_facts(emulator.announcement)
+    os.environ.update(machine(facts, app_service=app_service))
+    own, shared = facts["managed_identities"]
     claims = await token_of(azure.ManagedIdentityCredential())
-    assert (claims["oid"], claims["roles"]) == (own.principal.id, ["Mail.Send"])
-    shared = emulator.world.add_managed_identity("senders", user_assigned=True)
-    claims = await token_of(azure.ManagedIdentityCredential(client_id=shared.principal.client_id))
-    assert claims["oid"] == shared.principal.id
+    assert (
+        (claims["oid"], claims["roles"])
+        == (own["object_id"], own["roles"])
+        == (planted.identity.principal.id, ["Mail.Send"])
+    )
+    claims = await token_of(azure.ManagedIdentityCredential(client_id=shared["client_id"]))
+    assert claims["oid"] == shared["object_id"]
 
 
 async def test_default_credential_finds_the_machine(host: dict[str, Any], planted: Seed, emulator: Emulator) -> None:
-    own = emulator.world.add_managed_identity("vm-1")
-    os.environ["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = emulator.url
-    assert (await token_of(azure.DefaultAzureCredential()))["oid"] == own.principal.id
+    os.environ.update(ready_facts(emulator.announcement)["managed_identity"])
+    assert (await token_of(azure.DefaultAzureCredential()))["oid"] == planted.identity.principal.id

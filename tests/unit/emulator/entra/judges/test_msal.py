@@ -14,11 +14,13 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from pillarbox.emulator import App, Emulator
+from pillarbox.emulator.announce import ready_facts
 from pillarbox.emulator.entra.scopes import parse
 from pillarbox.emulator.seed import CALLBACK, Seed
 from pillarbox.emulator.world import FederatedCredential
 from tests.unit.emulator.conftest import Clock
 from tests.unit.emulator.entra.app_key import AppKey
+from tests.unit.emulator.entra.judges.test_azure_identity import machine
 from tests.unit.emulator.entra.sign_ins import EXCHANGE_MAIL, unverified
 
 GRAPH = ["https://graph.microsoft.com/.default"]
@@ -198,29 +200,27 @@ async def test_the_id_token_is_verified_by_the_published_keys(
 async def test_managed_identities(
     emulator: Emulator, planted: Seed, session: requests.Session, app_service: bool
 ) -> None:
-    own = emulator.world.add_managed_identity("vm-1", ["Mail.Send"])
-    shared = emulator.world.add_managed_identity("senders", ["Mail.Read"], user_assigned=True)
-    if app_service:
-        os.environ["IDENTITY_ENDPOINT"] = f"{emulator.url}/msi/token"
-        os.environ["IDENTITY_HEADER"] = emulator.authority.identity_header
-    else:
-        os.environ["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = emulator.url
+    emulator.world.add_managed_identity("senders", ["Mail.Read"], user_assigned=True)
+    facts = ready_facts(emulator.announcement)
+    os.environ.update(machine(facts, app_service=app_service))
+    own, shared = facts["managed_identities"]
     choices: list[tuple[Any, Any]] = [
         (own, msal.SystemAssignedManagedIdentity()),
-        (shared, msal.UserAssignedManagedIdentity(client_id=shared.principal.client_id)),
-        (shared, msal.UserAssignedManagedIdentity(object_id=shared.principal.id)),
-        (shared, msal.UserAssignedManagedIdentity(resource_id=shared.resource_id)),
+        (shared, msal.UserAssignedManagedIdentity(client_id=shared["client_id"])),
+        (shared, msal.UserAssignedManagedIdentity(object_id=shared["object_id"])),
+        (shared, msal.UserAssignedManagedIdentity(resource_id=shared["resource_id"])),
     ]
     for identity, choice in choices:
         client = msal.ManagedIdentityClient(choice, http_client=session)
         found = await work(client.acquire_token_for_client, resource="https://graph.microsoft.com")
-        assert unverified(found["access_token"])["oid"] == identity.principal.id
+        assert unverified(found["access_token"])["oid"] == identity["object_id"]
         assert 3500 < found["expires_in"] <= 3599
 
 
 async def test_a_machine_without_identity_is_refused(
     emulator: Emulator, planted: Seed, session: requests.Session
 ) -> None:
+    emulator.world.managed_identities.clear()
     os.environ["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = emulator.url
     client = msal.ManagedIdentityClient(msal.SystemAssignedManagedIdentity(), http_client=session)
     found = await work(client.acquire_token_for_client, resource="https://graph.microsoft.com")
