@@ -5,7 +5,7 @@ Graph's transport against the emulator, with fault rules between them.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ from pillarbox.graph.client import GraphClient
 from pillarbox.store.outbox import Claimed
 from tests.conftest import Log, Microsoft
 
-MAIL = b"To: Alice <alice@contoso.example>\r\nSubject: \xff\r\n\r\n" + bytes(range(256)) * 40
+HEAD = b"From: scanner@contoso.example\r\nDate: Fri, 20 Nov 2026 11:59:00 +0000\r\nMessage-ID: <1@contoso.example>\r\n"
+MAIL = HEAD + b"To: Alice <alice@contoso.example>\r\nSubject: \xff\r\n\r\n" + bytes(range(256)) * 40
 SEND = {"path": "/sendMail"}
 
 
@@ -176,17 +177,24 @@ async def test_no_answer_in_time_is_uncertain(make_way: MakeWay, when: str, acce
     assert "no answer in time" in outcome.text
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that is taken and does not listen: it refuses, and nobody else can open it meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
 
 
-async def test_a_refused_connection_is_tried_again(make_way: MakeWay) -> None:
-    way = await make_way(graph_url=f"https://localhost:{closed_port()}")
+def test_a_closed_port_stays_closed(closed_port: int) -> None:
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", closed_port))
+
+
+async def test_a_refused_connection_is_tried_again(make_way: MakeWay, closed_port: int) -> None:
+    way = await make_way(graph_url=f"https://127.0.0.1:{closed_port}")
     outcome = await way.send()
     assert (outcome.verdict, outcome.code) == (Verdict.RETRY, "microsoft.unreachable")
-    assert "localhost" in outcome.text
+    assert "127.0.0.1" in outcome.text
 
 
 async def test_a_name_that_does_not_exist_is_tried_again(make_way: MakeWay) -> None:
@@ -194,8 +202,8 @@ async def test_a_name_that_does_not_exist_is_tried_again(make_way: MakeWay) -> N
     assert (await way.send()).verdict is Verdict.RETRY
 
 
-async def test_a_proxy_that_is_not_there_is_tried_again(make_way: MakeWay) -> None:
-    way = await make_way(proxy=f"http://localhost:{closed_port()}")
+async def test_a_proxy_that_is_not_there_is_tried_again(make_way: MakeWay, closed_port: int) -> None:
+    way = await make_way(proxy=f"http://127.0.0.1:{closed_port}")
     assert ((await way.send()).verdict, way.requests) == (Verdict.RETRY, 0)
 
 

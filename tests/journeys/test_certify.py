@@ -1,12 +1,13 @@
 """`make certify` from end to end, with an emulator that plays the tenant: what is written down, and what is left."""
 
+import asyncio
 import json
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,18 @@ import pytest
 from pillarbox.emulator import Certificates, SigningKey
 from pillarbox.emulator.faults import Fault
 from pillarbox.emulator.world.permissions import permissions
+from tests.contract.microsoft.cleaning import clean
 from tests.contract.microsoft.emulated import Emulated, emulated, environment
+from tests.contract.microsoft.names import look_up
 from tests.contract.microsoft.target import NEEDED
 from tests.openapi.recorder import Recorder
 
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = "tests/contract/microsoft"
 CLEAN = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-NAME = "Zeughaus"
+TENANT_NAME = "O'Zeughaus Holunder & Co. Flieder KG"
 PRIVATE = {
-    "name": NAME,
+    "name": r"(?i)Zeughaus|Holunder|Flieder|Elsbeth|Kuckuck|Ampezzo|Drossel",
     "token": r"eyJ[\w-]{10,}",
     "GUID": r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b",
     "address": r"[\w.+-]+(?:@|%40)[\w-]+\.\w+",
@@ -32,6 +35,7 @@ PRIVATE = {
     "date": r"\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d",
     "long id": r"[A-Za-z0-9+/_=-]*\d[A-Za-z0-9+/_=-]{39,}",
 }
+OPENID = {"openid", "profile", "email"}
 PUBLISHED = {each.id for each in permissions()}
 """GUIDs that are Microsoft's own and the same in all tenants."""
 
@@ -59,12 +63,15 @@ def run(module: str, *arguments: str, **environ: str) -> subprocess.CompletedPro
 
 
 def rename(tenant: Emulated) -> None:
-    """Names that no word of Microsoft's can be taken for."""
+    """Names that no word of Microsoft's can be taken for, and as difficult as people's are."""
     world = tenant.seed.tenant
-    named: list[Any] = [world, *world.users.values(), *world.apps.values(), *world.principals.values()]
-    for thing in named:
+    world.name = TENANT_NAME
+    registered: list[Any] = [*world.apps.values(), *world.principals.values()]
+    for thing in registered:
         if getattr(thing, "resource", None) is None:
-            thing.name = f"{NAME} {thing.name}"
+            thing.name = f"Elsbeth's {thing.name} (Kuckuck (old) {thing.client_id[:4]})"
+    for user in world.users.values():
+        user.name = f"{user.name} D'Ampezzo-Drossel"
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +112,46 @@ def test_snapshots_hold_nothing_private(certified: Certified, kind: str) -> None
         assert found == [], file.name
 
 
+def test_snapshots_keep_the_numbers_of_errors(certified: Certified) -> None:
+    snapshot = json.loads(
+        (certified.snapshots / "token_errors--request_is_refused-wrong-secret.json").read_text("utf-8")
+    )
+    assert snapshot["answer"]["body"]["error_description"].startswith("AADSTS7000215: ")
+
+
+def test_names_are_looked_up_with_what_the_page_lets_one_see(certified: Certified) -> None:
+    target = certified.tenant.target
+    found = asyncio.run(look_up(replace(target, admin_token=None, names=("Holunder",)), {}))
+    asyncio.run(clean(target, {}))
+    people = {certified.tenant.seed.user("carol").name}
+    apps = {certified.tenant.seed.tenant.apps[app.client_id].name for app in target.apps.values()}
+    assert {*found.names} == {TENANT_NAME, "Holunder"} | people | apps
+    # The emulator puts no names beside the addresses of a draft.
+    assert found.nameless == ("address sender", "address recipient", "address closed", "address bare")
+
+
+def test_names_that_are_known_do_not_get_into_snapshots(certified: Certified, tmp_path: Path) -> None:
+    environ = certified.environment | {"CERTIFY_SNAPSHOTS": str(tmp_path), "CERTIFY_NAMES": "Trace ID"}
+    result = run(SUITE.replace("/", "."), "-p", "no:cacheprovider", "-k", "wrong and secret", **environ)
+    assert result.returncode == 0, result.stdout
+    (file,) = tmp_path.glob("*.json")
+    assert "<name>: <guid>" in file.read_text("utf-8")
+
+
+def test_of_whom_nobody_told_the_name_is_said(certified: Certified) -> None:
+    assert "names that nobody told, read the snapshots for them: address sender" in certified.result.stdout
+
+
+def test_public_app_has_what_the_page_gives_it(certified: Certified) -> None:
+    page = (ROOT / "docs" / "how-to" / "certify.md").read_text("utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith("| `CERTIFY_PUBLIC_CLIENT_ID`")]
+    assert certified.tenant.target.public is not None
+    app = certified.tenant.seed.tenant.apps[certified.tenant.target.public.client_id]
+    assert {*re.findall(r"`(\w+\.\w+)`", row)} == {each.name for each in app.requested_permissions}
+    snapshot = json.loads((certified.snapshots / "tokens--person_gets_a_token_by_password.json").read_text("utf-8"))
+    assert {*snapshot["answer"]["body"]["scope"].split()} - OPENID == {"https://<host>/Mail.Send"}
+
+
 def secrets_in(certified: Certified, text: str) -> list[str]:
     """Secrets, passwords and tokens that stand in it."""
     seed = certified.tenant.seed
@@ -134,6 +181,7 @@ def left(certified: Certified) -> list[Any]:
     world, tenant = certified.tenant.running.emulator.world, certified.tenant.seed.tenant
     found: list[Any] = [mail for mailbox in world.mailboxes() for mail in mailbox.messages(float("inf"))]
     planted = {app.client_id for app in certified.tenant.seed.apps}
+    planted |= {app.client_id for app in certified.tenant.target.apps.values()}
     found += [
         folder for mailbox in world.mailboxes() for folder in mailbox.folders.values() if "certify" in folder.title
     ]
@@ -151,6 +199,14 @@ def test_emulator_passes_with_the_snapshots(certified: Certified) -> None:
     assert result.returncode == 0, result.stdout
     assert "skipped: 0" in result.stdout
     assert f"compared with {len([*certified.snapshots.glob('*.json')])} snapshots" in result.stdout
+
+
+def test_snapshot_without_a_case_is_told(certified: Certified, tmp_path: Path) -> None:
+    for name in ("smtp--greeting", "smtp--gone"):
+        (tmp_path / f"{name}.json").write_text("{}", "utf-8")
+    options = ("-p", "no:cacheprovider", "-k", "nothing_goes")
+    result = run("pytest", SUITE, *options, CERTIFY_SNAPSHOTS=str(tmp_path))
+    assert "snapshots without a case, delete or rename them: smtp--gone\n" in result.stdout
 
 
 def test_emulator_that_differs_from_a_snapshot_fails_readably(certified: Certified, tmp_path: Path) -> None:

@@ -1,10 +1,8 @@
 """The target of the run, clients for it, the record of each case, and two mailboxes that are clean before and after."""
 
 import asyncio
-import re
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,14 +16,17 @@ from tests.contract.microsoft.entra import Cache, Entra
 from tests.contract.microsoft.graph import Graph
 from tests.contract.microsoft.mailbox import Mailbox
 from tests.contract.microsoft.mails import Mails
+from tests.contract.microsoft.names import look_up
 from tests.contract.microsoft.record import Record
 from tests.contract.microsoft.redaction import Redaction
-from tests.contract.microsoft.target import SNAPSHOTS, Missing, Target, of_environment
+from tests.contract.microsoft.target import Missing, Target, of_environment, snapshots_of
 from tests.contract.microsoft.web import Web, session
 from tests.openapi.recorder import Recorder
 
 AHEAD = "ahead"
 NOT_ASKED = pytest.StashKey[list[str]]()
+CASES = pytest.StashKey[set[str]]()
+NAMELESS = pytest.StashKey[tuple[str, ...]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,8 +41,11 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Do not ask the emulator what it has not got, unless somebody wants to see (`-m ahead`)."""
+    # Before `-k` takes some away: a case that is not asked today still has its snapshot.
+    config.stash[CASES] = {records.name_of(item.path, item.name) for item in items}
     if TENANT or AHEAD in config.getoption("markexpr"):
         return
     marks = {item: mark for item in items if (mark := item.get_closest_marker(AHEAD))}
@@ -52,9 +56,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say whether anybody with a tenant stands behind this run, and what the emulator was not asked."""
-    folder = Path(ENVIRONMENT.get("CERTIFY_SNAPSHOTS", SNAPSHOTS))
+    folder = snapshots_of(ENVIRONMENT)
     count = len([*folder.glob("*.json")])
+    parts = any("::" in argument for argument in config.args)
+    if stale := [] if parts or CASES not in config.stash else records.stale(folder, config.stash[CASES]):
+        terminalreporter.write_line(f"snapshots without a case, delete or rename them: {', '.join(stale)}")
     if TENANT:
+        if nameless := config.stash.get(NAMELESS, ()):
+            terminalreporter.write_line(f"names that nobody told, read the snapshots for them: {', '.join(nameless)}")
         terminalreporter.write_line(f"snapshots of a tenant: {count} in {folder}")
     else:
         terminalreporter.write_line(f"compared with {count} snapshots" if count else "not certified: no snapshots")
@@ -104,9 +113,8 @@ def target(
     if TENANT:
         yield of_environment(ENVIRONMENT)
         return
-    snapshots = Path(ENVIRONMENT.get("CERTIFY_SNAPSHOTS", SNAPSHOTS))
     folder = tmp_path_factory.mktemp("certify")
-    with emulated(folder, certificates, signing_key, recorder, snapshots) as made:
+    with emulated(folder, certificates, signing_key, recorder, snapshots_of(ENVIRONMENT)) as made:
         yield made.target
 
 
@@ -114,6 +122,14 @@ def target(
 def tokens() -> Cache:
     """The tokens that were fetched in this run."""
     return {}
+
+
+@pytest.fixture(scope="session")
+def names(target: Target, tokens: Cache, pytestconfig: pytest.Config) -> tuple[str, ...]:
+    """Names of tenant, apps and people, which no record may hold."""
+    found = asyncio.run(look_up(target, tokens))
+    pytestconfig.stash[NAMELESS] = found.nameless
+    return found.names
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -162,12 +178,11 @@ def recipient(graph: Graph, target: Target) -> Mailbox:
 
 
 @pytest.fixture
-def record(request: pytest.FixtureRequest, target: Target, run: str) -> Record:
+def record(request: pytest.FixtureRequest, target: Target, run: str, names: tuple[str, ...]) -> Record:
     """What this case sees."""
-    name = f"{request.path.stem}--{request.node.name}".replace("test_", "")
-    name = re.sub(r"[^\w-]+", "-", name).strip("-")
+    name = records.name_of(request.path, request.node.name)
     assumes = not target.is_tenant and records.read(target.snapshots, name) is None
-    return Record(name, Redaction(target.known(), run), assumes)
+    return Record(name, Redaction(target.known(), run, names), assumes)
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from tests.contract.microsoft.clouds import GLOBAL
 from tests.contract.microsoft.target import SNAPSHOTS, App, Person, Target
 
 DAY = 86_400.0
+PUBLIC_SCOPES = ("Mail.Send", "exchange:SMTP.Send")
+"""What docs/how-to/certify.md tells people to give the public app: with more, its tokens would name more."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,12 @@ def emulated(
         return emulator
 
     with Background(make) as running:
-        file = running.call(lambda: _furnish(planted[0], folder))
+        file, public = running.call(lambda: _furnish(running.emulator, planted[0], folder))
+        target = _target(running, planted[0])
         yield Emulated(
-            running, planted[0], replace(_target(running, planted[0]), certificate=file, snapshots=snapshots)
+            running,
+            planted[0],
+            replace(target, public=App(public.client_id), certificate=file, snapshots=snapshots),
         )
 
 
@@ -82,8 +87,8 @@ def environment(target: Target, folder: Path) -> dict[str, str]:
     return {"TARGET": "tenant"} | {f"CERTIFY_{name}": value for name, value in values.items() if value}
 
 
-def _furnish(planted: Seed, folder: Path) -> Path:
-    """A certificate for the sender, and a mailbox that is closed to the app of Exchange."""
+def _furnish(emulator: Emulator, planted: Seed, folder: Path) -> tuple[Path, EmulatedApp]:
+    """A certificate for the sender, a mailbox closed to the app of Exchange, and a public app as the page has it."""
     exchange = planted.exchange.principal
     assert exchange is not None
     closed = planted.user("helpdesk").mailbox
@@ -93,7 +98,7 @@ def _furnish(planted: Seed, folder: Path) -> Path:
     now = time.time()
     credential = KeyCredential(planted.tenant.id, _certificate(file), now - DAY, now + DAY)
     planted.gateway.certificates.append(credential)
-    return file
+    return file, emulator.world.add_app("Public", scopes=PUBLIC_SCOPES, tenant=planted.tenant, public=True)
 
 
 def _certificate(file: Path) -> bytes:
@@ -129,7 +134,6 @@ def _target(running: Background, planted: Seed) -> Target:
         keeper=app(planted.writer),
         nobody=app(planted.unconsented),
         exchange=app(planted.exchange),
-        public=app(planted.desktop),
         sender_address=planted.user("scanner").upn,
         recipient_address=planted.user("bob").upn,
         person=Person(person.upn, planted.passwords[person.upn]),

@@ -1,6 +1,7 @@
 """What a case saw: written down as a snapshot when a tenant answered, compared with it when the emulator did."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from tests.contract.microsoft.clouds import NATIONAL
 from tests.contract.microsoft.redaction import Redaction
 from tests.contract.microsoft.web import Reply
 
@@ -81,6 +83,27 @@ class Difference:
     place: str
     tenant: Any
     emulator: Any
+
+
+def name_of(file: Path, case: str) -> str:
+    """The name of a case's snapshot: its file and its test, with what a file's name can hold."""
+    return re.sub(r"[^\w-]+", "-", f"{file.stem}--{case}".replace("test_", "")).strip("-")
+
+
+def stale(folder: Path, cases: set[str]) -> list[str]:
+    """Snapshots with which nothing is compared any more.
+
+    Of files that were not collected nobody knows the cases, unless a file is not there at all; a national cloud is a
+    case only where CERTIFY_NATIONAL_CLOUDS asks for it.
+    """
+    collected = {each.partition("--")[0] for each in cases}
+    found = {file.stem for file in folder.glob("*.json")} - cases
+    found -= {each for each in found if each.endswith(tuple(f"-{cloud.name}" for cloud in NATIONAL))}
+    return sorted(each for each in found if (stem := each.partition("--")[0]) in collected or not _is_here(stem))
+
+
+def _is_here(stem: str) -> bool:
+    return Path(__file__).with_name(f"test_{stem}.py").exists()
 
 
 def write(folder: Path, record: Record) -> None:

@@ -4,10 +4,14 @@ It refuses by default. A string of JSON is kept only where the key is known to c
 text is one that the suite itself had sent; all others become their kind: `<string>`, `<guid>`, `<date>`.
 """
 
+import html
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
+
+from tests.contract.microsoft.hosts import without_hosts
+from tests.contract.microsoft.naming import NAME, without_bracketed, without_names
 
 KEPT = frozenset(
     (
@@ -59,7 +63,6 @@ HEADERS = frozenset(
 """Headers whose values are harmless; of all others there is only the name."""
 NAMES = frozenset(("name", "displayName"))
 """Some people are called like their addresses; what kind of a name it is tells nothing."""
-KEPT_HOSTS = frozenset(("aka.ms", "sts.windows.net"))
 
 LONG = 40
 """No word of Microsoft's with a figure in it is so long."""
@@ -68,13 +71,6 @@ MUCH = 10_000
 """Of a longer string, contents of a file perhaps, the rest is not even looked at."""
 
 _MESSAGE_ID = re.compile(r"<([^<>@\s]+@[^<>\s]+)>")
-_QUOTED = re.compile(r"'([^'\r\n]*)'( ?\([^()\r\n]*\))?")
-_PUBLIC = re.compile(
-    r"\$?[a-z]+(?:_[a-z]+)+|Microsoft\.[\w.]+|microsoft\.graph\.\w+|\$\w+|nonsense|magic|none|scope|resource"
-)
-"""What Microsoft may quote: names of parameters and types, and our own bad words. Else: names of tenants and apps."""
-_TLD = r"(?:com|net|org|gov|edu|mil|info|biz|cloud|example|local|invalid|[a-z]{2})"
-_HOST = re.compile(rf"\blocalhost(?::\d+)?\b|\b(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+{_TLD}\b(?::\d+)?")
 _DATES = (
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?",
     r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d\d(?::\d\d)?(?: [AP]M)?",
@@ -83,36 +79,38 @@ _DATES = (
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\beyJ[\w-]*\.[\w-]+\.[\w-]*"), "<token>"),
     (re.compile(r"(?<=enter the code )\S+"), "<code>"),
-    (re.compile(r"[\w.+=%-]{1,64}(?:@|%40)[\w-]+(?:\.[\w-]+)+"), "<address>"),
+    (re.compile(r"[\w.+=%-][\w.+=%'-]{0,63}(?:@|%40)(?:<domain>|[\w-]+(?:\.[\w-]+)+)"), "<address>"),
     (re.compile(r"\b[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\b"), "<guid>"),
     *((re.compile(each), "<date>") for each in _DATES),
-    (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b(?:[0-9a-f]{0,4}:){3,7}[0-9a-f]{0,4}\b"), "<ip>"),
 )
-_KIND = re.compile(r"<(?!opaque|ip)[\w:]+>")
+_KIND = re.compile(r"<(?!opaque|ip|name)[\w:]+>")
 """Placeholders that say of what kind a string is, the same on each run."""
 _OPAQUE = re.compile(r"[A-Za-z0-9+/=_-]{12,}")
 
 
 class Redaction:
-    """Takes out what is private; `known` are pairs of a value and its placeholder, `run` is the id of the run."""
+    """Takes out what is private. `known` are pairs of a value and its placeholder, `run` is the id of the run, `names`
+    are those of the tenant, its apps and people: they go where they stand as words of their own."""
 
-    def __init__(self, known: Iterable[tuple[str, str]], run: str) -> None:
+    def __init__(self, known: Iterable[tuple[str, str]], run: str, names: Iterable[str] = ()) -> None:
         pairs = {value.casefold(): placeholder for value, placeholder in reversed([*known]) if value}
         pairs |= {quote(value, safe="").casefold(): placeholder for value, placeholder in pairs.items()}
         pairs[run.casefold()] = "<run>"
-        # The longest first: a domain stands within an address.
-        longest = sorted(pairs, key=len, reverse=True)
         self._pairs = pairs
-        self._known = re.compile("|".join(map(re.escape, longest)), re.IGNORECASE)
+        patterns = {form: _as_words(form) for name in names for form in _forms(name)}
+        patterns |= {value: re.escape(value) for value in pairs}
+        # The longest first: a domain stands within an address.
+        longest = sorted(patterns, key=len, reverse=True)
+        self._known = re.compile("|".join(patterns[each] for each in longest), re.IGNORECASE)
 
     def text(self, text: str) -> str:
         """A text of Microsoft's without what is private."""
         text = _MESSAGE_ID.sub(self._message_id, text)
-        text = self._known.sub(lambda found: self._pairs[found[0].casefold()], text)
-        text = _QUOTED.sub(_quoted, text)
+        text = self._known.sub(lambda found: self._pairs.get(found[0].casefold(), NAME), text)
+        text = without_names(text)
         for pattern, placeholder in _PATTERNS:
             text = pattern.sub(placeholder, text)
-        text = _HOST.sub(lambda found: found[0] if found[0] in KEPT_HOSTS else "<host>", text)
+        text = without_hosts(without_bracketed(text))
         return _OPAQUE.sub(lambda found: "<opaque>" if _is_opaque(found[0]) else found[0], text)
 
     def value(self, value: Any, key: str = "") -> Any:
@@ -151,16 +149,22 @@ class Redaction:
         return text if _KIND.fullmatch(text) else "<string>"
 
 
-def _quoted(found: re.Match[str]) -> str:
-    """What stands in quotes; behind an id in quotes the name follows in brackets."""
-    word = found[1] if _PUBLIC.fullmatch(found[1]) else "<quoted>"
-    return f"'{word}'{' (<name>)' if found[2] else ''}"
+def _forms(name: str) -> set[str]:
+    """The name as texts, OData, HTML and addresses write it."""
+    apostrophe = html.escape(name)
+    return {name, name.replace("'", "''"), apostrophe, apostrophe.replace("&#x27;", "&#39;"), quote(name, safe="")}
+
+
+def _as_words(name: str) -> str:
+    """A pattern for the name where no word goes on, with whatever blanks between its own."""
+    words = r"\s+".join(map(re.escape, name.split()))
+    return rf"(?<!\w){words}(?!\w)"
 
 
 def _is_opaque(word: str) -> bool:
     """Whether that is an id rather than a word: base64 and hexadecimal are full of figures."""
     figures = sum(sign.isdigit() for sign in word)
-    if re.fullmatch(r"[a-z]+(?:-[a-z0-9]+)+|\d+-\d*", word):
+    if re.fullmatch(r"[a-z]+(?:-[a-z0-9]+)+=?|[a-z]+(?:_[a-z]+)+=|\d+-\d*|AADSTS\d+", word):
         return False
     hexadecimal = figures > 0 and re.fullmatch(r"[0-9A-F]+", word) is not None
     return figures >= 3 or hexadecimal or word.endswith("=") or (figures > 0 and len(word) >= LONG)

@@ -36,7 +36,7 @@ class Target:
     was given nothing, `exchange` speaks SMTP and IMAP as itself, `public` signs people in without a secret.
     `certificate` is a PEM file with the sender's certificate and its key. `closed` is a mailbox to which `exchange` has
     no right, `bare` an account without a mailbox. `admin_token` is an access token for Graph of an administrator.
-    `patience` is in seconds.
+    `patience` is in seconds. `names` are further words that are private.
     """
 
     kind: Literal["emulator", "tenant"]
@@ -60,6 +60,7 @@ class Target:
     bare: str | None = None
     admin_token: str | None = field(default=None, repr=False)
     patience: float = 0.0
+    names: tuple[str, ...] = ()
     snapshots: Path = SNAPSHOTS
 
     @property
@@ -72,18 +73,28 @@ class Target:
         """Whether answers are Microsoft's, and are written down."""
         return self.kind == "tenant"
 
-    def known(self) -> Iterator[tuple[str, str]]:
-        """All that may not be written down, each with the placeholder for it."""
+    @property
+    def apps(self) -> dict[str, App]:
+        """The apps that there are, by what they are for."""
         apps = {name: getattr(self, name) for name in ("sender", "keeper", "nobody", "exchange", "public")}
-        for name, app in apps.items():
-            if app:
-                yield app.client_id, f"<client:{name}>"
-                yield app.secret, f"<secret:{name}>"
+        return {name: app for name, app in apps.items() if app}
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The addresses that there are, by whose they are."""
+        person = self.person.address if self.person else None
         addresses = {"sender": self.sender_address, "recipient": self.recipient_address}
-        addresses |= {"closed": self.closed or "", "bare": self.bare or ""}
+        more = {"closed": self.closed, "bare": self.bare, "person": person}
+        return addresses | {name: address for name, address in more.items() if address}
+
+    def known(self) -> Iterator[tuple[str, str]]:
+        """All that may not be written down, each with the placeholder for it; names are looked up (`names.py`)."""
+        for name, app in self.apps.items():
+            yield app.client_id, f"<client:{name}>"
+            yield app.secret, f"<secret:{name}>"
         if self.person:
-            addresses["person"] = self.person.address
             yield self.person.password, "<password>"
+        addresses = self.addresses
         yield from ((address, f"<address:{name}>") for name, address in addresses.items())
         yield from ((address.rpartition("@")[2], "<domain>") for address in addresses.values())
         yield self.tenant, "<tenant>"
@@ -114,6 +125,8 @@ SECRETS = (
     "CERTIFY_ADMIN_TOKEN",
 )
 """These may also be named by the file that holds them: CERTIFY_..._FILE."""
+FILES = ("CERTIFY_CERTIFICATE_FILE", "CERTIFY_CA_FILE")
+"""Files that are read later in the run, and better missed before it."""
 OPTIONAL = (
     "CERTIFY_EXCHANGE_CLIENT_ID",
     "CERTIFY_EXCHANGE_CLIENT_SECRET",
@@ -132,6 +145,7 @@ OPTIONAL = (
     "CERTIFY_IMAP",
     "CERTIFY_CA_FILE",
     "CERTIFY_PATIENCE",
+    "CERTIFY_NAMES",
     "CERTIFY_SNAPSHOTS",
 )
 
@@ -163,16 +177,40 @@ def of_environment(environ: Mapping[str, str]) -> Target:
         bare=given.get("CERTIFY_BARE_ADDRESS"),
         admin_token=given.get("CERTIFY_ADMIN_TOKEN"),
         patience=float(given.get("CERTIFY_PATIENCE", PATIENCE)),
-        snapshots=_path(given, "CERTIFY_SNAPSHOTS") or SNAPSHOTS,
+        names=tuple(filter(None, map(str.strip, given.get("CERTIFY_NAMES", "").split(";")))),
+        snapshots=snapshots_of(given),
     )
+
+
+def snapshots_of(environ: Mapping[str, str]) -> Path:
+    """The folder of the snapshots."""
+    return _path(environ, "CERTIFY_SNAPSHOTS") or SNAPSHOTS
 
 
 def _given(environ: Mapping[str, str]) -> dict[str, str]:
     given = {name: value.strip() for name, value in environ.items() if name.startswith("CERTIFY_") and value.strip()}
     for name in SECRETS:
-        if file := given.pop(f"{name}_FILE", None):
-            given[name] = Path(file).read_text("utf-8").strip()
+        if f"{name}_FILE" in given:
+            given[name] = _contents(given, f"{name}_FILE").strip()
+            del given[f"{name}_FILE"]
+    for name in FILES:
+        if name in given:
+            _contents(given, name)
     return given
+
+
+def _contents(given: Mapping[str, str], name: str) -> str:
+    """What the file holds that the variable names; a Missing that names both if nothing can be read."""
+    file = _path(given, name)
+    assert file is not None
+    try:
+        contents = file.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise Missing(f"{name}: {file}: {reason}") from error
+    if not contents.strip():
+        raise Missing(f"{name}: {file} is empty")
+    return contents
 
 
 def _check(given: Mapping[str, str]) -> None:
@@ -197,7 +235,11 @@ def _person(given: Mapping[str, str]) -> Person | None:
 
 
 def _path(given: Mapping[str, str], name: str) -> Path | None:
-    return Path(given[name]) if name in given else None
+    """`~` is a home folder here too: a shell leaves it alone in quotes, and .env files have no shell."""
+    try:
+        return Path(given[name]).expanduser() if name in given else None
+    except RuntimeError as error:
+        raise Missing(f"{name}: {given[name]}: {error}") from error
 
 
 def _address(text: str | None, usual: Address) -> Address:

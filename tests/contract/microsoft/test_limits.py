@@ -44,6 +44,7 @@ async def test_more_than_five_hundred_recipients_are_refused(
     record.finding("refusal", [reply.status, reply.code], [400, "ErrorInvalidRecipients"])
 
 
+@pytest.mark.ahead("batch")
 async def test_batch_of_more_than_twenty_is_refused(graph: Graph, sender: Mailbox, record: Record) -> None:
     url = f"{sender.path}/mailFolders/inbox?$select=id"
     asked = [{"id": str(number), "method": "GET", "url": url} for number in range(21)]

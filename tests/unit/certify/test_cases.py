@@ -8,7 +8,8 @@ import pytest
 SUITE = Path(__file__).resolve().parents[2] / "contract" / "microsoft"
 CASES = sorted(SUITE.glob("test_*.py"))
 CLIENTS = [
-    SUITE / name for name in ("web.py", "entra.py", "graph.py", "mailbox.py", "mails.py", "assertion.py", "target.py")
+    SUITE / f"{name}.py"
+    for name in ("web", "entra", "graph", "mailbox", "mails", "assertion", "target", "names", "naming", "hosts")
 ]
 
 

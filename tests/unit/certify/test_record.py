@@ -86,6 +86,19 @@ def test_written_snapshot_is_read_again(tmp_path: Path) -> None:
     assert records.read(tmp_path, "other") is None
 
 
+def test_snapshot_without_a_case_is_stale(tmp_path: Path) -> None:
+    names = ("smtp--greeting", "smtp--gone", "vanished--x", "imap--not_collected", "discovery--hosts-gcc-high")
+    for name in names:
+        (tmp_path / f"{name}.json").write_text("{}", "utf-8")
+    assert records.stale(tmp_path, {"smtp--greeting", "discovery--hosts-own"}) == ["smtp--gone", "vanished--x"]
+
+
+def test_snapshot_is_named_by_file_and_test() -> None:
+    assert records.name_of(Path("test_smtp.py"), "test_login_is_refused[PLAIN AGEAYg==]") == (
+        "smtp--login_is_refused-PLAIN-AGEAYg"
+    )
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "shown"),
     [

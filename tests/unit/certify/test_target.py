@@ -51,6 +51,39 @@ def test_secret_may_lie_in_a_file(tmp_path: Path) -> None:
     assert target.keeper.secret == SECRET
 
 
+@pytest.mark.parametrize("name", ["CERTIFY_KEEPER_CLIENT_SECRET_FILE", "CERTIFY_CA_FILE", "CERTIFY_CERTIFICATE_FILE"])
+def test_file_may_lie_in_the_home_folder(name: str) -> None:
+    (Path.home() / "file").write_text(SECRET, "utf-8")
+    target = of_environment(GIVEN | {name: "~/file"})
+    assert {SECRET, Path.home() / "file"} & {target.keeper.secret, target.ca_file, target.certificate}
+
+
+def test_snapshots_may_lie_in_the_home_folder() -> None:
+    assert of_environment(GIVEN | {"CERTIFY_SNAPSHOTS": "~/seen"}).snapshots == Path.home() / "seen"
+
+
+@pytest.mark.parametrize("name", ["CERTIFY_KEEPER_CLIENT_SECRET_FILE", "CERTIFY_CA_FILE", "CERTIFY_CERTIFICATE_FILE"])
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        ("~/absent", "No such file"),
+        ("~", "Is a directory"),
+        ("~nobody-of-that-name/x", "home"),
+        ("~/empty", "is empty"),
+        ("~/bytes", "not UTF-8"),
+    ],
+)
+def test_file_that_cannot_be_read_is_named_with_its_variable(name: str, file: str, reason: str) -> None:
+    (Path.home() / "empty").write_text("\n", "utf-8")
+    (Path.home() / "bytes").write_bytes(b"\xff")
+    with pytest.raises(Missing, match=rf"^{name}: .*{reason}"):
+        of_environment(GIVEN | {name: file})
+
+
+def test_further_names_are_private() -> None:
+    assert of_environment(GIVEN | {"CERTIFY_NAMES": "Drossel & Co.; Elsbeth ;"}).names == ("Drossel & Co.", "Elsbeth")
+
+
 def test_no_secret_is_shown() -> None:
     more = {"CERTIFY_EXCHANGE_CLIENT_ID": "x", "CERTIFY_USER_ADDRESS": "x@fabrikam.example"}
     target = of_environment(GIVEN | more | dict.fromkeys(SECRETS, SECRET))
