@@ -73,10 +73,10 @@ _INTRODUCTION: Final = """\
 
 What the emulator answers of what Microsoft has.
 
-- **Emulated**: a test got a success from it. Any other is refused with Microsoft's error and noted as a gap
-  (`GET /_emulator/not-emulated`), never passed over in silence.
+- **Emulated**: a test got a success from it. Any other of Graph's is refused with Microsoft's error and noted as a gap
+  (`GET /_emulator/not-emulated`), never passed over in silence; a test asks for each of them.
 - **Validated**: each answer in each test was held against Microsoft's own OpenAPI file (`tests/openapi/README.md`), and
-  no property, type, status or Content-Type differed. "no schema": Microsoft publishes none.
+  no property, type, status, error code or Content-Type differed. "no schema": Microsoft publishes none.
 - `/me` and `/users/{user-id}` share a row."""
 
 

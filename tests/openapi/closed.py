@@ -35,12 +35,21 @@ class Closing:
                 if "$ref" in part:
                     self._derived[target(part)].append(name)
 
-    def answer(self, schema: Json) -> Json:
-        """The closed schema of a whole body: what only the outermost object may have is added to it."""
-        closed = dict(self.close(schema))
+    def answer(self, schema: Json, *, ids: bool = True) -> Json:
+        """The closed schema of a whole body: what only the outermost object may have is added to it.
+
+        With `ids` the entities that were asked for have one; those inside of them may do without.
+        """
+        closed = self.close(schema)
+        closed = _with_ids(closed) if ids else dict(closed)
         if "x-derived" in closed:
             return closed | {"x-derived": {name: self._outermost(each) for name, each in closed["x-derived"].items()}}
         return self._outermost(closed) if "properties" in closed else closed
+
+    def resolve(self, schema: Json) -> Json:
+        """The schema of a collection by its name as it stands in the file; any other as it is."""
+        named = self._schemas[target(schema)] if "$ref" in schema else {}
+        return named if _is_list(named) else schema
 
     def close(self, schema: Json, *, nullable: bool = False) -> Json:
         """Any schema, closed."""
@@ -106,8 +115,9 @@ class Closing:
 
     def _outermost(self, closed: Json) -> Json:
         properties = closed["properties"] | {"@odata.context": additions.CONTEXT}
-        if properties.get("value", {}).get("type") == "array":
+        if _is_list(closed):
             properties |= additions.COLLECTION
+            closed = closed | {"required": [*closed["required"], "value"]}
         if _DELTA in properties:
             changed = dict(properties["value"]["items"])
             changed["properties"] = changed["properties"] | {"@removed": additions.REMOVED}
@@ -116,19 +126,46 @@ class Closing:
         return closed | {"properties": properties}
 
 
+def _is_list(closed: Json) -> bool:
+    return bool(closed.get("properties", {}).get("value", {}).get("type") == "array")
+
+
+def _with_ids(closed: Json) -> Json:
+    """A closed schema whose entities, or those in its list, have an `id`."""
+    if "x-derived" in closed:
+        return closed | {"x-derived": {name: _with_ids(each) for name, each in closed["x-derived"].items()}}
+    if _is_list(closed):
+        value = closed["properties"]["value"]
+        listed = value | {"items": _with_ids(value["items"])}
+        return closed | {"properties": closed["properties"] | {"value": listed}}
+    if is_entity(closed):
+        return closed | {"required": [*closed["required"], "id"]}
+    return dict(closed)
+
+
+def is_entity(closed: Json) -> bool:
+    """Whether a closed schema is that of something with an identity; of a list it is asked about its items."""
+    kinds = list(closed["x-derived"].values()) if "x-derived" in closed else [closed]
+    return set(additions.ENTITY) <= set(kinds[0].get("properties", {}))
+
+
 def target(schema: Json) -> str:
     """The name that a `$ref` ends with."""
     return str(schema["$ref"]).rpartition("/")[2]
 
 
-def _closed(_: Any, kind: str, instance: Any, schema: Json) -> Iterator[ValidationError]:
+def _closed(validator: Any, kind: str, instance: Any, schema: Json) -> Iterator[ValidationError]:
     """The keyword `x-closed`: no property but those declared, and annotations of those."""
     if not isinstance(instance, dict):
         return
     declared = schema["properties"]
     for name in instance:
         of, _sign, annotation = name.partition("@")
-        if name not in declared and not (of in declared and annotation in additions.OF_PROPERTY):
+        if name in declared:
+            continue
+        if of in declared and annotation in additions.OF_PROPERTY:
+            yield from validator.descend(instance[name], additions.OF_PROPERTY[annotation], path=name)
+        else:
             yield ValidationError(f"Microsoft has no {name!r} in {kind}")
 
 

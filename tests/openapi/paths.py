@@ -43,7 +43,8 @@ class Paths:
         for part in _split(path):
             if place is None:
                 return None
-            place = place.names.get(_name(part)) or place.anything
+            name = _name(part)
+            place = place.names.get(name) or (None if name.startswith("$") or name == "delta" else place.anything)
         return place.templates.get(method) if place else None
 
     def all(self) -> list[tuple[str, str]]:

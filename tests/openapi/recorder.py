@@ -12,6 +12,8 @@ from pillarbox.emulator.ledger import Ledger
 from tests.openapi.validator import Schema
 
 GRAPH: Final = "v1.0"
+HEADERS: Final = ("request-id", "client-request-id")
+"""What every answer of Graph has (facts 3.1)."""
 _AREAS: Final = {"beta": "Graph beta", "api": "Upload sessions"}
 """Areas of what the file does not have, by the first segment; upload sessions live on Outlook's host below `/api`."""
 
@@ -42,9 +44,11 @@ class Recorder:
         first, path = _parts(call.path)
         if first == GRAPH and not call.base.removeprefix("https://").startswith("login."):
             kind = answer.headers.get("Content-Type")
-            self._judge(call.method, path, answer.status, kind, answer.body)
+            self._judge(call.method, path, answer.status, kind, answer.body, call.query_string, call.base)
+            lacking = [name for name in HEADERS if not answer.headers.get(name)]
+            self._problems += [f"{call.method} {path} {answer.status}: no header {name}" for name in lacking]
             if path.lower() == "/$batch" and answer.status == 200:
-                self._judge_batch(call.body, answer.body)
+                self._judge_batch(call.body, answer.body, call.base)
         elif template is not None:
             area = _AREAS.get(first, "Entra")
             self.heard(area, f"{call.method} {template}", succeeded=answer.status < 400)
@@ -74,25 +78,28 @@ class Recorder:
             others.setdefault(area, {})[operation] = vars(heard)
         return {"graph": {" ".join(key): vars(heard) for key, heard in graph.items()}, "others": others}
 
-    def _judge(self, method: str, path: str, status: int, content_type: str | None, body: bytes) -> None:
+    def _judge(
+        self, method: str, path: str, status: int, content_type: str | None, body: bytes, query: str, base: str
+    ) -> None:
         self.answers["validated"] += 1
-        problems = Schema.load().problems(method, path, status, content_type, body)
+        problems = Schema.load().problems(method, path, status, content_type, body, query=query, base=base)
         self._problems += [f"{method} {path} {status}: {problem}" for problem in problems]
         if template := Schema.load().operation(method, path):
             heard = self.graph.setdefault((method, template), Heard())
             _count(heard, status < 400)
             heard.validated += status < 400 and not problems
 
-    def _judge_batch(self, asked: bytes, answered: bytes) -> None:
+    def _judge_batch(self, asked: bytes, answered: bytes, base: str) -> None:
         """The answers inside of a batch are answers too (facts 3.7)."""
         try:
             requests = {each["id"]: each for each in json.loads(asked)["requests"]}
             for each in json.loads(answered)["responses"]:
                 request = requests[each["id"]]
-                path = "/" + str(request["url"]).partition("?")[0].lstrip("/")
+                path, _, query = str(request["url"]).partition("?")
                 headers = {name.lower(): value for name, value in each.get("headers", {}).items()}
                 kind, body = headers.get("content-type"), each.get("body")
-                self._judge(str(request["method"]).upper(), path, each["status"], kind, _bytes(body))
+                method, path = str(request["method"]).upper(), "/" + path.lstrip("/")
+                self._judge(method, path, each["status"], kind, _bytes(body), query, base)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             self._problems.append(f"POST /$batch 200: the answers do not fit the requests: {error!r}")
 

@@ -1,10 +1,18 @@
 """Which handler serves a path: a tree of templates such as `/users/{user}/messages/{message}`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 Handler = TypeVar("Handler")
+
+
+class Key(str):
+    """A part of a path that is said to be an identifier (`users('id')`): it fits `{names}` only, whatever it reads."""
+
+
+class Word(str):
+    """A part of a path that is said to be a word (`microsoft.graph.sendMail`): it fits no `{name}`."""
 
 
 @dataclass
@@ -25,10 +33,14 @@ class _Node(Generic[Handler]):
 
 
 class Router(Generic[Handler]):
-    """The tree; words are compared in any case, and come before `{names}`."""
+    """The tree; words are compared in any case, and come before `{names}`.
 
-    def __init__(self, routes: Iterable[tuple[str, str, Handler]] = ()) -> None:
+    A `{name}` takes no `$word`, and none of the `reserved` ones, which are in lower case: functions, not identifiers.
+    """
+
+    def __init__(self, routes: Iterable[tuple[str, str, Handler]] = (), reserved: frozenset[str] = frozenset()) -> None:
         self._root: _Node[Handler] = _Node()
+        self._reserved = reserved
         for method, template, handler in routes:
             self.add(method, template, handler)
 
@@ -48,22 +60,34 @@ class Router(Generic[Handler]):
 
     def find(self, parts: list[str]) -> Match[Handler] | None:
         """The template that fits these decoded parts of a path, None if there is none."""
-        node = _walk(self._root, parts, 0)
-        if node is None or node.template is None:
+        reached, node = self._walk(self._root, parts, 0)
+        if reached < len(parts) or node.template is None:
             return None
         names = (each[1:-1] if each.startswith("{") else "" for each in _parts(node.template))
         found = {name: part for name, part in zip(names, parts, strict=True) if name}
         return Match(node.template, found, node.handlers)
 
+    def unknown(self, parts: list[str]) -> str:
+        """The first of the parts that fits nothing, the last one if the path is only too short."""
+        reached, _ = self._walk(self._root, parts, 0)
+        return parts[min(reached, len(parts) - 1)] if parts else ""
 
-def _walk(node: _Node[Handler], parts: list[str], at: int) -> _Node[Handler] | None:
-    if at == len(parts):
-        return node if node.template else None
-    word = node.words.get(parts[at].lower())
-    found = _walk(word, parts, at + 1) if word else None
-    if found is None and node.anything:
-        found = _walk(node.anything, parts, at + 1)
-    return found
+    def _walk(self, node: _Node[Handler], parts: list[str], at: int) -> tuple[int, _Node[Handler]]:
+        """How many parts fit at most, and the node there; of two ways to the end the one with a template counts."""
+        if at == len(parts):
+            return at, node
+        found = [self._walk(each, parts, at + 1) for each in self._next(node, parts[at])]
+        return max(found, key=lambda way: (way[0], way[1].template is not None), default=(at, node))
+
+    def _next(self, node: _Node[Handler], part: str) -> Iterator[_Node[Handler]]:
+        """The nodes that a part leads to, the word first."""
+        lower = part.lower()
+        word = None if isinstance(part, Key) else node.words.get(lower)
+        if word:
+            yield word
+        taken = lower.startswith("$") or lower in self._reserved
+        if node.anything and (isinstance(part, Key) or not (taken or isinstance(part, Word))):
+            yield node.anything
 
 
 def _parts(template: str) -> list[str]:

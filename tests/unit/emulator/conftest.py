@@ -17,7 +17,11 @@ from pillarbox.emulator.world import GRAPH, Resource
 from tests.openapi.recorder import Recorder
 
 NOON = 1_795_176_000.0  # 2026-11-20 12:00:00 UTC
-MIME = b"From: alice@contoso.example\r\nTo: bob@contoso.example\r\nMessage-ID: <1@x>\r\nSubject: Hi\r\n\r\nHello\r\n"
+MIME = (
+    b"From: alice@contoso.example\r\nTo: bob@contoso.example\r\nDate: Fri, 20 Nov 2026 11:59:00 +0000\r\n"
+    b"Message-ID: <1@x>\r\nSubject: Hi\r\n\r\nHello\r\n"
+)
+"""It has all that a mail must have, so that it leaves byte for byte."""
 
 
 class Clock:

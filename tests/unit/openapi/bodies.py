@@ -5,6 +5,7 @@ from typing import Any
 
 JSON = "application/json; charset=utf-8"
 CONTEXT = "https://graph.microsoft.com/v1.0/$metadata#users('bob')/messages"
+ONE = f"{CONTEXT}/$entity"
 GUID = "6f1c2f7e-33a4-4a57-9c32-6d8f7c6f3b11"
 ALICE = {"emailAddress": {"name": "Alice", "address": "alice@contoso.example"}}
 
@@ -45,8 +46,13 @@ def outermost(**properties: Any) -> bytes:
     ).encode()
 
 
-def refusal(**inner: Any) -> bytes:
+def one(**properties: Any) -> bytes:
+    """A whole body with one entity."""
+    return outermost(**{"@odata.context": ONE} | properties)
+
+
+def refusal(code: str = "ErrorItemNotFound", /, **inner: Any) -> bytes:
     """A refusal; None takes a property of `innerError` away."""
     given = {"date": "2026-11-20T12:00:00", "request-id": GUID, "client-request-id": GUID} | inner
     left = {name: value for name, value in given.items() if value is not None}
-    return json.dumps({"error": {"code": "ErrorItemNotFound", "message": "No.", "innerError": left}}).encode()
+    return json.dumps({"error": {"code": code, "message": "No.", "innerError": left}}).encode()

@@ -13,7 +13,7 @@ from pillarbox.emulator.http import Answer, Call
 
 def test_it(recorder):
     call = Call("POST", "https://localhost", "/v1.0/me/sendMail", "", {}, b"", 0.0, "1")
-    recorder(call, Answer(%s), None)
+    recorder(call, Answer(%s, {"request-id": "1", "client-request-id": "1"}), None)
 """
 
 
@@ -35,7 +35,7 @@ async def run(folder: Path, answer: str) -> tuple[int, str, Any]:
 
 
 async def test_a_test_whose_emulator_speaks_like_microsoft_passes(tmp_path: Path) -> None:
-    code, _, heard = await run(tmp_path, "202")
+    code, _, heard = await run(tmp_path, "202, b''")
     assert code == 0
     assert heard["graph"]["POST /me/sendMail"] == {"succeeded": 1, "refused": 0, "validated": 1}
 

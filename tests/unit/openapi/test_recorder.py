@@ -13,7 +13,11 @@ def call(method: str, path: str, body: bytes = b"") -> Call:
 
 
 def answer(body: bytes, status: int = 200) -> Answer:
-    return Answer(status, body, {"Content-Type": JSON})
+    return Answer(status, body, {"Content-Type": JSON, "request-id": GUID, "client-request-id": GUID})
+
+
+def listed(**more: Any) -> bytes:
+    return page(**{"@odata.context": CONTEXT.replace("graph.microsoft.com", "localhost")} | more)
 
 
 def batch(recorder: Recorder, *pairs: tuple[dict[str, Any], dict[str, Any]]) -> list[str]:
@@ -26,18 +30,32 @@ def batch(recorder: Recorder, *pairs: tuple[dict[str, Any], dict[str, Any]]) -> 
 def test_a_problem_names_method_path_and_status_and_is_taken_once() -> None:
     recorder = Recorder()
     for _ in range(2):
-        recorder(call("GET", "/v1.0//me/messages"), answer(page(total=9)), None)
+        recorder(call("GET", "/v1.0//me/messages"), answer(listed(total=9)), None)
     assert recorder.take() == [
         "GET //me/messages 200: Microsoft has no 'total' in microsoft.graph.messageCollectionResponse"
     ]
     assert recorder.take() == []
 
 
-def test_what_was_done_and_what_was_refused_is_counted() -> None:
+def test_links_must_lead_to_the_host_that_was_asked() -> None:
     recorder = Recorder()
     recorder(call("GET", "/v1.0/me/messages"), answer(page()), None)
-    recorder(call("GET", "/V1.0/ME/messages"), answer(page(total=9)), None)
-    recorder(call("GET", "/v1.0/me/messages"), answer(refusal(), 400), None)
+    assert recorder.take() == [
+        f"GET /me/messages 200: @odata.context leads to another host than https://localhost: {CONTEXT}"
+    ]
+
+
+def test_each_answer_has_its_two_names() -> None:
+    recorder = Recorder()
+    recorder(call("POST", "/v1.0/me/sendMail"), Answer(202, headers={"request-id": GUID}), None)
+    assert recorder.take() == ["POST /me/sendMail 202: no header client-request-id"]
+
+
+def test_what_was_done_and_what_was_refused_is_counted() -> None:
+    recorder = Recorder()
+    recorder(call("GET", "/v1.0/me/messages"), answer(listed()), None)
+    recorder(call("GET", "/V1.0/ME/messages"), answer(listed(total=9)), None)
+    recorder(call("GET", "/v1.0/me/messages"), answer(refusal("BadRequest"), 400), None)
     graph = recorder.coverage()["graph"]
     assert graph["GET /me/messages"] == {"succeeded": 2, "refused": 1, "validated": 1}
     assert graph["GET /me"] == {"succeeded": 0, "refused": 0, "validated": 0}
@@ -62,7 +80,7 @@ def test_what_the_file_does_not_have_is_counted_by_area_and_not_judged() -> None
 
 def test_answers_inside_of_a_batch_are_judged() -> None:
     recorder = Recorder()
-    me = {"@odata.context": CONTEXT, "id": GUID, "colour": "red"}
+    me = {"@odata.context": "https://localhost/v1.0/$metadata#users/$entity", "id": GUID, "colour": "red"}
     problems = batch(
         recorder,
         (

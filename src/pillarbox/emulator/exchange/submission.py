@@ -13,6 +13,7 @@ from pillarbox.emulator.exchange.login import Login
 from pillarbox.emulator.exchange.site import Site
 from pillarbox.emulator.ids import guid
 from pillarbox.emulator.mail import headers as mime
+from pillarbox.emulator.switches import switched
 from pillarbox.emulator.world.delivery import MAX_RECIPIENTS, Submission, deliver, new_message_id
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ class Submissions:
             client_request_id=None,
             protocol="smtp",
         )
-        deliver(self._site.world, self._site.ledger, submission, now)
+        with switched(self._site.world, server.fault.switches if server.fault else {}):
+            deliver(self._site.world, self._site.ledger, submission, now)
         return replies.accepted(mime.header(headers, "message-id") or "")
 
     def _has_place(self, server: "Connection", login: Login) -> bool:
@@ -112,16 +114,8 @@ class Submissions:
             content = BARE_LF.sub(b"\r\n", content)
         headers = mime.headers_of(content)
         author = login.owner.upn if sender == NOBODY else sender
-        wanted = {
-            "From": f"<{author}>",
-            "Date": formatdate(self._site.clock()),
-            "Message-ID": new_message_id(self._site.world, login.caller.tenant),
-        }
-        missing = [f"{name}: {value}\r\n" for name, value in wanted.items() if mime.header(headers, name) is None]
-        if not missing:
-            return content
-        end = b"" if headers or content.startswith(b"\r\n") else b"\r\n"
-        return "".join(missing).encode("utf-8", "surrogateescape") + end + content
+        date, ident = formatdate(self._site.clock()), new_message_id(self._site.world, login.caller.tenant)
+        return mime.completed(content, headers, f"From: <{author}>", f"Date: {date}", f"Message-ID: {ident}")
 
 
 def _is_good(address: str, envelope: Envelope) -> bool:

@@ -41,12 +41,13 @@ class Caller:
         """Whether the caller may use the owner's mailbox by one of these permissions.
 
         App-only: by a consented role or by an Exchange role whose scope covers the mailbox; these add up (facts 0.3).
-        Delegated: the own mailbox, or another's by the permission's `.Shared` form and a right on that mailbox.
+        Delegated: the own mailbox, or another's by the permission's `.Shared` form and a right on that mailbox. That
+        form holds for the own mailbox too (Microsoft Graph permissions reference: "including ... own and shared mail").
         """
         if self.user is None:
             return self.holds(*names) or (owner is not None and self._by_exchange_role(owner, names))
         if owner is self.user:
-            return self.holds(*names)
+            return self.holds(*names) or self.has_shared(*names)
         return owner is not None and self.has_shared(*names) and self._has_right_on(owner, names)
 
     def has_shared(self, *names: str) -> bool:

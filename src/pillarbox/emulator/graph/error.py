@@ -22,6 +22,7 @@ TEXTS: dict[str, tuple[int, str]] = {
     "ErrorInvalidIdMalformed": (400, "Id is malformed."),
     "ErrorInvalidRecipients": (400, "At least one recipient is not valid."),
     "ErrorInvalidPropertySet": (400, "Set action is invalid for property."),
+    # As live answers have it for messages: davmail issue 491, msgraph-sdk-dotnet issue 1201.
     "ErrorIrresolvableConflict": (
         412,
         "The send or update operation could not be performed because the change key passed in the request does not "
@@ -69,10 +70,19 @@ BY_STATUS = {
 
 
 class GraphError(Exception):
-    """A request that Graph refuses; status and text come from TEXTS unless given."""
+    """A request that Graph refuses; status and text come from TEXTS unless given.
+
+    `gap` names what is not emulated, if that is why: the service notes it, where no Request is at hand.
+    """
 
     def __init__(
-        self, code: str, text: str | None = None, status: int | None = None, headers: Mapping[str, str] | None = None
+        self,
+        code: str,
+        text: str | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        gap: str = "",
     ) -> None:
         known_status, known_text = TEXTS.get(code, (400, ""))
         super().__init__(code, text)
@@ -80,6 +90,7 @@ class GraphError(Exception):
         self.text = known_text if text is None else text
         self.status = status or known_status
         self.headers = dict(headers or {})
+        self.gap = gap
 
 
 def refusal(call: Call, error: GraphError) -> Answer:

@@ -8,34 +8,35 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 from pillarbox.emulator.graph.error import GraphError
+from pillarbox.emulator.graph.payload import LONGEST, UNREADABLE, check_encoding, check_names, parse_json
+from pillarbox.emulator.http import Call
 from pillarbox.emulator.mail.headers import clean
 
-UNREADABLE = "RequestBodyRead"
-LONGEST = 200
-"""Characters of a name that a refusal repeats."""
 
-
-def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body holds."""
+def read_object(call: Call) -> dict[str, Any]:
+    """The JSON object that the body of a request holds."""
+    check_encoding(call)
+    if call.content_type != "application/json":
+        raise GraphError("UnsupportedMediaType")
     try:
-        fields = json.loads(body, parse_constant=_no_number)
-    except (ValueError, RecursionError):
+        fields = parse_json(call.body)
+    except ValueError:
         fields = None
     if not isinstance(fields, dict):
         raise GraphError("BadRequest", "Unable to read JSON request payload.")
     return fields
 
 
-def read_parameters(body: bytes, action: str, *known: str) -> dict[str, Any]:
+def read_parameters(call: Call, action: str, *known: str) -> dict[str, Any]:
     """The parameters of an action, by their names in lower case: SDKs send `Message`, the documents say `message`."""
-    fields = {name.lower(): value for name, value in read_object(body).items()}
+    fields = read_object(call)
+    check_names(name.lower() for name in fields)
     for name in fields:
-        if name not in known and not is_annotation(name):
-            text = (
-                f"The parameter '{_repeated(name)}' in the request payload is not a valid parameter for the operation "
-            )
-            raise GraphError(UNREADABLE, f"{text}'{action}'.")
-    return fields
+        if name.lower() not in known and not is_annotation(name):
+            shown = _repeated(name)
+            text = f"The parameter '{shown}' in the request payload is not a valid parameter for the operation "
+            raise GraphError(UNREADABLE, f"{text}'{action}'.", gap=f"parameter {shown}")
+    return {name.lower(): value for name, value in fields.items()}
 
 
 def is_annotation(name: str) -> bool:
@@ -51,15 +52,18 @@ def record(value: Any, kind: str, known: Mapping[str, Any]) -> dict[str, Any]:
         unknown_type(value["@odata.type"])
     for name in value:
         if name not in known and not is_annotation(name):
-            text = f"The property '{_repeated(name)}' does not exist on type '{kind}'. Make sure to only use property "
-            raise GraphError(UNREADABLE, text + "names that are defined by the type or mark the type as open type.")
+            shown = _repeated(name)
+            text = f"The property '{shown}' does not exist on type '{kind}'. Make sure to only use property names "
+            text += "that are defined by the type or mark the type as open type."
+            raise GraphError(UNREADABLE, text, gap=f"property {shown} of {kind}")
     return {name: each for name, each in value.items() if not is_annotation(name)}
 
 
 def unknown_type(name: Any) -> NoReturn:
     """Refuse an `@odata.type` that Graph does not know, or not there."""
-    text = f"A type named '{_repeated(name)}' could not be resolved by the model. When a model is available, each "
-    raise GraphError(UNREADABLE, text + "type name must resolve to a valid type.")
+    shown = _repeated(name)
+    text = f"A type named '{shown}' could not be resolved by the model. When a model is available, each "
+    raise GraphError(UNREADABLE, text + "type name must resolve to a valid type.", gap=f"type {shown}")
 
 
 def items(value: Any) -> list[Any]:
@@ -83,16 +87,19 @@ def string(value: Any, name: str) -> str:
 def boolean(value: Any, name: str) -> bool:
     """True or false, and nothing else."""
     _primitive(value, name)
+    _not_null(value, name, "Edm.Boolean")
     if not isinstance(value, bool):
         _literal(value, "Edm.Boolean")
     return value
 
 
-def integer(value: Any, name: str) -> int:
-    """A whole number (Edm.Int64)."""
+def integer(value: Any, name: str, bits: int = 64) -> int:
+    """A whole number (Edm.Int64, or Edm.Int32 with 32 bits)."""
+    kind = f"Edm.Int{bits}"
     _primitive(value, name)
-    if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
-        _literal(value, "Edm.Int64")
+    _not_null(value, name, kind)
+    if isinstance(value, bool) or not isinstance(value, int) or not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
+        _literal(value, kind)
     return value
 
 
@@ -102,7 +109,7 @@ def choice(value: Any, name: str, *words: str) -> str:
     for each in words:
         if each.lower() == word.lower():
             return each
-    raise GraphError(UNREADABLE, f"Requested value '{word}' was not found.")
+    raise GraphError(UNREADABLE, f"Requested value '{word[:LONGEST]}' was not found.")
 
 
 def binary(value: Any, name: str) -> bytes:
@@ -150,9 +157,13 @@ def _unexpected(found: str, expected: str) -> NoReturn:
     raise GraphError(UNREADABLE, text)
 
 
+def _not_null(value: Any, name: str, kind: str) -> None:
+    if value is None:
+        expected = f"the expected type '{kind}[Nullable=False]'"
+        text = f"A null value was found for the property named '{name}', which has {expected}. T{expected[1:]} does "
+        raise GraphError(UNREADABLE, text + "not allow null values.")
+
+
 def _literal(value: Any, kind: str) -> NoReturn:
-    raise GraphError(UNREADABLE, f"Cannot convert the literal '{value}' to the expected type '{kind}'.")
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    shown = (value if isinstance(value, str) else json.dumps(value))[:LONGEST]
+    raise GraphError(UNREADABLE, f"Cannot convert the literal '{shown}' to the expected type '{kind}'.")

@@ -15,14 +15,27 @@ from pillarbox.emulator.graph.operations import OPERATIONS
 from pillarbox.emulator.graph.request import Operation, Request
 from pillarbox.emulator.http import Answer, Call
 from pillarbox.emulator.ledger import Ledger
-from pillarbox.emulator.router import Match, Router
+from pillarbox.emulator.router import Key, Match, Router, Word
 from pillarbox.emulator.world import GRAPH, World
 
 VERSIONS = ("v1.0", "beta")
 OUTLOOK = "api"
 """The first segment of the addresses of upload sessions, which are Outlook's and know no caller."""
 Served = TypeVar("Served")
+VERSION = re.compile(r"v\d+(\.\d+)?", re.IGNORECASE | re.ASCII)
+"""What looks like a version of Graph."""
 KEYED = re.compile(r"([\w.]+)\((?:(\w+)=)?'((?:[^']|'')*)'\)")
+FUNCTIONS = frozenset(("delta", "getdetailsbyrecipient"))
+"""OData functions, in lower case: they alone may have `()`."""
+RESERVED = FUNCTIONS | {"getavailableextensionproperties", "getbyids", "validateproperties"}
+"""What Graph binds to whole collections, so that it can stand where an identifier can."""
+ACTIONS = frozenset(
+    (
+        *("addkey", "addpassword", "copy", "createforward", "createreply", "createreplyall", "createuploadsession"),
+        *("forward", "getmailtips", "move", "removekey", "removepassword", "reply", "replyall", "send", "sendmail"),
+    )
+)
+"""OData actions: they and functions may have a namespace."""
 PREFIX = "microsoft.graph."
 DIAGNOSTIC = json.dumps(
     {
@@ -47,7 +60,8 @@ class Graph:
         self._ledger = ledger
         self._gaps = gaps
         self._router: Router[Operation] = Router(
-            (each.method, f"/{version}{each.path}", each) for each in OPERATIONS for version in each.versions
+            ((each.method, f"/{version}{each.path}", each) for each in OPERATIONS for version in each.versions),
+            RESERVED,
         )
         self._sessions: Router[Handler] = Router(SESSIONS)
 
@@ -56,6 +70,8 @@ class Graph:
         try:
             answer = self._route(call)
         except GraphError as error:
+            if error.gap:
+                self._gaps.add(call.method, call.path, error.gap)
             answer = refusal(call, error)
         return self._dress(call, answer)
 
@@ -107,30 +123,32 @@ class Graph:
         caller = self._caller(call)
         if call.too_large:
             raise GraphError("RequestEntityTooLarge")
+        if not call.segments or call.segments[0].lower() not in VERSIONS:
+            raise GraphError("BadRequest", "Invalid version.")
         parts = segments(call)
         if _is_me(parts) and caller.user is None:
             raise GraphError("BadRequest", "/me request is only valid with delegated authentication flow.")
-        match = self._router.find(_as_user(parts, caller.user.id if caller.user else ""))
-        operation = self._operation(call, match)
-        assert match is not None
+        parts = _as_user(parts, caller.user.id if caller.user else "")
+        operation, match = self._find(call, self._router, parts)
         request = Request(call, caller, match.names, self._world, self._ledger, self._gaps, match.template)
         _check(operation, request)
         return operation.handler(request)
 
     def _upload(self, call: Call) -> Answer:
-        match = self._sessions.find(segments(call))
-        handler = self._operation(call, match)
-        assert match is not None
+        handler, match = self._find(call, self._sessions, segments(call))
         return handler(self._world, call, match.names)
 
-    def _operation(self, call: Call, match: Match[Served] | None) -> Served:
+    def _find(self, call: Call, router: Router[Served], parts: list[str]) -> tuple[Served, Match[Served]]:
+        """Who serves the path; what is not there is a GraphError and a gap."""
+        match = router.find(parts)
         operation = match.handlers.get(call.method) if match else None
-        if operation is not None:
-            return operation
+        if match and operation is not None:
+            return operation, match
         self._gaps.add(call.method, call.path, "method" if match else "path")
         if match:
             raise GraphError("BadRequest", "Specified HTTP method is not allowed for the request target.", 405)
-        raise GraphError("BadRequest", f"Resource not found for the segment '{(call.segments[1:] or [''])[-1]}'.")
+        unknown = router.unknown(parts) if len(parts) > 1 else ""
+        raise GraphError("BadRequest", f"Resource not found for the segment '{unknown}'.")
 
     def _caller(self, call: Call) -> Caller:
         claims = self._claims(call)
@@ -154,6 +172,8 @@ class Graph:
 def segments(call: Call) -> list[str]:
     """The path in its plain form: `users('id')` is `users/id`, `applications(appId='x')` is `applications/appId=x`,
     `delta()` is `delta`, `microsoft.graph.sendMail` is `sendMail` (OData URL conventions 4.01, sections 4.3 and 4.5).
+
+    Parentheses and namespace that stand where OData has none are left in place, so that nothing fits them.
     """
     parts: list[str] = []
     for part in call.segments:
@@ -161,14 +181,19 @@ def segments(call: Call) -> list[str]:
         if keyed:
             word, key, value = keyed.groups()
             value = value.replace("''", "'")
-            parts += [_bare(word), f"{key}={value}" if key else value]
+            parts += [_plain(word), Key(f"{key}={value}" if key else value)]
         else:
-            parts.append(_bare(part).removesuffix("()"))
+            parts.append(_plain(part))
     return parts
 
 
-def _bare(word: str) -> str:
-    return word[len(PREFIX) :] if word.lower().startswith(PREFIX) else word
+def _plain(part: str) -> str:
+    """A function or action without namespace and parentheses; anything else as it is."""
+    bare = part[len(PREFIX) :] if part.lower().startswith(PREFIX) else part
+    called = bare.removesuffix("()")
+    if called.lower() in FUNCTIONS or bare.lower() in ACTIONS:
+        return Word(called) if called != part else part
+    return part if called == part else Word(part)
 
 
 def _is_me(parts: list[str]) -> bool:

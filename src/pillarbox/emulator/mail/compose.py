@@ -37,17 +37,9 @@ def people_line(name: str, persons: Sequence[Person]) -> str:
 
 
 def _header_lines(content: Content) -> Iterator[str]:
-    people: dict[str, Sequence[Person | None]] = {
-        "From": [content.from_],
-        "Sender": [content.sender],
-        "To": content.to,
-        "Cc": content.cc,
-    }
-    people |= {"Bcc": content.bcc, "Reply-To": content.reply_to}
-    for name, persons in people.items():
-        known = [each for each in persons if each]
-        if known:
-            yield people_line(name, known)
+    for name, persons in content.people.items():
+        if persons:
+            yield people_line(name, persons)
     yield _line("Subject", content.subject)
     if content.date is not None:
         yield f"Date: {formatdate(content.date)}"
@@ -144,7 +136,7 @@ def _line(name: str, value: str) -> str:
 
 
 def _mailbox(person: Person) -> str:
-    name, address = _one_line(person.name), "".join(person.address.split())
+    name, address = _one_line(person.name), _one_line(person.address)
     if not name or name == address:
         return _utf8(address)
     if not name.isascii():

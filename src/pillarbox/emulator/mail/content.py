@@ -58,6 +58,18 @@ class Content:
     headers: list[tuple[str, str]] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
 
+    @property
+    def people(self) -> dict[str, list[Person]]:
+        """The mailboxes that it names, by header."""
+        return {
+            "From": [self.from_] if self.from_ else [],
+            "Sender": [self.sender] if self.sender else [],
+            "To": self.to,
+            "Cc": self.cc,
+            "Bcc": self.bcc,
+            "Reply-To": self.reply_to,
+        }
+
     def attachment(self, ident: str) -> Attachment | None:
         """The attachment with that id, None if there is none."""
         return next((each for each in self.attachments if each.id == ident), None)

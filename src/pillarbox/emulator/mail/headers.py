@@ -87,6 +87,16 @@ def is_charset(name: str) -> bool:
         return False
 
 
+def completed(mime: bytes, headers: Headers, *lines: str) -> bytes:
+    """The mail that has these headers, with those of the lines in front that it has not; its own bytes are kept."""
+    had = {name.lower() for name, _ in headers}
+    missing = [f"{line}\r\n" for line in lines if line.partition(":")[0].lower() not in had]
+    if not missing:
+        return mime
+    end = b"" if headers or mime.startswith((b"\r\n", b"\n")) else b"\r\n"
+    return "".join(missing).encode("utf-8", "surrogateescape") + end + mime
+
+
 def without(mime: bytes, *names: bytes) -> bytes:
     """The same mail without the headers of these names (lower case); every other byte is kept."""
     return _dropping(mime, lambda name: name in names)

@@ -15,6 +15,7 @@ from tests.unit.emulator.conftest import Client, Clock
 
 TO_ALL = (
     b"From: alice@contoso.example\r\nTo: Bob <BOB@contoso.example>, out@fabrikam.example\r\n"
+    b"Date: Fri, 20 Nov 2026 11:59:00 +0000\r\nMessage-ID: <1@x>\r\n"
     b"Bcc: carol@contoso.example,\r\n bob@contoso.example\r\nX-Odd:\t a \r\n b\r\nAuto-Submitted: auto-generated\r\n"
     b"\r\nBcc: not a header\r\n\x00\xff"
 )

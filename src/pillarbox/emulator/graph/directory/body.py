@@ -1,12 +1,12 @@
 """JSON bodies of the directory's resources: each property is taken out with its type, and what is left is refused."""
 
-import json
 from datetime import datetime
 from typing import Any
 
 from pillarbox.emulator.graph import odata
 from pillarbox.emulator.graph.directory.lookup import YEAR_10000
 from pillarbox.emulator.graph.error import GraphError
+from pillarbox.emulator.graph.payload import check_encoding, check_names, parse_json
 from pillarbox.emulator.graph.request import Request
 
 LONGEST = 1024
@@ -35,7 +35,9 @@ class Body:
     def action(cls, request: Request, *names: str) -> "Body":
         """The parameters of an action, whose names come in any case: SDKs send `KeyId` (emulator facts 3.3)."""
         spelling = {name.lower(): name for name in names}
-        fields = {spelling.get(name.lower(), name): value for name, value in _fields(request).items()}
+        given = _fields(request)
+        check_names(name.lower() for name in given)
+        fields = {spelling.get(name.lower(), name): value for name, value in given.items()}
         return cls(fields, "Action", request)
 
     def __contains__(self, name: str) -> bool:
@@ -125,11 +127,12 @@ class Body:
 def _fields(request: Request) -> dict[str, Any]:
     # A query option of a request that changes something would have to be obeyed or refused before the change.
     odata.allow(request.call, request.gaps)
+    check_encoding(request.call)
     if request.call.content_type != "application/json":
         raise _unreadable()
     try:
-        fields = json.loads(request.call.body)
-    except (ValueError, RecursionError):
+        fields = parse_json(request.call.body)
+    except ValueError:
         raise _unreadable() from None
     if not isinstance(fields, dict):
         raise _unreadable()

@@ -7,6 +7,7 @@ once, where Exchange takes 30 minutes and more.
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pillarbox.emulator.graph import odata
@@ -124,6 +125,8 @@ def create_assignment(request: Request) -> Answer:
     ident = guid(request.world.entropy)
     scope_id = scope_id.lower() if scope_id else None
     assignment = ExchangeAssignment(ident, principal.id, role, scope_id, directory_scope)
+    if any(replace(each, id=ident) == assignment for each in roles.assignments.values()):
+        raise taken("The management role assignment already exists.")
     roles.assignments[ident] = assignment
     return _made(request, "roleAssignments", show_assignment(assignment))
 

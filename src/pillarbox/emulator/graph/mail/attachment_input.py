@@ -1,5 +1,6 @@
 """An attachment as clients write it in JSON: a file, or a mail as item."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,8 @@ OTHER_ITEMS = ("microsoft.graph.event", "microsoft.graph.contact")
 """Microsoft takes them in item attachments too, the emulator does not."""
 MAX_DEPTH = 8
 """Mails inside of mails; nobody says how many Exchange takes."""
+READ_ONLY = ("id", "lastModifiedDateTime")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 ReadItem = Callable[[Request, Any, int], Content]
 
@@ -34,6 +37,7 @@ def read_attachment(request: Request, value: Any, read_item: ReadItem, depth: in
     """The attachment in a request, with a new id; a GraphError for what does not fit the model, or is a link."""
     kind = _kind(value)
     known = fields.record(value, SPELLING[kind], dict.fromkeys(KINDS[kind]))
+    _check(known)
     if kind.endswith("referenceattachment"):
         request.miss("referenceAttachment")
         raise GraphError("ErrorInvalidRequest", "Attachments of type 'referenceAttachment' are not supported.")
@@ -42,13 +46,46 @@ def read_attachment(request: Request, value: Any, read_item: ReadItem, depth: in
     return Attachment(
         id=item_id(request.world.entropy),
         kind="file",
-        name=_required(known, "name"),
-        content_type=fields.string(known.get("contentType"), "contentType") or "application/octet-stream",
-        content=_content(known),
+        name=required_text(known, "name"),
+        content_type=content_type(known),
+        content=fields.binary(required(known, "contentBytes"), "contentBytes"),
         inline=_inline(known),
         content_id=fields.string(known.get("contentId"), "contentId").strip("<>") or None,
         modified=request.call.now,
     )
+
+
+def content_type(known: dict[str, Any]) -> str:
+    """The media type that an attachment is given; a GraphError if a header could not hold it."""
+    text = fields.string(known.get("contentType"), "contentType")
+    if CONTROL.search(text):
+        raise GraphError("ErrorInvalidProperty", "The property 'contentType' has control characters.")
+    return text or "application/octet-stream"
+
+
+def required(known: dict[str, Any], name: str) -> Any:
+    """A property that must be there."""
+    if known.get(name) is None:
+        raise GraphError("ErrorRequiredPropertyMissing", f"Required property is missing: '{name}'.")
+    return known[name]
+
+
+def required_text(known: dict[str, Any], name: str) -> str:
+    """A text that must be there and not empty."""
+    return fields.string(required(known | {name: known.get(name) or None}, name), name)
+
+
+def _check(known: dict[str, Any]) -> None:
+    """Refuse what is read-only, and what is of a wrong type though nothing is made of it.
+
+    Programs send a `size`, which is counted here, and `contentLocation`, which Microsoft does not support.
+    """
+    if any(name in known for name in READ_ONLY):
+        raise GraphError("ErrorInvalidPropertySet")
+    content_type(known)
+    fields.string(known.get("contentLocation"), "contentLocation")
+    if known.get("size") is not None:
+        fields.integer(known["size"], "size", bits=32)
 
 
 def _kind(value: Any) -> str:
@@ -69,8 +106,7 @@ def _item(request: Request, known: dict[str, Any], read_item: ReadItem, depth: i
     if kind in OTHER_ITEMS:
         request.miss(f"itemAttachment: {kind}")
         raise GraphError("ErrorInvalidRequest", f"Items of type '{kind}' are not supported.")
-    if item is None:
-        raise GraphError("ErrorRequiredPropertyMissing", "Required property is missing: 'item'.")
+    required(known, "item")
     if depth >= MAX_DEPTH:
         raise GraphError("ErrorInvalidRequest", "Attachments are nested too deep.")
     content = read_item(request, item, depth + 1)
@@ -83,19 +119,6 @@ def _item(request: Request, known: dict[str, Any], read_item: ReadItem, depth: i
         inline=_inline(known),
         modified=request.call.now,
     )
-
-
-def _required(known: dict[str, Any], name: str) -> str:
-    text = fields.string(known.get(name), name)
-    if not text:
-        raise GraphError("ErrorRequiredPropertyMissing", f"Required property is missing: '{name}'.")
-    return text
-
-
-def _content(known: dict[str, Any]) -> bytes:
-    if known.get("contentBytes") is None:
-        raise GraphError("ErrorRequiredPropertyMissing", "Required property is missing: 'contentBytes'.")
-    return fields.binary(known["contentBytes"], "contentBytes")
 
 
 def _inline(known: dict[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from pillarbox.emulator.graph.mail.attachment import show_attachment
 from pillarbox.emulator.graph.mail.attachment_input import BASE, read_attachment
 from pillarbox.emulator.graph.mail.drafts import check_editable, check_match
 from pillarbox.emulator.graph.mail.message_input import read_item
-from pillarbox.emulator.graph.mail.messages import FOLDER, find_message
+from pillarbox.emulator.graph.mail.messages import FOLDER, collection, find_message
 from pillarbox.emulator.graph.request import READ, WRITE, Operation, Request
 from pillarbox.emulator.http import Answer
 from pillarbox.emulator.mail.compose import MEDIA_TYPE
@@ -49,6 +49,7 @@ def get(request: Request) -> Answer:
 def get_bytes(request: Request) -> Answer:
     """GET /users/{user}/messages/{message}/attachments/{attachment}/$value: the file, or the MIME of the item."""
     attachment = _find(request, find_message(request))
+    odata.allow(request.call, request.gaps)
     kind = "text/plain" if attachment.kind == "item" else attachment.content_type
     return Answer(200, attachment.content, {"Content-Type": _media_type(kind)})
 
@@ -56,12 +57,11 @@ def get_bytes(request: Request) -> Answer:
 def create(request: Request) -> Answer:
     """POST /users/{user}/messages/{message}/attachments: a file under 3 MB (what a request can carry), or an item."""
     message = find_message(request)
+    odata.check_accept(request)
     odata.allow(request.call, request.gaps)
     check_match(request, message)
     check_editable(request, message)
-    if request.call.content_type != "application/json":
-        raise GraphError("UnsupportedMediaType")
-    attachment = read_attachment(request, fields.read_object(request.call.body), read_item)
+    attachment = read_attachment(request, fields.read_object(request.call), read_item)
     attach(request, message, attachment)
     path = _path(request)
     shown: dict[str, Any] = {"@odata.context": odata.context(request, path, odata.Query(), entity=True)}
@@ -112,8 +112,7 @@ def _query(request: Request) -> odata.Query:
 
 
 def _path(request: Request) -> str:
-    user, message = request.names["user"], request.names["message"]
-    return f"{odata.key('users', user)}/{odata.key('messages', message)}/attachments"
+    return f"{odata.key(collection(request), request.names['message'])}/attachments"
 
 
 def _media_type(kind: str) -> str:

@@ -8,7 +8,7 @@ from pillarbox.emulator.graph.error import GraphError
 from pillarbox.emulator.graph.mail.folders import find_folder
 from pillarbox.emulator.graph.mail.message import etag
 from pillarbox.emulator.graph.mail.message_input import ANYTIME, Changes, read_message
-from pillarbox.emulator.graph.mail.messages import FOLDER, find_message
+from pillarbox.emulator.graph.mail.messages import FOLDER, collection, find_message
 from pillarbox.emulator.graph.mail.schema import MESSAGE
 from pillarbox.emulator.graph.mail.selection import Selection
 from pillarbox.emulator.graph.mail.send import decode
@@ -33,7 +33,7 @@ def create(request: Request) -> Answer:
         ident = mime.header(mime.headers_of(mail), "message-id") or _new_id(request)
         message = _add(request, folder, mail, ident)
     else:
-        changes = read_message(request, _json(request))
+        changes = read_message(request, fields.read_object(request.call))
         content = changes.applied(Content())
         content.message_id = content.message_id or _new_id(request)
         message = _add(request, folder, content, content.message_id)
@@ -46,7 +46,7 @@ def update(request: Request) -> Answer:
     message = find_message(request)
     selection = Selection.of(request, odata.read_one(request, MESSAGE))
     check_match(request, message)
-    changes = read_message(request, _json(request))
+    changes = read_message(request, fields.read_object(request.call))
     if "attachments" in changes.names:
         raise GraphError("ErrorInvalidPropertySet")
     if not changes.names <= ANYTIME:
@@ -81,6 +81,9 @@ def send(request: Request) -> Answer:
     odata.allow(request.call, request.gaps)
     if "Content-Length" not in headers and "Transfer-Encoding" not in headers:
         raise GraphError("LengthRequired", "The request must have a Content-Length header.", 411)
+    if request.call.body.strip() not in (b"", b"{}"):  # An empty object says nothing either.
+        request.miss("body")
+        raise GraphError("BadRequest", "The operation 'send' takes no request body.")
     message = _find_again(request) if request.world.sends_drafts_twice else find_message(request)
     if not message.draft and not request.world.sends_drafts_twice:
         raise GraphError("ErrorItemNotFound")
@@ -113,15 +116,9 @@ def _add(request: Request, folder: Folder, mail: bytes | Content, ident: str) ->
     return request.mailbox.add(folder, mail, ident, request.call.now, read=True, draft=True)
 
 
-def _json(request: Request) -> object:
-    if request.call.content_type != "application/json":
-        raise GraphError("UnsupportedMediaType")
-    return fields.read_object(request.call.body)
-
-
 def _read_mime(request: Request) -> bytes:
     """The MIME byte for byte; Outlook is said to give it a Message-ID of its own, which is a switch of the world."""
-    mail = decode(request.call.body)
+    mail = decode(request.call)
     return mime.with_message_id(mail, _new_id(request)) if request.world.rewrites_message_ids else mail
 
 
@@ -131,10 +128,11 @@ def _new_id(request: Request) -> str:
 
 def _shown(request: Request, message: Message, selection: Selection, *, created: bool = False) -> Answer:
     query = odata.Query(select=selection.names if request.call.query.get("$select") else ())
-    path = f"{odata.key('users', request.names['user'])}/messages"
-    shown = {"@odata.context": odata.context(request, path, query, entity=True)} | selection.show(message)
+    shown = {"@odata.context": odata.context(request, collection(request), query, entity=True)}
+    shown |= selection.show(message)
     headers = dict(selection.preferences.headers)
     if created:
+        path = f"{odata.key('users', request.names['user'])}/messages"
         headers["Location"] = f"{request.call.base}/v1.0/{path}('{quote(shown['id'], safe='')}')"
     return Answer.json(shown, 201 if created else 200, headers)
 

@@ -1,15 +1,17 @@
 """Graph's mailFolder resource, read only: the tree of folders and their counts (facts 3.5)."""
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from pillarbox.emulator.graph import odata
 from pillarbox.emulator.graph.error import GraphError
 from pillarbox.emulator.graph.mail.schema import MAIL_FOLDER
 from pillarbox.emulator.graph.request import READ, READ_BASIC, Operation, Request
-from pillarbox.emulator.http import Answer
+from pillarbox.emulator.http import Answer, Call
 from pillarbox.emulator.world.mailbox import Folder
+
+HIDDEN = "includehiddenfolders"
+"""Microsoft's parameter, in lower case."""
 
 
 class Counts:
@@ -19,19 +21,19 @@ class Counts:
         found = [(message.folder, message.read) for message in request.mailbox.messages(request.call.now)]
         self.total = Counter(folder for folder, _ in found)
         self.unread = Counter(folder for folder, read in found if not read)
-        self.children = Counter(folder.parent for folder in request.mailbox.folders.values())
+        self.children = Counter(folder.parent for folder in request.mailbox.folders.values() if not folder.hidden)
 
     def show(self, folder: Folder) -> dict[str, Any]:
         """All properties of a folder, for JSON."""
         return {
             "id": folder.id,
             "displayName": folder.title,
-            # The root lies in the mailbox's own root, which has no name here; its id is as good as any.
+            # What lies in the mailbox's own root, which has no name here, gets its own id: as good as any.
             "parentFolderId": (folder.parent or folder).id,
             "childFolderCount": self.children[folder],
             "unreadItemCount": self.unread[folder],
             "totalItemCount": self.total[folder],
-            "isHidden": False,
+            "isHidden": folder.hidden,
         }
 
 
@@ -49,7 +51,7 @@ def get_child(request: Request) -> Answer:
 
 
 def list_top(request: Request) -> Answer:
-    """GET /users/{user}/mailFolders: what lies in the root, and nothing below."""
+    """GET /users/{user}/mailFolders: what lies in the root, and nothing below; hidden ones only if they are wanted."""
     return _list(request, request.mailbox.root, "mailFolders")
 
 
@@ -62,7 +64,7 @@ def list_children(request: Request) -> Answer:
 def count(request: Request) -> Answer:
     """GET /users/{user}/mailFolders/$count: a bare number."""
     listing = _listing(request, request.mailbox.root, Counts(request))
-    number = odata.count(odata.read_count(request, MAIL_FOLDER), listing)
+    number = odata.count(odata.read_count(request, MAIL_FOLDER, HIDDEN), listing)
     return Answer(200, str(number).encode(), {"Content-Type": "text/plain"})
 
 
@@ -86,7 +88,7 @@ def _show(request: Request, folder: Folder, collection: str) -> Answer:
 
 
 def _list(request: Request, parent: Folder, collection: str) -> Answer:
-    query = odata.read(request, MAIL_FOLDER)
+    query = odata.read(request, MAIL_FOLDER, HIDDEN)
     preferences = odata.Preferences.of(request.call, request.gaps, odata.OUTLOOK.max_page)
     counts = Counts(request)
     size = preferences.page_size(query.top, odata.OUTLOOK.page)
@@ -97,9 +99,15 @@ def _list(request: Request, parent: Folder, collection: str) -> Answer:
 
 
 def _listing(request: Request, parent: Folder, counts: Counts) -> odata.Listing[Folder]:
-    children: Iterable[Folder] = (each for each in request.mailbox.folders.values() if each.parent is parent)
-    ordered = sorted(children, key=_place)
+    hidden = _wants_hidden(request.call)
+    children = (each for each in request.mailbox.folders.values() if each.parent is parent)
+    ordered = sorted((each for each in children if hidden or not each.hidden), key=_place)
     return odata.Listing(ordered, _place, lambda folder: counts.show(folder).__getitem__)
+
+
+def _wants_hidden(call: Call) -> bool:
+    """Whether `includeHiddenFolders=true` is there, which is no option of OData (facts 3.5)."""
+    return odata.read_flag(odata.query_options(call), HIDDEN)
 
 
 def _place(folder: Folder) -> tuple[str, str]:

@@ -55,8 +55,10 @@ class View:
         return mime.header(self.headers, name) is not None
 
     def people(self, name: str) -> list[dict[str, Any]]:
-        """The mailboxes in the headers of that name (lower case)."""
-        return [show_person(each) for each in parse.people(self.headers, name)]
+        """The mailboxes in the headers of that name; of what was written in parts they come as they were written."""
+        original = self.message.original
+        persons = original.people[name] if isinstance(original, Content) else parse.people(self.headers, name.lower())
+        return [show_person(each) for each in persons]
 
     def person(self, name: str) -> dict[str, Any] | None:
         """The first of them."""
@@ -146,12 +148,12 @@ PROPERTIES: dict[str, Callable[[View], Any]] = {
     "webLink": lambda view: view.web_link(),
     "inferenceClassification": lambda view: view.message.inference,
     "body": lambda view: view.body(),
-    "sender": lambda view: view.person("sender") or view.person("from"),
-    "from": lambda view: view.person("from"),
-    "toRecipients": lambda view: view.people("to"),
-    "ccRecipients": lambda view: view.people("cc"),
-    "bccRecipients": lambda view: view.people("bcc"),
-    "replyTo": lambda view: view.people("reply-to"),
+    "sender": lambda view: view.person("Sender") or view.person("From"),
+    "from": lambda view: view.person("From"),
+    "toRecipients": lambda view: view.people("To"),
+    "ccRecipients": lambda view: view.people("Cc"),
+    "bccRecipients": lambda view: view.people("Bcc"),
+    "replyTo": lambda view: view.people("Reply-To"),
     "flag": lambda view: dict(view.message.flag),
     "internetMessageHeaders": lambda view: view.show_headers(),
 }

@@ -9,11 +9,13 @@ from pillarbox.emulator.graph import fields
 from pillarbox.emulator.graph.error import GraphError
 from pillarbox.emulator.graph.mail import attachment_input
 from pillarbox.emulator.graph.mail.message import KIND, PROPERTIES
+from pillarbox.emulator.graph.payload import LONGEST
 from pillarbox.emulator.graph.request import Request
 from pillarbox.emulator.mail.content import Content, Person
 from pillarbox.emulator.world.mailbox import Message
 
 MAX_HEADERS = 5
+"""Custom headers of a whole message (facts 3.3)."""
 HEADER_NAME = re.compile(r"[xX]-[!-9;-~]+")
 EXTENDED = {"string 0x1042": "In-Reply-To", "string 0x1039": "References"}
 """The MAPI properties by which JSON can say what it replies to (facts 3.3), and the headers that they become."""
@@ -30,9 +32,11 @@ class Changes:
     marks: dict[str, Any] = field(default_factory=dict)
 
     def applied(self, content: Content) -> Content:
-        """The parts with these changes; headers of the same name are replaced."""
+        """The parts with these changes; headers of the same name are replaced. A GraphError if there are too many."""
         names = {name.lower() for name, _ in self.headers}
         kept = [each for each in content.headers if each[0].lower() not in names]
+        if "internetMessageHeaders" in self.names and sum(map(_is_custom, kept + self.headers)) > MAX_HEADERS:
+            raise GraphError("InvalidInternetMessageHeaderCollection")
         return replace(content, **self.content, headers=kept + self.headers)
 
     def mark(self, message: Message) -> None:
@@ -116,16 +120,17 @@ def _put_importance(changes: Changes, value: Any, name: str) -> None:
 
 
 def _put_headers(changes: Changes, value: Any, name: str) -> None:
-    found = fields.items(value)
-    if len(found) > MAX_HEADERS:
-        raise GraphError("InvalidInternetMessageHeaderCollection")
-    for each in found:
+    for each in fields.items(value):
         known = fields.record(each, "microsoft.graph.internetMessageHeader", {"name": None, "value": None})
         header = fields.string(known.get("name"), "name")
         if not HEADER_NAME.fullmatch(header):
-            text = f"The internet message header name '{header}' should start with 'x-' or 'X-'."
+            text = f"The internet message header name '{header[:LONGEST]}' should start with 'x-' or 'X-'."
             raise GraphError("InvalidInternetMessageHeader", text)
         changes.headers.append((header, fields.string(known.get("value"), "value")))
+
+
+def _is_custom(header: tuple[str, str]) -> bool:
+    return header[0].lower().startswith("x-")
 
 
 def _put_read(changes: Changes, value: Any, name: str) -> None:

@@ -16,13 +16,15 @@ def get(request: Request) -> Answer:
     message = find_message(request)
     query = odata.read_one(request, MESSAGE, "$expand")
     selection = Selection.of(request, query)
-    shown = {"@odata.context": odata.context(request, _collection(request), query, entity=True)}
+    shown = {"@odata.context": odata.context(request, collection(request), query, entity=True)}
     return Answer.json(shown | selection.show(message), headers=selection.preferences.headers)
 
 
 def get_mime(request: Request) -> Answer:
     """GET /users/{user}/messages/{message}/$value, also below its folder."""
-    return Answer(200, find_message(request).mime, {"Content-Type": "text/plain"})
+    message = find_message(request)
+    odata.allow(request.call, request.gaps)
+    return Answer(200, message.mime, {"Content-Type": "text/plain"})
 
 
 def list_all(request: Request) -> Answer:
@@ -33,7 +35,7 @@ def list_all(request: Request) -> Answer:
     selection = Selection.of(request, query)
     size = selection.preferences.page_size(query.top, odata.OUTLOOK.page)
     page = odata.page(request.call, query, _listing(request, query), size)
-    shown = {"@odata.context": odata.context(request, _collection(request), query)} | page.annotations
+    shown = {"@odata.context": odata.context(request, collection(request), query)} | page.annotations
     shown["value"] = [selection.show(message) for message in page.items]
     return Answer.json(shown, headers=selection.preferences.headers)
 
@@ -67,7 +69,8 @@ def _listing(request: Request, query: odata.Query) -> odata.Listing[Message]:
     return odata.Listing(found, lambda message: (-message.arrival,), reader)
 
 
-def _collection(request: Request) -> str:
+def collection(request: Request) -> str:
+    """The set of messages that the path names, as contexts name it: `users('..')/mailFolders('..')/messages`."""
     user, folder = odata.key("users", request.names["user"]), request.names.get("folder")
     return f"{user}/{odata.key('mailFolders', folder)}/messages" if folder else f"{user}/messages"
 

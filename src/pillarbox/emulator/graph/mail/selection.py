@@ -64,7 +64,7 @@ def check_basic(request: Request, query: odata.Query) -> None:
 
 def check_search(request: Request) -> None:
     """Refuse $search where Microsoft does: for who may not see bodies, and together with $filter or $orderby."""
-    options = odata.system_options(request.call)
+    options = odata.query_options(request.call)
     if "$search" not in options:
         return
     if not request.may(*READ):

@@ -7,8 +7,9 @@ from pillarbox.emulator.graph import fields, odata
 from pillarbox.emulator.graph.error import GraphError
 from pillarbox.emulator.graph.mail.message_input import read_message
 from pillarbox.emulator.graph.mail.submit import submit
+from pillarbox.emulator.graph.payload import check_encoding
 from pillarbox.emulator.graph.request import SEND, Operation, Request
-from pillarbox.emulator.http import Answer
+from pillarbox.emulator.http import Answer, Call
 from pillarbox.emulator.mail.content import Content
 
 
@@ -18,16 +19,14 @@ def send(request: Request) -> Answer:
     _ = request.mailbox  # A mailbox that is not there comes before a body that is wrong.
     odata.allow(call, request.gaps)
     if call.content_type == "text/plain":
-        submit(request, decode(call.body))
-    elif call.content_type == "application/json":
-        _send_json(request)
+        submit(request, decode(call))
     else:
-        raise GraphError("UnsupportedMediaType")
+        _send_json(request)
     return Answer(202)
 
 
 def _send_json(request: Request) -> None:
-    given = fields.read_parameters(request.call.body, "sendMail", "message", "savetosentitems")
+    given = fields.read_parameters(request.call, "sendMail", "message", "savetosentitems")
     if given.get("message") is None:
         raise GraphError("ErrorInvalidRequest", "The 'Message' parameter is missing.")
     changes = read_message(request, given["message"])
@@ -42,9 +41,10 @@ def _saves(value: object) -> bool:
     return value is None or fields.boolean(value, "SaveToSentItems")
 
 
-def decode(body: bytes) -> bytes:
+def decode(call: Call) -> bytes:
     """The MIME in a text/plain body; line breaks are allowed, anything else outside the alphabet is not."""
-    text = body.translate(None, b"\r\n\t ")
+    check_encoding(call)
+    text = call.body.translate(None, b"\r\n\t ")
     # The strict mode of Python 3.11 lets too much padding pass.
     padded = len(text) % 4 == 0 and not text.endswith(b"===")
     try:

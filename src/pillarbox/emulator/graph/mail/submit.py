@@ -1,16 +1,46 @@
 """What sendMail and the sending of drafts share: the checks of Exchange, then delivery."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from email.utils import formatdate
 from typing import Any
 
 from pillarbox.emulator.graph.error import GraphError
 from pillarbox.emulator.graph.request import SEND, Request
 from pillarbox.emulator.mail import headers as mime
+from pillarbox.emulator.mail.address import has_form
 from pillarbox.emulator.mail.compose import compose, people_line
 from pillarbox.emulator.mail.content import Content, Person
 from pillarbox.emulator.world.delivery import MAX_RECIPIENTS, Right, Submission, deliver, new_message_id, right_to_send
 from pillarbox.emulator.world.mailbox import Message
+
+RECIPIENTS = ("To", "Cc", "Bcc")
+OTHERS = ("From", "Sender", "Reply-To")
+
+
+@dataclass(frozen=True)
+class Named:
+    """The addresses in a mail: From, Sender, who gets it (each once), and others in JSON that must have a form."""
+
+    authors: list[str]
+    senders: list[str]
+    recipients: list[str]
+    others: tuple[str, ...] = ()
+
+    @classmethod
+    def by_parts(cls, content: Content) -> "Named":
+        """Those that JSON wrote, as they stand there: no header is made of them and read again."""
+        people = content.people
+        authors = people["From"] or people["Sender"]
+        recipients = {each.address.casefold(): each.address for name in RECIPIENTS for each in people[name]}
+        others = tuple(each.address for name in OTHERS for each in people[name])
+        return cls(_addresses(authors), _addresses(people["Sender"]), list(recipients.values()), others)
+
+    @classmethod
+    def by_headers(cls, headers: mime.Headers) -> "Named":
+        """Those in MIME."""
+        recipients = mime.addresses(headers, *map(str.lower, RECIPIENTS))
+        return cls(mime.addresses(headers, "from"), mime.addresses(headers, "sender"), recipients)
 
 
 def submit(
@@ -26,15 +56,25 @@ def submit(
     `draft` becomes the sent copy; else one is made if `save`, with these `marks` (fields of Message).
     """
     call, mailbox = request.call, request.mailbox
-    leaving = signed(request, mail) if isinstance(mail, Content) else _stamped(request, mail)
-    content = compose(leaving) if isinstance(leaving, Content) else leaving
-    headers = mime.headers_of(content)
-    recipients = mime.addresses(headers, "to", "cc", "bcc")
+    ident = draft.internet_message_id if draft else ""
+    leaving: bytes | Content
+    if isinstance(mail, Content):
+        named = Named.by_parts(mail)
+        _check_forms(named)
+        leaving = _signed(request, mail, ident)
+        content = compose(leaving)
+        headers = mime.headers_of(content)
+    else:
+        headers = mime.headers_of(mail)
+        named = Named.by_headers(headers)
+        _check_forms(named)
+        leaving = content = _completed(request, mail, headers, named, ident)
+        headers = headers if content is mail else mime.headers_of(content)
     if len(content) > mailbox.max_send_size:
         raise GraphError("ErrorMessageSizeExceeded")
     if mailbox.full and draft is None:
         raise GraphError("ErrorQuotaExceeded")
-    check(request, headers, recipients)
+    _check(request, named)
     if draft and leaving is not mail:
         mailbox.edit(draft, call.now, leaving)
     submission = Submission(
@@ -42,7 +82,7 @@ def submit(
         sender=request.owner,
         mime=content,
         headers=headers,
-        recipients=recipients,
+        recipients=named.recipients,
         app_id=request.caller.app_id,
         request_id=call.request_id,
         client_request_id=call.client_request_id,
@@ -53,17 +93,30 @@ def submit(
     deliver(request.world, request.ledger, submission, call.now)
 
 
-def check(request: Request, headers: mime.Headers, recipients: Sequence[str]) -> None:
-    """Refuse what Exchange does not send: bad or too many recipients, a From that is another's."""
-    if not recipients or not all(map(_has_form, recipients)):
+def _check_forms(named: Named) -> None:
+    """Refuse a mail to nobody, and addresses that are none; they are never repaired into somebody else's."""
+    if not named.recipients or not all(map(has_form, (*named.recipients, *named.others))):
         raise GraphError("ErrorInvalidRecipients")
-    if len(recipients) > MAX_RECIPIENTS:
+
+
+def _check(request: Request, named: Named) -> None:
+    """Refuse what Exchange does not send: too many recipients, a From or Sender that is another's."""
+    if len(named.recipients) > MAX_RECIPIENTS:
         raise GraphError("ErrorInvalidRecipients", f"The message has more than {MAX_RECIPIENTS} recipients.")
-    senders = mime.addresses(headers, "from")
-    if request.world.checks_from and not all(right(request, each) for each in senders):
-        raise GraphError("ErrorSendAsDenied")
-    if not request.world.limits.may_send(request.owner.id, len(recipients), request.call.now):
+    if request.world.checks_from:
+        if not all(right(request, each) for each in named.authors):
+            raise GraphError("ErrorSendAsDenied")
+        if not all(_may_hand_in(request, each, named) for each in named.senders):
+            raise GraphError("ErrorSendAsDenied")
+    if not request.world.limits.may_send(request.owner.id, len(named.recipients), request.call.now):
         raise GraphError("ErrorExceededMessageLimit")
+
+
+def _may_hand_in(request: Request, address: str, named: Named) -> bool:
+    """Whether the mail may name that Sender: an author, the mailbox or who is signed in; Graph sets it itself."""
+    user = request.caller.user
+    known = address.casefold() in map(str.casefold, named.authors)
+    return known or request.owner.owns(address) or (user is not None and user.owns(address))
 
 
 def right(request: Request, address: str) -> Right | None:
@@ -81,29 +134,31 @@ def right(request: Request, address: str) -> Right | None:
     return right_to_send(caller.tenant, owner, actors, address)
 
 
-def signed(request: Request, content: Content) -> Content:
-    """The parts as they leave: with From, Sender where it is another, Date, and a Message-ID.
-
-    Who gives `sender` as well must be that sender: Graph sets it itself.
-    """
-    owner, world = request.owner, request.world
-    from_ = content.from_ or content.sender or Person(owner.name, owner.upn)
+def _signed(request: Request, content: Content, ident: str) -> Content:
+    """The parts as they leave: with From, Sender where it is another, Date, and a Message-ID, that of the draft."""
+    from_ = content.from_ or content.sender or _own(request)
+    ident = content.message_id or ident or new_message_id(request.world, request.caller.tenant)
     sender = _sender(request, from_.address)
-    given = content.sender.address if content.sender else from_.address
-    if world.checks_from and given.casefold() != from_.address.casefold() and not owner.owns(given):
-        raise GraphError("ErrorSendAsDenied")
-    ident = content.message_id or new_message_id(world, request.caller.tenant)
-    date = request.call.now
-    return replace(content, from_=from_, sender=sender, date=date, message_id=ident)
+    return replace(content, from_=from_, sender=sender, date=request.call.now, message_id=ident)
 
 
-def _stamped(request: Request, mail: bytes) -> bytes:
-    """The MIME, with a Sender in front if From is another's on whose behalf it is sent; else byte for byte."""
-    senders = mime.addresses(mime.headers_of(mail), "from")
-    sender = _sender(request, senders[0]) if senders else None
+def _completed(request: Request, mail: bytes, headers: mime.Headers, named: Named, ident: str) -> bytes:
+    """The MIME with the From, Date and Message-ID that it lacks (facts 3.3), and with a Sender where From is another's
+    on whose behalf it is sent; else byte for byte."""
+    own = _own(request)
+    if not named.authors:  # There may be a From that names nobody.
+        mail, headers = mime.without(mail, b"from"), tuple(each for each in headers if each[0].lower() != "from")
+    date, ident = formatdate(request.call.now), ident or new_message_id(request.world, request.caller.tenant)
+    lines = people_line("From", [own]), f"Date: {date}", f"Message-ID: {ident}"
+    mail = mime.completed(mail, headers, *lines)
+    sender = _sender(request, (*named.authors, own.address)[0])
     if sender is None:
         return mail
     return f"{people_line('Sender', [sender])}\r\n".encode() + mime.without(mail, b"sender")
+
+
+def _own(request: Request) -> Person:
+    return Person(request.owner.name, request.owner.upn)
 
 
 def _sender(request: Request, address: str) -> Person | None:
@@ -116,6 +171,5 @@ def _sender(request: Request, address: str) -> Person | None:
     return Person(user.name, user.upn) if on_behalf else None
 
 
-def _has_form(address: str) -> bool:
-    local, at, domain = address.rpartition("@")
-    return bool(local and at and domain) and not any(sign in address for sign in " <>,;")
+def _addresses(people: Iterable[Person]) -> list[str]:
+    return [each.address for each in people]

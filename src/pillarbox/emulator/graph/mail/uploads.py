@@ -12,9 +12,11 @@ from urllib.parse import quote
 
 from pillarbox.emulator.graph import fields, odata
 from pillarbox.emulator.graph.error import GraphError
+from pillarbox.emulator.graph.mail.attachment_input import content_type, required, required_text
 from pillarbox.emulator.graph.mail.attachments import with_attachments
 from pillarbox.emulator.graph.mail.message import stamp
 from pillarbox.emulator.graph.mail.messages import FOLDER, find_message
+from pillarbox.emulator.graph.payload import check_encoding
 from pillarbox.emulator.graph.request import WRITE, Operation, Request
 from pillarbox.emulator.http import Answer, Call
 from pillarbox.emulator.ids import encode, item_id
@@ -37,13 +39,12 @@ Handler = Callable[[World, Call, dict[str, str]], Answer]
 def create(request: Request) -> Answer:
     """POST /users/{user}/messages/{message}/attachments/createUploadSession."""
     message = find_message(request)
+    odata.check_accept(request)
     odata.allow(request.call, request.gaps)
     # To a mailbox that is not the person's own, large files cannot be attached (Microsoft Graph known issues).
     if not message.draft or request.caller.user not in (None, request.owner):
         raise GraphError("ErrorAccessDenied")
-    if request.call.content_type != "application/json":
-        raise GraphError("UnsupportedMediaType")
-    given = fields.read_parameters(request.call.body, "createUploadSession", "attachmentitem")
+    given = fields.read_parameters(request.call, "createUploadSession", "attachmentitem")
     session = _read(request, given.get("attachmentitem"), message.immutable_id)
     uploads, now = request.mailbox.uploads, request.call.now
     request.mailbox.uploads = {key: each for key, each in uploads.items() if now < each.ends_at} | {session.id: session}
@@ -62,6 +63,7 @@ def create(request: Request) -> Answer:
 def put(world: World, call: Call, names: dict[str, str]) -> Answer:
     """PUT to the address: one part. The last one makes the attachment."""
     mailbox, session = _find(world, call, names)
+    check_encoding(call)
     if call.too_large or len(call.body) >= MAX_PART:
         raise GraphError("RequestEntityTooLarge")
     found = RANGE.fullmatch(call.headers.get("Content-Range", "").strip())
@@ -90,12 +92,10 @@ def _read(request: Request, value: Any, message: str) -> UploadSession:
     if value is None:
         raise GraphError("ErrorInvalidRequest", "The 'AttachmentItem' parameter is missing.")
     known = fields.record(value, ITEM, dict.fromkeys(PROPERTIES))
-    kind = fields.choice(known.get("attachmentType"), "attachmentType", "file", "item", "reference")
+    kind = fields.choice(required(known, "attachmentType"), "attachmentType", "file", "item", "reference")
     if kind != "file":
         raise GraphError("ErrorInvalidRequest", "Upload sessions are for file attachments only.")
-    name, size = fields.string(known.get("name"), "name"), fields.integer(known.get("size"), "size")
-    if not name:
-        raise GraphError("ErrorRequiredPropertyMissing", "Required property is missing: 'name'.")
+    name, size = required_text(known, "name"), fields.integer(required(known, "size"), "size")
     if size < MIN_SIZE:
         raise GraphError("ErrorAttachmentSizeShouldNotBeLessThanMinimumSize")
     if size > MAX_SIZE:
@@ -108,7 +108,7 @@ def _read(request: Request, value: Any, message: str) -> UploadSession:
         ends_at=request.call.now + LIFETIME,
         name=name,
         size=size,
-        content_type=fields.string(known.get("contentType"), "contentType") or "application/octet-stream",
+        content_type=content_type(known),
         inline=inline is not None and fields.boolean(inline, "isInline"),
         content_id=fields.string(known.get("contentId"), "contentId").strip("<>") or None,
     )

@@ -1,5 +1,6 @@
 """OData as far as Graph's clients use it: query options, filters, pages and preferences."""
 
+from pillarbox.emulator.graph.odata.formats import check_accept
 from pillarbox.emulator.graph.odata.kind import (
     BOOLEAN,
     DATE,
@@ -23,10 +24,11 @@ from pillarbox.emulator.graph.odata.options import (
     Query,
     allow,
     no_property,
+    query_options,
     read,
     read_count,
+    read_flag,
     read_one,
-    system_options,
 )
 from pillarbox.emulator.graph.odata.paging import Listing, Page, Place, count, page
 from pillarbox.emulator.graph.odata.preferences import Preferences
@@ -55,14 +57,16 @@ __all__ = [
     "Scalar",
     "Service",
     "allow",
+    "check_accept",
     "context",
     "count",
     "key",
     "no_property",
     "page",
+    "query_options",
     "read",
     "read_count",
+    "read_flag",
     "read_one",
     "required",
-    "system_options",
 ]

@@ -31,6 +31,14 @@ class FilterError(Exception):
     """A text that is no filter; the message is that of Microsoft's OData library where it is known."""
 
 
+class NoProperty(FilterError):
+    """A property that the type does not have; the argument is the message."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        super().__init__(f"Could not find a property named '{name}' on type '{kind}'.")
+        self.name = name
+
+
 @dataclass(frozen=True)
 class Token:
     """A sign, a word (`or`, `from/emailAddress/address`) or a literal, and where it begins; the last is an `end`."""

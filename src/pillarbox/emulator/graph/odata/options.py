@@ -1,6 +1,7 @@
 """The system query options of a request: which there are, and what each may be (OData URL conventions 4.01, 5.1)."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -8,8 +9,9 @@ from pillarbox.emulator.gaps import Gaps
 from pillarbox.emulator.graph.error import GraphError
 from pillarbox.emulator.graph.odata import syntax
 from pillarbox.emulator.graph.odata.evaluate import Term
+from pillarbox.emulator.graph.odata.formats import check_accept
 from pillarbox.emulator.graph.odata.kind import Kind
-from pillarbox.emulator.graph.odata.lexer import FilterError
+from pillarbox.emulator.graph.odata.lexer import FilterError, NoProperty
 from pillarbox.emulator.graph.odata.operands import NotKnown
 from pillarbox.emulator.graph.odata.parser import parse
 from pillarbox.emulator.graph.request import Request
@@ -20,6 +22,8 @@ SYSTEM = frozenset(
 )
 """Options that are OData's also without their `$`, as Graph takes them."""
 PAGED = ("$select", "$filter", "$orderby", "$top", "$skip", "$count", "$skiptoken")
+HARMLESS = frozenset(("client-request-id",))
+"""Other parameters that change no answer; Call reads this one."""
 ORDER = re.compile(r"\s*([\w/]+)(?:\s+(asc|desc))?\s*", re.IGNORECASE)
 MAX_TERMS = 20
 
@@ -44,12 +48,12 @@ class Query:
         return frozenset(path.partition("/")[0] for path in paths)
 
 
-def system_options(call: Call) -> dict[str, str]:
-    """The system query options by their lower-case names with `$`; one that is given twice is refused."""
+def query_options(call: Call) -> dict[str, str]:
+    """The query options by their lower-case names, OData's own with `$`; one that is given twice is refused."""
     found: dict[str, str] = {}
     for name, value in parse_qsl(call.query_string, keep_blank_values=True):
-        option = option_of(name)
-        if option is None:
+        option = option_of(name) or name.strip().lower()
+        if option in HARMLESS:
             continue
         if option in found:
             text = f"Query option '{option}' was specified more than once, but it must be specified at most once."
@@ -59,14 +63,17 @@ def system_options(call: Call) -> dict[str, str]:
 
 
 def option_of(name: str) -> str | None:
-    """OData's name of a query parameter, None for the others, which Graph ignores."""
+    """OData's name of a query parameter, None for the others."""
     bare = name.strip().lower().removeprefix("$")
     return f"${bare}" if name.strip().startswith("$") or bare in SYSTEM else None
 
 
 def allow(call: Call, gaps: Gaps, *names: str) -> dict[str, str]:
-    """The options; those that are not emulated are refused and noted: ignoring one would change the answer."""
-    found = system_options(call)
+    """The options; those that are not emulated are refused and noted: ignoring one might change the answer.
+
+    Graph passes over parameters that it does not know; we cannot tell those from what it knows and we do not.
+    """
+    found = query_options(call)
     for name in found:
         if name not in names:
             gaps.add(call.method, call.path, name[:40])
@@ -76,8 +83,9 @@ def allow(call: Call, gaps: Gaps, *names: str) -> dict[str, str]:
 
 def read(request: Request, kind: Kind, *more: str) -> Query:
     """The options of a request for a list of that kind; `more` are those besides the usual ones of paged lists."""
+    check_accept(request)
     found = allow(request.call, request.gaps, *PAGED, *more)
-    count = _count(found.get("$count"))
+    count = read_flag(found, "$count")
     if "$skip" in found and kind.service.advanced:
         raise GraphError("Request_BadRequest", "'$skip' is not supported by the service.")
     advanced = count and _eventual(request.call)
@@ -98,15 +106,25 @@ def read(request: Request, kind: Kind, *more: str) -> Query:
 
 def read_one(request: Request, kind: Kind, *more: str) -> Query:
     """The options of a request for one entity of that kind: $select, and those in `more` ($expand)."""
+    check_accept(request)
     found = allow(request.call, request.gaps, "$select", *more)
     return Query(select=_selected(found.get("$select", ""), kind, request), expand=_names(found.get("$expand", "")))
 
 
-def read_count(request: Request, kind: Kind) -> Query:
-    """The options of a request for a bare number: $filter."""
-    found = allow(request.call, request.gaps, "$filter")
+def read_count(request: Request, kind: Kind, *more: str) -> Query:
+    """The options of a request for a bare number: $filter, and those in `more`."""
+    found = allow(request.call, request.gaps, "$filter", *more)
     advanced = _eventual(request.call)
     return Query(filter=_filter(found.get("$filter"), kind, request, advanced=advanced))
+
+
+def read_flag(options: Mapping[str, str], name: str) -> bool:
+    """Whether the option of that name is true; it is not if it is absent."""
+    text = options.get(name, "false").lower()
+    if text not in ("true", "false"):
+        form = f"Invalid value '{text[:40]}' for {name} query option found."
+        raise GraphError("BadRequest", f"{form} Valid values are 'true' or 'false'.")
+    return text == "true"
 
 
 def no_property(name: str, kind: Kind) -> GraphError:
@@ -121,15 +139,10 @@ def _selected(text: str, kind: Kind, request: Request) -> tuple[str, ...]:
     for wanted in _names(text):
         found = kind.property(wanted)
         if found is None:
-            _note_missing(wanted, kind, request)
+            request.miss(f"$select={wanted[:100]}")
             raise no_property(wanted, kind)
         names[found[0]] = None
     return tuple(names)
-
-
-def _note_missing(name: str, kind: Kind, request: Request) -> None:
-    if kind.lacks(name) or "/" in name or "*" in name:
-        request.miss(f"$select={name[:100]}")
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -146,7 +159,8 @@ def _filter(text: str | None, kind: Kind, request: Request, *, advanced: bool) -
     try:
         node, used = parse(text, kind)
     except FilterError as error:
-        raise GraphError("BadRequest", f"Invalid filter clause: {error}") from None
+        gap = f"$filter: {error.name[:100]}" if isinstance(error, NoProperty) else ""
+        raise GraphError("BadRequest", f"Invalid filter clause: {error}", gap=gap) from None
     except NotKnown as error:
         request.miss(f"$filter: {str(error)[:100]}")
         raise GraphError(*kind.service.refusal) from None
@@ -171,7 +185,8 @@ def _term(text: str, kind: Kind, request: Request) -> Term:
         # A filter that names the property knows all about it.
         node, _ = parse(f"{path} eq null", kind)
     except FilterError as error:
-        raise GraphError("BadRequest", f"Invalid OrderBy clause: {error}") from None
+        gap = f"$orderby: {path[:100]}" if isinstance(error, NoProperty) else ""
+        raise GraphError("BadRequest", f"Invalid OrderBy clause: {error}", gap=gap) from None
     except NotKnown:
         request.miss(f"$orderby: {path[:100]}")
         raise GraphError("ErrorInvalidProperty", f"The property '{path}' does not support sorting.") from None
@@ -210,10 +225,3 @@ def _whole(text: str | None, name: str) -> int | None:
         form = f"Invalid value '{text[:40]}' for {name} query option found."
         raise GraphError("BadRequest", f"{form} The {name} query option requires a non-negative integer value.")
     return int(text)
-
-
-def _count(text: str | None) -> bool:
-    if text is not None and text not in ("true", "false"):
-        form = f"Invalid value '{text[:40]}' for $count query option found."
-        raise GraphError("BadRequest", f"{form} Valid values are 'true' or 'false'.")
-    return text == "true"

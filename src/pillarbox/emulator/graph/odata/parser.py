@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pillarbox.emulator.graph.odata.kind import Collection, Complex, Kind, Scalar, Type
-from pillarbox.emulator.graph.odata.lexer import FilterError, Token, tokens
+from pillarbox.emulator.graph.odata.lexer import FilterError, NoProperty, Token, tokens
 from pillarbox.emulator.graph.odata.operands import OPERATORS, NotKnown, Operand, bound, check, edm
 from pillarbox.emulator.graph.odata.syntax import (
     Any,
@@ -164,7 +164,7 @@ class _Parser:
                 raise NotKnown(name)
             if found is None:
                 owner = at.name if isinstance(at, Kind) else "/".join(spelt)
-                raise FilterError(f"Could not find a property named '{name}' on type '{owner}'.")
+                raise NoProperty(name, owner)
             spelt.append(found[0])
             at = found[1]
         return Path(tuple(spelt), at, of_item)

@@ -105,3 +105,23 @@ async def test_no_query_breaks_a_handler(client: Client, known: dict[str, str], 
             path = f"{path_of(operation, known)}?{query}"
             reply = await directory.call("GET", path, operation.versions[0])
             assert 400 <= reply.status < 500, path
+
+
+@pytest.mark.parametrize("text", ['{"displayName": "a", "displayName": "b"}', '{"web": {"a": 1, "a": 2}}'])
+async def test_names_come_once_in_an_object(client: Client, text: str) -> None:
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {client.user_token('admin', *SCOPES)}"}
+    answer = await client.request("POST", "/v1.0/applications", data=text.encode(), headers=headers)
+    assert (answer.status, answer.code) == (400, "RequestBodyRead")
+
+
+async def test_parameters_of_actions_come_once_in_any_case(client: Client) -> None:
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {client.user_token('admin', *SCOPES)}"}
+    path = f"/v1.0/applications(appId='{client.planted.gateway.client_id}')/removePassword"
+    answer = await client.request("POST", path, data=b'{"keyId": "1", "KeyId": "2"}', headers=headers)
+    assert (answer.status, answer.code) == (400, "RequestBodyRead")
+
+
+async def test_packed_bodies_are_refused(client: Client) -> None:
+    headers = {"Content-Encoding": "gzip", "Authorization": f"Bearer {client.user_token('admin', *SCOPES)}"}
+    answer = await client.request("POST", "/v1.0/applications", json={"displayName": "a"}, headers=headers)
+    assert (answer.status, answer.code) == (415, "UnsupportedMediaType")

@@ -157,6 +157,15 @@ async def test_names_of_scopes_are_unique(directory: Directory) -> None:
     assert await directory.refused("POST", f"{ROOT}/customAppScopes", body, **BETA) == taken
 
 
+async def test_an_assignment_is_made_once(directory: Directory, app: App) -> None:
+    body = await assignment(directory, app)
+    await directory.post(f"{ROOT}/roleAssignments", body, **BETA)
+    taken = (409, "Request_MultipleObjectsWithSameKeyValue")
+    assert await directory.refused("POST", f"{ROOT}/roleAssignments", body, **BETA) == taken
+    other = body | {"roleDefinitionId": await role(directory, "Application Mail.Read")}
+    await directory.post(f"{ROOT}/roleAssignments", other, **BETA)
+
+
 @pytest.mark.parametrize(
     "change",
     [

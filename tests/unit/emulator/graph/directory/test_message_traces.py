@@ -12,7 +12,8 @@ from tests.unit.emulator.graph.directory.conftest import Directory
 PATH = "/admin/exchange/tracing/messageTraces"
 MAIL = (
     b"From: alice@contoso.example\r\nTo: bob@contoso.example, ghost@contoso.example\r\nCc: x@fabrikam.example\r\n"
-    b"Message-ID: <1@x>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\nHello\r\n"
+    b"Date: Fri, 20 Nov 2026 11:59:00 +0000\r\nMessage-ID: <1@x>\r\n"
+    b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\nHello\r\n"
 )
 BAD = (400, "Request_BadRequest")
 

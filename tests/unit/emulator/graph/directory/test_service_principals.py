@@ -5,7 +5,6 @@ import pytest
 from pillarbox.emulator import Emulator
 from pillarbox.emulator.graph.directory import service_principals
 from pillarbox.emulator.seed import Seed
-from pillarbox.emulator.world import ServicePrincipal
 from tests.unit.emulator.conftest import Client, Clock
 from tests.unit.emulator.graph.directory.conftest import EXCHANGE_ID, GRAPH_ID, MAIL_SEND, Directory
 
@@ -94,10 +93,10 @@ async def test_a_deleted_principal_leaves_its_app(directory: Directory, planted:
 
 
 async def test_a_managed_identity_has_no_registration(directory: Directory, planted: Seed) -> None:
-    planted.tenant.add_principal(ServicePrincipal(MAIL_SEND, EXCHANGE_ID[:-1] + "1", "Machine"))
     found = await directory.get("/servicePrincipals?$filter=servicePrincipalType eq 'ManagedIdentity'")
-    assert [(each["id"], each["appRoles"]) for each in found["value"]] == [(MAIL_SEND, [])]
-    assert await directory.refused("DELETE", f"/servicePrincipals/{MAIL_SEND}") == DENIED
+    ident = planted.identity.principal.id
+    assert [(each["id"], each["appRoles"]) for each in found["value"]] == [(ident, [])]
+    assert await directory.refused("DELETE", f"/servicePrincipals/{ident}") == DENIED
 
 
 async def test_microsofts_own_principals_cannot_be_changed(directory: Directory) -> None:

@@ -86,6 +86,42 @@ async def test_at_most_five_headers(writer: Writer) -> None:
     assert (await writer.create({"internetMessageHeaders": headers})).code == "InvalidInternetMessageHeaderCollection"
 
 
+async def test_at_most_five_headers_after_a_change_too(writer: Writer) -> None:
+    def headers(*numbers: int) -> dict[str, Any]:
+        return {"internetMessageHeaders": [{"name": f"X-{number}", "value": "v"} for number in numbers]}
+
+    reply = {"singleValueExtendedProperties": [{"id": "String 0x1042", "value": "<0@x>"}]}
+    path = f"/messages/{await writer.draft(**headers(1, 2, 3, 4), **reply)}"
+    assert (await writer.call("PATCH", path, json=headers(5, 6))).code == "InvalidInternetMessageHeaderCollection"
+    assert (await writer.call("PATCH", path, json=headers(4, 5))).status == 200
+    assert (await writer.call("PATCH", path, json=headers(6))).code == "InvalidInternetMessageHeaderCollection"
+    assert (await writer.call("PATCH", path, json={"subject": "x"})).status == 200
+
+
+async def test_mime_with_more_headers_can_change_otherwise(writer: Writer) -> None:
+    made = await writer.create_mime(b"".join(b"X-%d: v\r\n" % number for number in range(6)) + b"\r\n")
+    assert (await writer.call("PATCH", f"/messages/{made.json['id']}", json={"subject": "x"})).status == 200
+
+
+async def test_null_is_refused_in_microsofts_words(writer: Writer) -> None:
+    answer = await writer.call("PATCH", f"/messages/{await writer.draft()}", json={"isRead": None})
+    kind = "'Edm.Boolean[Nullable=False]'"
+    text = f"A null value was found for the property named 'isRead', which has the expected type {kind}. "
+    assert answer.json["error"]["message"] == f"{text}The expected type {kind} does not allow null values."
+
+
+SENDING = [(b"{}", 202, 0), (b'{"comment": "x"}', 400, 1), (b"x", 400, 1)]
+
+
+@pytest.mark.parametrize(("body", "status", "gaps"), SENDING)
+async def test_sending_a_draft_takes_no_body(
+    writer: Writer, emulator: Emulator, body: bytes, status: int, gaps: int
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    assert (await writer.send(await writer.draft(), data=body, headers=headers)).status == status
+    assert (len(emulator.not_emulated), len(emulator.ledger)) == (gaps, status == 202)
+
+
 async def test_a_full_mailbox_takes_no_drafts(writer: Writer, emulator: Emulator) -> None:
     emulator.world.mailbox("alice@contoso.example").full = True
     for answer in (await writer.create(), await writer.create_mime(MIME)):

@@ -7,7 +7,9 @@ from pillarbox.emulator.seed import Seed
 from pillarbox.emulator.world.mailbox import Folder
 from tests.unit.emulator.conftest import Client, Reply
 
-NAMES = ["Archive", "Deleted Items", "Drafts", "Inbox", "Junk Email", "Outbox", "Sent Items"]
+NAMES = [
+    *("Archive", "Conversation History", "Deleted Items", "Drafts", "Inbox", "Junk Email", "Outbox", "Sent Items"),
+]
 
 
 def names(reply: Reply) -> list[str]:
@@ -59,10 +61,43 @@ async def test_folders_below_folders(client: Client, emulator: Emulator) -> None
     assert (await client.read("/mailFolders/drafts/childFolders/AAMkAGbelow")).code == "ErrorFolderNotFound"
 
 
-@pytest.mark.parametrize("key", ["clutter", "conflicts", "recoverableitemsdeletions", "scheduled", "nowhere"])
+WELL_KNOWN = [
+    *("archive", "clutter", "conflicts", "conversationhistory", "deleteditems", "drafts", "inbox", "junkemail"),
+    *("localfailures", "msgfolderroot", "outbox", "recoverableitemsdeletions", "scheduled", "searchfolders"),
+    *("sentitems", "serverfailures", "syncissues"),
+]
+
+
+@pytest.mark.parametrize("name", WELL_KNOWN)
+async def test_all_well_known_names_are_folders(client: Client, name: str) -> None:
+    folder = (await client.read(f"/mailFolders/{name}")).json
+    assert (await client.read(f"/mailFolders/{folder['id']}")).json["displayName"] == folder["displayName"]
+    assert (await client.read(f"/mailFolders/{name}/messages")).json["value"] == []
+
+
+async def test_hidden_folders_are_listed_on_demand(client: Client) -> None:
+    reply = await client.read("/mailFolders?IncludeHiddenFolders=True&$top=20")
+    assert names(reply) == sorted([*NAMES, "Clutter", "Sync Issues"])
+    hidden = [folder["displayName"] for folder in reply.json["value"] if folder["isHidden"]]
+    assert hidden == ["Clutter", "Sync Issues"]
+    assert names(await client.read("/mailFolders?includeHiddenFolders=false")) == NAMES
+
+
+async def test_failed_synchronisations_lie_together(client: Client) -> None:
+    reply = await client.read("/mailFolders/syncissues/childFolders")
+    assert names(reply) == ["Conflicts", "Local Failures", "Server Failures"]
+    assert (await client.read("/mailFolders/syncissues")).json["childFolderCount"] == 3
+
+
+@pytest.mark.parametrize("name", ["recoverableitemsdeletions", "scheduled", "searchfolders"])
+async def test_some_folders_lie_beside_the_root(client: Client, name: str) -> None:
+    answer = await client.read(f"/mailFolders/msgfolderroot/childFolders/{name}")
+    assert (answer.status, answer.code) == (404, "ErrorFolderNotFound")
+
+
 @pytest.mark.parametrize("below", ["", "/childFolders", "/messages"])
-async def test_a_folder_that_the_mailbox_lacks(client: Client, key: str, below: str) -> None:
-    answer = await client.read(f"/mailFolders/{key}{below}")
+async def test_a_folder_that_the_mailbox_lacks(client: Client, below: str) -> None:
+    answer = await client.read(f"/mailFolders/nowhere{below}")
     assert (answer.status, answer.code) == (404, "ErrorFolderNotFound")
 
 
@@ -73,12 +108,19 @@ async def test_a_folder_that_the_mailbox_lacks(client: Client, key: str, below: 
         ("$filter=displayName eq 'Inbox' or startswith(displayName,'D')", ["Deleted Items", "Drafts", "Inbox"]),
         ("$filter=totalItemCount gt 0", []),
         ("$orderby=displayName desc&$top=2", ["Sent Items", "Outbox"]),
-        ("$top=3&$skip=2", ["Drafts", "Inbox", "Junk Email"]),
-        ("includeHiddenFolders=true", NAMES),
+        ("$top=3&$skip=2", ["Deleted Items", "Drafts", "Inbox"]),
     ],
 )
 async def test_queries_on_folders(client: Client, query: str, expected: list[str]) -> None:
     assert names(await client.read(f"/mailFolders?{query}")) == expected
+
+
+@pytest.mark.parametrize("path", ["/mailFolders", "/mailFolders/inbox/childFolders", "/mailFolders/$count"])
+async def test_hidden_folders_are_wanted_or_not(client: Client, path: str) -> None:
+    assert (await client.read(f"{path}?includeHiddenFolders=true")).status == 200
+    answer = await client.read(f"{path}?includeHiddenFolders=yes")
+    assert (answer.status, answer.code) == (400, "BadRequest")
+    assert "Valid values are 'true' or 'false'." in answer.json["error"]["message"]
 
 
 async def test_folders_come_in_pages_of_ten(client: Client, emulator: Emulator) -> None:
@@ -86,9 +128,9 @@ async def test_folders_come_in_pages_of_ten(client: Client, emulator: Emulator) 
     for number in range(5):
         mailbox.folders[f"x{number}"] = Folder(f"AAMkAGx{number}", f"x{number}", f"X {number}", mailbox.root)
     first = await client.read("/mailFolders?$count=true")
-    assert (len(first.json["value"]), first.json["@odata.count"]) == (10, 12)
+    assert (len(first.json["value"]), first.json["@odata.count"]) == (10, 13)
     link = first.json["@odata.nextLink"].removeprefix(f"{emulator.url}/v1.0")
-    assert names(await client.graph("GET", link, client.planted.reader)) == ["X 3", "X 4"]
+    assert names(await client.graph("GET", link, client.planted.reader)) == ["X 2", "X 3", "X 4"]
 
 
 async def test_selected_properties_of_folders(client: Client) -> None:
@@ -96,7 +138,7 @@ async def test_selected_properties_of_folders(client: Client) -> None:
     assert folder.keys() == {"id", "displayName"}
 
 
-@pytest.mark.parametrize(("query", "number"), [("", b"7"), ("?$filter=displayName eq 'inbox'", b"1")])
+@pytest.mark.parametrize(("query", "number"), [("", b"8"), ("?$filter=displayName eq 'inbox'", b"1")])
 async def test_a_bare_count_of_folders(client: Client, query: str, number: bytes) -> None:
     assert (await client.read(f"/mailFolders/$count{query}")).body == number
 

@@ -99,6 +99,9 @@ BAD_ITEMS = [
     (ITEM | {"size": 10**30}, 400, "RequestBodyRead"),
     (ITEM | {"name": None}, 400, "ErrorRequiredPropertyMissing"),
     (ITEM | {"attachmentType": "item"}, 400, "ErrorInvalidRequest"),
+    ({"name": "big.bin", "size": SIZE}, 400, "ErrorRequiredPropertyMissing"),
+    (ITEM | {"size": None}, 400, "ErrorRequiredPropertyMissing"),
+    (ITEM | {"contentType": "a/b\r\nX: y"}, 400, "ErrorInvalidProperty"),
     (ITEM | {"attachmentType": "odd"}, 400, "RequestBodyRead"),
     (ITEM | {"nonsense": 1}, 400, "RequestBodyRead"),
 ]
@@ -108,6 +111,11 @@ BAD_ITEMS = [
 async def test_bad_items(writer: Writer, item: Any, status: int, code: str) -> None:
     answer = await ask(writer, await writer.draft(), AttachmentItem=item)
     assert (answer.status, answer.code) == (status, code)
+
+
+async def test_what_is_missing_is_named(writer: Writer) -> None:
+    answer = await ask(writer, await writer.draft(), AttachmentItem={"name": "big.bin", "size": SIZE})
+    assert answer.json["error"]["message"] == "Required property is missing: 'attachmentType'."
 
 
 async def test_unknown_parameters_are_refused(writer: Writer) -> None:
