@@ -293,9 +293,12 @@ async def test_a_message_that_a_crash_cut_off_is_in_the_log_as_uncertain(make_ho
     [
         (["outbox", "list", "--json", "--socket", "/nowhere.sock"], "cli.no_service", 75, True),
         (["outbox", "list", "--json", "--limit", "0"], "cli.usage", 2, False),
+        (["emulator", "--json", "--listen", "nowhere"], "cli.emulator", 1, False),
+        (["emulator", "--json", "--state", "/dev/null/x"], "cli.emulator", 1, False),
+        (["emulator", "--json", "--seed", "nowhere.toml"], "cli.usage", 2, False),
         (["config", "check", "--json", "--set", "smtp.listne=x"], "config.unknown_key", 78, False),
     ],
-    ids=["service", "usage", "settings"],
+    ids=["service", "usage", "address", "folder", "file", "settings"],
 )
 async def test_scripts_get_errors_as_json(
     arguments: list[str], code: str, exit_code: int, retryable: bool, tmp_path: Path

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from pillarbox.cli.options import json_option
+from pillarbox.core.errors import InvalidInput
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -35,4 +36,4 @@ def command(as_json: bool, **how: Any) -> None:
     try:
         asyncio.run(serve(Options(**how), click.echo, as_json=as_json))
     except (ValueError, OSError, RuntimeError) as error:
-        raise click.ClickException(str(error)) from error
+        raise InvalidInput("cli.emulator", reason=str(error)) from error

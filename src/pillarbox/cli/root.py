@@ -61,11 +61,12 @@ def run(arguments: Sequence[str]) -> int:
         show.complain(error, as_json="--json" in arguments)
         return error.entry.exit
     except click.ClickException as error:
+        usage = InvalidInput("cli.usage", reason=error.format_message())
         if "--json" in arguments:
-            show.complain(InvalidInput("cli.usage", reason=error.format_message()), as_json=True)
+            show.complain(usage, as_json=True)
         else:
             error.show()
-        return error.exit_code
+        return usage.entry.exit
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):

@@ -19,7 +19,7 @@ class Callers:
 
     def told(self, traits: Traits, headers: Mapping[str, str], date: float, now: float) -> None:
         """Note an answer that leaves at `now`; it was written by a clock that showed `date`."""
-        wait = seconds(headers.get("Retry-After", ""), date)
+        wait = seconds(next((text for name, text in headers.items() if name.lower() == "retry-after"), ""), date)
         if not wait:
             return
         if len(self._until) >= MAX_WAITING:

@@ -17,8 +17,14 @@
 | `GET mailboxes` | how many messages are in which folder |
 | `GET not-emulated` | what was asked for in vain |
 | `GET world` | tenants, users and apps |
+| `PUT issuers` | keys of an issuer whose tokens stand for a secret: `{"issuer": "https://...", "jwks": {...}}` |
 | `POST exchange-principals` | what New-ServicePrincipal does: `{"app_id": "...", "object_id": "..."}` |
-| `POST reset` | no mail, ledger, rules, sign-ins any more; switches and limits as at the start |
+| `POST reset` | all as at the start, see below |
+
+A reset puts tenants, users, apps, secrets, mail, switches and limits back to where they stood when the emulator
+started, with the same ids, and the rules of `--faults` with their counts at 0; the ledger is empty and nobody is signed
+in. Refresh tokens and open connections stay. A world that was empty then, as a test in the same process may plant it
+later, keeps all but its mail.
 
 A PUT of switches or limits changes what it names. What is wrong gets 400, what is not there 404, with `error` as text.
 """
@@ -30,11 +36,13 @@ from collections.abc import Callable
 from typing import Any
 
 from pillarbox.emulator.callers import Callers
+from pillarbox.emulator.entra.clients import key_sets
 from pillarbox.emulator.faults import Fault, Faults
 from pillarbox.emulator.gaps import Gaps
 from pillarbox.emulator.http import Answer, Call
 from pillarbox.emulator.ids import is_guid
 from pillarbox.emulator.ledger import Entry, Ledger
+from pillarbox.emulator.memento import Memento
 from pillarbox.emulator.router import Router
 from pillarbox.emulator.switches import switch, switches
 from pillarbox.emulator.world import App, Mailbox, Tenant, User, World
@@ -62,7 +70,8 @@ class Control:
         self._faults = faults
         self._gaps = gaps
         self._callers = callers
-        self._at_start = (switches(world), world.limits.numbers())
+        self._planted = bool(world.tenants)
+        self._at_start = (Memento(world), tuple(faults), switches(world), world.limits.numbers())
         self._router: Router[Action] = Router(
             (
                 ("GET", "ready", lambda call, part: {"ready": True}),
@@ -82,6 +91,7 @@ class Control:
                 ("GET", "mailboxes", self._show_mailboxes),
                 ("GET", "not-emulated", lambda call, part: [dataclasses.asdict(gap) for gap in gaps]),
                 ("GET", "world", lambda call, part: [_show_tenant(tenant) for tenant in world.tenants.values()]),
+                ("PUT", "issuers", self._set_issuer),
                 ("POST", "exchange-principals", self._add_exchange_principal),
                 ("POST", "reset", self._reset),
             )
@@ -153,17 +163,29 @@ class Control:
         tenant.exchange_principals[app_id] = str(value["object_id"]).lower()
         return tenant.exchange_principals
 
+    def _set_issuer(self, call: Call, part: str) -> Any:
+        """Entra fetches the keys of an issuer from its address; here they are handed in."""
+        value = json.loads(call.body)
+        issuer = value.get("issuer") if isinstance(value, dict) else None
+        if not isinstance(issuer, str) or not issuer.startswith("https://"):
+            raise ValueError("issuer is an https address, and jwks its keys")
+        self._world.issuers[issuer] = key_sets.checked(value.get("jwks"))
+        return self._world.issuers
+
     def _reset(self, call: Call, part: str) -> Any:
-        stood, numbers = self._at_start
+        start, rules, stood, numbers = self._at_start
         self._ledger.clear()
-        self._faults.clear()
+        self._faults.start_with(rules)
         self._gaps.clear()
         self._callers.clear()
         self._forget_sign_ins()
-        self._world.empty_mailboxes()
+        if self._planted:
+            start.restore()
+        else:
+            self._world.empty_mailboxes()
+            self._world.limits.set(numbers)
+            switch(self._world, stood)
         self._world.limits.reset()
-        self._world.limits.set(numbers)
-        switch(self._world, stood)
         return {"ready": True}
 
 

@@ -10,12 +10,13 @@ from typing import Protocol
 from pillarbox.emulator.callers import Callers
 from pillarbox.emulator.certificates import GRAPH_NAME, LOGIN_NAMES
 from pillarbox.emulator.control import PREFIX, Control
-from pillarbox.emulator.effects import spoil
+from pillarbox.emulator.effects import spoil, with_headers
 from pillarbox.emulator.entra.tokens import Tokens
 from pillarbox.emulator.faults import Fault, Faults, Traits
-from pillarbox.emulator.graph.service import OUTLOOK, VERSIONS
+from pillarbox.emulator.graph.service import OUTLOOK, VERSION, VERSIONS
 from pillarbox.emulator.http import Answer, Call
 from pillarbox.emulator.ledger import Ledger
+from pillarbox.emulator.switches import switched
 from pillarbox.emulator.world import World
 
 CUT = 0
@@ -90,7 +91,8 @@ class Dispatcher:
         host = call.base.removeprefix("https://").lower()
         if host in LOGIN_NAMES:
             return self._entra
-        return self._graph if first in (*VERSIONS, OUTLOOK) or host == GRAPH_NAME else self._entra
+        graphs = first in (*VERSIONS, OUTLOOK) or VERSION.fullmatch(first) or host == GRAPH_NAME
+        return self._graph if graphs else self._entra
 
     async def _within_limits(self, call: Call, service: Service, traits: Traits) -> Answer | None:
         limits = self._world.limits
@@ -101,7 +103,9 @@ class Dispatcher:
         if overrun:
             wait = overrun.retry_after
             refusal = Fault(status=429, code="ApplicationThrottled", message=overrun.text, retry_after=wait)
-            return self._seen(call, service, self._strike(call, service, traits, refusal, call.now))
+            answer = self._strike(call, service, refusal)
+            self._callers.told(traits, answer.headers, call.now, call.now)
+            return self._seen(call, service, answer)
         try:
             return await self._answer(call, service, traits)
         finally:
@@ -130,10 +134,12 @@ class Dispatcher:
         if fault.cut:
             return None
         if fault.refuses:
-            answer = self._strike(call, service, traits, fault, now + fault.delay)
+            answer = self._strike(call, service, fault)
         elif answer is None:
             answer = self._serve(call, service, fault)
-        return spoil(answer, fault, call.now)
+        answer = spoil(answer, fault, call.now)
+        self._callers.told(traits, answer.headers, call.now, now + fault.delay)
+        return answer
 
     async def _prepare(self, fault: Fault, traits: Traits, now: float) -> None:
         if fault.delay:
@@ -147,18 +153,18 @@ class Dispatcher:
             secret.ends_at = now if secret.ends_at is None else min(secret.ends_at, now)
 
     def _serve(self, call: Call, service: Service, fault: Fault) -> Answer:
-        """The true answer; tokens in it live as long as the rule says."""
+        """The true answer, by an Exchange that behaves as the rule says; tokens in it live as long as it says."""
         lifetime = self._tokens.lifetime
         self._tokens.lifetime = fault.token_lifetime or lifetime
         try:
-            return self._seen(call, service, service.answer(call))
+            with switched(self._world, fault.switches):
+                return self._seen(call, service, service.answer(call))
         finally:
             self._tokens.lifetime = lifetime
 
-    def _strike(self, call: Call, service: Service, traits: Traits, fault: Fault, leaves: float) -> Answer:
+    def _strike(self, call: Call, service: Service, fault: Fault) -> Answer:
         answer = service.strike(call, fault)
-        answer.headers |= fault.answer_headers(call.now)
-        self._callers.told(traits, answer.headers, call.now, leaves)
+        answer.headers = with_headers(answer.headers, fault.answer_headers(call.now))
         return answer
 
     def _seen(self, call: Call, service: Service, answer: Answer) -> Answer:

@@ -3,6 +3,7 @@
 import json
 import struct
 import zlib
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,17 +15,24 @@ MEGABYTE = 1_000_000
 LINKS = ("@odata.nextLink", "@odata.deltaLink", "uploadUrl")
 
 
+def with_headers(headers: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """The headers with others in place of those of the same name, whose case means nothing (RFC 9110 section 5.1)."""
+    names = {name.lower() for name in more}
+    return {name: value for name, value in headers.items() if name.lower() not in names} | dict(more)
+
+
 def spoil(answer: Answer, fault: Fault, now: float) -> Answer:
     """The answer as the rule wants it; the one that was given stays as it is."""
     spoilt = Answer(answer.status, answer.body, dict(answer.headers), answer.code, fault.truncate)
     if fault.status and fault.status < 400:
         spoilt.status = fault.status
-        spoilt.headers |= fault.answer_headers(now)
+        spoilt.headers = with_headers(spoilt.headers, fault.answer_headers(now))
     if fault.empty_body:
         spoilt.body = b""
     elif fault.gzip_bomb:
         spoilt.body = bomb(fault.gzip_bomb)
-        spoilt.headers = {"Content-Type": "application/json"} | spoilt.headers | {"Content-Encoding": "gzip"}
+        plain = with_headers({"Content-Type": "application/json"}, spoilt.headers)
+        spoilt.headers = with_headers(plain, {"Content-Encoding": "gzip"})
     elif fault.next_link_host:
         spoilt.body = _lead_away(answer.body, fault.next_link_host)
     return spoilt

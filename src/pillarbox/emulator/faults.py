@@ -1,10 +1,10 @@
 """The fault rules in force: the nth matching request is delayed, refused, cut off, or answered wrongly."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pillarbox.emulator import pattern
 from pillarbox.emulator.fault import Fault
 
 __all__ = ["Fault", "Faults", "Traits"]
@@ -59,6 +59,11 @@ class Faults:
         for rule in rules:
             self.add(rule)
 
+    def start_with(self, rules: Iterable[Fault]) -> None:
+        """Put these rules in place of all others, with ids from 1 on as in the beginning."""
+        self._last_id = 0
+        self.replace(rules)
+
     def remove(self, ident: int) -> None:
         """Take one rule away by its id; a KeyError if there is none."""
         kept = [each for each in self._placed if each.id != ident]
@@ -98,5 +103,5 @@ def _fits(rule: Fault, traits: Traits) -> bool:
         and (rule.command is None or (traits.method in DIALOGUES and rule.command.upper() == traits.path.upper()))
         and (rule.mailbox is None or rule.mailbox.casefold() in traits.mailbox)
         and (rule.app is None or rule.app.lower() == (traits.app or "").lower())
-        and (rule.pattern is None or bool(re.search(rule.pattern, f"{traits.method} {traits.host}{traits.path}")))
+        and (rule.pattern is None or pattern.fits(rule.pattern, f"{traits.method} {traits.host}{traits.path}"))
     )

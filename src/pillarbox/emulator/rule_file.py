@@ -1,4 +1,8 @@
-"""A file of fault rules, switches and limits, in TOML or JSON: `[[fault]]`, `[switches]`, `[limits]`."""
+"""A file of fault rules, switches and limits, in TOML or JSON: `[[fault]]`, `[switches]`, `[limits]`.
+
+A rule has the fields of Fault. Switches hold for all; what shall hold for some requests alone is a rule's
+`rewrite_message_id`, `second_send` or `sent_copy_delay`, beside its matchers.
+"""
 
 import contextlib
 import json

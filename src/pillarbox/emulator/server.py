@@ -21,7 +21,7 @@ from aiohttp.web_protocol import RequestHandler
 from pillarbox.emulator.announce import Announcement
 from pillarbox.emulator.callers import Callers
 from pillarbox.emulator.certificates import Certificates, is_ours
-from pillarbox.emulator.connection import Server, malformed
+from pillarbox.emulator.connection import Server, malformed, timed_out
 from pillarbox.emulator.control import Control
 from pillarbox.emulator.dispatch import Dispatcher, Witness
 from pillarbox.emulator.entra.call import Authority
@@ -48,6 +48,8 @@ MAX_BODY = 4 * 1024 * 1024
 MAX_HEADER = 64 * 1024
 SHUTDOWN = 1.0
 """Seconds that requests under way get to end when the emulator stops."""
+READ_TIMEOUT = 60.0
+"""Seconds that the head of a request may take, and its body."""
 HANG_UP_ROUNDS = 100
 """The loop needs few rounds to notice that a socket was shut down."""
 
@@ -59,6 +61,7 @@ class Emulator:
     for many emulators, or kept from the last run. `clock` gives seconds since 1970, `entropy` random bytes,
     `token_lifetime` is in seconds. With `keep_bytes=False` mails are counted and thrown away: for benches. `witness` is
     told each true answer of a service. `keeps_ca` leaves the CA file when it stops.
+    Half a request gets 408 after `read_timeout` seconds.
     """
 
     def __init__(
@@ -77,11 +80,13 @@ class Emulator:
         witness: Witness | None = None,
         exchange: bool = False,
         keeps_ca: bool = False,
+        read_timeout: float = READ_TIMEOUT,
     ) -> None:
         self._exchange_class = _exchange_class() if exchange else None
         self.exchange: Exchange | None = None
         self.ca_file, self._keeps_ca = directory / "ca.pem", keeps_ca
         self.world = world or World(entropy)
+        self.world.token_padding = token_padding or self.world.token_padding
         self.ledger = Ledger(keep_bytes=keep_bytes)
         self.faults = Faults()
         self.not_emulated = Gaps()
@@ -90,7 +95,8 @@ class Emulator:
         self._certificates = certificates
         self._signing_key, self._refresh_tokens = signing_key, refresh_tokens
         self._witness = witness
-        self._lifetime, self._padding = token_lifetime, token_padding
+        self._read_timeout = read_timeout
+        self._lifetime = token_lifetime
         self.clock, self._entropy = clock, entropy
         self._date = (0, "")
         self._made_directory = self._wrote_ca = False
@@ -124,7 +130,7 @@ class Emulator:
         """
         self._names = names
         context, key = await asyncio.to_thread(self._make_keys, shown_as or host)
-        self._tokens = Tokens(key, self._entropy, lifetime=self._lifetime, padding_bytes=self._padding)
+        self._tokens = Tokens(key, self._entropy, lifetime=self._lifetime, padding=lambda: self.world.token_padding)
         self._authority = Authority.over(self.world, self._tokens, self.ledger, self.not_emulated, self._refresh_tokens)
         entra = Entra(self._authority)
         graph = Graph(self.world, self._tokens, self.ledger, self.not_emulated)
@@ -135,7 +141,12 @@ class Emulator:
         )
         # Graph is not known to take compressed requests, and a small one may hold any amount.
         server = Server(
-            self._serve, request_factory=_request, access_log=None, max_field_size=MAX_HEADER, auto_decompress=False
+            self._serve,
+            request_factory=_request,
+            access_log=None,
+            max_field_size=MAX_HEADER,
+            auto_decompress=False,
+            read_timeout=self._read_timeout,
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN)
         await self._runner.setup()
@@ -226,7 +237,10 @@ class Emulator:
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
-            call = await self._read(request)
+            async with asyncio.timeout(self._read_timeout):
+                call = await self._read(request)
+        except TimeoutError:
+            return timed_out()
         except (web.RequestPayloadError, ConnectionError):
             return malformed()  # The body is no HTTP, or the client has gone in the middle of it.
         answer = await self._dispatcher.answer(call)

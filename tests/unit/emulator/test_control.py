@@ -1,14 +1,17 @@
 """The control API, as a test in another process uses it."""
 
 import base64
+import ssl
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
-from pillarbox.emulator import Emulator, Fault
+from pillarbox.emulator import Certificates, Emulator, Fault, SigningKey, seed
 from pillarbox.emulator.entra.scopes import parse
 from pillarbox.emulator.seed import Seed
-from tests.unit.emulator.conftest import Client, Clock, Reply
+from tests.unit.emulator.conftest import MIME, Client, Clock, Reply
 
 
 async def control(client: Client, method: str, path: str, **more: Any) -> Reply:
@@ -29,7 +32,9 @@ async def test_the_ledger_from_a_sequence_number_on(client: Client) -> None:
 
 
 async def test_the_ledger_with_bytes(client: Client) -> None:
-    mail = b"From: alice@contoso.example\r\nTo: bob@contoso.example\r\nX-\xff: \xff\r\n\r\n\x00"
+    mail = (
+        b"From: alice@contoso.example\r\nTo: b@x.example\r\nDate: today\r\nMessage-ID: <1@x>\r\nX-\xff: \xff\r\n\r\n\0"
+    )
     await client.send(mail)
     (entry,) = (await control(client, "GET", "ledger?bytes=1")).json
     assert base64.b64decode(entry["raw"]) == mail
@@ -89,7 +94,7 @@ async def test_rules_can_be_replaced(client: Client, emulator: Emulator) -> None
 
 
 async def test_one_mail_as_it_was_accepted(client: Client) -> None:
-    mail = b"From: alice@contoso.example\r\nTo: bob@contoso.example\r\n\r\n\xff\x00"
+    mail = b"From: alice@contoso.example\r\nTo: b@x.example\r\nDate: today\r\nMessage-ID: <1@x>\r\n\r\n\xff\x00"
     await client.send(mail)
     answer = await control(client, "GET", "ledger/1")
     assert (answer.body, answer.headers["Content-Type"]) == (mail, "message/rfc822")
@@ -184,6 +189,30 @@ async def test_reset_keeps_tenants_and_apps(client: Client, emulator: Emulator, 
     await control(client, "POST", "reset")
     assert (len(emulator.ledger), len(emulator.faults), len(emulator.not_emulated)) == (0, 0, 0)
     assert (await client.read("/messages")).json["value"] == []
+
+
+async def test_reset_returns_to_the_start(
+    tmp_path: Path, certificates: Certificates, signing_key: SigningKey, clock: Clock
+) -> None:
+    emulator = Emulator(tmp_path, certificates=certificates, signing_key=signing_key, clock=clock)
+    planted = seed(emulator.world)
+    kept = emulator.world.mailbox("bob@contoso.example").add("inbox", MIME, "<seed@x>", clock.now)
+    rule = emulator.faults.add(path="/token", rotate_secret=True, when="after", times=1)
+    async with emulator:
+        context = ssl.create_default_context(cafile=str(emulator.ca_file))
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+            client = Client(session, emulator, planted)
+            headers = {"Authorization": f"Bearer {client.app_token(planted.writer)}"}
+            path = f"/v1.0/users/bob@contoso.example/messages/{kept.id}"
+            for _ in range(2):
+                assert [(await client.ask_token()).status for _ in range(2)] == [200, 401]
+                assert (await client.request("DELETE", path, headers=headers)).status == 204
+                emulator.faults.add(cut=True)
+                await control(client, "POST", "reset")
+                listed = (await control(client, "GET", "faults")).json
+                assert listed == [{"id": 1} | rule.as_json() | {"matched": 0}]
+    assert emulator.world.mailbox("bob@contoso.example").message(kept.id, clock.now) is kept
+    assert planted.gateway.secrets[0].ends_at is None
 
 
 async def test_what_is_not_emulated_is_listed(client: Client) -> None:

@@ -165,3 +165,20 @@ async def test_the_token_endpoint_can_tell_to_wait_too(client: Client, emulator:
         await client.ask_token()
     (early,) = emulator.ledger.too_early
     assert (early.mailbox, early.early) == (None, 5)
+
+
+@pytest.mark.parametrize("rule", [{"status": 429}, {"status": 202, "when": "after"}, {"status": 429, "when": "after"}])
+@pytest.mark.parametrize("told", [{"headers": {"retry-AFTER": "30"}}, {"retry_after": 30}])
+async def test_retry_after_counts_however_it_was_told(
+    client: Client, emulator: Emulator, rule: dict[str, Any], told: dict[str, Any]
+) -> None:
+    emulator.faults.add(path="/sendMail", times=1, **rule, **told)
+    first = await client.send()
+    assert (first.status, first.headers["Retry-After"]) == (rule["status"], "30")
+    await client.send()
+    assert [early.early for early in emulator.ledger.too_early] == [30]
+
+
+async def test_a_retry_after_in_the_headers_wins(client: Client, emulator: Emulator) -> None:
+    emulator.faults.add(path="/sendMail", status=429, retry_after=5, headers={"retry-after": "30"})
+    assert (await client.send()).headers.getall("Retry-After") == ["30"]  # type: ignore[attr-defined]

@@ -110,7 +110,53 @@ IMPOSSIBLE = [
     {"command": 7, "cut": True},
     {"command": "DATA"},
     {"when": [], "cut": True},
+    {"second_send": "maybe"},
+    {"second_send": True},
+    {"rewrite_message_id": 1},
+    {"sent_copy_delay": -1},
+    {"sent_copy_delay": float("nan")},
+    {"sent_copy_delay": True},
+    {"sent_copy_delay": 5, "status": 503},
+    {"rewrite_message_id": False, "cut": True},
+    {"status": 500, "message": "a\r\nb"},
+    {"status": 500, "message": "\ud800"},
+    {"status": 500, "code": "5.0.0\n"},
     [],
+]
+BAD_HEADERS = [
+    ({"X": "a\r\nb"}, "the value of X fits no header"),
+    ({"X": "a\x01b"}, "the value of X fits no header"),
+    ({"X": "a\x7f"}, "the value of X fits no header"),
+    ({"X": " a"}, "the value of X fits no header"),
+    ({"X": "a\t"}, "the value of X fits no header"),
+    ({"X": "\N{EURO SIGN}"}, "the value of X fits no header"),
+    ({"X": "\udcff"}, "the value of X fits no header"),
+    ({"": "a"}, "'' is no name of a header"),
+    ({"X Y": "a"}, "'X Y' is no name of a header"),
+    ({"X:": "a"}, "'X:' is no name of a header"),
+    ({"X\x00": "a"}, "is no name of a header"),
+    ({"\xdc": "a"}, "'\xdc' is no name of a header"),
+    ({"Content-Length": "3"}, "Content-Length says where an answer ends"),
+    ({"transfer-encoding": "chunked"}, "transfer-encoding says where an answer ends"),
+    ({"CONNECTION": "close"}, "CONNECTION says where an answer ends"),
+    ({"X-A": "1", "x-a": "2"}, "each name once"),
+    ({"X": 1}, "wrong type: headers"),
+    (["X"], "wrong type: headers"),
+]
+NOT_FOR_COMMANDS = [
+    {"headers": {"X-A": "b"}},
+    {"retry_after": 0},
+    {"retry_after": 5},
+    {"clock_skew": 5},
+    {"rotate_secret": True},
+    {"token_lifetime": 5, "when": "after"},
+    {"empty_body": True},
+    {"gzip_bomb": 1},
+    {"truncate": 0},
+    {"next_link_host": "evil.example", "status": None},
+    {"second_send": "accept", "status": None},
+    {"status": 201, "when": "after"},
+    {"command": "MAIL", "sent_copy_delay": 5, "status": None},
 ]
 
 
@@ -118,6 +164,23 @@ IMPOSSIBLE = [
 def test_impossible_rules_are_refused_with_a_reason(fields: Any) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         Fault.from_json(fields)
+
+
+@pytest.mark.parametrize(("headers", "reason"), BAD_HEADERS)
+def test_headers_that_would_break_the_answer_are_refused(headers: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Fault(status=500, headers=headers)
+
+
+@pytest.mark.parametrize("value", ["", "a", "a\tb c", "\xe9", "~"])
+def test_what_a_header_may_hold_is_taken(value: str) -> None:
+    assert Fault(status=500, headers={"x-~!1": value}).headers == {"x-~!1": value}
+
+
+@pytest.mark.parametrize("fields", NOT_FOR_COMMANDS)
+def test_commands_have_no_effects_of_http(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="command"):
+        Fault.from_json({"command": "DATA", "status": 451} | fields)
 
 
 RULES = st.builds(
@@ -133,12 +196,21 @@ RULES = st.builds(
 
 SPOILING = st.builds(
     Fault,
-    command=st.none() | st.text(),
     clock_skew=st.floats(-1e8, 1e8),
     token_lifetime=st.none() | st.integers(1, 86400),
     gzip_bomb=st.integers(1, 1000),
     truncate=st.none() | st.integers(0),
     rotate_secret=st.booleans(),
+)
+COMMANDS = st.builds(
+    Fault,
+    command=st.just("DATA"),
+    delay=st.floats(0.1, 60),
+    rewrite_message_id=st.none() | st.booleans(),
+    sent_copy_delay=st.none() | st.floats(0, 1e9),
+    message=st.just("Fault"),
+    status=st.integers(400, 599),
+    when=st.just("after"),
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -155,7 +227,7 @@ def test_any_other_json_is_a_rule_or_a_reason(fields: dict[str, Any]) -> None:
 
 
 @settings(deadline=None)
-@given(RULES | SPOILING)
+@given(RULES | SPOILING | COMMANDS)
 def test_rules_survive_json(rule: Fault) -> None:
     assert Fault.from_json(json.loads(json.dumps(rule.as_json()))) == rule
 
@@ -377,3 +449,53 @@ async def test_revoked_tokens_need_a_new_one(client: Client, emulator: Emulator)
     path = "/v1.0/users/alice@contoso.example/sendMail"
     assert [(await client.request("POST", path, headers=token)).status for _ in range(2)] == [401, 401]
     assert (await client.send()).status == 202
+
+
+# ---- Exchange behaves otherwise, for one request
+
+
+def sent(emulator: Emulator, clock: Clock) -> list[str]:
+    """The Message-IDs that can be seen in alice's Sent Items, the last first."""
+    mailbox = emulator.world.mailbox("alice@contoso.example")
+    return [each.internet_message_id for each in mailbox.messages(clock.now, mailbox.folders["sentitems"])]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("world", "rule"), [(False, True), (True, False)])
+async def test_a_rule_rewrites_or_keeps_one_message_id(
+    client: Client, emulator: Emulator, clock: Clock, when: Any, world: bool, rule: bool
+) -> None:
+    emulator.world.rewrites_message_ids = world
+    emulator.faults.add(**SEND, times=1, rewrite_message_id=rule, when=when)
+    assert [(await client.send()).status for _ in range(2)] == [202, 202]
+    assert [each != "<1@x>" for each in sent(emulator, clock)] == [world, rule]
+
+
+async def test_a_rule_delays_one_sent_copy(client: Client, emulator: Emulator, clock: Clock) -> None:
+    emulator.faults.add(mailbox="alice@contoso.example", sent_copy_delay=0.5, nth=2, times=1)
+    assert [(await client.send()).status for _ in range(3)] == [202] * 3
+    assert (len(sent(emulator, clock)), emulator.world.sent_copy_delay) == (2, 0.0)
+    clock.now += 0.5
+    assert len(sent(emulator, clock)) == 3
+
+
+@pytest.mark.parametrize(("world", "rule", "statuses"), [(False, "accept", [202, 404]), (True, "refuse", [404, 202])])
+async def test_a_rule_accepts_or_refuses_a_second_send(
+    client: Client, emulator: Emulator, planted: Seed, world: bool, rule: Any, statuses: list[int]
+) -> None:
+    emulator.world.sends_drafts_twice = world
+    emulator.faults.add(path="/send", nth=2, times=1, second_send=rule)
+    prefer = {"Prefer": 'IdType="ImmutableId"'}
+    mails = "/users/alice@contoso.example/messages"
+    people = [{"emailAddress": {"address": "bob@contoso.example"}}]
+    draft = await client.graph("POST", mails, planted.writer, json={"toRecipients": people}, headers=prefer)
+    path = f"{mails}/{draft.json['id']}/send"
+    answers = [(await client.graph("POST", path, planted.writer, headers=prefer)).status for _ in range(3)]
+    assert answers == [202, *statuses]
+
+
+async def test_a_header_of_a_rule_stands_in_place_of_the_services_own(client: Client, emulator: Emulator) -> None:
+    emulator.faults.add(**SEND, status=503, headers={"content-type": "text/html", "Request-ID": "x"})
+    answer = await client.send()
+    assert answer.headers.getall("Content-Type") == ["text/html"]  # type: ignore[attr-defined]
+    assert answer.headers["request-id"] == "x"

@@ -28,6 +28,12 @@ command = "DATA"
 cut = true
 when = "after"
 
+[[fault]]
+mailbox = "alice@contoso.example"
+rewrite_message_id = true
+second_send = "accept"
+sent_copy_delay = 900
+
 [switches]
 rewrites_message_ids = true
 sent_copy_delay = 900
@@ -49,7 +55,8 @@ def test_rules_switches_and_limits_are_read_from_toml(tmp_path: Path) -> None:
     world, faults = World(), Faults()
     read(write(tmp_path, TOML)).apply(world, faults)
     first = Fault(path="/sendMail", nth=2, times=1, status=429, retry_after=2.5)
-    assert list(faults) == [first, Fault(command="DATA", cut=True, when="after")]
+    third = Fault(mailbox="alice@contoso.example", rewrite_message_id=True, second_send="accept", sent_copy_delay=900)
+    assert list(faults) == [first, Fault(command="DATA", cut=True, when="after"), third]
     assert (world.rewrites_message_ids, world.sent_copy_delay) == (True, 900)
     assert (world.limits.concurrent_requests, world.limits.messages_per_minute) == (None, 5)
 
@@ -128,7 +135,7 @@ async def test_the_command_takes_the_file(tmp_path: Path) -> None:
     rules, switches, limits = await ask_process(
         tmp_path, "faults", "switches", "limits", faults=write(tmp_path, TOML), limits=False
     )
-    assert [rule["id"] for rule in rules] == [1, 2]
+    assert [rule["id"] for rule in rules] == [1, 2, 3]
     assert switches["rewrites_message_ids"] is True
     assert (limits["messages_per_minute"], limits["recipients_per_day"]) == (5, None)
 

@@ -1,11 +1,12 @@
 """Switches: what the world can do otherwise, by name."""
 
+import contextlib
 from typing import Any
 
 import pytest
 
 from pillarbox.emulator import World
-from pillarbox.emulator.switches import switch, switches
+from pillarbox.emulator.switches import switch, switched, switches
 
 
 def test_switches_are_set_by_name() -> None:
@@ -39,4 +40,13 @@ def test_of_wrong_switches_none_is_set(values: Any, reason: str) -> None:
     before = switches(world)
     with pytest.raises(ValueError, match=reason):
         switch(world, {"sends_drafts_twice": True} | values if isinstance(values, dict) else values)
+    assert switches(world) == before
+
+
+def test_switches_hold_for_a_while_and_go_back_even_after_an_error() -> None:
+    world = World()
+    before = switches(world)
+    with contextlib.suppress(RuntimeError), switched(world, {"sent_copy_delay": 0.5, "checks_from": False}):
+        assert (world.sent_copy_delay, world.checks_from) == (0.5, False)
+        raise RuntimeError
     assert switches(world) == before

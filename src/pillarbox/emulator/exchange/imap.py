@@ -6,7 +6,7 @@ Reading mail is not emulated: such commands are refused and noted as gaps.
 import asyncio
 import base64
 import json
-import ssl
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -17,15 +17,20 @@ from pillarbox.emulator.exchange.site import HOST, Site
 from pillarbox.emulator.faults import Fault
 from pillarbox.emulator.world import Folder, Mailbox
 
+log = logging.getLogger(__name__)
+
 MAX_COMMAND = 64 * 1024
 """Bytes of a command with its literals: access tokens of 32 kB fit."""
 SERVER = base64.b64encode(HOST.encode("utf-16-le")).decode()
 GREETING = f"* OK The Microsoft Exchange IMAP4 service is ready. [{SERVER}]"
-# What works here. Exchange names further ones: UIDPLUS, CHILDREN, IDLE; after the login MOVE and some of its own.
+# What works here. Exchange names further ones: UIDPLUS, CHILDREN, IDLE; after the login MOVE too.
 CAPABILITIES = "IMAP4 IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2 SASL-IR ID UNSELECT NAMESPACE LITERAL+"
+AFTER_LOGIN = "CLIENTACCESSRULES CLIENTNETWORKPRESENCELOCATION BACKENDAUTHENTICATE"
+"""Exchange's own capabilities, which it names after the login beside the others (facts 4.2); no client uses them."""
 FLAGS = r"(\Seen \Answered \Flagged \Deleted \Draft $MDNSent)"
 BAD_COMMAND, BAD_ARGUMENT = "BAD Command Error. 12", "BAD Command Argument Error. 11"
 BAD_STATE = "BAD Command received in Invalid state."
+BROKEN = "BAD Server Unavailable. 15"
 NOT_CONNECTED = "BAD User is authenticated but not connected."
 CLOSED = "* BYE Connection closed. 14"
 BROKEN_OFF = "* BYE Connection is closed. 13"
@@ -86,8 +91,8 @@ class Session:
         except _Ended as end:
             if str(end):
                 await self._say(str(end))
-        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
-            pass
+        except (EOFError, OSError):
+            pass  # The other side has gone.
         finally:
             self._writer.close()
 
@@ -114,7 +119,13 @@ class Session:
         except ValueError:
             await self._say(f"{tag_of(line) or '*'} {BAD_COMMAND}")
             return
-        reply = await self._answer(command)
+        try:
+            reply = await self._answer(command)
+        except (_Ended, EOFError, OSError):
+            raise
+        except Exception:  # A defect of ours: the client hears of it, and goes on.
+            log.exception("IMAP command failed")
+            reply = Reply(BROKEN)
         if reply.tagged.startswith("OK"):
             self._site.ledger.done[f"IMAP {command.name}"] += 1
         await self._say(*reply.untagged, f"{command.tag} {reply.tagged}", *reply.behind)
@@ -126,6 +137,13 @@ class Session:
             async with asyncio.timeout(self._site.imap_idle):
                 return (await self._reader.readuntil(b"\n")).rstrip(b"\r\n")
         except (TimeoutError, asyncio.LimitOverrunError):
+            raise _Ended(BROKEN_OFF) from None
+
+    async def _octets(self, size: int) -> bytes:
+        try:
+            async with asyncio.timeout(self._site.imap_idle):
+                return await self._reader.readexactly(size)
+        except TimeoutError:
             raise _Ended(BROKEN_OFF) from None
 
     async def _parts(self, line: bytes) -> list[Part]:
@@ -145,8 +163,7 @@ class Session:
                 return parts  # Refused at once: no leave is given, so nothing comes.
             if waits:
                 await self._say("+ Ready for additional command text.")
-            async with asyncio.timeout(self._site.imap_idle):
-                parts.append(Literal(await self._reader.readexactly(size)))
+            parts.append(Literal(await self._octets(size)))
             line = await self._line()
 
     def _takes_literals(self, parts: list[Part]) -> bool:
@@ -156,7 +173,7 @@ class Session:
             return False
 
     async def _say(self, *lines: str) -> None:
-        self._writer.write("".join(f"{line}\r\n" for line in lines).encode())
+        self._writer.write("".join(f"{line}\r\n" for line in lines).encode("utf-8", "replace"))
         await self._writer.drain()
 
     # ---- commands
@@ -212,7 +229,8 @@ class Session:
         return Reply(f"OK {command.name} completed.")
 
     async def _capability(self, command: Command) -> Reply:
-        return Reply("OK CAPABILITY completed.", [f"* CAPABILITY {CAPABILITIES}"])
+        offered = f"{CAPABILITIES} {AFTER_LOGIN}" if self._login else CAPABILITIES
+        return Reply("OK CAPABILITY completed.", [f"* CAPABILITY {offered}"])
 
     async def _logout(self, command: Command) -> Reply:
         return Reply("OK LOGOUT completed.", [SIGNING_OFF], closes=True)

@@ -62,6 +62,8 @@ class Connection(SMTP):
         self.login: Login | None = None
         self.submits = False
         """Whether this connection holds one of the mailbox's places for handing in mail."""
+        self.fault: Fault | None = None
+        """The rule that strikes the command under way."""
         self._late_fault: Fault | None = None
         self._command = "CONNECT"
         methods = self._smtp_methods
@@ -152,11 +154,13 @@ class Connection(SMTP):
         if self.login:
             user, app = self.login.owner.upn, self.login.caller.app_id
         self._command = command
-        fault = self.site.hit("SMTP", command, user, app)
+        fault = self.fault = self.site.hit("SMTP", command, user, app)
         if fault and fault.when == "after":
             self._late_fault = fault
-            await action()
-            self._late_fault = None
+            try:
+                await action()
+            finally:
+                self._late_fault = None
             return
         if fault:
             await self.site.prepare(fault)
