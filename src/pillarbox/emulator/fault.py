@@ -3,6 +3,7 @@
 import dataclasses
 import email.utils
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -94,6 +95,11 @@ class Fault:
         shown = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
         defaults = {each.name: each.default for each in dataclasses.fields(self)} | {"headers": {}}
         return {name: value for name, value in shown.items() if value != defaults[name]}
+
+    @property
+    def line(self) -> str:
+        """The message for protocols whose replies are lines: whatever would begin another one is a blank."""
+        return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", " ", self.message or "Fault")
 
     @property
     def refuses(self) -> bool:

@@ -30,7 +30,7 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's name (RFC 9110 section 5.6.2)."""
 FIELD_VALUE = re.compile(r"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 """A header's value (RFC 9110 section 5.5)."""
-LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]*")
+TEXT = re.compile(r"[^\ud800-\udfff]*")
 """What can be said in a line of SMTP or IMAP."""
 FRAMING = frozenset(("content-length", "transfer-encoding", "connection"))
 """Headers that say where an answer ends: `truncate` and `cut` are for that."""
@@ -97,7 +97,7 @@ def _values(rule: "Fault") -> Checks:
         (rule.gzip_bomb is None or 1 <= rule.gzip_bomb <= MAX_BOMB, f"gzip_bomb is 1 to {MAX_BOMB} MB"),
         (rule.truncate is None or rule.truncate >= 0, "truncate is 0 or more bytes"),
         (host is None or bool(re.fullmatch(r"[\w.:\[\]-]+", host, re.ASCII)), "next_link_host is a host"),
-        (all(LINE.fullmatch(each or "") for each in (rule.code, rule.message)), "code and message are one line each"),
+        (all(TEXT.fullmatch(each or "") for each in (rule.code, rule.message)), "code and message are Unicode text"),
         (trouble is None, str(trouble)),
     )
 

@@ -109,7 +109,7 @@ class Session:
         if fault:
             await self._prepare(fault)
             if fault.status:
-                raise _Ended(f"* BYE {fault.message or 'Fault'}")
+                raise _Ended(f"* BYE {fault.line}")
         await self._say(GREETING)
 
     async def _one_command(self) -> None:
@@ -324,7 +324,7 @@ def _path(folder: Folder) -> str:
 
 
 def _struck(fault: Fault) -> Reply:
-    return Reply(f"NO {fault.message or 'Fault'}")
+    return Reply(f"NO {fault.line}")
 
 
 async def _reply(tagged: str) -> Reply:

@@ -31,7 +31,8 @@ Method = Callable[[str | None], Awaitable[None]]
 
 PATH = re.compile(r'<(?:@[^:<>]*:)?((?:"(?:[^"\\\r\n]|\\.)*"|[^<>"\s])*)>(?:\s+(.*))?')
 NOT_OURS = re.compile(r"(?:^|\s)(RET|ENVID|NOTIFY|ORCPT|BODY)=(\S*)", re.IGNORECASE)
-ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3} ")
+STATUS_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+ENHANCED = re.compile(STATUS_CODE.pattern + " ")
 AUTH_PARAMETER = re.compile(r"\s+AUTH=\S+", re.IGNORECASE)
 
 log = logging.getLogger(__name__)
@@ -262,10 +263,11 @@ class Connection(SMTP):
 
 def _struck(fault: Fault) -> str:
     """The reply that a rule wants; an enhanced code (RFC 3463) stands in the message, in `code`, or is made."""
-    message = fault.message or "Fault"
+    message = fault.line
     if ENHANCED.match(message):
         return f"{fault.status} {message}"
-    return f"{fault.status} {fault.code or f'{(fault.status or 500) // 100}.0.0'} {message}"
+    code = fault.code or ""
+    return f"{fault.status} {code if STATUS_CODE.fullmatch(code) else f'{(fault.status or 500) // 100}.0.0'} {message}"
 
 
 def _ident(site: Site) -> str:
