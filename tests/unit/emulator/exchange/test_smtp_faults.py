@@ -128,9 +128,9 @@ async def test_a_rule_delays_the_sent_copy_of_one_mail(
     assert seen() == 2
 
 
-@pytest.mark.parametrize("message", ["a\r\n250 fine", "a\x00b", "a\u2028b"])
-async def test_a_rules_words_are_one_line(sender: Line, emulator: Emulator, message: str) -> None:
+@pytest.mark.parametrize(
+    ("message", "shown"), [("a\r\n250 fine", "a  250 fine"), ("a\x00b", "a b"), ("a\u2028b", "a b")]
+)
+async def test_a_rules_words_are_one_line(sender: Line, emulator: Emulator, message: str, shown: str) -> None:
     emulator.faults.add(command="NOOP", status=450, message=message, code="4.0.0\r\n250 fine")
-    first = await sender.say("NOOP")
-    assert first.startswith("450 4.0.0 a")
-    assert (await sender.say("RSET")).startswith("250 ")
+    assert await sender.say("NOOP") == f"450 4.0.0 {shown}"
