@@ -54,7 +54,8 @@ class Certificates:
     def kept(cls, directory: Path, *hosts: str) -> "Certificates":
         """Those in the directory, so that clients need to trust only once.
 
-        New ones if they are missing, ending, or not good for all of these `hosts`.
+        New ones if they are missing, ending, or not good for all of these `hosts`. A CA that is somebody else's is a
+        FileExistsError.
         """
         try:
             found = cls(**{name: (directory / file).read_bytes() for name, file in FILES.items()})
@@ -65,6 +66,9 @@ class Certificates:
                 return found
         except (OSError, ValueError, x509.ExtensionNotFound):
             pass
+        place = directory / FILES["ca"]
+        if place.exists() and not is_ours(place.read_bytes()):
+            raise FileExistsError(f"{place} is not the emulator's: choose another directory")
         made = cls.make(*hosts)
         for name, file in FILES.items():
             write_private(directory / file, getattr(made, name))

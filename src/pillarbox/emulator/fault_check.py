@@ -130,6 +130,7 @@ def _command(rule: "Fault") -> Checks:
     others += ["truncate"] if rule.truncate == 0 else []
     others += ["retry_after"] if rule.retry_after == 0 else []
     return (
+        (rule.method is None or rule.method.upper() in ("SMTP", "IMAP"), "the method of a command is SMTP or IMAP"),
         (not others, f"a command of SMTP or IMAP has no {', '.join(others)}"),
         (rule.status is None or rule.refuses, "a command is refused with a status from 400 on"),
         (

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import fcntl
 import importlib.util
+import ipaddress
 import json
 import os
+import re
 import secrets
 import signal
 import tempfile
@@ -25,6 +27,7 @@ from pillarbox.emulator.world import World
 
 ANY_PORT = "127.0.0.1:0"
 LOCK = "lock"
+HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.IGNORECASE)
 SAVE_EVERY = 10.0
 """Seconds after which the state is written anew, if anything was asked meanwhile."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -69,7 +72,7 @@ async def serve(options: Options, say: Callable[[str], None], *, as_json: bool) 
         # The signals are ours until all is saved: a second Ctrl-C must not lose what the first would keep.
         with _signals(stop):
             try:
-                shown = options.host
+                shown = parse_host(options.host) if options.host else None
                 await emulator.start(host, port, smtp=smtp, imap=imap, names=options.names, shown_as=shown)
                 _save(options, kept)  # Before the secrets are told.
                 facts = announce.ready_facts(emulator.announcement)
@@ -105,6 +108,15 @@ def parse_listen(listen: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
 
 
+def parse_host(text: str) -> str:
+    """A host's name or address, without a port; a ValueError for anything else."""
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(text.removeprefix("[").removesuffix("]")))
+    if not HOST.fullmatch(text):
+        raise ValueError(f"not a host name or address: {text}")
+    return text
+
+
 def _open_state(options: Options) -> State:
     """What the folder keeps; a world that is seeded now where there is no folder, or nothing in it.
 
@@ -127,7 +139,7 @@ def _seed(world: World, file: Path | None) -> None:
 
 def _make(options: Options, directory: Path, kept: State, host: str) -> Emulator:
     exchange = bool(options.smtp or options.imap) or importlib.util.find_spec("aiosmtpd") is not None
-    hosts = [each for each in (options.host, host) if each and each not in WILDCARDS]
+    hosts = [each for each in (options.host and parse_host(options.host), host) if each and each not in WILDCARDS]
     emulator = Emulator(
         directory,
         world=kept.world,

@@ -65,5 +65,7 @@ class Table:
         """Tell a ValueError from inside with the place of this key."""
         try:
             yield
+        except SeedError:
+            raise  # It names its place already.
         except ValueError as error:
             raise SeedError(f"{self.place}.{key}: {error}") from error

@@ -159,7 +159,7 @@ class Emulator:
         except OSError:
             await self.stop()
             raise
-        self.url = f"https://{shown_as or _shown(host)}:{self._runner.addresses[0][1]}"
+        self.url = f"https://{_shown(shown_as or host)}:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
         """Stop listening, drop connections, and take the CA file away, with its directory if start made it."""
@@ -254,6 +254,8 @@ class Emulator:
         return web.Response(status=answer.status, body=answer.body or None, headers=answer.headers)
 
     async def _read(self, request: web.BaseRequest) -> Call:
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # Else curl waits before a large body.
         body, too_large = await _body(request)
         url = request.rel_url
         return Call(

@@ -113,3 +113,16 @@ async def test_an_answer_may_take_longer_than_a_request(hasty: Emulator) -> None
     hasty.faults.add(path="/v1.0", delay=0.1)
     answer = await speak(hasty, b"GET /v1.0/me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert answer.startswith("HTTP/1.1 401 ")
+
+
+async def test_who_waits_to_be_let_on_is_let_on(emulator: Emulator) -> None:
+    """As curl does before a large body (RFC 9110 section 10.1.1)."""
+    context = ssl.create_default_context(cafile=str(emulator.ca_file))
+    port = int(emulator.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
+    head = b"POST /v1.0/me/sendMail HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nConnection: close\r\n"
+    writer.write(head + b"Content-Length: 3\r\n\r\n")
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"abc")
+    assert (await reader.read()).startswith(b"HTTP/1.1 401 ")
+    writer.close()

@@ -109,6 +109,7 @@ IMPOSSIBLE = [
     {"rotate_secret": 1},
     {"command": 7, "cut": True},
     {"command": "DATA"},
+    {"command": "DATA", "method": "HTTP", "delay": 1},
     {"when": [], "cut": True},
     {"second_send": "maybe"},
     {"second_send": True},

@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 
 from pillarbox.emulator import Certificates
-from pillarbox.emulator.run import Options, parse_listen, serve
+from pillarbox.emulator.run import Options, parse_host, parse_listen, serve
 from pillarbox.emulator.state import FILE, load
 
 PROGRAM = """
@@ -158,6 +158,7 @@ async def test_a_second_signal_loses_nothing(tmp_path: Path) -> None:
         ("[::1]:0", None, "[::1]"),
         ("0.0.0.0:0", None, "localhost"),
         ("127.0.0.1:0", "emulator.test", "emulator.test"),
+        ("[::1]:0", "::1", "[::1]"),
     ],
 )
 async def test_the_url_and_the_certificate_fit_the_address(
@@ -224,3 +225,16 @@ def test_listen(text: str, parsed: tuple[str, int]) -> None:
 def test_bad_listen(text: str) -> None:
     with pytest.raises(ValueError, match="host:port"):
         parse_listen(text)
+
+
+@pytest.mark.parametrize("text", ["a b", "*", "mail.example:99", "ü.example", "", "https://x"])
+def test_bad_hosts(text: str) -> None:
+    with pytest.raises(ValueError, match="not a host name or address"):
+        parse_host(text)
+
+
+async def test_a_state_folder_with_somebodys_ca_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("mine")
+    with pytest.raises(FileExistsError, match="choose another directory"):
+        await run_once(Options(state=tmp_path))
+    assert (tmp_path / "ca.pem").read_text() == "mine"

@@ -222,6 +222,12 @@ MISTAKES = {
 }
 
 
+def test_a_place_is_told_once(tmp_path: Path) -> None:
+    with pytest.raises(SeedError) as caught:
+        planted(tmp_path, "[[tenant]]\ndomain = 3")
+    assert str(caught.value) == "seed.toml.tenant[1].domain: a string is needed"
+
+
 @pytest.mark.parametrize("text", MISTAKES, ids=range(len(MISTAKES)))
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str) -> None:
     (tmp_path / "sub").mkdir()

@@ -67,7 +67,7 @@ def unknown_type(name: Any) -> NoReturn:
 
 
 def items(value: Any) -> list[Any]:
-    """A collection; null is none."""
+    """A collection; null is refused, as OData has no collection that is null."""
     if not isinstance(value, list):
         _unexpected("StartObject" if isinstance(value, dict) else "PrimitiveValue", "StartArray")
     return value

@@ -146,6 +146,7 @@ class Mailbox:
         self.uploads: dict[str, UploadSession] = {}
         self._messages: dict[str, Message] = {}
         self._by_immutable_id: dict[str, Message] = {}
+        self._formerly: dict[str, Message] = {}
         # The look-up that a sender makes before it sends again must stay cheap in a full mailbox.
         self._by_internet_id: dict[str, list[Message]] = {}
         self._serial = 0
@@ -201,12 +202,17 @@ class Mailbox:
 
     def move(self, message: Message, folder: Folder, now: float, *, delay: float = 0.0) -> None:
         """Put a message into another folder: it gets another id and another uid, its immutable id stays."""
+        self._formerly[message.id] = message
         del self._messages[message.id]
         message.id = item_id(self._entropy)
         message.folder, message.uid = folder, _next_uid(folder)
         message.visible_from = now + delay
         self.edit(message, now)
         self._messages[message.id] = message
+
+    def formerly(self, ident: str) -> Message | None:
+        """The message that had that id before it moved."""
+        return self._formerly.get(ident)
 
     def remove(self, message: Message) -> None:
         """Take a message away for good."""
@@ -240,6 +246,7 @@ class Mailbox:
         """Throw all messages away; serials go on, so that old paging links stay harmless."""
         self._messages.clear()
         self._by_immutable_id.clear()
+        self._formerly.clear()
         self._by_internet_id.clear()
         self.uploads.clear()
 

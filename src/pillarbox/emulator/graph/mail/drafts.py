@@ -105,8 +105,9 @@ def check_match(request: Request, message: Message) -> None:
 
 
 def _find_again(request: Request) -> Message:
-    """The message though it is on its way to Sent Items, where nobody sees it yet."""
-    found = request.mailbox.message(request.names["message"], math.inf)
+    """The message though it is on its way to Sent Items, where nobody sees it yet, and has another id there."""
+    ident = request.names["message"]
+    found = request.mailbox.message(ident, math.inf) or request.mailbox.formerly(ident)
     return found or find_message(request)
 
 

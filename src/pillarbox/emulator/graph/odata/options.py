@@ -25,6 +25,8 @@ PAGED = ("$select", "$filter", "$orderby", "$top", "$skip", "$count", "$skiptoke
 HARMLESS = frozenset(("client-request-id",))
 """Other parameters that change no answer; Call reads this one."""
 ORDER = re.compile(r"\s*([\w/]+)(?:\s+(asc|desc))?\s*", re.IGNORECASE)
+COMMA = re.compile(r",(?![^()]*\))")
+"""Between two names; what stands in parentheses belongs to one of them."""
 MAX_TERMS = 20
 
 
@@ -146,7 +148,7 @@ def _selected(text: str, kind: Kind, request: Request) -> tuple[str, ...]:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(each.strip() for each in text.split(",") if each.strip())
+    return tuple(each.strip() for each in COMMA.split(text) if each.strip())
 
 
 def _eventual(call: Call) -> bool:

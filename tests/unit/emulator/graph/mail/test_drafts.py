@@ -315,14 +315,15 @@ async def test_a_sent_draft_may_appear_late(writer: Writer, emulator: Emulator, 
     assert (await writer.get(ident))["isDraft"] is False
 
 
+@pytest.mark.parametrize("headers", [IMMUTABLE, {}])
 @pytest.mark.parametrize(
     ("twice", "delay", "status"), [(False, 0, 404), (False, 9, 404), (True, 0, 202), (True, 9, 202)]
 )
 async def test_a_draft_is_sent_once_unless_switched(
-    writer: Writer, emulator: Emulator, twice: bool, delay: int, status: int
+    writer: Writer, emulator: Emulator, headers: dict[str, str], twice: bool, delay: int, status: int
 ) -> None:
     emulator.world.sends_drafts_twice, emulator.world.sent_copy_delay = twice, delay
-    ident = (await writer.create({"toRecipients": [BOB]}, headers=IMMUTABLE)).json["id"]
+    ident = (await writer.create({"toRecipients": [BOB]}, headers=headers)).json["id"]
     assert (await writer.send(ident)).status == 202
     assert (await writer.send(ident)).status == status
     assert len(emulator.ledger) == 1 + twice

@@ -123,3 +123,8 @@ async def test_one_entity_takes_no_options_of_lists(client: Client, query: str) 
     await client.send()
     ident = (await client.read("/messages")).json["value"][0]["id"]
     assert (await client.read(f"/messages/{ident}?{query}")).code == "BadRequest"
+
+
+async def test_a_gap_is_told_whole(client: Client, emulator: Emulator) -> None:
+    await client.read("/messages?$expand=attachments($select=id,name)")
+    assert [gap.what for gap in emulator.not_emulated] == ["$expand=attachments($select=id,name)"]
