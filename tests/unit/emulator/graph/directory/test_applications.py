@@ -102,6 +102,8 @@ async def test_id_tokens_of_the_implicit_grant_can_be_switched_on(directory: Dir
         {"web": {"redirectUris": [None]}},
         {"web": {"redirectUris": ["http://gw.example/"]}},
         {"web": {"redirectUris": ["https://*.example/"]}},
+        {"web": {"redirectUris": ["https://gw.example/#f"]}},
+        {"publicClient": {"redirectUris": ["msal1://auth#f"]}},
         {"web": {"homePageUrl": "https://gw.example"}},
         {"web": {"implicitGrantSettings": {"enableAccessTokenIssuance": True}}},
         {"publicClient": {"redirectUris": ["nowhere"]}},
