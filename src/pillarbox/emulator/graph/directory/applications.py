@@ -69,8 +69,8 @@ RESOURCE = "Application"
 NAME_LENGTH = 256
 DEFAULT_AUDIENCE: Audience = "AzureADandPersonalMicrosoftAccount"
 AUDIENCES: tuple[Audience, ...] = get_args(Audience)
-WEB_ADDRESS = re.compile(r"https://[^/?#*\s]+[^#*\s]*|http://(localhost|127\.0\.0\.1)(:\d+)?(/[^#*\s]*)?", re.IGNORECASE)
-PUBLIC_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:[^#*\s]+", re.IGNORECASE)
+WEB_ADDRESS = re.compile(r"https://[^/?#*\s]+[^#*\s]*|http://(localhost|127\.0\.0\.1)(:\d+)?(/[^#*\s]*)?", re.I)
+PUBLIC_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:[^#*\s]+", re.I)
 """Mobile and desktop apps have schemes of their own; none has a fragment (RFC 6749 section 3.1.2)."""
 
 
