@@ -83,7 +83,7 @@ async def main() -> None:
     kind, folder = sys.argv[1], Path(sys.argv[2])
     gateway = Gateway(settings.load(None, {}, {"state_dir": str(folder)}), os.environ)
     await gateway.open()
-    await apps.add(gateway.accounts, "bench", NOBODY, NOBODY, Secret("not used"))
+    await apps.add(gateway.accounts, "bench", NOBODY, NOBODY.replace("0", "1"), Secret("not used"))
     await mailboxes.add(gateway.accounts, SENDER, "bench")
     _, password = await gateway.submitters.add("bench", [SENDER], [], None)
     start = _pillarbox if kind == "pillarbox" else _aiosmtpd

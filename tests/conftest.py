@@ -199,6 +199,7 @@ def house_settings(folder: Path, more: dict[str, str]) -> Settings:
         "state_dir": str(folder / "state"),
         "socket": str(folder / "run" / "api.sock"),
         "smtp.listen": "127.0.0.1:0",
+        "http.listen": "127.0.0.1:0",
         "smtp.hostname": "gateway.contoso.example",
     }
     flags = base | more

@@ -72,6 +72,7 @@ async def serve(
         "state_dir": str(folder / "state"),
         "socket": str(folder / "run" / "api.sock"),
         "smtp.listen": "127.0.0.1:0",
+        "http.listen": "127.0.0.1:0",
     }
     flags = [word for key, value in {**base, **settings}.items() for word in ("--set", f"{key}={value}")]
     process = await asyncio.create_subprocess_exec(

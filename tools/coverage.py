@@ -34,7 +34,7 @@ GRAPH_AREAS: Final = (
 
 AREAS: Final = (
     *("Users", "Messages", "Attachments", "Folders", "Sending", "Batch", "Subscriptions", "Applications", "Tracing"),
-    *("Upload sessions", "Graph beta", "Entra", "Exchange SMTP", "Exchange IMAP"),
+    *("Upload sessions", "Graph beta", "Key Vault", "Entra", "Exchange SMTP", "Exchange IMAP"),
 )
 """The order of the page."""
 

@@ -246,6 +246,47 @@ def errors_page() -> str:
     )
 
 
+# ---- microsoft-errors.md
+
+
+def microsoft_errors_page() -> str:
+    """Everything of Microsoft's that `pillarbox explain` knows: meaning, cure and who must act."""
+    replies = catalogue.replies()
+    return _page(
+        "What Microsoft's errors mean",
+        "`pillarbox explain` finds these in any text, offline. How to add one: "
+        "[adding-an-explanation.md](../contributing/adding-an-explanation.md). Quick answers: "
+        "[why 401, 403, 535](../how-to/why-401-403-535.md).",
+        "Who acts: " + "; ".join(f"`{who}`: {words}" for who, words in catalogue.WHO.items()) + ".",
+        "## Entra ID, by number",
+        _explained((f"AADSTS{code}", one) for code, one in catalogue.aadsts().items()),
+        "## Entra ID, by word",
+        "Less is known from these: the number beside the word says more.",
+        _explained(catalogue.oauth().items()),
+        "## Microsoft Graph",
+        "`http_403` and the like: that HTTP status, with a code that is not known or none.",
+        _explained(catalogue.graph().items()),
+        *(
+            f"## Exchange Online, {protocol.upper()}\n\n"
+            + _explained((one.explanation.code, one.explanation) for one in replies if one.protocol == protocol)
+            for protocol in ("smtp", "imap")
+        ),
+    )
+
+
+def _explained(known: Iterable[tuple[str, catalogue.Explanation]]) -> str:
+    return _table(
+        ["code", "meaning", "cure", "who acts", "more"],
+        ((_code(code), one.meaning, one.remedy, _code(one.who), _link(one.page)) for code, one in known),
+    )
+
+
+def _link(page: str) -> str:
+    """A page of docs/, from docs/reference."""
+    name = page.partition("#")[0].rpartition("/")[2].removesuffix(".md")
+    return f"[{name}](../{page.removeprefix('docs/')})"
+
+
 # ---- commands.md
 
 
@@ -484,6 +525,7 @@ def _toml(value: object) -> str:
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "settings.md": settings_page,
     "errors.md": errors_page,
+    "microsoft-errors.md": microsoft_errors_page,
     "commands.md": commands_page,
     "log.md": log_page,
     "api.md": api_page,

@@ -11,24 +11,36 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 
 from pillarbox.access.submitters import DEFAULT_COST, HashCost, Submitters
-from pillarbox.core import catalogue, tls
-from pillarbox.core.accounts import AppRegistration
+from pillarbox.admin.vault import Rotation
+from pillarbox.core import catalogue, core_dumps, master_key, tls
+from pillarbox.core.accounts import AppRegistration, Mailbox
 from pillarbox.core.errors import ConfigError, Unavailable
 from pillarbox.core.log import Logger, make_logger, tell_final
 from pillarbox.core.mail import Clock
+from pillarbox.core.master_key import KeyRing
 from pillarbox.core.settings import Settings
-from pillarbox.core.vault import Vault, parse_master_key, read_master_key
+from pillarbox.core.vault import Vault
 from pillarbox.delivery import senders
 from pillarbox.delivery.submission import Submission
+from pillarbox.delivery.trial import Trial
 from pillarbox.endpoints.api import app as api
+from pillarbox.store import sealed
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.outbox import INTERRUPTED, Outbox
+from pillarbox.store.sealed import SealedValues
+from pillarbox.store.sign_ins import SignIns
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
+
+if TYPE_CHECKING:
+    from pillarbox.admin.clients import Clients
+    from pillarbox.admin.connect import Connect
+    from pillarbox.delivery.worker import Worker
 
 STORE = "pillarbox.db"
 MASTER_KEY = "master.key"
@@ -59,37 +71,67 @@ class Gateway:
         self.log: Logger = make_logger(log_file, settings.log.level, settings.log.format, clock)
         self.died: asyncio.Future[BaseException] | None = None
         self.smtp_address = ""
-        self._wake: Callable[[int], None] = lambda _mailbox_id: None
+        self.http_address = ""
+        self._clients: Clients | None = None
+        self._connect: Connect | None = None
+        self._worker: Worker | None = None
         self._running: _Running | None = None
 
     # ---- what needs the store alone
 
     async def open(self, patience: float = 0) -> None:
         """Open the store. Raises ConfigError, or Unavailable `store.in_use` after `patience` seconds."""
+        if not core_dumps.forbid():
+            self.log.warning("service.dumpable")
         self.died = asyncio.get_running_loop().create_future()
         folder = _state_folder(self.settings.state_dir)
-        self.database = await self._open_store(folder / STORE, patience)
+        self.database, ring = await self._open_store(folder, patience)
         try:
-            await self._open_parts(folder)
+            await self._open_parts(ring)
         except BaseException:
             await self.database.close()
             raise
 
-    async def _open_store(self, path: Path, patience: float) -> SqliteDatabase:
+    async def _open_store(self, folder: Path, patience: float) -> tuple[SqliteDatabase, KeyRing]:
+        given = await self._given_ring()
+        rings: list[KeyRing] = []
+
+        def look(path: Path) -> None:
+            # Before anything is changed: a store that has lost its key must not be touched, nor get a new one.
+            rings.append(master_key.find(given, folder / MASTER_KEY, sealed.key_ids(path), self._random))
+
         deadline = time.monotonic() + patience
         while True:
             try:
-                return await open_sqlite(path, on_death=self._store_died, max_pages=self._max_pages)
+                database = await open_sqlite(
+                    folder / STORE, on_death=self._store_died, max_pages=self._max_pages, look=look
+                )
+                return database, rings[-1]
             except Unavailable:
                 # A command that looks into the store is done in a moment.
                 if time.monotonic() >= deadline:
                     raise
                 await asyncio.sleep(0.05)
 
-    async def _open_parts(self, folder: Path) -> None:
-        vault = Vault(await self._master_key(folder))
+    async def _given_ring(self) -> KeyRing | None:
+        """The master key that the settings give, or name a key vault for; None where it lies in the state folder."""
+        if self.settings.master_key:
+            origin = self.settings.origin("master_key")
+            return KeyRing(master_key.parse(self.settings.master_key.reveal(), origin), origin)
+        if url := self.settings.vault.key_vault_secret:
+            from pillarbox.entra import keyvault
+
+            outbound, authority_url = _outbound(self.settings, self._environ), self.settings.addresses().authority_url
+            text = await asyncio.to_thread(keyvault.read_master_key_text, url, outbound, authority_url)
+            return KeyRing(master_key.parse(text.reveal(), url), url)
+        return None
+
+    async def _open_parts(self, ring: KeyRing) -> None:
+        vault = Vault(*ring.keys)
+        self.rotation = Rotation(vault, ring, SealedValues(self.database), self._random, self.log)
         self.accounts = Accounts(self.database, vault, self._clock)
-        await self.accounts.check_key()
+        self.sign_ins = SignIns(self.database, vault, self._clock)
+        await self.accounts.forget_leases()
         self.outbox = Outbox(self.database, self._clock)
         self.submitters = Submitters(self.accounts, self._clock, self._hash_cost)
         self.submission = Submission(
@@ -108,26 +150,94 @@ class Gateway:
                 submitters=self.submitters,
                 submission=self.submission,
                 wake=self.wake,
-                forget_tokens=self._forget_tokens,
+                clients=self.clients,
+                send_test=Trial(self.submission, self.outbox, self._ready).send,
+                rotation=self.rotation,
+                changed=self._changed,
+                connect=self.connect,
                 smtp_address=lambda: self.smtp_address,
                 log=self.log,
+                clock=self._clock,
             )
         )
 
-    async def _master_key(self, folder: Path) -> bytes:
-        if self.settings.master_key:
-            return parse_master_key(self.settings.master_key.reveal(), self.settings.origin("master_key"))
-        # A store that holds sealed values and has lost its key must not get a new one.
-        sealed = bool(await self.database.read("credential_any"))
-        return read_master_key(folder / MASTER_KEY, make=None if sealed else self._random)
-
     def wake(self, mailbox_id: int) -> None:
         """Something of this mailbox is due; without a running service it waits for one."""
-        self._wake(mailbox_id)
+        if self._worker is not None:
+            self._worker.wake(mailbox_id)
 
-    def _forget_tokens(self, app: AppRegistration) -> None:
-        if self._running is not None:
-            self._running.tokens.forget(app)
+    def _changed(self, holder: AppRegistration | Mailbox) -> None:
+        """A credential or a sign-in is another one: what was remembered of the last one is forgotten."""
+        if self._clients is not None:
+            self._clients.tokens.forget(holder)
+        if self._worker is not None and isinstance(holder, Mailbox):
+            self._worker.reload(holder.id)
+
+    # ---- what talks to Microsoft: made when it is first wanted, as a command that only reads the store needs none
+
+    def clients(self) -> "Clients":
+        """The clients of Microsoft. Raises ConfigError."""
+        if self._clients is None:
+            from pillarbox.admin.clients import Clients
+            from pillarbox.entra.acquire import Acquire
+            from pillarbox.entra.authority import Authority
+            from pillarbox.entra.sources import Sources
+            from pillarbox.entra.tokens import Tokens
+            from pillarbox.graph.client import GraphClient
+
+            cloud = self.settings.addresses()
+            outbound = _outbound(self.settings, self._environ)
+            authority = Authority(cloud, outbound)
+            sources = Sources(self._environ, outbound, authority)
+            acquire = Acquire(authority, self.accounts, sources.read, self._clock, self.log)
+            tokens = Tokens(acquire, self.accounts, self._clock, self.log)
+            graph = GraphClient(cloud.graph_url, outbound, self.settings.microsoft.timeout)
+            self._clients = Clients(cloud, outbound, authority, acquire, tokens, graph, sources.read)
+        return self._clients
+
+    def _ready(self) -> None:
+        self.worker()
+
+    def connect(self) -> "Connect":
+        """The journey of a sign-in. Raises ConfigError."""
+        if self._connect is None:
+            from pillarbox.admin.connect import Connect
+            from pillarbox.entra.discovery import Discovery
+            from pillarbox.entra.identity import IdTokens
+
+            clients = self.clients()
+            self._connect = Connect(
+                accounts=self.accounts,
+                sign_ins=self.sign_ins,
+                clients=clients,
+                id_tokens=IdTokens(Discovery(clients.authority, self._clock), self._clock),
+                clock=self._clock,
+                random=self._random,
+                log=self.log,
+                changed=self._changed,
+                public_url=lambda: self.public_url,
+                password_grant=self.settings.sign_in.password_grant,
+            )
+        return self._connect
+
+    @property
+    def public_url(self) -> str:
+        """Where browsers reach the HTTP listener; empty while there is none."""
+        if not self.http_address:
+            return ""
+        scheme = "https" if self.settings.http.tls_cert_file else "http"
+        return self.settings.http.public_url or f"{scheme}://localhost:{self.http_address.rpartition(':')[2]}"
+
+    def worker(self) -> "Worker":
+        """What takes mail out of the outbox."""
+        if self._worker is None:
+            from pillarbox.delivery.transports import GraphTransport
+            from pillarbox.delivery.worker import Worker
+
+            clients, delivery = self.clients(), self.settings.delivery
+            transport = GraphTransport(clients.graph, clients.tokens, self._clock, delivery.retry_after_default)
+            self._worker = Worker(self.outbox, self.accounts, transport, self._clock, self.log, delivery.per_mailbox)
+        return self._worker
 
     def _store_died(self, error: BaseException) -> None:
         if self.died is not None and not self.died.done():
@@ -145,43 +255,51 @@ class Gateway:
             await self._running.stop()
             self._running = None
             raise
-        self.log.info("service.ready", smtp=self.smtp_address, socket=str(self.settings.socket), pid=os.getpid())
+        self.log.info(
+            "service.ready",
+            smtp=self.smtp_address,
+            http=self.http_address,
+            socket=str(self.settings.socket),
+            pid=os.getpid(),
+        )
 
     async def stop(self) -> None:
         """Finish what is in flight and close everything; a second call does nothing."""
         if self._running is not None:
             self.log.info("service.stopping")
             await self._running.stop()
-            self.log.info("service.stopped", sent=self._running.worker.sent)
+            self.log.info("service.stopped", sent=self.worker().sent)
             self._running = None
+        await self._close_ways()
+        await self.rotation.stop()
         self.submitters.close()
         await self.database.close()
 
+    async def _close_ways(self) -> None:
+        """Let what is on its way to Microsoft end, and close the connections."""
+        if self._worker is not None:
+            await self._worker.stop(self.settings.delivery.stop_timeout)
+        if self._clients is not None:
+            await self._clients.close()
+
 
 class _Running:
-    """The parts of a running service. Imported here, as a command that only reads the store needs none of them."""
+    """The doors of a running service. Imported here, as a command that only reads the store needs none of them."""
 
     def __init__(self, gateway: Gateway) -> None:
-        from pillarbox.delivery.transports import GraphTransport
-        from pillarbox.delivery.worker import Worker
+        from pillarbox.endpoints import signin
         from pillarbox.endpoints.api.local import LocalSocket
         from pillarbox.endpoints.smtp.listener import Listener, Services
         from pillarbox.endpoints.smtp.session import Rules
-        from pillarbox.entra.tokens import Tokens
-        from pillarbox.graph.client import GraphClient
+        from pillarbox.endpoints.web import HttpListener
 
         settings, clock, log = gateway.settings, gateway._clock, gateway.log
         self._gateway = gateway
         self._settings = settings
-        cloud = settings.addresses()
-        outbound = _outbound(settings, gateway._environ)
         host, self._smtp_port = parse_address("smtp.listen", settings.smtp.listen, settings.origin("smtp.listen"))
         self._smtp_host = host
         hostname = settings.smtp.hostname or socket.gethostname()
-        self.graph = GraphClient(cloud.graph_url, outbound, settings.microsoft.timeout)
-        self.tokens = Tokens(cloud, outbound, gateway.accounts, clock, log)
-        transport = GraphTransport(self.graph, self.tokens, clock, settings.delivery.retry_after_default)
-        self.worker = Worker(gateway.outbox, gateway.accounts, transport, clock, log, settings.delivery.per_mailbox)
+        self.worker = gateway.worker()
         self.listener = Listener(
             Rules(
                 hostname=hostname,
@@ -200,10 +318,14 @@ class _Running:
             ),
         )
         self.local = LocalSocket(gateway.api, settings.socket, settings.delivery.stop_timeout)
+        self.http: HttpListener | None = None
+        if settings.http.listen:
+            files = certificate_files(settings, "http")
+            self.http = HttpListener(signin.build(gateway.connect, log), settings.delivery.stop_timeout, files)
         self._work: asyncio.Task[None] | None = None
 
     def _certificate(self, hostname: str, now: float) -> tuple[Path, Path]:
-        given = certificate_files(self._settings)
+        given = certificate_files(self._settings, "smtp")
         return given or tls.self_made_certificate(self._settings.state_dir, hostname, now)
 
     async def start(self) -> None:
@@ -216,9 +338,15 @@ class _Running:
             raise ConfigError(
                 "config.cannot_listen", address=self._settings.smtp.listen, reason=error.strerror or error
             ) from error
-        gateway.smtp_address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        gateway._wake = self.worker.wake
+        gateway.smtp_address = _address(host, port)
+        if self.http is not None:
+            listen = self._settings.http.listen
+            host, port = await self.http.start(
+                *parse_address("http.listen", listen, self._settings.origin("http.listen"))
+            )
+            gateway.http_address = _address(host, port)
         self._work = asyncio.create_task(self.worker.run(), name="worker")
+        gateway.rotation.resume()
 
     async def _tell_interrupted(self) -> None:
         words = catalogue.entry(INTERRUPTED)
@@ -234,9 +362,9 @@ class _Running:
         if self._work is not None:
             self._work.cancel()
         await self.worker.stop(grace)
+        if self.http is not None:
+            await self.http.stop()
         await self.local.stop()
-        await self.graph.close()
-        self.tokens.close()
 
 
 def check(settings: Settings, environ: Mapping[str, str]) -> None:
@@ -247,15 +375,19 @@ def check(settings: Settings, environ: Mapping[str, str]) -> None:
     for url in (cloud.authority_url, cloud.graph_url):
         outbound.proxy_for(url)
     parse_address("smtp.listen", settings.smtp.listen, settings.origin("smtp.listen"))
-    if files := certificate_files(settings):
-        tls.server_context(*files, settings.origin("smtp.tls_cert_file"))
+    if settings.http.listen:
+        parse_address("http.listen", settings.http.listen, settings.origin("http.listen"))
+    _check_public_url(settings)
+    for door in ("smtp", "http"):
+        if files := certificate_files(settings, door):
+            tls.server_context(*files, settings.origin(f"{door}.tls_cert_file"))
     if len(os.fsencode(settings.socket)) > _LONGEST_SOCKET:
         raise ConfigError("config.bad_socket", path=settings.socket, reason=f"longer than {_LONGEST_SOCKET} bytes")
     _check_writable(settings.state_dir)
     if settings.master_key:
-        parse_master_key(settings.master_key.reveal(), settings.origin("master_key"))
-    elif (key_file := settings.state_dir / MASTER_KEY).exists():
-        read_master_key(key_file, make=None)
+        master_key.parse(settings.master_key.reveal(), settings.origin("master_key"))
+    elif not settings.vault.key_vault_secret and os.path.lexists(key_file := settings.state_dir / MASTER_KEY):
+        master_key.read(key_file)
 
 
 def _outbound(settings: Settings, environ: Mapping[str, str]) -> tls.Outbound:
@@ -263,12 +395,32 @@ def _outbound(settings: Settings, environ: Mapping[str, str]) -> tls.Outbound:
     return tls.outbound(microsoft.ca_file, microsoft.proxy.reveal(), environ, settings.origin)
 
 
-def certificate_files(settings: Settings) -> tuple[Path, Path] | None:
-    """Certificate and key that were set; a file may hold both. Raises ConfigError for a key alone."""
-    cert, key = settings.smtp.tls_cert_file, settings.smtp.tls_key_file
+def certificate_files(settings: Settings, door: str) -> tuple[Path, Path] | None:
+    """Certificate and key that were set for a door; a file may hold both. Raises ConfigError for a key alone."""
+    section = settings.smtp if door == "smtp" else settings.http
+    cert, key = section.tls_cert_file, section.tls_key_file
     if cert is None and key is not None:
-        raise ConfigError("config.key_without_certificate", place=settings.origin("smtp.tls_key_file"))
+        raise ConfigError("config.key_without_certificate", place=settings.origin(f"{door}.tls_key_file"), door=door)
     return (cert, key or cert) if cert is not None else None
+
+
+def _check_public_url(settings: Settings) -> None:
+    """Microsoft sends a browser back by HTTPS, or in clear to this machine alone (the redirect URI's rules)."""
+    url = settings.http.public_url
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname == "localhost")
+        good = (
+            good and bool(parts.hostname) and parts.port != 0 and not (parts.query or parts.fragment or parts.username)
+        )
+    except ValueError:
+        good = False
+    if url and not good:
+        raise ConfigError("config.bad_public_url", place=settings.origin("http.public_url"))
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def parse_address(key: str, text: str, place: str) -> tuple[str, int]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pillarbox.core import catalogue
-from pillarbox.core.accounts import AppRegistration, Mailbox
+from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind, Mailbox
 from pillarbox.core.clouds import Cloud
 from pillarbox.core.errors import InvalidInput, Unavailable
 from pillarbox.core.log import make_logger
@@ -22,6 +22,9 @@ from pillarbox.core.tls import Outbound
 from pillarbox.core.vault import Secret
 from pillarbox.delivery.transports import GraphTransport, Report
 from pillarbox.emulator import Certificates
+from pillarbox.entra.acquire import Acquire
+from pillarbox.entra.authority import Authority
+from pillarbox.entra.sources import Sources
 from pillarbox.entra.tokens import Tokens
 from pillarbox.graph.client import GraphClient
 from pillarbox.store.outbox import Claimed
@@ -48,8 +51,17 @@ class Memory:
             raise Unavailable("store.full")
         self.caches[owner] = content
 
-    async def client_secret(self, app: AppRegistration) -> Secret:
-        return Secret(self.secret)
+    async def credentials(self, app: AppRegistration) -> list[Credential]:
+        return [Credential("cred_1", CredentialKind.SECRET, Secret(self.secret))]
+
+    async def needs_sign_in(self, mailbox: Mailbox, code: str) -> bool:
+        raise AssertionError("nobody has signed in")
+
+    async def lease_token(self, owner: str, holder: str, seconds: float) -> bool:
+        return True
+
+    async def release_token(self, owner: str, holder: str) -> None:
+        pass
 
 
 @dataclass
@@ -98,6 +110,7 @@ MakeWay = Callable[..., Awaitable[Way]]
 @pytest.fixture(params=["graph"])
 async def make_way(request: pytest.FixtureRequest, microsoft: Microsoft) -> AsyncIterator[MakeWay]:
     made: list[GraphTransport] = []
+    authorities: list[Authority] = []
 
     async def make(
         mailbox: str = "scanner@contoso.example",
@@ -115,7 +128,11 @@ async def make_way(request: pytest.FixtureRequest, microsoft: Microsoft) -> Asyn
         app = AppRegistration(1, "contoso", seed.tenant.id, seed.gateway.client_id)
         outbound = Outbound(microsoft.emulator.ca_file)
         # Tokens with the scope of the emulator's own address, wherever Graph is.
-        tokens = Tokens(Cloud(url, url, "", 0, "", 0), outbound, store, clock, make_logger(log, "debug", "text", clock))
+        authority = Authority(Cloud(url, url, "", 0, "", 0), outbound)
+        authorities.append(authority)
+        logger = make_logger(log, "debug", "text", clock)
+        acquire = Acquire(authority, store, Sources({}, outbound, authority).read, clock, logger)
+        tokens = Tokens(acquire, store, clock, logger)
         client = GraphClient(cloud.graph_url, Outbound(ca_file or microsoft.emulator.ca_file, proxy), seconds)
         made.append(GraphTransport(client, tokens, clock, 60.0))
         return Way(made[-1], microsoft, Mailbox(1, mailbox, app), store, log)
@@ -123,7 +140,8 @@ async def make_way(request: pytest.FixtureRequest, microsoft: Microsoft) -> Asyn
     yield make
     for transport in made:
         await transport.client.close()
-        transport.tokens.close()
+    for authority in authorities:
+        authority.close()
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ def test_a_wrong_command_is_seen(line: str) -> None:
         check_names(line)
 
 
-@pytest.mark.parametrize("line", ["outbox show", "app add contoso --client-id X", "outbox list --state hold"])
+@pytest.mark.parametrize("line", ["outbox show", "mailbox add scanner@contoso.example", "outbox list --state hold"])
 def test_an_incomplete_command_is_seen(line: str) -> None:
     with pytest.raises(click.ClickException):
         check_whole(line)

@@ -1,5 +1,6 @@
 """A message that is accepted leaves through Graph: the whole way by a Python call."""
 
+import asyncio
 import time
 
 from tests.conftest import House, MakeHouse
@@ -28,6 +29,18 @@ async def test_many_messages_share_one_token(house: House) -> None:
     for queue_id in ids:
         await house.settled(queue_id)
     assert len(house.log.lines("token.fetched")) == 1
+
+
+async def test_a_hundred_sends_at_once_on_a_cold_cache_make_one_token_request(make_house: MakeHouse) -> None:
+    house = await make_house()
+    world, tenant = house.microsoft.emulator.world, house.microsoft.seed.tenant
+    senders = [world.add_user(tenant, f"device{number}").upn for number in range(34)]
+    await house.furnish(*senders)
+    mails = [(sender, MAIL.replace(b"scanner@contoso.example", sender.encode())) for sender in senders * 3]
+    ids = await asyncio.gather(*(house.accept(mail, "alice@contoso.example", sender=one) for one, mail in mails))
+    for queue_id in ids:
+        await house.settled(queue_id)
+    assert (len(ids), house.microsoft.emulator.ledger.token_requests) == (102, 1)
 
 
 async def _refused_then_consented(house: House) -> str:

@@ -381,7 +381,7 @@ async def test_a_store_of_a_newer_version_stops_the_start(microsoft: Microsoft, 
 async def test_another_master_key_stops_the_start(microsoft: Microsoft, tmp_path: Path) -> None:
     await set_up(microsoft, here(tmp_path))
     code, _, errors = await pillarbox("serve", environ=here(tmp_path) | {"PILLARBOX_MASTER_KEY": "0f" * 32})
-    assert (code, "another master key sealed" in errors) == (78, True)
+    assert (code, "secrets sealed by key" in errors) == (78, True)
 
 
 async def test_a_lost_master_key_stops_the_start_and_no_new_one_is_made(microsoft: Microsoft, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.openapi.validator import Schema
 GRAPH: Final = "v1.0"
 HEADERS: Final = ("request-id", "client-request-id")
 """What every answer of Graph has (facts 3.1)."""
-_AREAS: Final = {"beta": "Graph beta", "api": "Upload sessions"}
+_AREAS: Final = {"beta": "Graph beta", "api": "Upload sessions", "secrets": "Key Vault"}
 """Areas of what the file does not have, by the first segment; upload sessions live on Outlook's host below `/api`."""
 
 

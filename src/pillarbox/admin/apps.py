@@ -1,50 +1,136 @@
-"""App registrations: the three values that an administrator pastes, checked for the mistakes that people make."""
+"""App registrations and their credentials: added, rotated, taken away."""
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
-from pillarbox.core.accounts import AppRegistration
-from pillarbox.core.errors import Conflict, InvalidInput, NotFound
+from pillarbox.admin import pasted
+from pillarbox.core import sources
+from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind
+from pillarbox.core.errors import Conflict, InvalidInput, NotFound, PillarboxError
 from pillarbox.core.vault import Secret
+from pillarbox.entra import certificates
 from pillarbox.store.accounts import Accounts
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
-_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_DOMAIN: Final = re.compile(r"(?=.{1,253}$)([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}")
+_NONE: Final = Secret("")
 
 
-async def add(accounts: Accounts, name: str, tenant_id: str, client_id: str, secret: Secret) -> AppRegistration:
-    """Keep an app registration. Raises InvalidInput for a pasted value that cannot be right, Conflict for a taken name.
+@dataclass(frozen=True, slots=True)
+class NewCredential:
+    """A credential that was checked and is not kept yet; `warnings` is what looks odd about it."""
 
-    A client secret that has the form of a GUID is the secret's ID: the mistake behind most AADSTS7000215.
+    kind: CredentialKind
+    material: Secret = _NONE
+    source: str = ""
+    ends_at: float | None = None
+    warnings: tuple[PillarboxError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What was added to which app registration, and what looks odd about it."""
+
+    app: AppRegistration
+    credential: Credential
+    warnings: tuple[PillarboxError, ...]
+
+
+# ---- what can be a credential
+
+
+def client_secret(secret: Secret, name: str, ends_at: float | None, now: float) -> NewCredential:
+    """A client secret that was pasted. Raises InvalidInput."""
+    clean, odd = pasted.secret(secret, name)
+    warnings = (*odd, *pasted.end_date(ends_at, now))
+    return NewCredential(CredentialKind.SECRET, clean, ends_at=ends_at, warnings=warnings)
+
+
+def client_secret_from(
+    source: str, name: str, ends_at: float | None, now: float, read: Callable[[str], Secret]
+) -> NewCredential:
+    """A client secret that is read anew each time; it is read once now, so that a mistake shows. Blocks.
+
+    Raises InvalidInput, and what `read` raises.
     """
-    tenant_id, client_id = tenant_id.strip(), client_id.strip()
+    sources.check(source, "env", "file", "keyvault")
+    found = client_secret(read(source), name, ends_at, now)
+    return NewCredential(found.kind, source=source, ends_at=ends_at, warnings=found.warnings)
+
+
+def certificate(pem: Secret, now: float) -> NewCredential:
+    """A certificate with its private key, not encrypted. Raises InvalidInput, for one that is over too."""
+    pair = certificates.read_pem(pem)
+    if pair.public.ends_at <= now:
+        raise InvalidInput("app.end_past", date=pasted.day(pair.public.ends_at))
+    if pair.public.starts_at > now:
+        raise InvalidInput("certificate.not_begun", date=pasted.day(pair.public.starts_at))
+    return NewCredential(CredentialKind.CERTIFICATE, pair.pem, ends_at=pair.public.ends_at)
+
+
+def new_certificate(name: str, now: float) -> NewCredential:
+    """A certificate that is made here, under the name of the app registration. Takes a second: not on the loop."""
+    pair = certificates.make(f"pillarbox {name}"[:64], now)
+    return NewCredential(CredentialKind.CERTIFICATE, pair.pem, ends_at=pair.public.ends_at)
+
+
+def federated(source: str) -> NewCredential:
+    """Another issuer's token for a secret: `file:` of the token, or `managed-identity:`. Raises InvalidInput."""
+    return NewCredential(CredentialKind.FEDERATED, source=sources.check(source, "file", "managed-identity"))
+
+
+def managed_identity(which: str) -> NewCredential:
+    """The identity of the machine itself: `system`, or `user` for the one that the client ID names."""
+    return NewCredential(CredentialKind.MANAGED_IDENTITY, source=which)
+
+
+# ---- what is done with them
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be one. Raises InvalidInput."""
     if not _NAME.fullmatch(name):
         raise InvalidInput("app.bad_name", name=name)
-    if not _GUID.fullmatch(client_id):
-        raise InvalidInput("app.bad_client_id", value=client_id)
-    if not (_GUID.fullmatch(tenant_id) or _DOMAIN.fullmatch(tenant_id)):
-        raise InvalidInput("app.bad_tenant_id", value=tenant_id)
-    app = await accounts.add_app(name, tenant_id, client_id, _pasted(secret))
+    return name
+
+
+async def add(
+    accounts: Accounts, name: str, tenant_id: str, client_id: str, credential: NewCredential | Secret
+) -> Added:
+    """Keep an app registration and its first credential; a bare Secret is a client secret without an end date.
+
+    Raises InvalidInput for a pasted value that cannot be right, Conflict for a taken name.
+    """
+    check_name(name)
+    tenant_id, client_id = pasted.ids(tenant_id, client_id, await accounts.apps())
+    given = client_secret(credential, name, None, 0.0) if isinstance(credential, Secret) else credential
+    app = await accounts.add_app(
+        name, tenant_id, client_id, given.material, kind=given.kind, source=given.source, ends_at=given.ends_at
+    )
     if app is None:
         raise Conflict("app.exists", name=name)
-    return app
+    return await _newest(accounts, app, given)
 
 
-async def renew_secret(accounts: Accounts, name: str, secret: Secret) -> AppRegistration:
-    """Keep a new client secret in the place of one that was wrong or ends. Raises InvalidInput, NotFound."""
+async def add_credential(accounts: Accounts, name: str, credential: NewCredential) -> Added:
+    """Keep a further credential: it is tried first, the older ones after it. Raises NotFound."""
     app = await get(accounts, name)
-    await accounts.add_secret(app, _pasted(secret))
+    await accounts.add_credential(
+        app, credential.kind, credential.material, source=credential.source, ends_at=credential.ends_at
+    )
+    return await _newest(accounts, app, credential)
+
+
+async def remove_credential(accounts: Accounts, name: str, credential_id: str) -> AppRegistration:
+    """Forget a credential. Raises NotFound, or Conflict for the last one."""
+    app = await get(accounts, name)
+    kept = [each.id for each in await accounts.credentials(app)]
+    if credential_id not in kept:
+        raise NotFound("app.no_such_credential", name=name, id=credential_id)
+    if not await accounts.remove_credential(app, credential_id):
+        raise Conflict("app.last_credential", name=name, id=credential_id)
     return app
-
-
-def _pasted(secret: Secret) -> Secret:
-    pasted = secret.reveal().strip()
-    if not pasted:
-        raise InvalidInput("app.no_secret")
-    if _GUID.fullmatch(pasted):
-        raise InvalidInput("app.secret_is_id")
-    return Secret(pasted)
 
 
 async def get(accounts: Accounts, name: str) -> AppRegistration:
@@ -53,3 +139,8 @@ async def get(accounts: Accounts, name: str) -> AppRegistration:
     if app is None:
         raise NotFound("app.not_found", name=name)
     return app
+
+
+async def _newest(accounts: Accounts, app: AppRegistration, given: NewCredential) -> Added:
+    newest, *_ = await accounts.credentials(app)
+    return Added(app, newest, given.warnings)

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from pillarbox.core.settings import Settings
 from pillarbox.gateway import STORE, Gateway
@@ -45,7 +46,7 @@ async def _asgi(gateway: Gateway, method: str, path: str, body: bytes, headers: 
         "http_version": "1.1",
         "method": method,
         "scheme": "http",
-        "path": plain,
+        "path": unquote(plain),
         "raw_path": plain.encode(),
         "root_path": "",
         "query_string": query.encode(),

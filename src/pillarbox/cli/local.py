@@ -58,9 +58,10 @@ class Api:
         given = {name: value for name, value in query.items() if value is not None}
         return self._call("GET", f"{path}?{urlencode(given)}" if given else path, b"", "")
 
-    def post(self, path: str, value: object = None) -> Any:
-        """POST a JSON value."""
-        return self._call("POST", path, b"" if value is None else json.dumps(value).encode(), "application/json")
+    def post(self, path: str, value: object = None, *, timeout: float = _TIMEOUT) -> Any:
+        """POST a JSON value; the answer may take `timeout` seconds."""
+        body = b"" if value is None else json.dumps(value).encode()
+        return self._call("POST", path, body, "application/json", timeout)
 
     def put(self, path: str, value: object) -> Any:
         """PUT a JSON value."""
@@ -74,14 +75,14 @@ class Api:
         """POST a message as it is."""
         return self._call("POST", f"{path}?{urlencode(query)}" if query else path, mime, "message/rfc822")
 
-    def _call(self, method: str, path: str, body: bytes, content_type: str) -> Any:
+    def _call(self, method: str, path: str, body: bytes, content_type: str, timeout: float = _TIMEOUT) -> Any:
         """The parsed answer. Raises Refused for a problem, Unavailable where nothing answers."""
         place = self.socket or Path(os.environ.get(f"{ENV_PREFIX}SOCKET") or default_socket(os.environ))
         headers = {"Content-Type": content_type} if content_type else {}
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
-                status, answer = self._once(place, method, path, body, headers)
+                status, answer = self._once(place, method, path, body, headers, timeout)
                 break
             except Unavailable as error:
                 # A service that is just starting, or another command, has the store: its socket will be there soon.
@@ -93,8 +94,10 @@ class Api:
             raise Refused(parsed or {})
         return parsed
 
-    def _once(self, place: Path, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        connection = UnixConnection(place, os.geteuid())
+    def _once(
+        self, place: Path, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float
+    ) -> tuple[int, bytes]:
+        connection = UnixConnection(place, os.geteuid(), timeout)
         try:
             connection.connect()
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
@@ -150,15 +153,15 @@ def _ask(
 class UnixConnection(http.client.HTTPConnection):
     """HTTP over a Unix socket, for user `me`."""
 
-    def __init__(self, path: Path, me: int) -> None:
-        super().__init__("pillarbox", timeout=_TIMEOUT)
+    def __init__(self, path: Path, me: int, timeout: float = _TIMEOUT) -> None:
+        super().__init__("pillarbox", timeout=timeout)
         self._path = path
         self._me = me
 
     def connect(self) -> None:
         """Connect to the socket's path, and look who answers. Raises Forbidden for a stranger."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT)
+        self.sock.settimeout(self.timeout)
         try:
             self.sock.connect(str(self._path))
         except OSError:

@@ -3,8 +3,10 @@
 import click
 
 from pillarbox.cli import show
+from pillarbox.cli.check import mailbox_test
 from pillarbox.cli.local import Api, with_api
 from pillarbox.cli.options import json_option
+from pillarbox.cli.sign_in import sign_in
 
 
 @click.group()
@@ -35,4 +37,12 @@ def list_mailboxes(as_json: bool, api: Api) -> None:
     if as_json:
         show.as_json(found)
     else:
-        show.table(found, ["address", "app"], empty="No mailbox yet: `pillarbox mailbox add ADDRESS --app NAME`")
+        show.table(
+            found,
+            ["address", "app", "state", "assurance", "signed_in"],
+            empty="No mailbox yet: `pillarbox mailbox add ADDRESS --app NAME`",
+        )
+
+
+command.add_command(mailbox_test)
+command.add_command(sign_in)

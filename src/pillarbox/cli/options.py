@@ -40,6 +40,12 @@ def json_option(command: _Command) -> _Command:
     return click.option("as_json", "--json", is_flag=True, help="Print JSON, for scripts; errors too.")(command)
 
 
+def holder_options(command: _Command) -> _Command:
+    """--app and --mailbox: for whom a token is."""
+    command = click.option("--mailbox", help="Address of the mailbox; needless where there is just one.")(command)
+    return click.option("--app", help="Name of the app registration, for a token of its own.")(command)
+
+
 def load_settings(config: Path | None, settings: tuple[str, ...]) -> "Settings":
     """The settings that the options name. Raises ConfigError."""
     from pillarbox.core.settings import load
@@ -53,6 +59,24 @@ def _pair(setting: str) -> tuple[str, str]:
     if not equals:
         raise click.UsageError(f"--set takes KEY=VALUE, not {setting!r}")
     return key, value
+
+
+def read_value(what: str, option: str, given: str | None, variable: str) -> str:
+    """A value that is no secret: as the option gave it, from PILLARBOX_<variable>, or asked for at a terminal.
+
+    Raises InvalidInput where none is given and nobody can be asked.
+    """
+    name = ENV_PREFIX + variable
+    if value := given or os.environ.get(name):
+        return value
+    if sys.stdin.isatty():
+        return str(click.prompt(what, err=True))
+    raise InvalidInput("cli.value_expected", what=what, option=option, variable=name)
+
+
+def ask_for_more(what: str) -> str:
+    """Something that may be left out, asked for at a terminal; empty where nobody can be asked."""
+    return str(click.prompt(what, default="", show_default=False, err=True)) if sys.stdin.isatty() else ""
 
 
 def read_secret(what: str, variable: str) -> Secret:
@@ -70,5 +94,5 @@ def read_secret(what: str, variable: str) -> Secret:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
             raise ConfigError("config.unreadable_file", file=f"{file} (named by {name}_FILE)", reason=reason) from error
     if sys.stdin.isatty():
-        return Secret(click.prompt(what, hide_input=True))
+        return Secret(click.prompt(what, hide_input=True, err=True))
     raise InvalidInput("cli.secret_expected", what=what, variable=name)

@@ -19,12 +19,16 @@ COMMANDS: Final = {
     "app": "App registrations in Entra ID.",
     "config": "The settings: show them, check them.",
     "demo": "See it work: emulator, gateway and a legacy application.",
-    "emulator": "Run the emulator of Entra ID and Graph mail.",
+    "emulator": "Run the emulator of Entra ID, Graph mail and Exchange Online.",
+    "explain": "Explain an error of Microsoft's: cause, cure, who must act.",
+    "graph": "Any call of Microsoft Graph, with the token of an app or mailbox.",
     "mailbox": "Mailboxes that mail leaves from.",
     "outbox": "Messages: where they are, and send again or give up.",
     "send": "Send a message.",
     "serve": "Run the gateway.",
     "submitter": "Printers and programs that hand in mail.",
+    "token": "Access tokens of apps and mailboxes: what stands in them.",
+    "vault": "The master key: under which one the secrets lie, and its rotation.",
 }
 
 

@@ -71,7 +71,8 @@ def complain(error: PillarboxError, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(problem(error), ensure_ascii=False), err=True)
     else:
-        click.echo(f"pillarbox: {error.sentence} {error.cure}".rstrip(), err=True)
+        # It may hold what Microsoft said, and that what a stranger wrote.
+        click.echo(plain(f"pillarbox: {error.sentence} {error.cure}".rstrip()), err=True)
 
 
 def line(text: str) -> None:

@@ -1,12 +1,15 @@
-"""Words of who may send and through what: app registration, mailbox, submitter."""
+"""Words of who may send and through what: app registration, credential, mailbox, sign-in, submitter."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+
+from pillarbox.core.vault import Secret
 
 
 @dataclass(frozen=True, slots=True)
 class AppRegistration:
-    """An application of ours in a tenant of Entra ID. Its client secret lies sealed in the store, never here."""
+    """An application of ours in a tenant of Entra ID. Its credentials lie sealed in the store, never here."""
 
     id: int
     name: str
@@ -19,13 +22,84 @@ class AppRegistration:
         return f"app/{self.id}"
 
 
+class CredentialKind(StrEnum):
+    """How an app registration proves who it is."""
+
+    SECRET = "secret"
+    CERTIFICATE = "certificate"
+    FEDERATED = "federated"
+    MANAGED_IDENTITY = "managed-identity"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One credential of an app registration; two at once make a rotation without a gap.
+
+    `material` is what lies sealed: a secret's text, or a certificate's PEM with its private key. Where `source` is set,
+    the material is read anew each time from there: `env:NAME`, `file:PATH`, `keyvault:URL`. A federated one has
+    `file:PATH` of the token or `managed-identity:`; a managed identity has `system` or `user`.
+    """
+
+    id: str
+    kind: CredentialKind
+    material: Secret
+    source: str = ""
+    ends_at: float | None = None
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who signed in: the ids are what counts, the names can change hands."""
+
+    tenant_id: str
+    object_id: str
+    upn: str
+    mail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How a mailbox is connected by a person's sign-in instead of the app's own rights.
+
+    `permissions` are names of `scopes.SETS`; `public`: it was made without the app's credential, and is renewed
+    without; `shared`: the person who signed in has rights on a mailbox that is not their own; `password_source` names
+    where the password of an account that only has that is read from.
+    """
+
+    permissions: tuple[str, ...]
+    public: bool = False
+    shared: bool = False
+    account: Account | None = None
+    password_source: str = ""
+
+
+class MailboxState(StrEnum):
+    """Whether a mailbox can be used."""
+
+    OK = "ok"
+    NEEDS_SIGN_IN = "needs_sign_in"
+
+
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """An address that we may act for, by the rights of one app registration."""
+    """An address that we may act for, by the rights of an app registration or by a person's sign-in.
+
+    `assurance` is the mode that the last test found (DESIGN.md, decision 10); empty before the first one.
+    """
 
     id: int
     address: str
     app: AppRegistration
+    sign_in: SignIn | None = None
+    state: MailboxState = MailboxState.OK
+    state_code: str = ""
+    assurance: str = ""
+
+    @property
+    def cache_owner(self) -> str:
+        """The name under which its token cache is kept."""
+        return f"mailbox/{self.id}"
 
 
 @dataclass(frozen=True, slots=True)

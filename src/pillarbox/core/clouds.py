@@ -1,7 +1,7 @@
 """Microsoft's clouds: which hosts belong to which. Tokens of one are useless in another.
 
-Sources: MicrosoftDocs/entra-docs authentication-national-cloud.md; Microsoft Graph deployments.md. The SMTP and IMAP
-hosts of the national clouds were not read in Microsoft's pages: each address can be set (docs/reference/settings.md).
+Sources: MicrosoftDocs/entra-docs authentication-national-cloud.md; Microsoft Graph deployments.md. Exchange Online's
+addresses in the national clouds were not read in Microsoft's pages: each can be set (docs/reference/settings.md).
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,10 @@ class Cloud:
     smtp_port: int
     imap_host: str
     imap_port: int
-
-    @property
-    def graph_scope(self) -> str:
-        """The scope that asks for all application permissions granted on Graph."""
-        return f"{self.graph_url}/.default"
+    exchange_url: str = ""
+    """Exchange Online as the resource of an app's own tokens."""
+    outlook_url: str = ""
+    """Exchange Online as the prefix of the permissions that a person gives."""
 
 
 CLOUDS: Final = {
@@ -33,6 +32,8 @@ CLOUDS: Final = {
         smtp_port=587,
         imap_host="outlook.office365.com",
         imap_port=993,
+        exchange_url="https://outlook.office365.com",
+        outlook_url="https://outlook.office.com",
     ),
     "gcc-high": Cloud(
         authority_url="https://login.microsoftonline.us",
@@ -41,6 +42,8 @@ CLOUDS: Final = {
         smtp_port=587,
         imap_host="outlook.office365.us",
         imap_port=993,
+        exchange_url="https://outlook.office365.us",
+        outlook_url="https://outlook.office365.us",
     ),
     "dod": Cloud(
         authority_url="https://login.microsoftonline.us",
@@ -49,13 +52,17 @@ CLOUDS: Final = {
         smtp_port=587,
         imap_host="outlook-dod.office365.us",
         imap_port=993,
+        exchange_url="https://outlook-dod.office365.us",
+        outlook_url="https://outlook-dod.office365.us",
     ),
     "china": Cloud(
         authority_url="https://login.partner.microsoftonline.cn",
         graph_url="https://microsoftgraph.chinacloudapi.cn",
-        smtp_host="partner.outlook.cn",
+        smtp_host="smtp.partner.outlook.cn",
         smtp_port=587,
         imap_host="partner.outlook.cn",
         imap_port=993,
+        exchange_url="https://partner.outlook.cn",
+        outlook_url="https://partner.outlook.cn",
     ),
 }

@@ -1,4 +1,4 @@
-"""SASL: what a client says at AUTH, decoded. Pure."""
+"""SASL: what a client says at AUTH, decoded, and what we say as one. Pure."""
 
 import base64
 import binascii
@@ -40,3 +40,11 @@ def text(response: bytes) -> str:
         return response.decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidInput("smtp.bad_sasl") from None
+
+
+def xoauth2(user: str, token: Secret) -> bytes:
+    """What we say to sign in to a mailbox by an access token, before base64.
+
+    https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
+    """
+    return b"user=%s\x01auth=Bearer %s\x01\x01" % (user.encode(), token.reveal().encode())

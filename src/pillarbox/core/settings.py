@@ -107,6 +107,10 @@ class Microsoft(_Section):
     smtp_port: int = Field(0, ge=0, le=65535, description="Exchange Online's SMTP port; 0: the cloud's.")
     imap_host: str = Field("", description="Exchange Online's IMAP host; empty: the cloud's.")
     imap_port: int = Field(0, ge=0, le=65535, description="Exchange Online's IMAP port; 0: the cloud's.")
+    exchange_url: str = Field("", description="Exchange Online as the resource of an app's tokens; empty: the cloud's.")
+    outlook_url: str = Field(
+        "", description="Exchange Online as the prefix of the permissions that a person gives; empty: the cloud's."
+    )
     ca_file: OptionalPath = Field(
         None, description="CA certificates (PEM) to trust instead of the built-in list, such as a proxy's own."
     )
@@ -114,6 +118,43 @@ class Microsoft(_Section):
         Secret(""), description="HTTP proxy for tokens and Graph alike; empty: HTTPS_PROXY and NO_PROXY count."
     )
     timeout: float = Field(120, gt=0, description="Seconds that one request to Microsoft may take.")
+
+
+class Http(_Section):
+    """The HTTP listener, to which a browser comes back from Microsoft after a sign-in."""
+
+    listen: str = Field(
+        "127.0.0.1:8025", description="Address and port to listen on; port 0 takes a free one; empty: no listener."
+    )
+    public_url: str = Field(
+        "",
+        description="Address under which browsers reach the listener, such as https://mail.contoso.example; "
+        "empty: http://localhost and its port. PUBLIC_URL/signin/callback is the redirect URI to register.",
+    )
+    tls_cert_file: OptionalPath = Field(
+        None, description="Certificate chain (PEM) for HTTPS; without one it speaks HTTP, for a proxy in front of it."
+    )
+    tls_key_file: OptionalPath = Field(None, description="Private key (PEM) of the certificate.")
+
+
+class SignIn(_Section):
+    """How people sign in to their mailboxes."""
+
+    password_grant: bool = Field(
+        False,
+        description="Whether a password may be exchanged for tokens (`mailbox sign-in --password`): a help for moving "
+        "over, for accounts without a second factor only.",
+    )
+
+
+class MasterKey(_Section):
+    """Where the master key is, when it is not in the state folder."""
+
+    key_vault_secret: str = Field(
+        "",
+        description="Secret of an Azure Key Vault that holds the master key, "
+        "https://NAME.vault.azure.net/secrets/NAME; needs the extra `keyvault`.",
+    )
 
 
 class Delivery(_Section):
@@ -149,11 +190,14 @@ class Settings(_Section):
     )
     master_key: SecretText = Field(
         Secret(""),
-        description="Key that seals secrets in the store (64 hexadecimal digits); "
+        description="Key that seals secrets in the store (64 hexadecimal digits; older keys may stand behind it); "
         "empty: the file `master.key` in the state folder, made at first start.",
     )
     smtp: Smtp = Smtp()
     microsoft: Microsoft = Microsoft()
+    http: Http = Http()
+    sign_in: SignIn = SignIn()
+    vault: MasterKey = MasterKey()
     delivery: Delivery = Delivery()
     log: Log = Log()
 
@@ -174,12 +218,14 @@ class Settings(_Section):
             smtp_port=given.smtp_port or base.smtp_port,
             imap_host=given.imap_host or base.imap_host,
             imap_port=given.imap_port or base.imap_port,
+            exchange_url=self._url("exchange_url") or base.exchange_url,
+            outlook_url=self._url("outlook_url") or base.outlook_url,
         )
 
     def _url(self, name: str) -> str:
         """An address of the section microsoft, without a slash at its end; empty where it is the cloud's."""
         url, key = str(getattr(self.microsoft, name)), f"microsoft.{name}"
-        if not url and self.microsoft.cloud == "custom":
+        if not url and self.microsoft.cloud == "custom" and not getattr(NOWHERE, name):
             raise ConfigError("config.custom_cloud", place=self.origin("microsoft.cloud"), key=key)
         if url and not url.startswith("https://"):
             raise ConfigError("config.not_https", place=self.origin(key), key=key)
@@ -188,8 +234,8 @@ class Settings(_Section):
         return url.rstrip("/")
 
 
-NOWHERE: Final = Cloud("", "", "", 587, "", 993)
-"""What the cloud `custom` has where nothing is set."""
+NOWHERE: Final = Cloud("", "", "", 587, "", 993, CLOUDS["global"].exchange_url, CLOUDS["global"].outlook_url)
+"""What the cloud `custom` has where nothing is set. Exchange's URLs are names of a resource that nobody connects to."""
 _URL: Final = re.compile(r"https://(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]+)?(?:/[\w.~%!$&'()*+,;=:@/-]*)?", re.ASCII)
 
 

@@ -1,23 +1,23 @@
 """Secrets at rest: a type that cannot be printed, and AES-256-GCM that binds each sealed value to its row.
 
 A sealed value is  version (1 byte) | key id (4) | nonce (12) | ciphertext and tag.  The associated data names table,
-row and column, so that a sealed value copied into another row does not open. The key id tells which key of a ring is
-meant; rotation and key vaults come with the identity work.
+row and column, so that a sealed value copied into another row does not open. The key id tells which key of the ring
+is meant (core/master_key.py); version and key id together are the value's header.
 """
 
-import hashlib
 import os
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pillarbox.core.errors import ConfigError
+from pillarbox.core.master_key import KEY_BYTES, key_id
 
-KEY_BYTES: Final = 32
 _VERSION: Final = b"\x01"
+_HEADER_BYTES: Final = 5
 _NONCE_BYTES: Final = 12
 
 
@@ -45,84 +45,77 @@ class Secret:
     def __repr__(self) -> str:
         return "********"
 
-    def __reduce__(self) -> str | tuple[object, ...]:
-        raise TypeError("a Secret is not pickled: it would leave the process in clear")
+    def __getstate__(self) -> object:
+        # What pickle and copy ask for.
+        raise TypeError("a Secret is not copied: it would leave the process in clear")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ring:
+    """Headers and their ciphers, replaced as one."""
+
+    header: bytes
+    ciphers: Mapping[bytes, AESGCM]
 
 
 class Vault:
-    """Seals and opens values with one master key of 32 bytes."""
+    """Seals values with the first key of a ring, and opens those of every key in it."""
 
-    def __init__(self, key: bytes) -> None:
-        if len(key) != KEY_BYTES:
-            raise ConfigError("vault.key_length", length=len(key))
-        self._cipher = AESGCM(key)
-        self._key_id = hashlib.sha256(b"pillarbox key id" + key).digest()[:4]
+    def __init__(self, *keys: bytes) -> None:
+        self.use(keys)
+
+    def use(self, keys: Sequence[bytes]) -> None:
+        """Take another ring, at once: what is sealed from now on is sealed by its first key.
+
+        Raises ConfigError `vault.key_length` for a key that has not 32 bytes.
+        """
+        for key in keys:
+            if len(key) != KEY_BYTES:
+                raise ConfigError("vault.key_length", length=len(key))
+        headers = [_VERSION + key_id(key) for key in keys]
+        self._ring = _Ring(headers[0], dict(zip(headers, map(AESGCM, keys), strict=True)))
+
+    @property
+    def header(self) -> bytes:
+        """How a value begins that is sealed now."""
+        return self._ring.header
 
     def seal(self, value: bytes, bound_to: str) -> bytes:
-        """Encrypt `value` for the place `bound_to`, such as `apps/3/secret`."""
+        """Encrypt `value` for the place `bound_to`, such as `credentials/cred_5f/sealed`.
+
+        Hand the result to the database without awaiting anything in between: a rotation drops the old key when all
+        that was handed in before it began is durable.
+        """
+        ring = self._ring
         nonce = os.urandom(_NONCE_BYTES)
-        header = _VERSION + self._key_id
-        return header + nonce + self._cipher.encrypt(nonce, value, header + bound_to.encode())
+        return ring.header + nonce + ring.ciphers[ring.header].encrypt(nonce, value, ring.header + bound_to.encode())
 
     def open(self, sealed: bytes, bound_to: str) -> bytes:
         """Decrypt what `seal` made for the same place.
 
-        Raises ConfigError `vault.wrong_key` for a value of another key, `vault.damaged` for a changed or moved one.
+        Raises ConfigError `vault.wrong_key` for a value of a key that is not in the ring, `vault.damaged` for a changed
+        or moved one.
         """
-        header, nonce, ciphertext = sealed[:5], sealed[5:17], sealed[17:]
-        if header != _VERSION + self._key_id:
-            raise ConfigError("vault.wrong_key")
+        header, nonce, ciphertext = header_of(sealed), sealed[5:17], sealed[17:]
+        ring = self._ring
+        missing = key_id_of(header)
+        if missing is None:
+            raise ConfigError("vault.damaged", place=bound_to)
+        if header not in ring.ciphers:
+            present = ", ".join(known[1:].hex() for known in ring.ciphers)
+            raise ConfigError("vault.wrong_key", missing=missing, origin="the vault", present=present)
         try:
-            return self._cipher.decrypt(nonce, ciphertext, header + bound_to.encode())
+            return ring.ciphers[header].decrypt(nonce, ciphertext, header + bound_to.encode())
         except (InvalidTag, ValueError):  # ValueError: cut off within the nonce
             raise ConfigError("vault.damaged", place=bound_to) from None
 
 
-def read_master_key(path: Path, *, make: Callable[[int], bytes] | None = os.urandom) -> bytes:
-    """The master key in the file `path` (64 hexadecimal digits, readable by its owner only).
-
-    A missing file is made by `make`, or with `make=None` is an error: a store that holds sealed values and has lost
-    its key must not get a new one. Raises ConfigError.
-    """
-    try:
-        if path.stat().st_mode & 0o077:
-            raise ConfigError("vault.key_readable", path=path)
-        return parse_master_key(path.read_text("ascii"), path)
-    except FileNotFoundError:
-        if make is None:
-            raise ConfigError("vault.key_missing", path=path) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("config.unreadable_file", file=path, reason=_reason(error)) from error
-    try:
-        return _write_new_key(path, make(KEY_BYTES))
-    except OSError as error:
-        raise ConfigError("config.state_dir", path=path.parent, reason=_reason(error)) from error
+def header_of(sealed: bytes) -> bytes:
+    """The header of a sealed value."""
+    return sealed[:_HEADER_BYTES]
 
 
-def parse_master_key(text: str, origin: object) -> bytes:
-    """The key written as 64 hexadecimal digits. Raises ConfigError `vault.key_format` that names `origin`."""
-    try:
-        key = bytes.fromhex(text.strip())
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ConfigError("vault.key_format", origin=origin)
-    return key
-
-
-def _write_new_key(path: Path, key: bytes) -> bytes:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-    return key
-
-
-def _reason(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else "not plain text"
+def key_id_of(header: bytes) -> str | None:
+    """The id of the key that a header names; None for what is no header of ours."""
+    ours = len(header) == _HEADER_BYTES and header.startswith(_VERSION)
+    return header[1:].hex() if ours else None

@@ -36,8 +36,8 @@ class Submission:
     max_size: int
     max_recipients: int
 
-    async def accept(self, envelope: Envelope, mime: bytes, submitter: Submitter) -> str:
-        """Check and keep a message; return its queue id once it is durable.
+    async def accept(self, envelope: Envelope, mime: bytes, submitter: Submitter, *, purpose: str = "") -> str:
+        """Check and keep a message; return its queue id once it is durable. `purpose` is `test` for a test mail.
 
         Raises InvalidInput or Forbidden for what can never be sent, Unavailable when the store cannot keep it now.
         """
@@ -45,7 +45,9 @@ class Submission:
         mailbox = self.check_envelope(envelope, submitter)
         new_id = queue_id(self.clock(), self.random)
         complete, message_id = self._completed(mime, new_id, envelope, submitter, mailbox.address)
-        await self.outbox.enqueue(NewMessage(new_id, mailbox.id, submitter.name, envelope, message_id, complete))
+        await self.outbox.enqueue(
+            NewMessage(new_id, mailbox.id, submitter.name, envelope, message_id, complete, purpose)
+        )
         self.log.info(
             "mail.accepted",
             id=new_id,

@@ -3,14 +3,15 @@
 import datetime
 import email.utils
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pillarbox.core import catalogue, headers
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.errors import ConfigError, InvalidInput, PillarboxError, Unavailable
 from pillarbox.core.mail import Clock, Outcome, Verdict
-from pillarbox.entra.tokens import TokenRefused, Tokens
+from pillarbox.entra.authority import TokenRefused, TokenUnavailable
+from pillarbox.entra.tokens import Tokens
 from pillarbox.graph import mail
 from pillarbox.graph.client import Answer, AnswerLost, GraphClient, Unreachable, Untrusted
 from pillarbox.store.outbox import LONGEST_WAIT, Claimed
@@ -50,8 +51,10 @@ class GraphTransport:
                 self.client,
                 mailbox.address,
                 addressed.mime,
-                lambda rejected: self.tokens.app_token(mailbox.app, rejected),
+                self.tokens.source(mailbox),
             )
+        except TokenUnavailable as error:
+            return Report(replace(_failed(Verdict.RETRY, error), retry_after=error.retry_after), notes)
         except (Unavailable, Unreachable) as error:
             # No token, no connection, or the store cannot be read: nothing has been sent.
             return Report(_failed(Verdict.RETRY, error), notes)
@@ -62,7 +65,7 @@ class GraphTransport:
         except AnswerLost as error:
             return Report(_failed(Verdict.UNCERTAIN, error), notes)
         if answer.status == 403:
-            await self.tokens.doubt(mailbox.app)
+            await self.tokens.doubt(mailbox)
         return Report(judge(answer, self.clock(), self.retry_after_default), notes)
 
 

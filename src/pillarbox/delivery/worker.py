@@ -52,6 +52,7 @@ class Worker:
         self._lanes: dict[int, asyncio.Task[None]] = {}
         self._woken: dict[int, asyncio.Event] = {}
         self._paused_until: dict[int, float] = {}
+        self._changed: set[int] = set()
         self._due_changed = asyncio.Event()
         self._stopping = False
         # As if the clock had gone back while we were not there: it may have.
@@ -66,6 +67,10 @@ class Worker:
         lane = self._lanes.get(mailbox_id)
         if lane is None or lane.done():
             self._lanes[mailbox_id] = asyncio.create_task(self._lane(mailbox_id), name=f"lane-{mailbox_id}")
+
+    def reload(self, mailbox_id: int) -> None:
+        """The mailbox was changed: a lane that is running looks it up again."""
+        self._changed.add(mailbox_id)
 
     async def run(self) -> None:
         """Wake the lanes of mailboxes whose messages come due, until canceled."""
@@ -128,6 +133,9 @@ class Worker:
         woken = self._woken[mailbox_id]
         while True:
             woken.clear()
+            if mailbox_id in self._changed:
+                self._changed.discard(mailbox_id)
+                mailbox = await self._accounts.mailbox_by_id(mailbox_id)
             claimed = await self._claim(mailbox_id, self._per_mailbox - len(running))
             running |= {asyncio.create_task(self._deliver(message, mailbox)) for message in claimed}
             if not running:

@@ -22,7 +22,8 @@ GRAPH_NAME = "graph.microsoft.com"
 OUTLOOK_NAMES = ("outlook.office.com", "outlook.office365.com", "smtp.office365.com", "smtp-mail.outlook.com")
 MICROSOFT_NAMES = (*LOGIN_NAMES, GRAPH_NAME, *OUTLOOK_NAMES)
 """The hosts that programs have built in: the certificate is good for them too, for whoever points them here."""
-NAMES = ("localhost", *MICROSOFT_NAMES)
+VAULT_NAMES = ("*.vault.azure.net", "*.vault.localhost")
+NAMES = ("localhost", *MICROSOFT_NAMES, *VAULT_NAMES)
 ADDRESSES = ("127.0.0.1", "::1")
 LIFE = datetime.timedelta(days=30)
 SKEW = datetime.timedelta(minutes=10)

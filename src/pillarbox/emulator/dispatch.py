@@ -15,6 +15,7 @@ from pillarbox.emulator.entra.tokens import Tokens
 from pillarbox.emulator.faults import Fault, Faults, Traits
 from pillarbox.emulator.graph.service import OUTLOOK, VERSION, VERSIONS
 from pillarbox.emulator.http import Answer, Call
+from pillarbox.emulator.keyvault.service import HOST as VAULT_HOST
 from pillarbox.emulator.ledger import Ledger
 from pillarbox.emulator.switches import switched
 from pillarbox.emulator.world import World
@@ -26,7 +27,7 @@ UPLOADING = ("POST", "PATCH", "PUT")
 
 
 class Service(Protocol):
-    """Entra or Graph."""
+    """Entra, Graph or Key Vault."""
 
     def answer(self, call: Call) -> Answer:
         """The true answer; refusals are answers too."""
@@ -56,6 +57,7 @@ class Dispatcher:
         self,
         graph: Service,
         entra: Service,
+        key_vaults: Service,
         control: Control,
         world: World,
         faults: Faults,
@@ -64,7 +66,7 @@ class Dispatcher:
         callers: Callers,
         witness: Witness | None = None,
     ) -> None:
-        self._graph, self._entra, self._control = graph, entra, control
+        self._graph, self._entra, self._key_vaults, self._control = graph, entra, key_vaults, control
         self._world, self._faults, self._ledger = world, faults, ledger
         self._tokens, self._callers, self._witness = tokens, callers, witness
         self._stopping = asyncio.Event()
@@ -88,6 +90,8 @@ class Dispatcher:
 
     def _service(self, call: Call, first: str) -> Service:
         """By the host if it is one of Microsoft's, else, all being on one host, by the beginning of the path."""
+        if VAULT_HOST.fullmatch(call.base):
+            return self._key_vaults
         host = call.base.removeprefix("https://").lower()
         if host in LOGIN_NAMES:
             return self._entra

@@ -33,6 +33,7 @@ from pillarbox.emulator.gaps import Gaps
 from pillarbox.emulator.graph.service import Graph
 from pillarbox.emulator.http import Answer, Call
 from pillarbox.emulator.ids import Entropy, guid
+from pillarbox.emulator.keyvault.service import KeyVaults
 from pillarbox.emulator.ledger import Ledger
 from pillarbox.emulator.world import Clock, World
 
@@ -134,10 +135,20 @@ class Emulator:
         self._authority = Authority.over(self.world, self._tokens, self.ledger, self.not_emulated, self._refresh_tokens)
         entra = Entra(self._authority)
         graph = Graph(self.world, self._tokens, self.ledger, self.not_emulated)
+        key_vaults = KeyVaults(self.world, self._tokens, self.not_emulated)
         callers = Callers(self.ledger)
         control = Control(self.world, self.ledger, self.faults, self.not_emulated, callers, self._authority.forget)
         self._dispatcher = Dispatcher(
-            graph, entra, control, self.world, self.faults, self.ledger, self._tokens, callers, self._witness
+            graph,
+            entra,
+            key_vaults,
+            control,
+            self.world,
+            self.faults,
+            self.ledger,
+            self._tokens,
+            callers,
+            self._witness,
         )
         # Graph is not known to take compressed requests, and a small one may hold any amount.
         server = Server(

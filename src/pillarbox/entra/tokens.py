@@ -1,49 +1,48 @@
-"""Access tokens of app registrations by MSAL: fetched once, whoever waits for them, and kept sealed in the store.
+"""Access tokens: fetched once, whoever waits for them, renewed before their end, and kept sealed in the store.
 
-MSAL is synchronous, so it works in threads; it has no single flight, so ours is around it; and it lets
-REQUESTS_CA_BUNDLE win over a given CA, so it gets a session of ours that looks at no environment.
+MSAL has no single flight: ours is around it, a lock in this process and a lease in the store for other ones. How a
+token is asked for stands in `acquire.py`.
 """
 
 import asyncio
-import io
-import json
-import logging
+import math
+import random
 import re
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar
-from urllib.parse import urlsplit
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 
 import msal
-import requests
 
 from pillarbox.core import catalogue
-from pillarbox.core.accounts import AppRegistration
-from pillarbox.core.clouds import Cloud
-from pillarbox.core.errors import AuthenticationFailed, ConfigError, PillarboxError, Unavailable
+from pillarbox.core.accounts import AppRegistration, Mailbox, MailboxState
+from pillarbox.core.bearer import Challenge, TokenSource
+from pillarbox.core.errors import ConfigError, PillarboxError, Unavailable
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
-from pillarbox.core.reasons import reason
-from pillarbox.core.tls import Outbound
-from pillarbox.core.vault import Secret
+from pillarbox.core.scopes import Resource
+from pillarbox.entra.acquire import Acquire, Memory, Want
+from pillarbox.entra.authority import SignInNeeded, TokenRefused, TokenUnavailable
 
-# What it calls errors come to us as exceptions; nothing but our own log writes to standard error.
-logging.getLogger("msal").setLevel(logging.CRITICAL)
-
-_T = TypeVar("_T")
-_CODE: Final = re.compile(r"AADSTS(\d+)")
-_SAID: Final = re.compile(r'AADSTS\d+[^"\\\r\n]*')
-_TIMEOUT: Final = 30
-_THREADS: Final = 8
 _DOUBT_AFTER: Final = 60
 """Seconds that a token with which a right was missing is still used, so that refusals make no storm of requests."""
-_EARLY: Final = 300
-"""A token is renewed this many seconds before its end, or after nine tenths of a shorter life."""
+_REFUSED_FOR: Final = 30
+"""Seconds for which a refusal is the answer to whoever asks next, for the same reason."""
+_LEASE: Final = 60
+"""Seconds after which a process that took the right to ask, and was heard of no more, has lost it."""
+_LOOK_AGAIN: Final = 0.1
+"""Seconds between two looks whether another process has got the token."""
+_LAST_USE: Final = 60
+"""Seconds before its end until which an old token is used while no new one is to be had."""
+
+Holder = AppRegistration | Mailbox
+"""Who a token is for. A mailbox that nobody signed in for acts by its app registration."""
 
 
 class TokenStore(Protocol):
-    """Where token caches and client secrets are kept. `store.accounts.Accounts` is one."""
+    """Where token caches and credentials are kept. `store.accounts.Accounts` is one."""
 
     async def load_token_cache(self, owner: str) -> bytes | None:
         """What `save_token_cache` kept last for this owner."""
@@ -51,188 +50,260 @@ class TokenStore(Protocol):
     async def save_token_cache(self, owner: str, content: bytes) -> None:
         """Keep a cache until the next one comes."""
 
-    async def client_secret(self, app: AppRegistration) -> Secret:
-        """The secret of an app registration."""
+    async def needs_sign_in(self, mailbox: Mailbox, code: str) -> bool:
+        """A sign-in is at its end: state and event in one transaction; False where that was known."""
+
+    async def lease_token(self, owner: str, holder: str, seconds: float) -> bool:
+        """The right to ask for a token of this owner; False while another process has it."""
+
+    async def release_token(self, owner: str, holder: str) -> None:
+        """Give the right back."""
 
 
-class TokenRefused(AuthenticationFailed):
-    """Entra ID refuses a token for a reason that a person must mend."""
-
-
-class TokenUnavailable(Unavailable):
-    """Entra ID could not be asked, or is busy."""
+@dataclass(frozen=True, slots=True, repr=False)
+class _Token:
+    value: str
+    fetched_at: float
+    renew_at: float
+    ends_at: float
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
-    value: str
-    renew_at: float
-    fetched_at: float
+class _Failure:
+    """The last failure: the answer, without asking, to all who waited for it, and to everybody `until` then."""
+
+    number: int
+    until: float
+    error: PillarboxError
 
 
-class _App:
-    """One app registration's MSAL application, its last token, and the lock that makes requests one at a time."""
+@dataclass(slots=True)
+class _Held:
+    """What is known of one owner: its tokens, MSAL's memory, and the lock that makes requests one at a time."""
 
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.token: _Token | None = None
-        self.cache = msal.SerializableTokenCache()
-        self.client: msal.ConfidentialClientApplication | None = None
-        self.doubted = False
+    owner: str
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    memory: Memory = field(default_factory=Memory)
+    tokens: dict[Resource, _Token] = field(default_factory=dict)
+    doubted: bool = False
+    failures: int = 0
+    failed: dict[Resource, _Failure] = field(default_factory=dict)
 
 
 class Tokens:
-    """Gives access tokens for Graph."""
+    """Gives access tokens for Graph and Exchange Online, to apps and to mailboxes that somebody signed in for."""
 
-    def __init__(self, cloud: Cloud, outbound: Outbound, store: TokenStore, clock: Clock, log: Logger) -> None:
-        self._cloud = cloud
+    def __init__(
+        self,
+        acquire: Acquire,
+        store: TokenStore,
+        clock: Clock,
+        log: Logger,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._acquire = acquire
         self._store = store
         self._clock = clock
         self._log = log
-        self._apps: dict[int, _App] = {}
-        self._session = _Session(outbound, cloud.authority_url)
-        # Threads of its own: a token endpoint that hangs must not hold up name look-ups and the like.
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="msal")
+        self._chance = chance
+        self._held: dict[str, _Held] = {}
+        self._process = secrets.token_hex(8)
 
-    async def doubt(self, app: AppRegistration) -> None:
-        """A right was missing: a consent given meanwhile shows in a new token only, so do not keep this one long."""
-        state = self._apps.get(app.id)
-        if state is None or state.doubted or state.client is None:
-            return
-        state.doubted = True
-        state.client.remove_tokens_for_client()
-        await self._keep(app, state.cache)
+    async def token(
+        self, holder: Holder, resource: Resource = Resource.GRAPH, challenge: Challenge | None = None
+    ) -> str:
+        """A token for a resource; with a challenge, never the one that was refused.
 
-    def forget(self, app: AppRegistration) -> None:
-        """Begin anew with this app registration: its secret has changed."""
-        self._apps.pop(app.id, None)
-
-    def close(self) -> None:
-        """Close the connections to Entra ID."""
-        self._session.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    async def app_token(self, app: AppRegistration, rejected: str | None = None) -> str:
-        """A token of the app itself (client credentials) for Graph's application permissions.
-
-        With `rejected`, a token that Graph refused, never that one again. Raises TokenRefused, TokenUnavailable.
+        Raises SignInNeeded, TokenRefused, TokenUnavailable, ConfigError.
         """
-        state = self._apps.setdefault(app.id, _App())
-        if token := self._usable(state, rejected):
+        owner = _owner(holder)
+        held = self._held_of(owner)
+        if token := self._usable(held, resource, challenge):
             return token
-        async with state.lock:
-            # Whoever held the lock before may have fetched what we need.
-            if token := self._usable(state, rejected):
+        seen = held.failures
+        async with held.lock:
+            # Whoever held the lock before may have fetched what we need, or failed at it.
+            if token := self._usable(held, resource, challenge):
                 return token
-            if state.client is None:
-                state.client = await self._new_client(app, state.cache)
-            renew = rejected is not None or state.doubted
-            # Until a good one is there: what MSAL has got and kept may be the reason that this fails.
-            state.doubted = True
-            state.token = await self._fetch(app, state.client, renew=renew)
-            state.doubted = False
-            if state.cache.has_state_changed:
-                await self._keep(app, state.cache)
-            return state.token.value
+            self._fail_again(held, resource, seen)
+            return await self._renewed(owner, held, resource, challenge or Challenge())
 
-    async def _keep(self, app: AppRegistration, cache: msal.SerializableTokenCache) -> None:
-        try:
-            await self._store.save_token_cache(app.cache_owner, cache.serialize().encode())
-        except Unavailable as error:
-            # The token is good all the same: a full disk must not keep mail from leaving.
-            self._log.error("store.unusable", where="token cache", code=error.code, reason=error.sentence)
+    async def fresh(self, holder: Holder, resource: Resource = Resource.GRAPH) -> str:
+        """A new token from Microsoft now, past everything that is remembered, for a test. Raises as `token`."""
+        owner = _owner(holder)
+        held = self._held_of(owner)
+        async with held.lock:
+            held.doubted = True
+            return await self._renewed(owner, held, resource, Challenge())
 
-    def _usable(self, state: _App, rejected: str | None) -> str | None:
-        token = state.token
+    def source(self, holder: Holder, resource: Resource = Resource.GRAPH) -> TokenSource:
+        """What a client of Microsoft asks for tokens."""
+        return lambda challenge: self.token(holder, resource, challenge)
+
+    async def doubt(self, holder: Holder) -> None:
+        """A right was missing: a consent given meanwhile shows in a new token only, so do not keep this one long."""
+        owner = _owner(holder)
+        held = self._held.get(owner.cache_owner)
+        if held is None or held.doubted:
+            return
+        held.doubted = True
+        # Nor past a restart.
+        for entry in list(held.memory.cache.search(msal.TokenCache.CredentialType.ACCESS_TOKEN)):
+            held.memory.cache.remove_at(entry)
+        await self._keep(owner, held)
+
+    def forget(self, holder: Holder) -> None:
+        """Begin anew: its credential, or who is signed in, has changed."""
+        self._held.pop(holder.cache_owner, None)
+
+    # ---- one owner
+
+    def _usable(self, held: _Held, resource: Resource, challenge: Challenge | None) -> str | None:
+        token = held.tokens.get(resource)
         now = self._clock()
-        if token is None or token.value == rejected or token.renew_at <= now:
+        if token is None or token.renew_at <= now or (challenge and challenge.rejected == token.value):
             return None
-        if state.doubted and token.fetched_at + _DOUBT_AFTER <= now:
+        if held.doubted and token.fetched_at + _DOUBT_AFTER <= now:
             return None
         return token.value
 
-    async def _new_client(
-        self, app: AppRegistration, cache: msal.SerializableTokenCache
-    ) -> msal.ConfidentialClientApplication:
-        secret = await self._store.client_secret(app)
+    def _fail_again(self, held: _Held, resource: Resource, seen: int) -> None:
+        last = held.failed.get(resource)
+        if last is not None and (last.number > seen or self._clock() < last.until):
+            raise last.error.with_traceback(None)
+
+    def _failed(self, held: _Held, resource: Resource, error: PillarboxError, seconds: float) -> None:
+        held.failures += 1
+        held.failed[resource] = _Failure(held.failures, self._clock() + seconds, error)
+
+    def _held_of(self, owner: Holder) -> _Held:
+        return self._held.setdefault(owner.cache_owner, _Held(owner.cache_owner))
+
+    async def _renewed(self, owner: Holder, held: _Held, resource: Resource, challenge: Challenge) -> str:
+        last = held.tokens.get(resource)
         try:
-            if stored := await self._store.load_token_cache(app.cache_owner):
-                cache.deserialize(stored.decode())
+            token = await self._fetched(owner, held, resource, challenge)
+        except TokenUnavailable as error:
+            now = self._clock()
+            wait = error.retry_after or 0.0
+            if last and not challenge.rejected and not held.doubted and now < last.ends_at - _LAST_USE:
+                # It still lives: mail goes on leaving while Entra ID cannot be asked.
+                held.tokens[resource] = _Token(last.value, last.fetched_at, now + max(wait, _LAST_USE), last.ends_at)
+                return last.value
+            self._failed(held, resource, error, wait)
+            raise
+        except SignInNeeded as error:
+            assert isinstance(owner, Mailbox)
+            # Until `forget`: nothing but a person's sign-in can change it.
+            self._failed(held, resource, error, math.inf)
+            if await self._store.needs_sign_in(owner, f"AADSTS{error.number}" if error.number else error.code):
+                self._log.error("mailbox.needs_sign_in", mailbox=owner.address, reason=error.sentence)
+            raise
+        except TokenRefused as error:
+            self._failed(held, resource, error, _REFUSED_FOR)
+            raise
+        held.tokens[resource] = token
+        held.failed.pop(resource, None)
+        held.doubted = False
+        return token.value
+
+    async def _fetched(self, owner: Holder, held: _Held, resource: Resource, challenge: Challenge) -> _Token:
+        if isinstance(owner, Mailbox) and owner.state is MailboxState.NEEDS_SIGN_IN:
+            raise SignInNeeded("token.needs_sign_in", mailbox=owner.address)
+        async with self._lease(held.owner):
+            await self._load(held)
+            last = held.tokens.get(resource)
+            stale = {challenge.rejected, last.value if last else ""}
+            if not held.doubted and not challenge.claims:
+                # Another process, or this one before it was started anew, may have got a good one.
+                result = await self._ask(owner, held.memory, Want(resource))
+                token = self._token_of(held, result)
+                if token.value not in stale and token.renew_at > self._clock():
+                    await self._keep(owner, held)
+                    return token
+                stale.add(token.value)
+            result = await self._ask(owner, held.memory, Want(resource, renew=True, claims=challenge.claims))
+            token = self._token_of(held, result)
+            await self._keep(owner, held)
+            return token
+
+    async def _ask(self, owner: Holder, memory: Memory, want: Want) -> Mapping[str, Any]:
+        if isinstance(owner, Mailbox):
+            result = await self._acquire.by_sign_in(owner, memory, want)
+        else:
+            result = await self._acquire.by_app(owner, memory, want)
+        if result.get("token_source") != "cache":
+            who = {"mailbox": owner.address} if isinstance(owner, Mailbox) else {"app": owner.name}
+            self._log.info("token.fetched", **who, resource=want.resource.value, seconds=int(token_of(result)[1]))
+        return result
+
+    def _token_of(self, held: _Held, result: Mapping[str, Any]) -> _Token:
+        value, left = token_of(result)
+        life = max(left, _life(held.memory.cache, value))
+        now = self._clock()
+        # At 80 % of its life, not all at the same moment.
+        renew_at = now + left - life * (0.2 + 0.05 * (self._chance() - 0.5))
+        return _Token(value, now - (life - left), renew_at, now + left)
+
+    async def _load(self, held: _Held) -> None:
+        if held.memory.cache.has_state_changed:
+            # Newer than what is stored, which a full disk did not let it replace.
+            return
+        try:
+            if stored := await self._store.load_token_cache(held.owner):
+                held.memory.cache.deserialize(stored.decode())
         except ConfigError as error:
             # A cache is only a cache: one that does not open is fetched anew.
             self._log.warning("store.unusable", where="token cache", code=error.code, reason=error.sentence)
-        return await self._in_thread(lambda: self._make_client(app, secret, cache))
 
-    def _make_client(
-        self, app: AppRegistration, secret: Secret, cache: msal.SerializableTokenCache
-    ) -> msal.ConfidentialClientApplication:
-        # The authority is a setting of the administrator: MSAL need not ask Microsoft whether it is one.
-        return msal.ConfidentialClientApplication(
-            app.client_id,
-            client_credential=secret.reveal(),
-            authority=f"{self._cloud.authority_url}/{app.tenant_id}",
-            instance_discovery=False,
-            token_cache=cache,
-            http_client=self._session,
-        )
-
-    async def _fetch(self, app: AppRegistration, client: msal.ConfidentialClientApplication, *, renew: bool) -> _Token:
-        def acquire() -> dict[str, Any]:
-            if renew:
-                client.remove_tokens_for_client()
-            return client.acquire_token_for_client([self._cloud.graph_scope]) or {}
-
-        result = await self._in_thread(acquire)
-        if "access_token" not in result:
-            raise _refusal(result)
-        value, life = _token_of(result)
-        now = self._clock()
-        fresh = result.get("token_source") != "cache"
-        if fresh:
-            self._log.info("token.fetched", app=app.name, seconds=int(life))
-        return _Token(value, now + max(life - _EARLY, life * 0.9), now if fresh else 0.0)
-
-    async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        """Run MSAL's blocking work in a thread, its many exceptions translated into ours."""
-        host = urlsplit(self._cloud.authority_url).netloc
-
-        def why(error: Exception) -> str:
-            return reason(_innermost(error), self._session.proxy)
-
+    async def _keep(self, owner: Holder, held: _Held) -> None:
+        """Keep what MSAL got. A refresh token that took another's place must be durable before its token is used."""
+        if not held.memory.cache.has_state_changed:
+            return
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except requests.exceptions.SSLError as error:
-            raise TokenRefused("microsoft.tls", host=host, reason=why(error)) from error
-        except requests.exceptions.RequestException as error:
-            raise TokenUnavailable("microsoft.unreachable", host=host, reason=why(error)) from error
-        except msal.exceptions.MsalServiceError as error:
-            # A status of 500 or more.
-            raise TokenUnavailable("microsoft.token_unavailable", text=f"{error}.") from error
-        except ValueError as error:
-            raise _refusal_of(error) from error
-        except Exception as error:
-            # An answer that MSAL did not foresee. Nothing of the mail was sent.
-            raise TokenUnavailable("microsoft.token_unavailable", text=f"{type(error).__name__}: {error}") from error
+            await self._store.save_token_cache(held.owner, held.memory.cache.serialize().encode())
+        except Unavailable as error:
+            held.memory.cache.has_state_changed = True
+            if isinstance(owner, Mailbox):
+                raise
+            # An app's token is good all the same: a full disk must not keep mail from leaving.
+            self._log.error("store.unusable", where="token cache", code=error.code, reason=error.sentence)
+
+    @asynccontextmanager
+    async def _lease(self, owner: str) -> AsyncIterator[None]:
+        """Hold the right to ask, waiting for a process that asks already: its token will do for us too."""
+        try:
+            # It may be another process, of which no event tells.
+            while not await self._store.lease_token(owner, self._process, _LEASE):  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK_AGAIN)
+        except Unavailable as error:
+            # Without a store that can be written nobody else asks either.
+            self._log.error("store.unusable", where="token lease", code=error.code, reason=error.sentence)
+            yield
+            return
+        try:
+            yield
+        finally:
+            try:
+                await self._store.release_token(owner, self._process)
+            except Unavailable as error:
+                self._log.error("store.unusable", where="token lease", code=error.code, reason=error.sentence)
 
 
-class _Session(requests.Session):
-    """A session whose CA and proxy are ours: no environment variable changes them."""
-
-    def __init__(self, outbound: Outbound, authority_url: str) -> None:
-        super().__init__()
-        self.trust_env = False
-        self.verify = str(outbound.ca_file)
-        self.proxy = outbound.proxy_for(authority_url)
-        if self.proxy:
-            self.proxies = {"https": self.proxy}
-
-    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        """As `requests.Session.request`, never without a time-out; throttling is said in the form of OAuth."""
-        answer = super().request(*args, **{"timeout": _TIMEOUT, **kwargs})
-        return _slow_down(answer) if answer.status_code == 429 else answer
+def _owner(holder: Holder) -> Holder:
+    """Whose rights count: a mailbox without a sign-in acts by its app registration."""
+    return holder.app if isinstance(holder, Mailbox) and holder.sign_in is None else holder
 
 
-def _token_of(result: Mapping[str, Any]) -> tuple[str, float]:
+def _life(cache: msal.SerializableTokenCache, value: str) -> float:
+    """The whole life of a token that MSAL has in its cache, in seconds; 0 for one that it has not."""
+    for entry in cache.search(msal.TokenCache.CredentialType.ACCESS_TOKEN):
+        if entry.get("secret") == value:
+            return float(entry["expires_on"]) - float(entry["cached_at"])
+    return 0.0
+
+
+def token_of(result: Mapping[str, Any]) -> tuple[str, float]:
     """The token and the seconds that it lives. Raises TokenUnavailable for what cannot be one."""
     try:
         value, life = str(result["access_token"]), float(result["expires_in"])
@@ -242,48 +313,3 @@ def _token_of(result: Mapping[str, Any]) -> tuple[str, float]:
     if not re.fullmatch(r"[!-~]+", value):
         raise TokenUnavailable("microsoft.token_unavailable", text=catalogue.sentence("microsoft.no_token"))
     return value, life
-
-
-def _slow_down(answer: requests.Response) -> requests.Response:
-    """A 429 whose body MSAL understands: Entra's own may be empty. Status and headers make MSAL wait."""
-    made = requests.Response()
-    made.status_code, made.headers, made.url, made.request = 429, answer.headers, answer.url, answer.request
-    made.raw = io.BytesIO(
-        json.dumps(
-            {"error": "temporarily_unavailable", "error_description": catalogue.sentence("microsoft.slow_down")}
-        ).encode()
-    )
-    return made
-
-
-def _refusal_of(error: ValueError) -> PillarboxError:
-    """MSAL's word for a discovery document that is refused (a wrong tenant), or for an answer that is no JSON."""
-    # MSAL hides what Entra said behind a sentence of its own.
-    told = error if isinstance(error, json.JSONDecodeError) else error.__context__ or error
-    if "HTTP status: 429" in str(told):
-        return TokenUnavailable("microsoft.token_unavailable", text=catalogue.sentence("microsoft.slow_down"))
-    if isinstance(told, json.JSONDecodeError):
-        # Not Entra's refusal: a proxy in between.
-        return TokenUnavailable("microsoft.token_unavailable", text=catalogue.sentence("microsoft.no_json"))
-    found = _SAID.search(str(told))
-    text = found[0] if found else str(error)
-    return _refusal({"error_description": text, "error_codes": _CODE.findall(text)})
-
-
-def _refusal(result: Mapping[str, Any]) -> PillarboxError:
-    """Entra's error as one of ours: what its number means decides, the text is only shown."""
-    text = str(result.get("error_description") or result.get("error") or "an answer without a token").splitlines()[0]
-    codes = result.get("error_codes") or []
-    explanation = next(filter(None, map(catalogue.explain_aadsts, codes)), None)
-    transient = explanation is not None and explanation.kind == "transient"
-    if transient or result.get("error") == "temporarily_unavailable":
-        return TokenUnavailable("microsoft.token_unavailable", text=text)
-    remedy = explanation.remedy if explanation else catalogue.entry("microsoft.unexplained").cure
-    return TokenRefused("microsoft.token_refused", text=text, remedy=remedy)
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """What really happened, below the layers of requests and urllib3."""
-    while (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    return error

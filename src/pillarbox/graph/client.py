@@ -1,29 +1,30 @@
 """One request to Microsoft Graph: bearer token, request ids, one new token on 401, and whether it may have arrived.
 
 HTTP/1.1 with many connections (HTTP/2 in Python costs more and gains nothing for uploads). The token goes to the host
-of the configured Graph and to no other; redirects are not followed.
+of the configured Graph and to no other (address.py); redirects are not followed.
 """
 
 import io
 import json
 import ssl
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
 
+from pillarbox.core.bearer import TokenSource, challenge_of
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.reasons import reason
 from pillarbox.core.tls import Outbound
-
-TokenSource = Callable[[str | None], Awaitable[str]]
-"""Gives an access token; called with a token that was refused, it gives another one."""
+from pillarbox.graph.address import Root
 
 _CONNECT_TIMEOUT: Final = 30
 _MAX_ANSWER: Final = 1024 * 1024
+"""Bytes that no answer to a mail call has."""
 _PIECE: Final = 256 * 1024
 
 
@@ -41,11 +42,12 @@ class AnswerLost(PillarboxError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Graph's answer to one request."""
+    """Graph's answer to one request; `whole` is False where the body was longer than was wanted, and is cut."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    whole: bool = True
 
     @property
     def request_id(self) -> str:
@@ -65,8 +67,7 @@ class GraphClient:
     """Talks to one Graph, with connections kept. Open it and close it with the service."""
 
     def __init__(self, graph_url: str, outbound: Outbound, timeout: float) -> None:
-        self._base = f"{graph_url}/v1.0"
-        self._host = urlsplit(graph_url).netloc
+        self._root = Root(graph_url)
         self._proxy = outbound.proxy_for(graph_url)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=outbound.ssl_context(), limit=0, ttl_dns_cache=60),
@@ -84,33 +85,47 @@ class GraphClient:
         await self._session.close()
 
     async def request(
-        self, method: str, path: str, token: TokenSource, *, body: bytes = b"", headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        token: TokenSource,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        version: str = "v1.0",
+        limit: int = _MAX_ANSWER,
     ) -> Answer:
-        """One request to `path` below /v1.0, repeated once with a new token if the first one is refused.
+        """One request, repeated once with another token if the first one is refused.
 
-        A 401 says that nothing was processed, so the repetition is safe. Raises Unreachable, Untrusted or AnswerLost,
-        and what `token` raises.
+        `path` is below `version` ("v1.0" or "beta"), or a whole address that Graph itself gave, such as a nextLink; see
+        `address.Root`. Of the answer's body `limit` bytes are read. A 401 says that nothing was processed, so the
+        repetition is safe; what it asks for (continuous access evaluation) goes on to `token`.
+
+        Raises InvalidInput and Forbidden for addresses, Unreachable, Untrusted or AnswerLost, and what `token` raises.
         """
+        url = self._root.address(path, version)
         bearer = await token(None)
-        answer = await self._once(method, path, bearer, body, headers or {})
+        answer = await self._once(method, url, bearer, body, headers or {}, limit)
         if answer.status == 401:
-            answer = await self._once(method, path, await token(bearer), body, headers or {})
+            other = await token(challenge_of(bearer, _challenges(answer.headers)))
+            answer = await self._once(method, url, other, body, headers or {}, limit)
         return answer
 
-    async def _once(self, method: str, path: str, bearer: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        url = self._base + path
-        sent = {
-            "Authorization": f"Bearer {bearer}",
-            "client-request-id": str(uuid.uuid4()),
-            "return-client-request-id": "true",
-            **headers,
-        }
-        host = self._host
+    async def _once(
+        self, method: str, url: URL, bearer: str, body: bytes, headers: Mapping[str, str], limit: int
+    ) -> Answer:
+        # Ours come last: no header that is given takes the place of the token.
+        sent = CIMultiDict(headers)
+        sent["Authorization"] = f"Bearer {bearer}"
+        sent["client-request-id"] = str(uuid.uuid4())
+        sent["return-client-request-id"] = "true"
+        host = self._root.host
         try:
             async with self._session.request(
                 method, url, data=_piecewise(body), headers=sent, proxy=self._proxy, allow_redirects=False
             ) as response:
-                return Answer(response.status, response.headers, await _limited(response))
+                read, whole = await _limited(response, limit)
+                return Answer(response.status, response.headers, read, whole)
         except aiohttp.ClientConnectorCertificateError as error:
             raise Untrusted("microsoft.tls", host=host, reason=_certificate_reason(error)) from error
         except (
@@ -143,15 +158,20 @@ def _piecewise(body: bytes) -> bytes | io.BytesIO:
     return io.BytesIO(body) if len(body) > _PIECE else body
 
 
-async def _limited(response: aiohttp.ClientResponse) -> bytes:
-    """The answer's body, cut at a length that no answer to a mail call has."""
+async def _limited(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
+    """The answer's body, cut behind `limit` bytes, and whether it is whole."""
     body = bytearray()
     async for piece in response.content.iter_any():
         body += piece
-        if len(body) > _MAX_ANSWER:
+        if len(body) > limit:
             response.close()
-            break
-    return bytes(body)
+            return bytes(body[:limit]), False
+    return bytes(body), True
+
+
+def _challenges(headers: Mapping[str, str]) -> str:
+    """All of WWW-Authenticate: a header that may come more than once (RFC 9110 section 11.6.1)."""
+    return ", ".join(value for name, value in headers.items() if name.lower() == "www-authenticate")
 
 
 def _certificate_reason(error: aiohttp.ClientConnectorCertificateError) -> Any:

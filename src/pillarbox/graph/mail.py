@@ -3,7 +3,8 @@
 import base64
 from urllib.parse import quote
 
-from pillarbox.graph.client import Answer, GraphClient, TokenSource
+from pillarbox.core.bearer import TokenSource
+from pillarbox.graph.client import Answer, GraphClient
 
 
 async def send_mime(client: GraphClient, mailbox: str, mime: bytes, token: TokenSource) -> Answer:

@@ -1,13 +1,24 @@
-"""App registrations with their sealed credentials and token caches, mailboxes, submitters."""
+"""App registrations with their sealed credentials and token caches, mailboxes and their sign-ins, submitters."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 
-from pillarbox.core.accounts import AppRegistration, Mailbox, Submitter
+from pillarbox.core.accounts import (
+    Account,
+    AppRegistration,
+    Credential,
+    CredentialKind,
+    Mailbox,
+    MailboxState,
+    SignIn,
+    Submitter,
+)
 from pillarbox.core.headers import address_key
 from pillarbox.core.mail import Clock
 from pillarbox.core.vault import Secret, Vault
-from pillarbox.store.database import Database, ExpectationFailed, Row, statement
+from pillarbox.store.database import Database, ExpectationFailed, Row, Statement, statement
 
 
 class Accounts:
@@ -18,23 +29,27 @@ class Accounts:
         self._vault = vault
         self._clock = clock
 
-    async def add_app(self, name: str, tenant_id: str, client_id: str, secret: Secret) -> AppRegistration | None:
-        """Keep an app registration and its client secret; None when the name is taken."""
-        sealed = self._vault.seal(secret.reveal().encode(), _credential_place(name))
+    async def add_app(
+        self,
+        name: str,
+        tenant_id: str,
+        client_id: str,
+        material: Secret,
+        *,
+        kind: CredentialKind = CredentialKind.SECRET,
+        source: str = "",
+        ends_at: float | None = None,
+    ) -> AppRegistration | None:
+        """Keep an app registration and its first credential; None when the name is taken."""
         now = self._clock()
         try:
             await self._database.write(
                 statement("app_add", expect=1, name=name, tenant_id=tenant_id, client_id=client_id, now=now),
-                statement("credential_add", app=name, sealed=sealed, now=now),
+                self._credential(name, kind, material, source, ends_at),
             )
         except ExpectationFailed:
             return None
         return await self.app(name)
-
-    async def check_key(self) -> None:
-        """Whether the master key is the one that this store was made with. Raises ConfigError `vault.wrong_key`."""
-        for app in await self.apps():
-            await self.client_secret(app)
 
     async def apps(self) -> list[AppRegistration]:
         """All app registrations, by name."""
@@ -45,21 +60,56 @@ class Accounts:
         rows = await self._database.read("app_by_name", name=name)
         return _app(rows[0]) if rows else None
 
-    async def client_secret(self, app: AppRegistration) -> Secret:
-        """The client secret to use. Raises ConfigError when the master key does not open it."""
-        (row,) = await self._database.read("credential_newest", app_id=app.id)
-        return Secret(self._vault.open(row["sealed"], _credential_place(app.name)).decode())
+    async def credentials(self, app: AppRegistration) -> list[Credential]:
+        """The credentials of an app registration, newest first. Raises ConfigError where the vault opens one not."""
+        return [self._opened(row) for row in await self._database.read("credential_list", app_id=app.id)]
 
-    async def add_secret(self, app: AppRegistration, secret: Secret) -> None:
-        """Keep a further client secret of an app registration; from now on it is the one to use.
+    async def add_credential(
+        self,
+        app: AppRegistration,
+        kind: CredentialKind,
+        material: Secret,
+        *,
+        source: str = "",
+        ends_at: float | None = None,
+    ) -> None:
+        """Keep a further credential of an app registration; from now on it is the first to be tried.
 
         Tokens that an older one got are forgotten: whether the new one is right must show now, not in an hour.
         """
-        sealed = self._vault.seal(secret.reveal().encode(), _credential_place(app.name))
         await self._database.write(
-            statement("credential_add", app=app.name, sealed=sealed, now=self._clock()),
+            self._credential(app.name, kind, material, source, ends_at),
             statement("token_cache_forget", owner=app.cache_owner),
         )
+
+    async def remove_credential(self, app: AppRegistration, credential_id: str) -> bool:
+        """Forget a credential; False where there is none of that id, or it is the last one."""
+        try:
+            await self._database.write(statement("credential_remove", expect=1, id=credential_id, app_id=app.id))
+        except ExpectationFailed:
+            return False
+        return True
+
+    def _credential(
+        self, app: str, kind: CredentialKind, material: Secret, source: str, ends_at: float | None
+    ) -> Statement:
+        new_id = f"cred_{secrets.token_hex(8)}"
+        sealed = self._vault.seal(material.reveal().encode(), _credential_place(new_id))
+        return statement(
+            "credential_add",
+            id=new_id,
+            app=app,
+            kind=kind.value,
+            source=source,
+            sealed=sealed,
+            ends_at=ends_at,
+            now=self._clock(),
+        )
+
+    def _opened(self, row: Row) -> Credential:
+        material = self._vault.open(row["sealed"], _credential_place(row["id"])).decode()
+        kind = CredentialKind(row["kind"])
+        return Credential(row["id"], kind, Secret(material), row["source"], row["ends_at"], row["created_at"])
 
     async def load_token_cache(self, owner: str) -> bytes | None:
         """The token cache of an owner such as `app/3`."""
@@ -68,8 +118,28 @@ class Accounts:
 
     async def save_token_cache(self, owner: str, content: bytes) -> None:
         """Keep the token cache of an owner in the place of the last one."""
+        await self._database.write(self._cache(owner, content))
+
+    def _cache(self, owner: str, content: bytes) -> Statement:
         sealed = self._vault.seal(content, _cache_place(owner))
-        await self._database.write(statement("token_cache_save", owner=owner, sealed=sealed, now=self._clock()))
+        return statement("token_cache_save", owner=owner, sealed=sealed, now=self._clock())
+
+    async def lease_token(self, owner: str, holder: str, seconds: float) -> bool:
+        """The right to ask for a new token of this owner, for some seconds; False while another `holder` has it."""
+        now = self._clock()
+        (rows,) = await self._database.write(
+            statement("token_lease", owner=owner, holder=holder, until=now + seconds, now=now)
+        )
+        return bool(rows)
+
+    async def forget_leases(self) -> None:
+        """Nobody else has this store open: rights to ask for a token are those of processes that have died."""
+        if await self._database.read("token_lease_any"):
+            await self._database.write(statement("token_lease_clear"))
+
+    async def release_token(self, owner: str, holder: str) -> None:
+        """Give the right back."""
+        await self._database.write(statement("token_release", owner=owner, holder=holder))
 
     async def add_mailbox(self, address: str, app: AppRegistration) -> Mailbox | None:
         """Keep a mailbox; None when there is one of that address."""
@@ -79,6 +149,44 @@ class Accounts:
             )
         )
         return Mailbox(rows[0]["id"], address, app) if rows else None
+
+    async def signed_in(self, mailbox: Mailbox, sign_in: SignIn, cache: bytes) -> None:
+        """A person has signed in for a mailbox: keep how, and the token cache that came of it."""
+        await self._database.write(
+            statement(
+                "mailbox_signed_in",
+                id=mailbox.id,
+                permissions=",".join(sign_in.permissions),
+                public_client=int(sign_in.public),
+                shared=int(sign_in.shared),
+                account=json.dumps(asdict(sign_in.account)) if sign_in.account else "",
+                password_source=sign_in.password_source,
+            ),
+            self._cache(mailbox.cache_owner, cache),
+            self._event("mailbox.signed_in", mailbox.address, {}),
+        )
+
+    async def needs_sign_in(self, mailbox: Mailbox, code: str) -> bool:
+        """The sign-in of a mailbox is at its end: state and event together; False where that was known already."""
+        try:
+            await self._database.write(
+                statement("mailbox_needs_sign_in", expect=1, id=mailbox.id, code=code),
+                self._event("mailbox.needs_sign_in", mailbox.address, {"code": code}),
+            )
+        except ExpectationFailed:
+            return False
+        return True
+
+    async def set_assurance(self, mailbox: Mailbox, assurance: str) -> None:
+        """Keep the mode that a test found: send-only, verify or draft."""
+        await self._database.write(statement("mailbox_assurance", id=mailbox.id, assurance=assurance))
+
+    async def events(self, after: int = 0, limit: int = 100) -> list[Row]:
+        """What happened after event number `after`, oldest first."""
+        return await self._database.read("event_list", after=after, limit=limit)
+
+    def _event(self, type: str, subject: str, data: Mapping[str, object]) -> Statement:
+        return statement("event_add", type=type, subject=subject, data=json.dumps(data), now=self._clock())
 
     async def mailboxes(self) -> list[Mailbox]:
         """All mailboxes, by address."""
@@ -149,11 +257,20 @@ def _app(row: Row) -> AppRegistration:
 
 def _mailbox(row: Row) -> Mailbox:
     app = AppRegistration(row["app_id"], row["app_name"], row["tenant_id"], row["client_id"])
-    return Mailbox(row["id"], row["address"], app)
+    state = MailboxState(row["state"])
+    return Mailbox(row["id"], row["address"], app, _sign_in(row), state, row["state_code"], row["assurance"])
 
 
-def _credential_place(app_name: str) -> str:
-    return f"credentials/{app_name}/sealed"
+def _sign_in(row: Row) -> SignIn | None:
+    if not row["permissions"]:
+        return None
+    account = Account(**json.loads(row["account"])) if row["account"] else None
+    permissions = tuple(row["permissions"].split(","))
+    return SignIn(permissions, bool(row["public_client"]), bool(row["shared"]), account, row["password_source"])
+
+
+def _credential_place(credential_id: str) -> str:
+    return f"credentials/{credential_id}/sealed"
 
 
 def _cache_place(owner: str) -> str:

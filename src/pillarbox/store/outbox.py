@@ -27,6 +27,7 @@ class NewMessage:
     envelope: Envelope
     message_id: str
     mime: bytes
+    purpose: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Outbox:
                 recipients=json.dumps(message.envelope.recipients, ensure_ascii=False),
                 size=len(message.mime),
                 message_id=message.message_id,
+                purpose=message.purpose,
                 now=self._clock(),
             ),
             *_part_statements(message),

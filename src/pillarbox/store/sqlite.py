@@ -210,14 +210,17 @@ async def open_sqlite(
     on_death: Callable[[BaseException], None],
     steps: Sequence[Migration] | None = None,
     max_pages: int | None = None,
+    look: Callable[[Path], None] = lambda _path: None,
 ) -> SqliteDatabase:
     """Open or make the store `path`, alone, and bring its schema up to date.
 
-    `max_pages` limits the file's size; writes beyond it fail as on a full disk. Raises Unavailable `store.in_use` when
-    another process has it, ConfigError `store.newer_schema` when a newer Pillarbox wrote it.
+    `look` may look at the file before anything in it is changed; what it raises leaves the file as it is. `max_pages`
+    limits the file's size; writes beyond it fail as on a full disk. Raises Unavailable `store.in_use` when another
+    process has it, ConfigError `store.newer_schema` when a newer Pillarbox wrote it.
     """
     lock = _take_lock(path)
     try:
+        look(path)
         _prepare(path, migrations("sqlite") if steps is None else steps)
         database = SqliteDatabase(path, lock, on_death)
         if max_pages is not None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pillarbox.core import sasl
 from pillarbox.core.errors import InvalidInput
+from pillarbox.core.vault import Secret
 
 
 def code_of(response: bytes) -> str:
@@ -52,3 +53,12 @@ def test_name_and_password_come_through(name: str, password: str) -> None:
     response = base64.b64encode(f"{name}\0{name}\0{password}".encode())
     found, secret = sasl.plain(sasl.decode(response))
     assert (found, secret.reveal()) == (name, password)
+
+
+def test_xoauth2_is_microsofts_own_example() -> None:
+    """The SASL string that their page on OAuth for IMAP, POP and SMTP shows."""
+    said = sasl.xoauth2("test@contoso.onmicrosoft.com", Secret("EwBAAl3BAAUFFpUAo7J3Ve0bjLBWZWCclRC3EoAA"))
+    assert base64.b64encode(said).decode() == (
+        "dXNlcj10ZXN0QGNvbnRvc28ub25taWNyb3NvZnQuY29tAWF1dGg9QmVhcmVyIEV3QkFBbDNCQUFVRkZwVUFvN0ozVmUwYmpMQldaV0NjbFJDM"
+        "0VvQUEBAQ=="
+    )

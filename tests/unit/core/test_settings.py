@@ -219,7 +219,7 @@ def test_each_cloud_has_its_own_addresses_and_all_by_tls(cloud: str) -> None:
     addresses = load(None, {}, {"microsoft.cloud": cloud}).addresses()
     assert addresses == CLOUDS[cloud]
     assert {addresses.authority_url[:8], addresses.graph_url[:8]} == {"https://"}
-    assert addresses.graph_scope == f"{addresses.graph_url}/.default"
+    assert {addresses.exchange_url[:8], addresses.outlook_url[:8]} == {"https://"}
 
 
 def test_no_two_clouds_share_a_graph() -> None:

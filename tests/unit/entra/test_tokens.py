@@ -6,17 +6,22 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
+import jwt
 import pytest
 
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import AppRegistration
+from pillarbox.core.bearer import Challenge
 from pillarbox.core.clouds import Cloud
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.log import make_logger
 from pillarbox.core.tls import Outbound
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.emulator import Certificates
-from pillarbox.entra.tokens import TokenRefused, Tokens, TokenUnavailable, _token_of
+from pillarbox.entra.acquire import Acquire
+from pillarbox.entra.authority import Authority, TokenRefused, TokenUnavailable
+from pillarbox.entra.sources import Sources
+from pillarbox.entra.tokens import Tokens, token_of
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.sqlite import open_sqlite
 from tests.conftest import Log, Microsoft
@@ -60,17 +65,22 @@ MakeTokens = Callable[..., Tokens]
 
 @pytest.fixture
 async def make(microsoft: Microsoft, accounts: Accounts, clock: Clock, log: Log) -> AsyncIterator[MakeTokens]:
-    made: list[Tokens] = []
+    made: list[Authority] = []
 
-    def build(ca_file: Path | None = None, url: str = "", proxy: str = "") -> Tokens:
+    def build(
+        ca_file: Path | None = None, url: str = "", proxy: str = "", chance: Callable[[], float] = lambda: 0.5
+    ) -> Tokens:
         cloud = Cloud(url or microsoft.emulator.url, microsoft.emulator.url, "", 0, "", 0)
         outbound = Outbound(ca_file or microsoft.emulator.ca_file, proxy)
-        made.append(Tokens(cloud, outbound, accounts, clock, make_logger(log, "info", "text", clock)))
-        return made[-1]
+        authority = Authority(cloud, outbound)
+        made.append(authority)
+        logger = make_logger(log, "info", "text", clock)
+        acquire = Acquire(authority, accounts, Sources(os.environ, outbound, authority).read, clock, logger)
+        return Tokens(acquire, accounts, clock, logger, chance)
 
     yield build
-    for tokens in made:
-        tokens.close()
+    for authority in made:
+        authority.close()
 
 
 @pytest.fixture
@@ -86,7 +96,7 @@ async def test_fifty_callers_share_one_request(
     make: MakeTokens, app: AppRegistration, asked: Callable[[], int], log: Log
 ) -> None:
     tokens = make()
-    found = await asyncio.gather(*(tokens.app_token(app) for _ in range(50)))
+    found = await asyncio.gather(*(tokens.token(app) for _ in range(50)))
     assert (len(set(found)), asked(), len(log.lines("token.fetched"))) == (1, 1, 1)
 
 
@@ -94,11 +104,11 @@ async def test_a_refused_token_is_renewed_once_whoever_says_so(
     make: MakeTokens, app: AppRegistration, asked: Callable[[], int]
 ) -> None:
     tokens = make()
-    refused = await tokens.app_token(app)
-    found = await asyncio.gather(*(tokens.app_token(app, refused) for _ in range(50)))
+    refused = await tokens.token(app)
+    found = await asyncio.gather(*(tokens.token(app, challenge=Challenge(refused)) for _ in range(50)))
     assert (len(set(found)), asked()) == (1, 2)
     assert refused not in found
-    assert await tokens.app_token(app, "an older one") == found[0]
+    assert await tokens.token(app, challenge=Challenge("an older one")) == found[0]
 
 
 async def test_while_entra_is_down_callers_do_not_storm_it(
@@ -106,7 +116,7 @@ async def test_while_entra_is_down_callers_do_not_storm_it(
 ) -> None:
     tokens = make()
     fault = microsoft.emulator.faults.add(path="/token", status=503)
-    failed = await asyncio.gather(*(tokens.app_token(app) for _ in range(50)), return_exceptions=True)
+    failed = await asyncio.gather(*(tokens.token(app) for _ in range(50)), return_exceptions=True)
     assert {type(one) for one in failed} == {TokenUnavailable}
     assert microsoft.emulator.faults.matched(fault) == 1
 
@@ -117,20 +127,102 @@ async def test_after_a_failure_the_next_caller_asks_again(
     tokens = make()
     microsoft.emulator.faults.add(path="/openid-configuration", status=503, times=1)
     with pytest.raises(TokenUnavailable):
-        await tokens.app_token(app)
-    assert await tokens.app_token(app)
+        await tokens.token(app)
+    assert await tokens.token(app)
 
 
-async def test_a_token_is_renewed_five_minutes_before_its_end(
-    make: MakeTokens, app: AppRegistration, clock: Clock
+@pytest.mark.parametrize(("chance", "share"), [(0.0, 0.825), (0.5, 0.8), (1.0, 0.775)])
+async def test_a_token_is_renewed_at_80_percent_of_its_life_more_or_less(
+    make: MakeTokens, app: AppRegistration, clock: Clock, asked: Callable[[], int], chance: float, share: float
+) -> None:
+    tokens = make(chance=lambda: chance)
+    first = await tokens.token(app)
+    clock.now += 3599 * share - 1
+    assert await tokens.token(app) == first
+    clock.now += 2
+    assert await tokens.token(app) != first
+    assert asked() == 2
+
+
+async def test_an_old_token_serves_while_entra_is_down_and_not_past_its_end(
+    make: MakeTokens, app: AppRegistration, clock: Clock, microsoft: Microsoft
 ) -> None:
     tokens = make()
-    await tokens.app_token(app)
-    state = tokens._apps[app.id]
-    clock.now += 3599 - 301
-    assert tokens._usable(state, None)
-    clock.now += 2
-    assert not tokens._usable(state, None)
+    first = await tokens.token(app)
+    fault = microsoft.emulator.faults.add(path="/token", status=503, retry_after=30)
+    clock.now += 3200
+    assert [await tokens.token(app) for _ in range(5)] == [first] * 5
+    assert microsoft.emulator.faults.matched(fault) == 1
+    clock.now += 399
+    with pytest.raises(TokenUnavailable):
+        await tokens.token(app)
+
+
+async def test_two_processes_on_one_store_make_one_request(
+    make: MakeTokens, app: AppRegistration, asked: Callable[[], int]
+) -> None:
+    nodes = [make() for _ in range(4)]
+    found = await asyncio.gather(*(node.token(app) for node in nodes for _ in range(25)))
+    assert (len(set(found)), asked()) == (1, 1)
+
+
+async def test_two_processes_renew_once_when_the_time_has_come(
+    make: MakeTokens, app: AppRegistration, clock: Clock, asked: Callable[[], int]
+) -> None:
+    nodes = [make(), make()]
+    await asyncio.gather(*(node.token(app) for node in nodes))
+    clock.now += 3300
+    found = await asyncio.gather(*(node.token(app) for node in nodes for _ in range(5)))
+    assert (len(set(found)), asked()) == (1, 2)
+
+
+async def test_a_process_that_died_while_it_asked_holds_nobody_up_for_ever(
+    make: MakeTokens, app: AppRegistration, accounts: Accounts, clock: Clock
+) -> None:
+    accounts._clock = clock
+    assert await accounts.lease_token(app.cache_owner, "dead", 60)
+    waiting = asyncio.create_task(make().token(app))
+    while not await accounts.load_token_cache(app.cache_owner):
+        clock.now += 7
+        await asyncio.sleep(0)
+    assert await waiting
+
+
+async def test_a_refusal_is_not_asked_for_again_at_once(
+    make: MakeTokens, app: AppRegistration, clock: Clock, microsoft: Microsoft
+) -> None:
+    fault = microsoft.emulator.faults.add(path="/token", status=400, code="AADSTS7000222", times=1)
+    tokens = make()
+    for _ in range(3):
+        with pytest.raises(TokenRefused) as caught:
+            await tokens.token(app)
+        assert caught.value.number == 7000222
+    assert microsoft.emulator.faults.matched(fault) == 1
+    clock.now += 31
+    assert await tokens.token(app)
+
+
+async def test_a_test_asks_microsoft_whatever_is_remembered(
+    make: MakeTokens, app: AppRegistration, microsoft: Microsoft
+) -> None:
+    tokens = make()
+    first = await tokens.token(app)
+    microsoft.emulator.faults.add(path="/token", status=400, code="AADSTS7000222", times=1)
+    with pytest.raises(TokenRefused):
+        await tokens.fresh(app)
+    assert await tokens.fresh(app) != first
+
+
+async def test_a_claims_challenge_reaches_the_token_request(
+    make: MakeTokens, app: AppRegistration, microsoft: Microsoft, asked: Callable[[], int]
+) -> None:
+    tokens = make()
+    first = await tokens.token(app)
+    claims = '{"access_token":{"nbf":{"essential":true,"value":"1795176000"}}}'
+    second = await tokens.token(app, challenge=Challenge(first, claims))
+    assert second != first
+    assert asked() == 2
+    assert jwt.decode(second, options={"verify_signature": False})["xms_cc"] == ["CP1"]
 
 
 async def test_apps_do_not_share_tokens(
@@ -141,7 +233,7 @@ async def test_apps_do_not_share_tokens(
     other = await accounts.add_app("reader", app.tenant_id, reader.client_id, secret)
     assert other is not None
     tokens = make()
-    assert await tokens.app_token(app) != await tokens.app_token(other)
+    assert await tokens.token(app) != await tokens.token(other)
 
 
 # ---- a restart
@@ -150,16 +242,16 @@ async def test_apps_do_not_share_tokens(
 async def test_the_cache_outlives_a_restart_sealed(
     make: MakeTokens, app: AppRegistration, asked: Callable[[], int], tmp_path: Path
 ) -> None:
-    token = await make().app_token(app)
-    assert await make().app_token(app) == token
+    token = await make().token(app)
+    assert await make().token(app) == token
     assert asked() == 1
     assert not any(token.encode() in path.read_bytes() for path in tmp_path.glob("store.db*"))
 
 
 async def test_after_a_restart_a_refused_token_of_the_cache_is_renewed(make: MakeTokens, app: AppRegistration) -> None:
-    token = await make().app_token(app)
+    token = await make().token(app)
     tokens = make()
-    assert await tokens.app_token(app, token) != token
+    assert await tokens.token(app, challenge=Challenge(token)) != token
 
 
 # ---- refusals
@@ -167,7 +259,7 @@ async def test_after_a_restart_a_refused_token_of_the_cache_is_renewed(make: Mak
 
 async def refusal(tokens: Tokens, app: AppRegistration) -> PillarboxError:
     with pytest.raises((TokenRefused, TokenUnavailable)) as caught:
-        await tokens.app_token(app)
+        await tokens.token(app)
     return caught.value
 
 
@@ -246,7 +338,7 @@ async def test_no_variable_of_the_environment_changes_ca_or_proxy(make: MakeToke
     nonsense = dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"), "/nowhere.pem")
     nonsense |= dict.fromkeys(("HTTPS_PROXY", "https_proxy", "ALL_PROXY"), "http://localhost:1")
     os.environ.update(nonsense)
-    assert await make().app_token(app)
+    assert await make().token(app)
 
 
 async def test_a_proxy_of_ours_is_used(make: MakeTokens, app: AppRegistration) -> None:
@@ -259,4 +351,4 @@ async def test_a_proxy_of_ours_is_used(make: MakeTokens, app: AppRegistration) -
 )
 def test_an_answer_without_a_token_that_can_be_used_is_tried_again(answer: dict[str, object]) -> None:
     with pytest.raises(TokenUnavailable):
-        _token_of(answer)
+        token_of(answer)

@@ -1,4 +1,4 @@
-"""A plain HTTPS server that keeps what it was asked, for what the emulator never does: redirects and cookies."""
+"""A plain HTTPS server that keeps what it was asked, for what the emulator never does: redirects, cookies, links."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from pillarbox.emulator import Certificates
 
 @dataclass
 class Server:
-    """What came, and what is answered; 202 when nothing else is said."""
+    """What came, and what is answered; 202 when nothing else is said. `pages` are answered first, as JSON."""
 
     url: str = ""
     requests: list[web.Request] = field(default_factory=list)
@@ -21,6 +21,10 @@ class Server:
     location: str = ""
     cookie: str = ""
     cut: bool = False
+    challenge: str = ""
+    retry_after: str = ""
+    content: bytes = b""
+    pages: list[object] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
         self.requests.append(request)
@@ -30,7 +34,13 @@ class Server:
         headers = {"Location": self.location} if self.location else {}
         if self.cookie:
             headers["Set-Cookie"] = self.cookie
-        return web.Response(status=self.statuses.pop(0) if self.statuses else 202, headers=headers)
+        if self.statuses:
+            more = {"WWW-Authenticate": self.challenge, "Retry-After": self.retry_after}
+            headers |= {name: value for name, value in more.items() if value}
+            return web.Response(status=self.statuses.pop(0), headers=headers)
+        if self.pages:
+            return web.json_response(self.pages.pop(0))
+        return web.Response(status=202, headers=headers, body=self.content)
 
 
 @pytest.fixture

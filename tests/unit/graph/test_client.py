@@ -1,10 +1,13 @@
 """One request to Graph: where the token goes, and what stands in the path."""
 
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from pillarbox.core.bearer import Challenge
+from pillarbox.core.errors import InvalidInput
 from pillarbox.core.tls import Outbound
 from pillarbox.emulator import Certificates
 from pillarbox.graph.client import AnswerLost, GraphClient, Unreachable
@@ -12,8 +15,8 @@ from pillarbox.graph.mail import send_mime
 from tests.unit.graph.conftest import Server
 
 
-async def token(rejected: str | None) -> str:
-    return "token-2" if rejected == "token-1" else "token-1"
+async def token(challenge: Challenge | None) -> str:
+    return "token-2" if challenge and challenge.rejected == "token-1" else "token-1"
 
 
 @pytest.fixture
@@ -46,10 +49,56 @@ async def test_redirects_are_not_followed(client: GraphClient, server: Server, s
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("path", ["@evil.example/", "//evil.example/", "/../..//evil.example", ".evil.example/", ":1/"])
+async def test_what_a_refusal_asks_for_goes_to_the_token_source(client: GraphClient, server: Server) -> None:
+    wanted = '{"access_token":{"nbf":{"essential":true,"value":"1795176000"}}}'
+    encoded = base64.b64encode(wanted.encode()).decode()
+    server.challenge = f'Bearer realm="", error="insufficient_claims", claims="{encoded}"'
+    server.statuses = [401]
+    asked: list[Challenge | None] = []
+
+    async def source(challenge: Challenge | None) -> str:
+        asked.append(challenge)
+        return await token(challenge)
+
+    assert (await client.request("GET", "/me", source)).status == 202
+    assert asked == [None, Challenge("token-1", wanted)]
+
+
+async def test_no_header_takes_the_place_of_the_token(client: GraphClient, server: Server) -> None:
+    await client.request("GET", "/me", token, headers={"authorization": "Bearer stolen"})
+    assert server.requests[0].headers.getall("Authorization") == ["Bearer token-1"]
+
+
+async def test_an_answer_is_read_as_far_as_was_said(client: GraphClient, server: Server) -> None:
+    server.content = bytes(3_000_000)
+    whole = await client.request("GET", "/me", token, limit=3_000_000)
+    cut = await client.request("GET", "/me", token, limit=2_999_999)
+    usual = await client.request("GET", "/me", token)
+    assert [(len(one.body), one.whole) for one in (whole, cut, usual)] == [
+        (3_000_000, True),
+        (2_999_999, False),
+        (1_048_576, False),
+    ]
+
+
+async def test_the_version_is_chosen_for_each_call(client: GraphClient, server: Server) -> None:
+    await client.request("GET", "/me", token, version="beta")
+    await client.request("GET", f"{server.url}/beta/me/messages?$skiptoken=a%2Fb", token)
+    assert [request.raw_path for request in server.requests] == ["/beta/me", "/beta/me/messages?$skiptoken=a%2Fb"]
+
+
+@pytest.mark.parametrize("path", ["@evil.example/", "/evil.example", ".evil.example/", ":1/"])
 async def test_the_token_never_leaves_for_another_host(client: GraphClient, server: Server, path: str) -> None:
     await client.request("GET", path, token)
     assert [request.host for request in server.requests] == [server.url.removeprefix("https://")]
+
+
+async def test_for_a_path_that_leads_elsewhere_no_token_is_even_asked_for(client: GraphClient) -> None:
+    async def never(challenge: Challenge | None) -> str:
+        raise AssertionError(challenge)
+
+    with pytest.raises(InvalidInput):
+        await client.request("GET", "/../..//evil.example", never)
 
 
 async def test_cookies_are_not_kept(client: GraphClient, server: Server) -> None:

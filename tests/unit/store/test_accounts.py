@@ -63,9 +63,9 @@ async def test_no_secret_lies_on_the_disk_after_closing(
 async def test_the_secret_comes_back_by_the_right_key_alone(
     accounts: Accounts, app: AppRegistration, database: SqliteDatabase
 ) -> None:
-    assert (await accounts.client_secret(app)).reveal() == CANARY
+    assert [one.material.reveal() for one in await accounts.credentials(app)] == [CANARY]
     with pytest.raises(ConfigError) as caught:
-        await Accounts(database, Vault(b"x" * 32), lambda: 0.0).client_secret(app)
+        await Accounts(database, Vault(b"x" * 32), lambda: 0.0).credentials(app)
     assert caught.value.code == "vault.wrong_key"
 
 
@@ -92,7 +92,7 @@ async def test_a_taken_name_leaves_the_app_registration_and_its_secret_as_they_a
 ) -> None:
     assert await accounts.add_app("contoso", "other", "other", Secret("other")) is None
     assert await accounts.apps() == [app]
-    assert (await accounts.client_secret(app)).reveal() == CANARY
+    assert [one.material.reveal() for one in await accounts.credentials(app)] == [CANARY]
 
 
 @pytest.mark.parametrize("address", ["scanner@contoso.example", "SCANNER@CONTOSO.EXAMPLE"])

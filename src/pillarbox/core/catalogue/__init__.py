@@ -1,16 +1,27 @@
 """The one catalogue: for each code its sentence, its cure, whether to retry, and its number at each door.
 
-`errors.toml` holds our own codes; `aadsts.csv` and `graph-errors.csv` hold what Microsoft's codes mean and what to
-do about them (see the NOTICE beside them for where they come from). SMTP, API, CLI and later the console, doctor and
-MCP read from here; there is no second one.
+`errors.toml` holds our own codes. What Microsoft says is explained by four tables (see the NOTICE beside them for
+where they come from): `aadsts.csv` by the numbers of Entra ID, `oauth-errors.csv` by its words, `graph-errors.csv` by
+the codes of Graph, `exchange-replies.csv` by the replies of Exchange Online in SMTP and IMAP. SMTP, API, CLI and later
+the console, doctor and MCP read from here; there is no second one.
 """
 
 import csv
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Final
+
+WHO: Final = {
+    "admin": "an administrator of the tenant",
+    "user": "the person whose mailbox it is",
+    "operator": "whoever runs Pillarbox",
+    "developer": "the developer of the program that sends",
+    "microsoft": "nobody: it is Microsoft's, and passes",
+}
+"""Who must act: the word in the tables, and how it is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +45,28 @@ class Explanation:
     kind: str
     """Of AADSTS codes: secret, config, consent, user, policy, grant, pending, request, cloud or transient."""
     meaning: str
+    """One sentence."""
     remedy: str
+    who: str
+    """Who must act: a key of WHO."""
+    page: str
+    """The page of docs/ that says more, with its anchor."""
+    status: int = 0
+    """The HTTP status it comes with; mostly inferred, so nothing branches on it. 0: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply of Exchange Online's that can be explained."""
+
+    protocol: str
+    """smtp or imap."""
+    reply: str
+    """Its number, such as `535 5.7.139`, `451 4.7.5xx` (x: any digit) or `535`; in IMAP NO, BAD or BYE."""
+    words: str
+    """What it also says, where the number alone does not tell."""
+    example: str
+    explanation: Explanation
 
 
 @cache
@@ -49,6 +81,13 @@ def entry(code: str) -> Entry:
     return entries()[code]
 
 
+@cache
+def findings() -> Mapping[str, Entry]:
+    """What a test of an app or mailbox says of a step that is well or left out; a note stands as the cure."""
+    tables = tomllib.loads(_text("findings.toml"))
+    return {code: Entry(code, fields["sentence"], fields.get("note", "")) for code, fields in tables.items()}
+
+
 def sentence(code: str, **params: object) -> str:
     """The sentence of an entry, in English."""
     return entry(code).sentence.format(**params)
@@ -56,20 +95,59 @@ def sentence(code: str, **params: object) -> str:
 
 def explain_aadsts(code: int | str) -> Explanation | None:
     """What an AADSTS number of Entra ID means, or None when it is not known to us."""
-    return _explanations("aadsts.csv").get(str(code))
+    return aadsts().get(str(code))
 
 
 def explain_graph(code: str) -> Explanation | None:
     """What an error code of Microsoft Graph means, or None when it is not known to us."""
-    return _explanations("graph-errors.csv").get(code)
+    return graph().get(code)
 
 
 @cache
+def aadsts() -> Mapping[str, Explanation]:
+    """The numbers of Entra ID, as text."""
+    return _explanations("aadsts.csv")
+
+
+@cache
+def graph() -> Mapping[str, Explanation]:
+    """The codes of Microsoft Graph; `http_403` and the like serve every code that is not known."""
+    return _explanations("graph-errors.csv")
+
+
+@cache
+def oauth() -> Mapping[str, Explanation]:
+    """The words of OAuth (`error`, `suberror`) that come where no number does."""
+    return _explanations("oauth-errors.csv")
+
+
+@cache
+def replies() -> tuple[Reply, ...]:
+    """The replies of Exchange Online, those with words before those without."""
+    found = (
+        Reply(
+            row["protocol"],
+            row["reply"],
+            row["words"],
+            row["example"],
+            _explanation(f"{row['reply']} {row['words']}".strip(), row),
+        )
+        for row in _rows("exchange-replies.csv")
+    )
+    return tuple(sorted(found, key=lambda one: not one.words))
+
+
 def _explanations(file: str) -> Mapping[str, Explanation]:
-    rows = csv.DictReader(_text(file).splitlines())
-    return {
-        row["code"]: Explanation(row["code"], row.get("class") or "", row["meaning"], row["remedy"]) for row in rows
-    }
+    return {row["code"]: _explanation(row["code"], row) for row in _rows(file)}
+
+
+def _explanation(code: str, row: Mapping[str, str]) -> Explanation:
+    status = int(row.get("http_status") or 0)
+    return Explanation(code, row.get("class") or "", row["meaning"], row["remedy"], row["who"], row["page"], status)
+
+
+def _rows(file: str) -> Iterable[Mapping[str, str]]:
+    return csv.DictReader(_text(file).splitlines())
 
 
 def _text(file: str) -> str:

@@ -11,6 +11,7 @@ from pillarbox.emulator.entra.scopes import audience, find_resource
 from pillarbox.emulator.http import Answer
 from pillarbox.emulator.world import World
 from pillarbox.emulator.world.managed_identities import ManagedIdentity
+from pillarbox.emulator.world.permissions import TOKEN_EXCHANGE
 
 IMDS_VERSION = "2018-02-01"
 APP_SERVICE_VERSION = "2019-08-01"
@@ -74,8 +75,10 @@ def _token(call: EntraCall) -> dict[str, Any]:
     tenant, principal, tokens = call.world.tenants[identity.tenant_id], identity.principal, call.authority.tokens
     # A managed identity has a certificate that nobody sees.
     aud, now = audience(wanted, resource), call.token_time
+    # A token that stands for a secret of an app has the issuer that the app's federated credential names.
+    more = {"iss": f"{call.base}/{tenant.id}/v2.0"} if resource is TOKEN_EXCHANGE else {}
     return {
-        "access_token": tokens.app_token(tenant, principal, resource, aud, now, "certificate"),
+        "access_token": tokens.app_token(tenant, principal, resource, aud, now, "certificate", more),
         "client_id": principal.client_id,
         "resource": wanted,
         "begins": int(now),

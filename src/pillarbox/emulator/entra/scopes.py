@@ -4,7 +4,7 @@ from collections.abc import Collection, Container
 from dataclasses import dataclass, field
 
 from pillarbox.emulator.entra.aadsts import EntraError
-from pillarbox.emulator.world.permissions import GRAPH, Permission, Resource, of, resource
+from pillarbox.emulator.world.permissions import GRAPH, KEY_VAULT, Permission, Resource, of, resource
 
 OPENID = ("openid", "profile", "email", "offline_access")
 DEFAULT = ".default"
@@ -74,9 +74,13 @@ def refuse_several(resources: Collection[Resource | str], text: str) -> None:
 
 
 def find_resource(identifier: str, base: str) -> Resource | None:
-    """The resource with that address or client id; the emulator's own address stands for Graph."""
-    if identifier.lower().rstrip("/") == base.lower():
+    """The resource with that address or client id; the emulator's own address stands for Graph, and below `vault.` for
+    Key Vault."""
+    address, host = identifier.lower().rstrip("/"), base.lower().removeprefix("https://")
+    if address == f"https://{host}":
         return GRAPH
+    if address == f"https://vault.{host}":
+        return KEY_VAULT
     return resource(identifier)
 
 

@@ -35,6 +35,12 @@ EXCHANGE = Resource(
     ("https://outlook.office365.com", "https://outlook.office.com", "https://ps.outlook.com"),
 )
 RESOURCES = (GRAPH, EXCHANGE)
+KEY_VAULT = Resource("cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "Azure Key Vault", ("https://vault.azure.net",))
+TOKEN_EXCHANGE = Resource(
+    "fb60f99c-7a34-4190-8149-302f77469936", "Azure AD Token Exchange", ("api://AzureADTokenExchange",)
+)
+UNPUBLISHED_RESOURCES = (KEY_VAULT, TOKEN_EXCHANGE)
+"""Tokens are issued for them, and no permissions of theirs are known here."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,8 @@ def by_id(resource: Resource, ident: str) -> Permission | None:
 def resource(key: str) -> Resource | None:
     """The resource with that client id or address (with or without its slash, any case), None if there is none."""
     key = key.lower().removesuffix("/")
-    return next((each for each in RESOURCES if key == each.client_id or key in each.identifiers), None)
+    every = (*RESOURCES, *UNPUBLISHED_RESOURCES)
+    return next((each for each in every if key == each.client_id or key in map(str.lower, each.identifiers)), None)
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import Any
 
 from pillarbox.emulator.ids import Entropy, guid, secret_value
 from pillarbox.emulator.world.apps import App, Audience, Secret, ServicePrincipal
+from pillarbox.emulator.world.key_vaults import KeyVault
 from pillarbox.emulator.world.limits import Limits
 from pillarbox.emulator.world.mailbox import Mailbox
 from pillarbox.emulator.world.managed_identities import ManagedIdentity
@@ -35,6 +36,7 @@ class World:
     `token_loop_limit`: equal token requests that are taken within a minute, before AADSTS50196; 0 for no limit.
     `issuers`: the key sets (RFC 7517) of foreign issuers whose tokens can stand for a secret, by issuer.
     `managed_identities`: those that the machine has on which clients believe they run.
+    `key_vaults`: Azure Key Vaults by name.
     `imap_challenges_bad_tokens`: IMAP explains a refused token in a JSON challenge first, as Gmail does.
     `sent_copy_delay`: seconds until the copy in Sent Items can be seen.
     `replication_delay`: seconds until a new app registration is known wherever a service principal can be made.
@@ -55,6 +57,7 @@ class World:
         self.token_loop_limit = TOKEN_LOOP_LIMIT
         self.issuers: dict[str, dict[str, Any]] = {}
         self.managed_identities: list[ManagedIdentity] = []
+        self.key_vaults: dict[str, KeyVault] = {}
         self.replication_delay = 0.0
 
     def add_tenant(self, domain: str, *more_domains: str, name: str = "Contoso", ident: str | None = None) -> Tenant:
@@ -168,6 +171,14 @@ class World:
         identity = ManagedIdentity(home.id, principal, user_assigned)
         self.managed_identities.append(identity)
         return identity
+
+    def add_key_vault(self, name: str, tenant: Tenant | None = None) -> KeyVault:
+        """Add a key vault that nobody may read yet; a name that is taken is a ValueError."""
+        if name.lower() in self.key_vaults:
+            raise ValueError(f"there is a key vault of that name: {name}")
+        vault = KeyVault(name.lower(), (tenant or self.only_tenant()).id)
+        self.key_vaults[vault.name] = vault
+        return vault
 
     def add_secret(self, app: App, ends_at: float | None = None) -> str:
         """Make a client secret for the app and give its value; `ends_at` in seconds since 1970."""

@@ -1,9 +1,10 @@
 """The routes: HTTP words in, a journey called, its result out."""
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,17 +13,23 @@ from starlette.exceptions import HTTPException
 
 import pillarbox
 from pillarbox.access.submitters import Submitters
-from pillarbox.admin import apps, mailboxes, outbox
+from pillarbox.admin import mailboxes, outbox
+from pillarbox.admin.vault import Rotation
 from pillarbox.core import headers
-from pillarbox.core.accounts import AppRegistration
+from pillarbox.core.accounts import AppRegistration, Mailbox
 from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
 from pillarbox.core.log import Logger
-from pillarbox.core.mail import Envelope, State, is_address
+from pillarbox.core.mail import Clock, Envelope, State, is_address
 from pillarbox.core.vault import Secret
 from pillarbox.delivery.submission import Submission
-from pillarbox.endpoints.api import models
+from pillarbox.endpoints.api import apps, calls, check, models, sign_in, vault
 from pillarbox.store.accounts import Accounts
+from pillarbox.store.database import Row
 from pillarbox.store.outbox import Outbox
+
+if TYPE_CHECKING:
+    from pillarbox.admin.clients import Clients
+    from pillarbox.admin.connect import Connect
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +41,14 @@ class Services:
     submitters: Submitters
     submission: Submission
     wake: Callable[[int], None]
-    forget_tokens: Callable[[AppRegistration], None]
+    clients: "Callable[[], Clients]"
+    connect: "Callable[[], Connect]"
+    send_test: Callable[[Mailbox, str], Awaitable[Row]]
+    rotation: Rotation
+    changed: Callable[[AppRegistration | Mailbox], None]
     smtp_address: Callable[[], str]
     log: Logger
+    clock: Clock = time.time
 
 
 def build(services: Services) -> FastAPI:
@@ -50,31 +62,18 @@ def build(services: Services) -> FastAPI:
         responses={"4XX": {"model": models.Problem}, "5XX": {"model": models.Problem}},
     )
     _add_problems(app, services.log)
+    apps.add(app, services)
     _add_accounts(app, services)
     _add_sends(app, services)
+    calls.add(app, services)
+    check.add(app, services)
+    sign_in.add(app, services)
+    vault.add(app, services)
     return app
 
 
 def _add_accounts(app: FastAPI, services: Services) -> None:
     accounts, log = services.accounts, services.log
-
-    @app.get("/api/v1/apps")
-    async def list_apps() -> models.Apps:
-        return models.Apps(data=[models.App.of(one) for one in await accounts.apps()])
-
-    @app.post("/api/v1/apps", status_code=201)
-    async def add_app(new: models.NewApp) -> models.App:
-        secret = Secret(new.client_secret.get_secret_value())
-        added = await apps.add(accounts, new.name, new.tenant_id, new.client_id, secret)
-        log.info("account.changed", what="app", name=added.name, change="added")
-        return models.App.of(added)
-
-    @app.put("/api/v1/apps/{name}/secret")
-    async def renew_secret(name: str, new: models.NewSecret) -> models.App:
-        renewed = await apps.renew_secret(accounts, name, Secret(new.client_secret.get_secret_value()))
-        services.forget_tokens(renewed)
-        log.info("account.changed", what="app", name=renewed.name, change="new secret")
-        return models.App.of(renewed)
 
     @app.get("/api/v1/mailboxes")
     async def list_mailboxes() -> models.Mailboxes:

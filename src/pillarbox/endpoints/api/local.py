@@ -1,17 +1,14 @@
 """The local socket: the API on a Unix socket that the owner and root alone may open."""
 
-import asyncio
-import contextlib
 import os
 import socket
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI
 
 from pillarbox.core.errors import ConfigError
+from pillarbox.endpoints.web import WebServer
 
 
 class LocalSocket:
@@ -19,56 +16,16 @@ class LocalSocket:
 
     def __init__(self, app: FastAPI, path: Path, grace: float) -> None:
         self._path = path
-        self._server = _Server(
-            uvicorn.Config(
-                app,
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                ws="none",
-                http="h11",
-                date_header=False,
-                timeout_graceful_shutdown=max(1, round(grace)),
-            )
-        )
-        self._task: asyncio.Task[None] | None = None
+        self._web = WebServer(app, grace)
 
     async def start(self) -> None:
         """Bind the socket and serve. Raises ConfigError when another service answers there."""
-        listening = bind(self._path)
-        self._task = asyncio.create_task(self._server.serve(sockets=[listening]), name="local-socket")
-        await self._server.ready.wait()
+        await self._web.start(bind(self._path))
 
     async def stop(self) -> None:
         """Answer what was asked, for as long as the grace lasts, then close and remove the socket."""
-        if self._task is None:
-            return
-        self._server.stopping.set()
-        await self._task
-        self._path.unlink(missing_ok=True)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn that leaves signals to the gateway, says when it listens, and does not wake up ten times a second."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-        self.stopping = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals are the gateway's."""
-        yield
-
-    async def main_loop(self) -> None:
-        """Until told to stop."""
-        await self.stopping.wait()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, and then ready."""
-        await super().startup(sockets)
-        self.ready.set()
+        if await self._web.stop():
+            self._path.unlink(missing_ok=True)
 
 
 def bind(path: Path) -> socket.socket:

@@ -1,63 +1,54 @@
 """What the API takes and gives, as pydantic models: the OpenAPI document is written from them."""
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr
 
-from pillarbox.core.accounts import AppRegistration, Mailbox, Submitter
+from pillarbox.core.accounts import Mailbox, Submitter
 from pillarbox.store.database import Row
 
 
-class _Model(BaseModel):
+class Model(BaseModel):
+    """Base of all: what is not known is refused."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class NewApp(_Model):
-    """The three values of an app registration, and a name for it."""
-
-    name: str = Field(min_length=1, max_length=64)
-    tenant_id: str
-    client_id: str
-    client_secret: SecretStr
-
-
-class NewSecret(_Model):
-    """A client secret that takes the place of the last one."""
-
-    client_secret: SecretStr
-
-
-class App(_Model):
-    """An app registration; its secret is never shown."""
-
-    name: str
-    tenant_id: str
-    client_id: str
-
-    @classmethod
-    def of(cls, app: AppRegistration) -> "App":
-        """From our word."""
-        return cls(name=app.name, tenant_id=app.tenant_id, client_id=app.client_id)
-
-
-class NewMailbox(_Model):
+class NewMailbox(Model):
     """An address, and the name of the app registration that may act for it."""
 
     address: str
     app: str
 
 
-class MailboxOut(_Model):
-    """A mailbox."""
+class MailboxOut(Model):
+    """A mailbox. `signed_in` and `permissions` are empty where the app registration itself acts for it.
+
+    `state` is ok or needs_sign_in, `state_code` why; `assurance` is what the last test found.
+    """
 
     address: str
     app: str
+    signed_in: str
+    permissions: list[str]
+    state: str
+    state_code: str
+    assurance: str
 
     @classmethod
     def of(cls, mailbox: Mailbox) -> "MailboxOut":
         """From our word."""
-        return cls(address=mailbox.address, app=mailbox.app.name)
+        sign_in = mailbox.sign_in
+        return cls(
+            address=mailbox.address,
+            app=mailbox.app.name,
+            signed_in=sign_in.account.upn if sign_in and sign_in.account else "",
+            permissions=list(sign_in.permissions) if sign_in else [],
+            state=mailbox.state.value,
+            state_code=mailbox.state_code,
+            assurance=mailbox.assurance,
+        )
 
 
-class NewSubmitter(_Model):
+class NewSubmitter(Model):
     """A submitter: the mailboxes it sends from, further sender addresses, and a password if it has one already."""
 
     name: str
@@ -66,7 +57,7 @@ class NewSubmitter(_Model):
     password: SecretStr | None = None
 
 
-class SubmitterOut(_Model):
+class SubmitterOut(Model):
     """A submitter; `senders` maps the addresses it may use to mailboxes. `password` is shown once, when it is made."""
 
     name: str
@@ -80,7 +71,7 @@ class SubmitterOut(_Model):
         return cls(name=submitter.name, senders=senders, password=password)
 
 
-class Attempt(_Model):
+class Attempt(Model):
     """One attempt to send a message."""
 
     number: int
@@ -94,7 +85,7 @@ class Attempt(_Model):
     notes: list[str]
 
 
-class Send(_Model):
+class Send(Model):
     """A message in the outbox. Times are seconds since 1970."""
 
     id: str
@@ -120,7 +111,7 @@ class Send(_Model):
         return cls(**{name: row[name] for name in Send.model_fields})
 
 
-class Trace(_Model):
+class Trace(Model):
     """A message and everything that was tried."""
 
     message: Send
@@ -133,39 +124,33 @@ class Trace(_Model):
         return cls(message=Send.of(row), attempts=[Attempt(**{name: one[name] for name in fields}) for one in attempts])
 
 
-class Queued(_Model):
+class Queued(Model):
     """A message was accepted."""
 
     id: str
     state: str = "queued"
 
 
-class Page(_Model):
+class Page(Model):
     """Messages, newest first; `next` is the cursor of the following page."""
 
     data: list[Send]
     next: str | None
 
 
-class Apps(_Model):
-    """All app registrations."""
-
-    data: list[App]
-
-
-class Mailboxes(_Model):
+class Mailboxes(Model):
     """All mailboxes."""
 
     data: list[MailboxOut]
 
 
-class Submitters(_Model):
+class Submitters(Model):
     """All submitters."""
 
     data: list[SubmitterOut]
 
 
-class Status(_Model):
+class Status(Model):
     """The running service."""
 
     version: str

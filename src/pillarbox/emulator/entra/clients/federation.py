@@ -4,7 +4,7 @@ from pillarbox.emulator.entra.aadsts import EntraError
 from pillarbox.emulator.entra.call import EntraCall
 from pillarbox.emulator.entra.clients.certificates import check_times
 from pillarbox.emulator.entra.clients.jwt import ForeignToken
-from pillarbox.emulator.entra.clients.key_sets import ALGORITHM, keys_of
+from pillarbox.emulator.entra.clients.key_sets import ALGORITHM, KeySet, keys_of
 from pillarbox.emulator.world import App
 
 
@@ -32,7 +32,7 @@ def check_federated(call: EntraCall, app: App, token: ForeignToken) -> None:
 
 
 def _check_signature(call: EntraCall, issuer: str, token: ForeignToken) -> None:
-    key_set = call.world.issuers.get(issuer)
+    key_set = call.world.issuers.get(issuer) or _own_keys(call, issuer)
     if key_set is None:
         # Entra would fetch them; the emulator asks nobody.
         raise EntraError(
@@ -42,6 +42,12 @@ def _check_signature(call: EntraCall, issuer: str, token: ForeignToken) -> None:
         )
     if not any(token.verified_by(key, ALGORITHM) for key in keys_of(key_set, token.header.get("kid"))):
         raise EntraError(50027, f"The token of issuer '{issuer}' failed signature verification.")
+
+
+def _own_keys(call: EntraCall, issuer: str) -> KeySet | None:
+    """Entra is an issuer too: a managed identity's token can stand for the secret of an app."""
+    own = issuer.startswith(f"{call.base}/") and issuer.endswith("/v2.0")
+    return {"keys": [call.authority.tokens.key.jwk(issuer)]} if own else None
 
 
 def _audiences(token: ForeignToken) -> list[str]:

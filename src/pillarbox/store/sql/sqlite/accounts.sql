@@ -13,15 +13,18 @@ SELECT id, name, tenant_id, client_id FROM apps WHERE name = :name;
 
 -- name: credential_add
 -- A sealed credential of the app registration of this name.
-INSERT INTO credentials (app_id, sealed, created_at) VALUES ((SELECT id FROM apps WHERE name = :app), :sealed, :now);
+INSERT INTO credentials (id, app_id, kind, source, sealed, ends_at, created_at)
+VALUES (:id, (SELECT id FROM apps WHERE name = :app), :kind, :source, :sealed, :ends_at, :now);
 
--- name: credential_newest
--- The credential to use: the newest.
-SELECT sealed FROM credentials WHERE app_id = :app_id ORDER BY id DESC LIMIT 1;
+-- name: credential_list
+-- The credentials of an app registration, newest first.
+SELECT id, kind, source, sealed, ends_at, created_at FROM credentials WHERE app_id = :app_id
+ORDER BY created_at DESC, id DESC;
 
--- name: credential_any
--- Whether the store holds a sealed value.
-SELECT 1 AS one FROM credentials LIMIT 1;
+-- name: credential_remove
+-- Forget a credential of an app registration, unless it is the last one.
+DELETE FROM credentials WHERE id = :id AND app_id = :app_id
+AND (SELECT count(*) FROM credentials WHERE app_id = :app_id) > 1;
 
 -- name: token_cache_load
 -- The sealed token cache of an app registration or mailbox.
@@ -36,24 +39,67 @@ ON CONFLICT (owner) DO UPDATE SET sealed = excluded.sealed, updated_at = exclude
 -- Throw a token cache away.
 DELETE FROM token_caches WHERE owner = :owner;
 
+-- name: token_lease
+-- The right to ask for a new token, for a while; nothing comes back while another process has it.
+INSERT INTO token_leases (owner, holder, until) VALUES (:owner, :holder, :until)
+ON CONFLICT (owner) DO UPDATE SET holder = excluded.holder, until = excluded.until
+WHERE token_leases.until <= :now OR token_leases.holder = :holder RETURNING owner;
+
+-- name: token_lease_any
+-- Whether somebody has the right to ask for a token.
+SELECT 1 AS one FROM token_leases LIMIT 1;
+
+-- name: token_lease_clear
+-- Take all rights back.
+DELETE FROM token_leases;
+
+-- name: token_release
+-- Give the right back.
+DELETE FROM token_leases WHERE owner = :owner AND holder = :holder;
+
 -- name: mailbox_add
 -- A mailbox; nothing comes back when there is one of that address.
 INSERT INTO mailboxes (address, address_key, app_id, created_at) VALUES (:address, :address_key, :app_id, :now)
 ON CONFLICT DO NOTHING RETURNING id;
 
+-- name: mailbox_signed_in
+-- Somebody has signed in for a mailbox.
+UPDATE mailboxes SET permissions = :permissions, public_client = :public_client, shared = :shared, account = :account,
+       password_source = :password_source, state = 'ok', state_code = '', assurance = ''
+WHERE id = :id;
+
+-- name: mailbox_needs_sign_in
+-- A sign-in is at its end; nothing changes where that is known already.
+UPDATE mailboxes SET state = 'needs_sign_in', state_code = :code WHERE id = :id AND state <> 'needs_sign_in';
+
+-- name: mailbox_assurance
+-- The mode that a test found.
+UPDATE mailboxes SET assurance = :assurance WHERE id = :id;
+
+-- name: event_add
+-- Something happened.
+INSERT INTO events (type, subject, data, created_at) VALUES (:type, :subject, :data, :now);
+
+-- name: event_list
+-- What happened, oldest first.
+SELECT seq, type, subject, data, created_at FROM events WHERE seq > :after ORDER BY seq LIMIT :limit;
+
 -- name: mailbox_list
 -- All mailboxes with their app registrations.
-SELECT m.id, m.address, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
+SELECT m.id, m.address, m.permissions, m.public_client, m.shared, m.password_source, m.account, m.state, m.state_code,
+       m.assurance, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
 FROM mailboxes m JOIN apps a ON a.id = m.app_id ORDER BY m.address_key;
 
 -- name: mailbox_by_key
 -- One mailbox with its app registration.
-SELECT m.id, m.address, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
+SELECT m.id, m.address, m.permissions, m.public_client, m.shared, m.password_source, m.account, m.state, m.state_code,
+       m.assurance, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
 FROM mailboxes m JOIN apps a ON a.id = m.app_id WHERE m.address_key = :address_key;
 
 -- name: mailbox_by_id
 -- One mailbox with its app registration.
-SELECT m.id, m.address, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
+SELECT m.id, m.address, m.permissions, m.public_client, m.shared, m.password_source, m.account, m.state, m.state_code,
+       m.assurance, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
 FROM mailboxes m JOIN apps a ON a.id = m.app_id WHERE m.id = :id;
 
 -- name: submitter_add
@@ -84,6 +130,7 @@ SELECT id, name, password_hash FROM submitters WHERE name = :name;
 
 -- name: submitter_senders
 -- The addresses of a submitter, each with its mailbox.
-SELECT s.address_key, m.id, m.address, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
+SELECT s.address_key, m.id, m.address, m.permissions, m.public_client, m.shared, m.password_source, m.account, m.state, m.state_code,
+       m.assurance, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
 FROM submitter_senders s JOIN mailboxes m ON m.id = s.mailbox_id JOIN apps a ON a.id = m.app_id
 WHERE s.submitter_id = :submitter_id ORDER BY s.address_key;

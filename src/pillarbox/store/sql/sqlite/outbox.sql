@@ -1,7 +1,7 @@
 -- name: outbox_enqueue
 -- A message that was accepted; committed before the door says 250.
-INSERT INTO outbox (id, mailbox_id, submitter, sender, recipients, size, message_id, created_at, state, due_at)
-VALUES (:id, :mailbox_id, :submitter, :sender, :recipients, :size, :message_id, :now, 'queued', :now);
+INSERT INTO outbox (id, mailbox_id, submitter, sender, recipients, size, message_id, purpose, created_at, state, due_at)
+VALUES (:id, :mailbox_id, :submitter, :sender, :recipients, :size, :message_id, :purpose, :now, 'queued', :now);
 
 -- name: outbox_add_part
 -- One piece of the body of the message that was enqueued in the same transaction.

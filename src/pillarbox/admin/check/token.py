@@ -1,0 +1,63 @@
+"""What the access tokens say, and what that means for who tests. Nothing is decided by it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pillarbox.admin.check.steps import Found, found
+from pillarbox.core.scopes import Resource
+from pillarbox.core.token_claims import read_claims
+
+Claims = Mapping[str, Any]
+_TOLD: Final = ("aud", "tid", "appid", "azp", "idtyp", "roles", "scp", "upn", "oid", "ver", "exp")
+"""The claims that are shown: whom the token is for and of, and what it allows."""
+_OF_IDENTITY: Final = frozenset({"openid", "profile", "email", "offline_access"})
+_NEEDED: Final = frozenset({"Mail.Send"})
+
+_YEAR_10000: Final = 253_402_300_800
+"""The first moment that has no date."""
+
+
+def claims_of(token: str) -> Claims:
+    """The claims in a token that are worth showing; none of one that is opaque."""
+    claims = read_claims(token) or {}
+    return {name: claims[name] for name in _TOLD if name in claims}
+
+
+def rights(claims: Claims) -> tuple[str, ...]:
+    """The permissions that a token names: roles of an app, scopes of a person. None of them proves that it suffices."""
+    roles = claims.get("roles")
+    named = str(claims.get("scp") or "").split() or (roles if isinstance(roles, list) else [])
+    return tuple(str(name) for name in named if name not in _OF_IDENTITY)
+
+
+def judge(of: Mapping[Resource, Claims]) -> Found:
+    """What the tokens say of whom they are and what they allow. Pure."""
+    evidence = {resource.value: _shown(claims) for resource, claims in of.items()}
+    graph, exchange = of.get(Resource.GRAPH, {}), of.get(Resource.EXCHANGE, {})
+    if not graph and not exchange:
+        return found("check.rights_opaque", evidence)
+    on_exchange = _listed(rights(exchange))
+    both = "; for Exchange ".join(filter(None, [_listed(rights(graph)), on_exchange]))
+    for claims in (graph, exchange):
+        if "scp" in claims:
+            return found("check.rights_delegated", evidence, who=claims.get("upn") or "a person", rights=both)
+    if not rights(graph):
+        if on_exchange:
+            return found("check.rights_exchange", evidence, rights=on_exchange)
+        return found("check.rights_none", evidence)
+    surplus = [right for right in rights(graph) if right not in _NEEDED]
+    if surplus:
+        return found("check.rights_wide", evidence, rights=both, surplus=_listed(surplus))
+    return found("check.rights_app", evidence, rights=both)
+
+
+def _shown(claims: Claims) -> Claims:
+    ends_at = claims.get("exp")
+    if not (isinstance(ends_at, int | float) and 0 <= ends_at < _YEAR_10000):
+        return claims
+    return {**claims, "exp": datetime.fromtimestamp(ends_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+def _listed(names: "tuple[str, ...] | list[str]") -> str:
+    return ", ".join(names)

@@ -1,0 +1,277 @@
+"""The things under test, one function each and one list of them: each says what it found, or raises why it failed."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pillarbox.admin.check import clock as our_clock
+from pillarbox.admin.check import token as tokens
+from pillarbox.admin.check.connection import Place, Tls, proxy_name, reach, secure
+from pillarbox.admin.check.graph import no_right
+from pillarbox.admin.check.steps import Failed, Found, found, left_out
+from pillarbox.admin.check.visit import ENTRA, Visit
+from pillarbox.core.accounts import MailboxState
+from pillarbox.core.errors import PillarboxError
+from pillarbox.core.scopes import Resource
+from pillarbox.core.vault import Secret
+from pillarbox.exchange import imap, smtp
+from pillarbox.exchange.login import Credentials, LoginRefused, Server
+
+_WAIT_FOR_MAIL: Final = 75
+_UNEXPLAINED: Final = ("535 5.7.3 ", "NO AUTHENTICATE")
+"""Replies that say no, and not why."""
+Login = Callable[[Server, Credentials], Awaitable[str]]
+_RESOURCES: Final = {Resource.GRAPH: "Graph", Resource.EXCHANGE: "Exchange Online"}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One thing under test, its name in the report, and the seconds that it may take."""
+
+    name: str
+    run: Callable[[Visit], Awaitable[Found]]
+    limit: float = 30
+
+
+async def sign_in(visit: Visit) -> Found:
+    """Whether a person's sign-in still stands."""
+    mailbox = visit.mailbox
+    if mailbox.state is MailboxState.NEEDS_SIGN_IN:
+        raise Failed("token.needs_sign_in", {"code": mailbox.state_code}, mailbox=mailbox.address)
+    return found("check.signed_in", mailbox=mailbox.address, who=visit.who)
+
+
+async def addresses(visit: Visit) -> Found:
+    """Whether the hosts can be reached: DNS, TCP, and the proxy where one is set."""
+    answered = await visit.at_each_place("addresses", lambda place: reach(place, visit.clients.outbound))
+    cloud, outbound = visit.clients.cloud, visit.clients.outbound
+    proxy = outbound.proxy_for(cloud.authority_url) or outbound.proxy_for(cloud.graph_url)
+    way = f" through the proxy {proxy_name(proxy)}" if proxy else ""
+    return found("check.addresses", answered, hosts=" and ".join(answered), way=way)
+
+
+async def tls(visit: Visit) -> Found:
+    """Who signed the certificates."""
+    visit.need(ENTRA)
+    shown = await visit.at_each_place("tls", lambda place: secure(place, visit.clients.outbound))
+    evidence = {host: _shown(one) for host, one in shown.items()}
+    return found("check.tls", evidence, signers=" and ".join(dict.fromkeys(one.signer for one in shown.values())))
+
+
+async def clock(visit: Visit) -> Found:
+    """Whether our clock agrees with Microsoft's."""
+    visit.need(ENTRA)
+    authority = visit.clients.authority
+    # Any answer has a Date; this document is anybody's to read.
+    url = f"{authority.cloud.authority_url}/common/v2.0/.well-known/openid-configuration"
+    answer = await authority.run(lambda: authority.session.get(url))
+    return our_clock.judge(Place.of(url).shown, visit.clock(), answer.headers.get("Date", ""))
+
+
+async def token(visit: Visit) -> Found:
+    """A new token for each resource in use; one for Exchange on trial, where an app may have rights there."""
+    visit.need(ENTRA)
+    failed: list[PillarboxError] = []
+    for resource in visit.resources:
+        if failed and resource not in visit.wanted:
+            break
+        try:
+            visit.tokens[resource] = Secret(await visit.clients.tokens.fresh(visit.holder, resource))
+        except PillarboxError as error:
+            visit.broken[resource] = "token"
+            if resource in visit.wanted:
+                failed.append(error)
+    if failed:
+        raise failed[0]
+    names = [_RESOURCES[resource] for resource in visit.tokens]
+    return found("check.token", {"resources": names}, resources=" and ".join(names))
+
+
+async def rights(visit: Visit) -> Found:
+    """What the tokens say, and what that does not prove."""
+    if not visit.tokens:
+        visit.need("token")
+    visit.claims = {resource: tokens.claims_of(one.reveal()) for resource, one in visit.tokens.items()}
+    return tokens.judge(visit.claims)
+
+
+async def mailbox(visit: Visit) -> Found:
+    """Whether Microsoft has the mailbox, by a mail to nobody."""
+    visit.need_graph()
+    answer = visit.probe = await visit.graph.probe()
+    evidence = {"status": answer.status, "code": answer.error()[0], "request_id": answer.request_id}
+    if no_right(answer):
+        return left_out("check.mailbox_untold", evidence)
+    if answer.status in (202, 400, 403):
+        return found("check.mailbox", evidence, mailbox=visit.mailbox.address)
+    raise visit.graph.refused(answer)
+
+
+async def send(visit: Visit) -> Found:
+    """Whether a mail may be sent: by a real one, or by what the mail to nobody told."""
+    visit.need_graph("mailbox")
+    answer, address = visit.probe, visit.mailbox.address
+    assert answer is not None
+    code, _ = answer.error()
+    refused = visit.graph.refused(answer)
+    if no_right(answer):
+        if visit.sign_in is None and not visit.named_rights(Resource.GRAPH):
+            raise Failed("check.no_right", refused.evidence, app=visit.app.name, mailbox=address)
+        if visit.sign_in is not None and visit.sign_in.shared:
+            raise Failed("check.not_shared", refused.evidence, who=visit.who, mailbox=address)
+        raise refused
+    if answer.status == 403:
+        raise refused
+    if visit.to:
+        return await _send_one(visit, visit.to)
+    if answer.status == 202 or code == "ErrorInvalidRecipients":
+        visit.can.add("send")
+        return found("check.may_send", refused.evidence, mailbox=address)
+    return left_out("check.may_send_untold", status=answer.status, code=code, mailbox=address)
+
+
+async def _send_one(visit: Visit, to: str) -> Found:
+    row = await visit.submit_and_wait(visit.mailbox, to)
+    evidence = {"id": row["id"], "state": row["state"], "code": row["code"], "request_id": row["request_id"]}
+    if row["state"] == "sent":
+        visit.can.add("send")
+        visit.sent = row
+        return found("check.sent", evidence, id=row["id"], to=to)
+    if row["state"] in ("queued", "sending", "deferred"):
+        raise Failed("check.not_sent_yet", evidence, id=row["id"], state=row["state"], reason=row["reason"])
+    raise Failed("check.not_sent", evidence, id=row["id"], state=row["state"], reason=row["reason"], cure=row["cure"])
+
+
+async def sent_items(visit: Visit) -> Found:
+    """Whether Sent Items can be read."""
+    visit.need_graph("mailbox")
+    told = await visit.graph.sent_items()
+    if not told.skipped:
+        visit.can.add("verify")
+    return told
+
+
+async def drafts(visit: Visit) -> Found:
+    """Whether a draft can be made and deleted."""
+    visit.need_graph("mailbox")
+    told = await visit.graph.draft()
+    if not told.skipped:
+        visit.can.add("draft")
+    return told
+
+
+async def message_id(visit: Visit) -> Found:
+    """Whether the mail that was sent kept its Message-ID."""
+    if visit.sent is None:
+        visit.need("send")
+        return left_out("check.message_id_unsent")
+    visit.need("sent-items")
+    if "verify" not in visit.can:
+        return left_out("check.message_id_closed")
+    return await visit.graph.sent_copy(visit.sent, visit.sleep)
+
+
+async def smtp_login(visit: Visit) -> Found:
+    """Whether Exchange lets us in by SMTP."""
+    cloud = visit.clients.cloud
+    if not visit.uses("SMTP.SendAsApp"):
+        return left_out("check.smtp_unused")
+    if not cloud.smtp_host:
+        return left_out("check.no_exchange", protocol="SMTP")
+    visit.need_token(Resource.EXCHANGE)
+    place = Place(cloud.smtp_host, cloud.smtp_port, starttls=True, mail=True)
+    shown = await secure(place, visit.clients.outbound)
+    reply = await _let_in(visit, smtp.login, place)
+    evidence = {"reply": reply, **_shown(shown)}
+    return found("check.smtp", evidence, mailbox=visit.mailbox.address, host=place.shown, signer=shown.signer)
+
+
+async def imap_login(visit: Visit) -> Found:
+    """Whether Exchange lets us in by IMAP, and as far as INBOX."""
+    cloud = visit.clients.cloud
+    if not visit.uses("IMAP.AccessAsApp"):
+        return left_out("check.imap_unused")
+    if not cloud.imap_host:
+        return left_out("check.no_exchange", protocol="IMAP")
+    visit.need_token(Resource.EXCHANGE)
+    place = Place(cloud.imap_host, cloud.imap_port, mail=True)
+    shown = await secure(place, visit.clients.outbound)
+    selected = await _let_in(visit, imap.login, place)
+    evidence = {"reply": selected, **_shown(shown)}
+    return found("check.imap", evidence, mailbox=visit.mailbox.address, host=place.shown, signer=shown.signer)
+
+
+async def mode(visit: Visit) -> Found:
+    """The verdict: the mode that follows, which is kept with the mailbox."""
+    address = visit.mailbox.address
+    if "send" not in visit.can:
+        if visit.first_failed:
+            return left_out("check.mode_none", mailbox=address, step=visit.first_failed)
+        return left_out("check.mode_untold" if visit.uses_graph else "check.mode_no_graph", mailbox=address)
+    for step in ("sent-items", "drafts"):
+        if step in visit.broken:
+            # What could not be tried just now must not take away what the last test found.
+            return left_out("check.mode_open", mailbox=address, step=step)
+    assurance = "draft" if "draft" in visit.can else "verify" if "verify" in visit.can else "send-only"
+    await visit.keep_assurance(assurance)
+    return found(f"check.mode_{assurance.replace('-', '_')}", {"assurance": assurance}, mailbox=address)
+
+
+async def app(visit: Visit) -> Found:
+    """The verdict on an app registration."""
+    if visit.first_failed:
+        return left_out("check.app_none", app=visit.app.name, step=visit.first_failed)
+    return found("check.app", app=visit.app.name)
+
+
+async def _let_in(visit: Visit, login: Login, place: Place) -> str:
+    """What Exchange answers to a login. Raises as the login, with the likely causes where Exchange tells none."""
+    server = Server(place.host, place.port, visit.clients.outbound.ssl_context(), timeout=10)
+    address, app = visit.mailbox.address, visit.app
+    try:
+        return await login(server, Credentials(address, visit.tokens[Resource.EXCHANGE]))
+    except LoginRefused as error:
+        reply = str(error.params["reply"])
+        if not reply.startswith(_UNEXPLAINED):
+            raise
+        evidence = {"reply": reply}
+        if visit.sign_in is None:
+            raise Failed(
+                "check.unknown_to_exchange",
+                evidence,
+                host=place.shown,
+                reply=reply,
+                app=app.name,
+                client_id=app.client_id,
+                mailbox=address,
+            ) from error
+        raise Failed(
+            "check.no_way_in", evidence, host=place.shown, reply=reply, who=visit.who, mailbox=address
+        ) from error
+
+
+def _shown(tls: Tls) -> dict[str, object]:
+    return {"tls": tls.version, "signer": tls.signer}
+
+
+WAY: Final = (
+    Trial("addresses", addresses),
+    Trial("tls", tls),
+    Trial("clock", clock),
+    Trial("token", token),
+    Trial("rights", rights),
+)
+"""How far Microsoft is, and whether it knows us."""
+SIGN_IN: Final = Trial("sign-in", sign_in)
+OF_APP: Final = (*WAY, Trial("verdict", app))
+OF_MAILBOX: Final = (
+    *WAY,
+    Trial("mailbox", mailbox),
+    Trial("send", send, _WAIT_FOR_MAIL),
+    Trial("sent-items", sent_items),
+    Trial("drafts", drafts),
+    Trial("smtp", smtp_login),
+    Trial("imap", imap_login),
+    Trial("message-id", message_id),
+    Trial("mode", mode),
+)

@@ -1,0 +1,169 @@
+"""One test under way: what is under test, and what the steps so far have found out for those that follow."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from pillarbox.admin.check.connection import Place
+from pillarbox.admin.check.graph import GraphMailbox, Sleep
+from pillarbox.admin.check.steps import Found, Status, Step, left_out
+from pillarbox.admin.check.token import Claims
+from pillarbox.admin.check.token import rights as rights_in
+from pillarbox.admin.clients import Clients
+from pillarbox.core.accounts import AppRegistration, Mailbox, SignIn
+from pillarbox.core.errors import PillarboxError
+from pillarbox.core.mail import Clock
+from pillarbox.core.scopes import SETS, Resource
+from pillarbox.core.vault import Secret
+from pillarbox.graph.client import Answer
+
+_T = TypeVar("_T")
+SKIPPED: Final = "check.skipped"
+ENTRA: Final = "login host"
+GRAPH_HOST: Final = "graph host"
+SubmitAndWait = Callable[[Mailbox, str], Awaitable[Mapping[str, Any]]]
+"""Hands in a test mail from a mailbox to an address as all mail is; its row of the outbox once it has come to rest."""
+
+
+class NotTried(Exception):
+    """A step is left out; `why` says why."""
+
+    def __init__(self, why: Found) -> None:
+        super().__init__(why.code)
+        self.why = why
+
+
+@dataclass(slots=True)
+class Visit:
+    """What is under test, the ways to Microsoft, and what was found so far.
+
+    `broken` names what later steps need and do not have, and the step that failed; `can` holds what the mailbox can.
+    """
+
+    clients: Clients
+    holder: AppRegistration | Mailbox
+    to: str
+    exchange: bool
+    """Whether SMTP and IMAP are tried although nothing shows a right to use them."""
+    clock: Clock
+    sleep: Sleep
+    submit_and_wait: SubmitAndWait
+    keep_assurance: Callable[[str], Awaitable[None]]
+    steps: list[Step] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
+    tokens: dict[Resource, Secret] = field(default_factory=dict)
+    claims: dict[Resource, Claims] = field(default_factory=dict)
+    probe: Answer | None = None
+    sent: Mapping[str, Any] | None = None
+    can: set[str] = field(default_factory=set)
+
+    # ---- what is under test
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """The mailbox under test."""
+        assert isinstance(self.holder, Mailbox)
+        return self.holder
+
+    @property
+    def app(self) -> AppRegistration:
+        """The app registration under test, or that of the mailbox."""
+        return self.holder.app if isinstance(self.holder, Mailbox) else self.holder
+
+    @property
+    def sign_in(self) -> SignIn | None:
+        """How a person signed in for the mailbox; None where the app itself acts."""
+        return self.holder.sign_in if isinstance(self.holder, Mailbox) else None
+
+    @property
+    def who(self) -> str:
+        """The person who signed in for the mailbox, as people call them."""
+        account = self.sign_in.account if self.sign_in else None
+        return account.upn if account else "the person who signed in"
+
+    @property
+    def wanted(self) -> frozenset[Resource]:
+        """The resources that must give a token."""
+        if self.sign_in is not None:
+            return frozenset(SETS[name][0] for name in self.sign_in.permissions)
+        return frozenset({Resource.GRAPH, Resource.EXCHANGE} if self.exchange else {Resource.GRAPH})
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """The resources that are asked for a token: whether an app has rights on Exchange, its token there tells."""
+        on_trial = self.sign_in is None and bool(self.clients.cloud.exchange_url)
+        return tuple(one for one in Resource if one in self.wanted or (on_trial and one is Resource.EXCHANGE))
+
+    @property
+    def graph(self) -> GraphMailbox:
+        """The mailbox at Graph."""
+        return GraphMailbox(
+            self.clients.graph, self.mailbox.address, self.clients.tokens.source(self.holder), self.clock
+        )
+
+    @property
+    def uses_graph(self) -> bool:
+        """Whether there is anything to do at Graph."""
+        return Resource.GRAPH in self.wanted
+
+    def uses(self, role: str) -> bool:
+        """Whether Exchange's old protocols are to be tried: by the sign-in, by an app's role, or as somebody asked."""
+        if self.sign_in is not None:
+            return Resource.EXCHANGE in self.wanted
+        return self.exchange or role in self.named_rights(Resource.EXCHANGE)
+
+    def named_rights(self, resource: Resource) -> tuple[str, ...]:
+        """The permissions that the token for a resource names."""
+        return rights_in(self.claims.get(resource, {}))
+
+    # ---- what later steps need
+
+    def need(self, *keys: str) -> None:
+        """Leave this step out where one of these is broken. Raises NotTried."""
+        for key in keys:
+            if key in self.broken:
+                raise NotTried(left_out(SKIPPED, step=self.broken[key]))
+
+    def need_graph(self, *keys: str) -> None:
+        """Leave this step out where Graph is not to be used, or cannot be. Raises NotTried."""
+        if not self.uses_graph:
+            raise NotTried(left_out("check.no_graph", mailbox=self.mailbox.address))
+        self.need(GRAPH_HOST)
+        self.need_token(Resource.GRAPH)
+        self.need(*keys)
+
+    def need_token(self, resource: Resource) -> None:
+        """Leave this step out where there is no token for a resource. Raises NotTried."""
+        if resource not in self.tokens:
+            self.need(resource, "token")
+
+    async def at_each_place(self, step: str, look: Callable[[Place], Awaitable[_T]]) -> dict[str, _T]:
+        """What a look at each host that is needed and not broken tells, by the host's name.
+
+        Raises the first error; all hosts are looked at before, and those that fail are broken.
+        """
+        seen: dict[str, _T] = {}
+        errors: list[PillarboxError] = []
+        for place, keys in self._places().items():
+            try:
+                seen[place.shown] = await look(place)
+            except PillarboxError as error:
+                errors.append(error)
+                self.broken.update(dict.fromkeys(keys, step))
+        if errors:
+            raise errors[0]
+        return seen
+
+    def _places(self) -> Mapping[Place, list[str]]:
+        cloud = self.clients.cloud
+        wanted = {ENTRA: cloud.authority_url} | ({GRAPH_HOST: cloud.graph_url} if self.uses_graph else {})
+        places: dict[Place, list[str]] = {}
+        for key, url in wanted.items():
+            if key not in self.broken:
+                places.setdefault(Place.of(url), []).append(key)
+        return places
+
+    @property
+    def first_failed(self) -> str:
+        """The name of the first step that failed; empty where none did."""
+        return next((step.name for step in self.steps if step.status is Status.FAIL), "")

@@ -1,0 +1,59 @@
+"""A test mail: an ordinary message of the outbox, marked as a test, whose end somebody waits for."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pillarbox.core.accounts import Mailbox, Submitter
+from pillarbox.core.headers import address_key
+from pillarbox.core.mail import Envelope, State
+from pillarbox.delivery.submission import Submission
+from pillarbox.store.database import Row
+from pillarbox.store.outbox import Outbox
+
+_OPEN: Final = (State.QUEUED, State.SENDING)
+_LOOK_AGAIN: Final = 0.1
+"""Seconds between two looks at the message."""
+_TEXT: Final = """\
+From: {sender}\r
+To: {recipient}\r
+Subject: Pillarbox test\r
+Auto-Submitted: auto-generated\r
+MIME-Version: 1.0\r
+Content-Type: text/plain; charset=utf-8\r
+\r
+This is a test mail from Pillarbox: {sender} can send.\r
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Sends test mails."""
+
+    submission: Submission
+    outbox: Outbox
+    ready: Callable[[], None]
+    """Makes sure that somebody takes mail out of the outbox."""
+
+    async def send(self, mailbox: Mailbox, recipient: str, seconds: float = 60.0) -> Row:
+        """Send a test mail and return its outbox row: when the first attempt has ended, or after some seconds.
+
+        Raises InvalidInput, Forbidden or Unavailable as `Submission.accept`.
+        """
+        tester = Submitter(0, "test", {address_key(mailbox.address): mailbox})
+        mime = _TEXT.format(sender=mailbox.address, recipient=recipient).encode()
+        self.ready()
+        queue_id = await self.submission.accept(Envelope(mailbox.address, (recipient,)), mime, tester, purpose="test")
+        row = await self._get(queue_id)
+        for _ in range(round(seconds / _LOOK_AGAIN)):
+            if row["state"] not in _OPEN:
+                break
+            await asyncio.sleep(_LOOK_AGAIN)
+            row = await self._get(queue_id)
+        return row
+
+    async def _get(self, queue_id: str) -> Row:
+        row = await self.outbox.get(queue_id)
+        assert row is not None
+        return row

@@ -1,0 +1,204 @@
+"""App registrations and their credentials at the API. Secrets come in, and never go out."""
+
+import asyncio
+from typing import TYPE_CHECKING, Literal
+
+from fastapi import FastAPI
+from pydantic import Field, SecretStr
+
+from pillarbox.admin import apps
+from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind
+from pillarbox.core.errors import InvalidInput, PillarboxError
+from pillarbox.core.vault import Secret
+from pillarbox.endpoints.api.models import Model
+from pillarbox.entra import certificates
+
+if TYPE_CHECKING:
+    from pillarbox.endpoints.api.app import Services
+
+
+class NewCredential(Model):
+    """Exactly one credential of an app registration. Times are seconds since 1970.
+
+    `client_secret`, or `client_secret_from` where it is read anew each time (`env:NAME`, `file:/PATH`,
+    `keyvault:URL`), both perhaps with `ends_at`; `certificate` as PEM with its private key, or `new_certificate`;
+    `federated` (`file:/PATH` of the token, or `managed-identity:CLIENT_ID`); `managed_identity`.
+    """
+
+    client_secret: SecretStr | None = None
+    client_secret_from: str | None = None
+    ends_at: float | None = Field(None, ge=0, lt=253_402_300_800)  # the end of the year 9999
+    certificate: SecretStr | None = None
+    new_certificate: bool = False
+    federated: str | None = None
+    managed_identity: Literal["system", "user"] | None = None
+
+
+class NewApp(NewCredential):
+    """An app registration: a name for it, its two IDs and a credential."""
+
+    name: str = Field(min_length=1, max_length=64)
+    tenant_id: str
+    client_id: str
+
+
+class CredentialOut(Model):
+    """A credential: what it is, never its material. The thumbprints and `public_pem` are those of a certificate."""
+
+    id: str
+    kind: CredentialKind
+    source: str
+    ends_at: float | None
+    created_at: float
+    sha1: str = ""
+    sha256: str = ""
+    public_pem: str = ""
+
+    @classmethod
+    def of(cls, credential: Credential) -> "CredentialOut":
+        """From our word."""
+        shown = cls(
+            id=credential.id,
+            kind=credential.kind,
+            source=credential.source,
+            ends_at=credential.ends_at,
+            created_at=credential.created_at,
+        )
+        if credential.kind is CredentialKind.CERTIFICATE and not credential.source:
+            public = certificates.public_of(credential.material)
+            shown.sha1, shown.sha256, shown.public_pem = public.sha1, public.sha256, public.pem
+        return shown
+
+
+class WarningOut(Model):
+    """Something that looks odd and was taken all the same."""
+
+    code: str
+    title: str
+    hint: str
+
+    @classmethod
+    def of(cls, error: PillarboxError) -> "WarningOut":
+        """From our word."""
+        return cls(code=error.code, title=error.sentence, hint=error.cure)
+
+
+class App(Model):
+    """An app registration and how many credentials it has; `ends_at` is the nearest of their end dates."""
+
+    name: str
+    tenant_id: str
+    client_id: str
+    credentials: int
+    ends_at: float | None
+
+    @classmethod
+    def of(cls, app: AppRegistration, credentials: list[Credential]) -> "App":
+        """From our words."""
+        ends = [each.ends_at for each in credentials if each.ends_at is not None]
+        return cls(
+            name=app.name,
+            tenant_id=app.tenant_id,
+            client_id=app.client_id,
+            credentials=len(credentials),
+            ends_at=min(ends, default=None),
+        )
+
+
+class Apps(Model):
+    """All app registrations."""
+
+    data: list[App]
+
+
+class Added(Model):
+    """What was added."""
+
+    name: str
+    tenant_id: str
+    client_id: str
+    credential: CredentialOut
+    warnings: list[WarningOut]
+
+    @classmethod
+    def of(cls, added: apps.Added) -> "Added":
+        """From our word."""
+        return cls(
+            name=added.app.name,
+            tenant_id=added.app.tenant_id,
+            client_id=added.app.client_id,
+            credential=CredentialOut.of(added.credential),
+            warnings=[WarningOut.of(each) for each in added.warnings],
+        )
+
+
+class Credentials(Model):
+    """The credentials of an app registration, newest first."""
+
+    data: list[CredentialOut]
+
+
+def add(app: FastAPI, services: "Services") -> None:
+    """Add the routes."""
+    accounts, log = services.accounts, services.log
+
+    @app.get("/api/v1/apps")
+    async def list_apps() -> Apps:
+        return Apps(data=[App.of(one, await accounts.credentials(one)) for one in await accounts.apps()])
+
+    @app.post("/api/v1/apps", status_code=201)
+    async def add_app(new: NewApp) -> Added:
+        credential = await _credential(new, apps.check_name(new.name), services)
+        added = await apps.add(accounts, new.name, new.tenant_id, new.client_id, credential)
+        log.info("account.changed", what="app", name=added.app.name, change="added")
+        return Added.of(added)
+
+    @app.get("/api/v1/apps/{name}/credentials")
+    async def list_credentials(name: str) -> Credentials:
+        found = await accounts.credentials(await apps.get(accounts, name))
+        return Credentials(data=[CredentialOut.of(one) for one in found])
+
+    @app.post("/api/v1/apps/{name}/credentials", status_code=201)
+    async def add_credential(name: str, new: NewCredential) -> Added:
+        await apps.get(accounts, name)
+        added = await apps.add_credential(accounts, name, await _credential(new, name, services))
+        services.changed(added.app)
+        log.info("account.changed", what="app", name=name, change=f"new {added.credential.kind}")
+        return Added.of(added)
+
+    @app.delete("/api/v1/apps/{name}/credentials/{credential_id}", status_code=204)
+    async def remove_credential(name: str, credential_id: str) -> None:
+        services.changed(await apps.remove_credential(accounts, name, credential_id))
+        log.info("account.changed", what="app", name=name, change=f"removed {credential_id}")
+
+
+async def _credential(new: NewCredential, name: str, services: "Services") -> apps.NewCredential:
+    """What was given, checked. Raises InvalidInput, and what reading it from its source raises."""
+    given = [
+        new.client_secret is not None,
+        new.client_secret_from is not None,
+        new.certificate is not None,
+        new.new_certificate,
+        new.federated is not None,
+        new.managed_identity is not None,
+    ]
+    if given.count(True) != 1:
+        raise InvalidInput("app.one_credential")
+    now = services.clock()
+    if new.client_secret is not None:
+        return apps.client_secret(_secret(new.client_secret), name, new.ends_at, now)
+    if new.client_secret_from is not None:
+        read = services.clients().read
+        return await asyncio.to_thread(apps.client_secret_from, new.client_secret_from, name, new.ends_at, now, read)
+    if new.certificate is not None:
+        return apps.certificate(_secret(new.certificate), now)
+    if new.new_certificate:
+        return await asyncio.to_thread(apps.new_certificate, name, now)
+    if new.federated is not None:
+        return apps.federated(new.federated)
+    assert new.managed_identity is not None
+    return apps.managed_identity(new.managed_identity)
+
+
+def _secret(given: SecretStr) -> Secret:
+    return Secret(given.get_secret_value())

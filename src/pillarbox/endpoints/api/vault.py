@@ -1,0 +1,62 @@
+"""The master key at the API: how it is used, and its rotation."""
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict
+
+from pillarbox.admin import vault
+
+if TYPE_CHECKING:
+    from pillarbox.endpoints.api.app import Services
+
+
+class KeyOut(BaseModel):
+    """A key of the ring: its id, and how many values of each table it sealed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    values: dict[str, int]
+
+
+class VaultOut(BaseModel):
+    """Where the master key comes from, its keys (the first seals), and what to do next. No key is ever shown."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    origin: str
+    rotates_itself: bool
+    keys: list[KeyOut]
+    undecryptable: dict[str, int]
+    places: list[str]
+    code: str
+    title: str
+    hint: str
+
+    @classmethod
+    def of(cls, status: vault.Status) -> "VaultOut":
+        """From our word."""
+        return cls(
+            origin=status.origin,
+            rotates_itself=status.rotates_itself,
+            keys=[KeyOut(id=key.id, values=dict(key.values)) for key in status.keys],
+            undecryptable=dict(status.undecryptable),
+            places=list(status.places),
+            code=status.advice.code,
+            title=status.advice.sentence,
+            hint=status.advice.cure,
+        )
+
+
+def add(app: FastAPI, services: "Services") -> None:
+    """The routes of the vault."""
+    rotation = services.rotation
+
+    @app.get("/api/v1/vault")
+    async def show_vault() -> VaultOut:
+        return VaultOut.of(await rotation.status())
+
+    @app.post("/api/v1/vault:rotate")
+    async def rotate_vault() -> VaultOut:
+        return VaultOut.of(await rotation.rotate())

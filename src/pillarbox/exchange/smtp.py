@@ -1,0 +1,82 @@
+"""Signing in to Exchange Online by SMTP: STARTTLS, then XOAUTH2. Nothing is sent."""
+
+import asyncio
+import base64
+import contextlib
+import logging
+import ssl
+from typing import Final, cast
+
+import aiosmtplib
+
+from pillarbox.core import sasl
+from pillarbox.exchange.login import Credentials, Server
+
+# It writes what it says and hears; nothing but our own log writes to standard error.
+logging.getLogger("aiosmtplib").setLevel(logging.CRITICAL)
+
+_LONGEST_COMMAND: Final = 512
+"""Bytes of a command with its CRLF (RFC 5321 section 4.5.3.1.4); RFC 4954 section 4 makes no exception for AUTH."""
+
+
+async def login(server: Server, credentials: Credentials) -> str:
+    """Sign in and hang up; the reply that lets us in.
+
+    Raises LoginRefused, Untrusted, Unreachable.
+    """
+    client = aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        start_tls=True,
+        tls_context=server.context,
+        timeout=server.timeout,
+        # Else the machine's own name would be looked up.
+        local_hostname="localhost",
+    )
+    try:
+        await client.connect()
+        await client.ehlo()
+        reply = await _authenticate(client, credentials)
+    except aiosmtplib.SMTPResponseException as error:
+        raise server.refused(_line(error.code, error.message)) from error
+    except (aiosmtplib.SMTPTimeoutError, aiosmtplib.SMTPConnectTimeoutError) as error:
+        server.fail(TimeoutError(str(error)))
+    except (aiosmtplib.SMTPException, ssl.SSLError, OSError) as error:
+        server.fail(error)
+    finally:
+        await _hang_up(client)
+    if reply.code != aiosmtplib.SMTPStatus.auth_successful:
+        raise server.refused(_line(reply.code, reply.message))
+    return _line(reply.code, reply.message)
+
+
+async def _authenticate(client: aiosmtplib.SMTP, credentials: Credentials) -> aiosmtplib.SMTPResponse:
+    """AUTH in one line where it fits into one, else the token as the answer to a challenge."""
+    token = base64.b64encode(sasl.xoauth2(credentials.user, credentials.token))
+    if len(b"AUTH XOAUTH2 %s\r\n" % token) <= _LONGEST_COMMAND:
+        reply = await client.execute_command(b"AUTH", b"XOAUTH2", token)
+    else:
+        reply = await client.execute_command(b"AUTH", b"XOAUTH2")
+        if reply.code == aiosmtplib.SMTPStatus.auth_continue:
+            reply = await client.execute_command(token)
+    if reply.code == aiosmtplib.SMTPStatus.auth_continue:
+        # The reason in JSON, as a challenge: an empty line asks for the reply.
+        reply = await client.execute_command(b"")
+    return reply
+
+
+async def _hang_up(client: aiosmtplib.SMTP) -> None:
+    transport = client.transport
+    if client.is_connected:
+        with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+            await client.quit(timeout=1)
+    client.close()
+    if transport is not None:
+        # TLS would wait for the other side's goodbye.
+        cast(asyncio.WriteTransport, transport).abort()
+        await asyncio.sleep(0)
+
+
+def _line(code: int, message: str) -> str:
+    """A reply in one line, as people read it."""
+    return f"{code} {' '.join(message.split())}".strip()

@@ -1,0 +1,37 @@
+"""What an answer of Graph that is no success means, as one of our errors."""
+
+from typing import Final
+
+from pillarbox.core import catalogue
+from pillarbox.core.errors import PillarboxError
+from pillarbox.graph.client import Answer
+
+_CODES: Final = {401: "graph.unauthorized", 403: "graph.forbidden", 404: "graph.not_found", 429: "graph.busy"}
+
+
+class GraphRefused(PillarboxError):
+    """Graph answered a call with a status that is no success; `answer` is what it said."""
+
+    def __init__(self, code: str, answer: Answer, /, **params: object) -> None:
+        super().__init__(code, **params)
+        self.answer = answer
+
+
+def refused(answer: Answer) -> bool:
+    """Whether an answer is none of success: redirections too, as we follow none."""
+    return answer.status >= 300 and answer.status != 304
+
+
+def refusal(answer: Answer) -> GraphRefused:
+    """The error of a refused call: Microsoft's own code, text and request-id, what the code means, what to do. Pure."""
+    code, text = answer.error()
+    known = catalogue.explain_graph(code or f"http_{answer.status}")
+    ours = "graph.busy" if answer.status >= 500 else "graph.refused"
+    return GraphRefused(
+        _CODES.get(answer.status, ours),
+        answer,
+        said=" ".join(filter(None, (str(answer.status), code))),
+        text=text or catalogue.sentence("graph.no_text"),
+        request_id=answer.request_id or "-",
+        meaning=known.meaning if known else catalogue.sentence("graph.unexplained"),
+    )

@@ -1,0 +1,38 @@
+-- Sealed values in the three tables that hold them. A value's first five bytes are its header: version and key id.
+
+-- name: sealed_headers_of_credentials
+-- How many credentials there are under each header.
+SELECT substr(sealed, 1, 5) AS header, count(*) AS count FROM credentials GROUP BY 1;
+
+-- name: sealed_headers_of_sign_ins
+-- How many sign-ins there are under each header.
+SELECT substr(sealed, 1, 5) AS header, count(*) AS count FROM sign_ins GROUP BY 1;
+
+-- name: sealed_headers_of_token_caches
+-- How many token caches there are under each header.
+SELECT substr(sealed, 1, 5) AS header, count(*) AS count FROM token_caches GROUP BY 1;
+
+-- name: sealed_page_of_credentials
+-- Some credentials that are not under this header, in the order of their ids.
+SELECT id, sealed FROM credentials WHERE id > :after AND substr(sealed, 1, 5) <> :header ORDER BY id LIMIT :limit;
+
+-- name: sealed_page_of_sign_ins
+-- Some sign-ins that are not under this header, in the order of their ids.
+SELECT id, sealed FROM sign_ins WHERE id > :after AND substr(sealed, 1, 5) <> :header ORDER BY id LIMIT :limit;
+
+-- name: sealed_page_of_token_caches
+-- Some token caches that are not under this header, in the order of their owners.
+SELECT owner AS id, sealed FROM token_caches WHERE owner > :after AND substr(sealed, 1, 5) <> :header
+ORDER BY owner LIMIT :limit;
+
+-- name: sealed_replace_in_credentials
+-- Seal a credential anew, unless somebody else has written it in the meantime.
+UPDATE credentials SET sealed = :new WHERE id = :id AND sealed = :old;
+
+-- name: sealed_replace_in_sign_ins
+-- Seal a sign-in anew, unless somebody else has written it in the meantime.
+UPDATE sign_ins SET sealed = :new WHERE id = :id AND sealed = :old;
+
+-- name: sealed_replace_in_token_caches
+-- Seal a token cache anew, unless somebody else has written it in the meantime.
+UPDATE token_caches SET sealed = :new WHERE owner = :id AND sealed = :old;

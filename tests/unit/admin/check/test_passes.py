@@ -1,0 +1,221 @@
+"""What passes, with which rights, and the mode that follows."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from pillarbox.admin.check.steps import Status
+from tests.unit.admin.check.conftest import ALICE, BOB, SCANNER, Bench, statuses, step
+
+WAY = {"addresses": "ok", "tls": "ok", "clock": "ok", "token": "ok", "rights": "ok"}
+
+
+@pytest.fixture
+async def sending(bench: Bench) -> AsyncIterator[Bench]:
+    """A bench whose mail leaves."""
+    work: list[asyncio.Task[None]] = []
+
+    async def start() -> None:
+        worker = bench.make_worker()
+        work.append(asyncio.create_task(worker.run()))
+
+    await start()
+    yield bench
+    for task in work:
+        task.cancel()
+    await asyncio.gather(*work, return_exceptions=True)
+
+
+async def test_app_that_gets_tokens_passes(bench: Bench) -> None:
+    await bench.app()
+    report = await bench.press_app()
+    assert statuses(report) == WAY | {"verdict": "ok"}
+    assert report.assurance == ""
+
+
+async def test_mail_send_alone_passes_and_what_it_does_not_allow_is_skipped(bench: Bench) -> None:
+    await bench.mailbox()
+    report = await bench.press()
+    assert report.ok
+    assert statuses(report) == WAY | {
+        "mailbox": "ok",
+        "send": "ok",
+        "sent-items": "skip",
+        "drafts": "skip",
+        "smtp": "skip",
+        "imap": "skip",
+        "message-id": "skip",
+        "mode": "ok",
+    }
+    assert "With Mail.ReadBasic.All" in step(report, "sent-items").sentence
+    assert "With Mail.ReadWrite" in step(report, "drafts").sentence
+    assert step(report, "mode").sentence.startswith(f"{SCANNER} can send. Mode: send-only.")
+    assert (report.assurance, await bench.assurance()) == ("send-only", "send-only")
+    assert len(bench.emulator.ledger) == 0
+
+
+async def test_without_an_address_the_limits_of_the_probe_are_told(bench: Bench) -> None:
+    await bench.mailbox()
+    send = step(await bench.press(), "send")
+    assert "refused for want of a recipient" in send.sentence
+    assert send.cure.startswith("That does not prove that a mail arrives.")
+
+
+async def test_all_rights_make_the_mode_draft_and_no_draft_is_left(bench: Bench) -> None:
+    await bench.mailbox(app=bench.seed.writer)
+    report = await bench.press()
+    assert report.ok
+    assert (step(report, "sent-items").status, step(report, "drafts").status) == (Status.OK, Status.OK)
+    assert (report.assurance, await bench.assurance()) == ("draft", "draft")
+    assert bench.left_behind == []
+
+
+async def test_more_rights_than_needed_are_told_with_the_way_to_limit_them(bench: Bench) -> None:
+    await bench.mailbox(app=bench.seed.writer)
+    rights = step(await bench.press(), "rights")
+    assert rights.status is Status.OK
+    assert "for every mailbox of the tenant; Mail.ReadWrite is more than sending needs" in rights.sentence
+    assert "docs/how-to/limit-an-app-to-some-mailboxes.md" in rights.cure
+
+
+async def test_reading_basics_makes_the_mode_verify(bench: Bench) -> None:
+    app = bench.emulator.world.add_app("Verifier", ["Mail.Send", "Mail.ReadBasic.All"], tenant=bench.seed.tenant)
+    bench.seed.secrets[app.client_id] = bench.emulator.world.add_secret(app)
+    await bench.mailbox(app=app)
+    assert (await bench.press()).assurance == await bench.assurance() == "verify"
+
+
+async def test_delegated_mailbox_with_all_permissions(bench: Bench) -> None:
+    await bench.signed_in("mail", "exchange")
+    report = await bench.press(ALICE)
+    assert report.ok
+    assert statuses(report)["sign-in"] == statuses(report)["smtp"] == statuses(report)["imap"] == "ok"
+    rights = step(report, "rights")
+    assert rights.sentence.startswith(f"The token is of {ALICE} and names Mail.ReadWrite, Mail.Send")
+    assert "for Exchange IMAP.AccessAsUser.All, SMTP.Send" in rights.sentence
+    assert (report.assurance, await bench.assurance(ALICE)) == ("draft", "draft")
+
+
+async def test_delegated_mailbox_that_may_only_send(bench: Bench) -> None:
+    await bench.signed_in("send")
+    report = await bench.press(ALICE)
+    assert report.ok
+    assert statuses(report)["smtp"] == "skip"
+    # Entra ID gives all that was consented to: what was not asked for is found and used too.
+    assert report.assurance == "draft"
+
+
+async def test_mailbox_connected_for_exchange_alone_cannot_send_by_graph(bench: Bench) -> None:
+    await bench.signed_in("exchange")
+    report = await bench.press(ALICE)
+    assert report.ok
+    assert (step(report, "smtp").status, step(report, "send").code) == (Status.OK, "check.no_graph")
+    assert step(report, "mode").code == "check.mode_no_graph"
+    assert "pillarbox mailbox sign-in" in step(report, "mode").cure
+    assert report.assurance == ""
+
+
+async def test_shared_mailbox_of_somebody_who_may_send_as_it(bench: Bench) -> None:
+    bench.emulator.world.consent(bench.seed.desktop, scopes=["Mail.Send.Shared"])
+    bench.emulator.world.mailbox(SCANNER).send_as.add(bench.seed.user("alice").id)
+    await bench.signed_in("send", address=SCANNER, shared=True)
+    report = await bench.press()
+    assert report.ok
+    assert (step(report, "send").status, report.assurance) == (Status.OK, "send-only")
+
+
+async def test_exchange_is_tried_when_somebody_asks_for_it(bench: Bench) -> None:
+    await bench.mailbox()
+    report = await bench.press(exchange=True)
+    assert (step(report, "smtp").code, step(report, "imap").code) == ("check.unknown_to_exchange",) * 2
+
+
+async def test_sessions_are_closed_whatever_came_of_them(bench: Bench) -> None:
+    await bench.mailbox()
+    await bench.press(exchange=True)
+    await bench.signed_in("exchange", user=BOB, address=BOB, name="people")
+    await bench.press(BOB)
+    await bench.no_session_left()
+
+
+# ---- with a real mail
+
+
+async def test_real_mail_is_sent_as_all_mail_is(sending: Bench) -> None:
+    await sending.mailbox()
+    report = await sending.press(to=ALICE)
+    send = step(report, "send")
+    assert send.sentence == f"Microsoft took the test mail {send.evidence['id']} to {ALICE}. Look whether it arrives."
+    (entry,) = sending.emulator.ledger.entries
+    assert (entry.mailbox, entry.recipients) == (SCANNER, [ALICE])
+    row = await sending.outbox.get(str(send.evidence["id"]))
+    assert row is not None
+    assert (row["state"], row["purpose"]) == ("sent", "test")
+    assert step(report, "message-id").code == "check.message_id_closed"
+
+
+async def test_message_id_survives(sending: Bench) -> None:
+    await sending.mailbox(app=sending.seed.writer)
+    report = await sending.press(to=ALICE)
+    assert step(report, "message-id").code == "check.message_id"
+    assert sending.waited == []
+
+
+async def test_message_id_that_microsoft_replaces_is_found_by_our_own_header(sending: Bench) -> None:
+    sending.emulator.world.rewrites_message_ids = True
+    await sending.mailbox(app=sending.seed.writer)
+    report = await sending.press(to=ALICE)
+    found = step(report, "message-id")
+    assert (found.status, found.code) == (Status.OK, "check.message_id_other")
+    assert found.evidence["given"] != found.evidence["kept"]
+    assert step(report, "drafts").code == "check.drafts_other_id"
+
+
+async def test_copy_in_sent_items_that_is_late_is_waited_for_and_then_told(sending: Bench) -> None:
+    sending.emulator.world.sent_copy_delay = 3600
+    await sending.mailbox(app=sending.seed.writer)
+    report = await sending.press(to=ALICE)
+    assert step(report, "message-id").code == "check.message_id_late"
+    assert sending.waited == [1.0] * 10
+    assert report.ok
+
+
+async def test_test_mail_that_is_not_sent_shows_why(sending: Bench) -> None:
+    await sending.mailbox()
+    # The probe passes, the mail does not.
+    sending.emulator.faults.add(path="/sendMail", nth=2, status=400, code="ErrorInvalidRecipients")
+    report = await sending.press(to=ALICE)
+    send = step(report, "send")
+    assert (send.status, send.code) == (Status.FAIL, "check.not_sent")
+    assert "is failed:" in send.sentence
+    assert report.assurance == ""
+
+
+async def test_test_mail_that_must_wait_says_so(sending: Bench) -> None:
+    await sending.mailbox()
+    sending.emulator.faults.add(path="/sendMail", nth=2, status=429, code="ApplicationThrottled", retry_after=60)
+    send = step(await sending.press(to=ALICE), "send")
+    assert (send.status, send.code) == (Status.FAIL, "check.not_sent_yet")
+    assert "is still deferred." in send.sentence
+    assert f"pillarbox outbox show {send.evidence['id']}" in send.cure
+
+
+# ---- drafts
+
+
+async def test_draft_that_cannot_be_deleted_is_named(bench: Bench) -> None:
+    await bench.mailbox(app=bench.seed.writer)
+    bench.emulator.faults.add(method="DELETE", status=503, code="ErrorServerBusy")
+    drafts = step(await bench.press(), "drafts")
+    assert (drafts.status, drafts.code) == (Status.FAIL, "check.draft_left")
+    assert drafts.cure == f"Delete it by hand in Drafts of {SCANNER}."
+
+
+async def test_passing_fault_does_not_take_away_the_mode_that_was_found(bench: Bench) -> None:
+    await bench.mailbox(app=bench.seed.writer)
+    await bench.press()
+    bench.emulator.faults.add(path="/mailFolders/sentitems", status=503, code="ErrorServerBusy")
+    report = await bench.press()
+    assert step(report, "mode").code == "check.mode_open"
+    assert (report.assurance, await bench.assurance()) == ("draft", "draft")

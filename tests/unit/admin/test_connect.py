@@ -1,0 +1,524 @@
+"""Connecting a mailbox in a browser: who may come back with what, and that only the account that was meant connects."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from pillarbox.admin.sign_in_plan import Plan
+from pillarbox.admin.sign_in_words import Return
+from pillarbox.core.accounts import CredentialKind, MailboxState
+from pillarbox.core.errors import PillarboxError
+from pillarbox.core.scopes import Resource
+from pillarbox.core.vault import Secret
+from tests.sign_ins import ALICE, BOB, LOOPBACK, SCANNER, Desk, desk, register
+
+__all__ = ["desk"]  # a fixture
+
+SETS = [("send",), ("mail",), ("exchange",), ("send", "exchange"), ("send", "mail", "exchange")]
+
+
+async def code_of(work: Any) -> str:
+    """The code with which this is refused."""
+    with pytest.raises(PillarboxError) as refused:
+        await work
+    return refused.value.code
+
+
+# ---- what works
+
+
+@pytest.mark.parametrize("permissions", SETS, ids="+".join)
+async def test_a_person_connects_their_mailbox_by_a_link(desk: Desk, permissions: tuple[str, ...]) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox, Plan(permissions))
+    await desk.connect.callback(await desk.comes_back(started), started.browser)
+    result = await desk.connect.result(started.browser)
+    assert result
+    assert (result.address, result.account, result.code) == (ALICE, ALICE, "")
+    connected = await desk.accounts.mailbox_by_id(mailbox.id)
+    assert connected.sign_in
+    assert connected.state is MailboxState.OK
+    assert (set(connected.sign_in.permissions), connected.sign_in.public) == (set(permissions), False)
+    assert connected.sign_in.account
+    assert connected.sign_in.account.object_id == desk.microsoft.seed.user("alice").id
+    for resource in {Plan((name,)).resource for name in permissions}:
+        assert await desk.connect.clients.tokens.token(connected, resource)
+
+
+@pytest.mark.parametrize("permissions", SETS, ids="+".join)
+async def test_a_person_connects_their_mailbox_on_this_machine(desk: Desk, permissions: tuple[str, ...]) -> None:
+    mailbox = await desk.mailbox(app="desktop")
+    started = await desk.connect.start_here(mailbox, Plan(permissions), LOOPBACK)
+    done = await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+    assert (done.address, done.account.upn) == (ALICE, ALICE)
+    assert done.granted
+    connected = await desk.accounts.mailbox_by_id(mailbox.id)
+    assert connected.sign_in
+    assert connected.sign_in.public
+    for resource in {Plan((name,)).resource for name in permissions}:
+        assert await desk.connect.clients.tokens.token(connected, resource)
+
+
+async def test_one_token_request_is_for_one_resource(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox, Plan(("send", "exchange")))
+    asked = parse_qs(urlsplit(started.url).query)["scope"][0].split()
+    assert {"openid", "profile", "email", "offline_access"} < set(asked)
+    assert any(scope.endswith("/SMTP.Send") for scope in asked)
+    back = await desk.comes_back(started)
+    done = await desk.connect.finish(mailbox, back, started.browser)
+    assert not [scope for scope in done.granted if "outlook.office.com" in scope]
+    assert desk.token_requests == 1
+
+
+async def test_the_address_has_pkce_and_lets_the_person_choose_the_account(desk: Desk) -> None:
+    started = await desk.started(await desk.mailbox())
+    asked = {name: value for name, (value, *_) in parse_qs(urlsplit(started.url).query).items()}
+    assert (asked["code_challenge_method"], len(asked["code_challenge"])) == ("S256", 43)
+    assert (asked["response_mode"], asked["prompt"], asked["login_hint"]) == ("query", "select_account", ALICE)
+    assert len(asked["state"]) == 43
+    assert asked["nonce"]
+
+
+async def test_a_shared_mailbox_is_connected_by_the_user_who_was_named(desk: Desk) -> None:
+    mailbox = await desk.mailbox("helpdesk@contoso.example")
+    started = await desk.started(mailbox, Plan(("exchange",), shared=True, user=ALICE))
+    assert parse_qs(urlsplit(started.url).query)["login_hint"] == [ALICE]
+    done = await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+    assert (done.address, done.account.upn) == ("helpdesk@contoso.example", ALICE)
+
+
+async def test_somebody_signs_in_again_after_the_user_name_has_changed(desk: Desk) -> None:
+    mailbox = await connected(desk)
+    seed = desk.microsoft.seed
+    alice = seed.user("alice")
+    alice.upn = "alice.married@contoso.example"
+    seed.tenant._addresses[alice.upn] = alice
+    seed.passwords[alice.upn] = seed.passwords[ALICE]
+    started = await desk.started(mailbox)
+    done = await desk.connect.finish(mailbox, await desk.comes_back(started, alice.upn), started.browser)
+    assert done.account.upn == "alice.married@contoso.example"
+
+
+async def connected(desk: Desk, address: str = ALICE) -> Any:
+    """A mailbox whose person has signed in."""
+    mailbox = await desk.mailbox(address)
+    started = await desk.started(mailbox)
+    await desk.connect.finish(mailbox, await desk.comes_back(started, address), started.browser)
+    return await desk.accounts.mailbox_by_id(mailbox.id)
+
+
+async def test_a_graph_set_proves_an_address_that_is_not_the_user_name(desk: Desk) -> None:
+    desk.microsoft.seed.user("alice").aliases.append("info@contoso.example")
+    mailbox = await desk.mailbox("Info@contoso.example")
+    started = await desk.started(mailbox)
+    done = await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+    assert (done.account.upn, done.account.mail) == (ALICE, "Info@contoso.example")
+
+
+async def test_an_app_of_any_organization_takes_the_tenant_from_the_account(desk: Desk) -> None:
+    desk.microsoft.seed.web.audience = "AzureADMultipleOrgs"
+    await register(desk, "any", desk.microsoft.seed.web, "organizations")
+    mailbox = await desk.mailbox(app="any")
+    started = await desk.started(mailbox)
+    done = await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+    assert done.account.tenant_id == desk.microsoft.seed.tenant.id
+
+
+async def test_a_tenant_may_be_named_by_its_domain(desk: Desk) -> None:
+    await register(desk, "domain", desk.microsoft.seed.web, "contoso.example")
+    mailbox = await desk.mailbox(app="domain")
+    started = await desk.started(mailbox)
+    assert await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+
+
+async def test_the_older_credential_does_while_the_new_one_is_not_known_to_microsoft(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    await desk.accounts.add_credential(mailbox.app, CredentialKind.SECRET, Secret("not yet at Microsoft"))
+    started = await desk.started(mailbox)
+    assert await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+
+
+# ---- state: used once, in time, by the same browser, for the same mailbox
+
+
+async def test_an_answer_is_taken_once(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    back = await desk.comes_back(started)
+    await desk.connect.finish(mailbox, back, started.browser)
+    before = desk.token_requests
+    assert await code_of(desk.connect.finish(mailbox, back, started.browser)) == "sign_in.unknown"
+    assert desk.token_requests == before
+
+
+async def test_of_two_answers_at_once_one_is_taken(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    back = await desk.comes_back(started)
+    twice = (desk.connect.finish(mailbox, back, started.browser) for _ in range(2))
+    found = await asyncio.gather(*twice, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in found) == ["Connected", "Forbidden"]
+    assert desk.token_requests == 1
+
+
+async def test_a_browser_that_loads_the_callback_again_is_shown_how_it_went(desk: Desk) -> None:
+    started = await desk.started(await desk.mailbox())
+    back = await desk.comes_back(started)
+    await desk.connect.callback(back, started.browser)
+    await desk.connect.callback(back, started.browser)
+    result = await desk.connect.result(started.browser)
+    assert result
+    assert result.account == ALICE
+
+
+BROKEN: dict[str, Callable[[Return], Return]] = {
+    "missing": lambda back: replace(back, state=""),
+    "made up": lambda back: replace(back, state="A" * 43),
+    "cut": lambda back: replace(back, state=back.state[:-1]),
+    "NUL": lambda back: replace(back, state="\x00" * 43),
+    "huge": lambda back: replace(back, state="x" * 50_000),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+async def test_an_answer_without_a_state_of_ours_is_refused(desk: Desk, how: str) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    back = BROKEN[how](await desk.comes_back(started))
+    assert await code_of(desk.connect.finish(mailbox, back, started.browser)) == "sign_in.unknown"
+    await desk.connect.callback(back, started.browser)
+    assert await desk.connect.result(started.browser) is None
+    assert desk.token_requests == 0
+    assert await desk.unchanged(mailbox)
+
+
+async def test_an_answer_after_ten_minutes_is_refused(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    back = await desk.comes_back(started)
+    desk.clock.ahead = 601
+    assert await code_of(desk.connect.finish(mailbox, back, started.browser)) == "sign_in.unknown"
+    assert desk.token_requests == 0
+
+
+@pytest.mark.parametrize("browser", ["", "A" * 43, "\udcff"])
+async def test_an_answer_in_another_browser_is_refused(desk: Desk, browser: str) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    back = await desk.comes_back(started)
+    assert await code_of(desk.connect.finish(mailbox, back, browser)) == "sign_in.other_browser"
+    # And it is over for the right one too: somebody else has seen the state.
+    assert await code_of(desk.connect.finish(mailbox, back, started.browser)) == "sign_in.unknown"
+    assert desk.token_requests == 0
+
+
+async def test_a_state_swapped_between_two_browsers_is_refused(desk: Desk) -> None:
+    mine, theirs = await desk.started(await desk.mailbox(ALICE)), await desk.started(await desk.mailbox(BOB))
+    back = await desk.comes_back(mine)
+    await desk.connect.callback(back, theirs.browser)
+    assert await desk.connect.result(theirs.browser) is None
+    assert desk.token_requests == 0
+
+
+async def test_a_state_of_another_mailbox_is_refused(desk: Desk) -> None:
+    alices, bobs = await desk.mailbox(ALICE), await desk.mailbox(BOB)
+    started = await desk.started(alices)
+    back = await desk.comes_back(started)
+    assert await code_of(desk.connect.finish(bobs, back, started.browser)) == "sign_in.unknown"
+    assert desk.token_requests == 0
+
+
+async def test_a_link_opens_once(desk: Desk) -> None:
+    link = await desk.link(await desk.mailbox())
+    ticket = link.url.rpartition("/")[2]
+    await desk.connect.start(ticket)
+    assert await code_of(desk.connect.start(ticket)) == "sign_in.unknown_ticket"
+
+
+async def test_a_link_is_good_for_an_hour(desk: Desk) -> None:
+    link = await desk.link(await desk.mailbox())
+    desk.clock.ahead = 3601
+    assert await code_of(desk.connect.start(link.url.rpartition("/")[2])) == "sign_in.unknown_ticket"
+
+
+async def test_a_ticket_is_no_state(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    ticket = (await desk.link(mailbox)).url.rpartition("/")[2]
+    back = Return(state=ticket, code="code")
+    assert await code_of(desk.connect.finish(mailbox, back, ticket)) == "sign_in.unknown"
+
+
+async def test_the_store_holds_neither_state_nor_verifier_nor_browser(desk: Desk, tmp_path: Path) -> None:
+    started = await desk.started(await desk.mailbox())
+    state = parse_qs(urlsplit(started.url).query)["state"][0]
+    assert await desk.database.read("sign_in_peek", id=state) == []
+    kept = b"".join(path.read_bytes() for path in tmp_path.glob("store.db*"))
+    assert kept
+    for secret in (state, started.browser, "verifier", "nonce"):
+        assert secret.encode() not in kept
+
+
+# ---- whose account
+
+
+async def test_another_account_connects_nothing_and_both_addresses_are_told(desk: Desk) -> None:
+    mailbox = await desk.mailbox(ALICE)
+    started = await desk.started(mailbox)
+    with pytest.raises(PillarboxError) as refused:
+        await desk.connect.finish(mailbox, await desk.comes_back(started, BOB), started.browser)
+    assert refused.value.code == "sign_in.wrong_account"
+    assert ALICE in refused.value.sentence
+    assert BOB in refused.value.sentence
+    assert await desk.unchanged(mailbox)
+
+
+async def test_another_account_leaves_a_connected_mailbox_as_it_was(desk: Desk) -> None:
+    mailbox = await connected(desk)
+    cache = await desk.accounts.load_token_cache(mailbox.cache_owner)
+    started = await desk.started(mailbox)
+    work = desk.connect.finish(mailbox, await desk.comes_back(started, BOB), started.browser)
+    assert await code_of(work) == "sign_in.wrong_account"
+    assert await desk.accounts.mailbox_by_id(mailbox.id) == mailbox
+    assert await desk.accounts.load_token_cache(mailbox.cache_owner) == cache
+
+
+async def test_another_account_of_the_same_name_is_refused_until_an_administrator_says_so(desk: Desk) -> None:
+    mailbox = await connected(desk)
+    tenant = desk.microsoft.seed.tenant
+    alice = desk.microsoft.seed.user("alice")
+    del tenant.users[alice.id], tenant._addresses[ALICE]
+    again = desk.microsoft.emulator.world.add_user(tenant, "alice")
+    again.password = desk.microsoft.seed.passwords[ALICE]
+    started = await desk.started(mailbox)
+    work = desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+    assert await code_of(work) == "sign_in.replaced_account"
+    started = await desk.started(mailbox, Plan(new_account=True))
+    done = await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+    assert done.account.object_id == again.id
+
+
+async def test_an_exchange_set_alone_does_not_prove_an_alias(desk: Desk) -> None:
+    desk.microsoft.seed.user("alice").aliases.append("info@contoso.example")
+    mailbox = await desk.mailbox("info@contoso.example")
+    started = await desk.started(mailbox, Plan(("exchange",)))
+    work = desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+    assert await code_of(work) == "sign_in.wrong_account"
+    started = await desk.started(mailbox, Plan(("exchange",), user=ALICE))
+    assert await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+
+
+async def test_a_shared_mailbox_without_a_named_user_is_refused(desk: Desk) -> None:
+    mailbox = await desk.mailbox("helpdesk@contoso.example")
+    assert await code_of(desk.link(mailbox, Plan(shared=True))) == "sign_in.shared_needs_user"
+
+
+@pytest.mark.parametrize("user", ["a@b@c", '"a@b"@c', "alice", "alice@contoso.example\r\n"])
+async def test_a_user_name_that_is_none_is_refused(desk: Desk, user: str) -> None:
+    mailbox = await desk.mailbox()
+    assert await code_of(desk.link(mailbox, Plan(user=user))) == "mailbox.bad_address"
+
+
+# ---- what Microsoft refuses
+
+
+async def test_a_person_who_does_not_agree_connects_nothing(desk: Desk) -> None:
+    desk.microsoft.seed.tenant.grants.clear()
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    back = await desk.comes_back(started, accept=False)
+    await desk.connect.callback(back, started.browser)
+    result = await desk.connect.result(started.browser)
+    assert result
+    assert result.code == "sign_in.refused"
+    assert "AADSTS65004" in result.sentence
+    assert result.cure
+    assert desk.token_requests == 0
+    assert await desk.unchanged(mailbox)
+
+
+async def test_canceled_without_a_number_is_told_in_our_words(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    state = parse_qs(urlsplit(started.url).query)["state"][0]
+    work = desk.connect.finish(mailbox, Return(state=state, error="access_denied"), started.browser)
+    assert await code_of(work) == "sign_in.canceled"
+
+
+@pytest.mark.parametrize("code", ["", "two words", "x\x00y", "ü", "x" * 20_000])
+async def test_a_code_that_can_be_none_makes_no_request(desk: Desk, code: str) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    state = parse_qs(urlsplit(started.url).query)["state"][0]
+    work = desk.connect.finish(mailbox, Return(state=state, code=code), started.browser)
+    assert await code_of(work) == "sign_in.bad_answer"
+    assert desk.token_requests == 0
+
+
+async def test_an_answer_of_another_issuer_makes_no_request(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    back = replace(await desk.comes_back(started), iss="https://login.microsoftonline.us/x/v2.0")
+    assert await code_of(desk.connect.finish(mailbox, back, started.browser)) == "sign_in.other_issuer"
+    assert desk.token_requests == 0
+
+
+async def test_an_answer_of_the_issuer_that_was_asked_is_taken(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    issuer = f"{desk.microsoft.emulator.url}/{desk.microsoft.seed.tenant.id}/v2.0"
+    back = replace(await desk.comes_back(started), iss=issuer)
+    assert await desk.connect.finish(mailbox, back, started.browser)
+
+
+async def test_a_code_of_another_sign_in_is_refused_by_pkce(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    stolen = await desk.comes_back(await desk.started(mailbox))
+    started = await desk.started(mailbox)
+    state = parse_qs(urlsplit(started.url).query)["state"][0]
+    with pytest.raises(PillarboxError) as refused:
+        await desk.connect.finish(mailbox, replace(stolen, state=state), started.browser)
+    assert "AADSTS501481" in refused.value.sentence
+    assert await desk.unchanged(mailbox)
+
+
+async def test_pkce_cannot_be_talked_down_to_plain(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    downgraded = replace(started, url=started.url.replace("code_challenge_method=S256", "code_challenge_method=plain"))
+    back = await desk.comes_back(downgraded)
+    with pytest.raises(PillarboxError) as refused:
+        await desk.connect.finish(mailbox, back, started.browser)
+    assert "AADSTS501481" in refused.value.sentence
+
+
+async def test_a_code_with_another_nonce_proves_nobody(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    nonce = parse_qs(urlsplit(started.url).query)["nonce"][0]
+    back = await desk.comes_back(replace(started, url=started.url.replace(nonce, "0" * 64)))
+    assert await code_of(desk.connect.finish(mailbox, back, started.browser)) == "identity.nonce"
+    assert await desk.unchanged(mailbox)
+
+
+async def test_a_redirect_uri_that_is_not_registered_stays_on_microsofts_page(desk: Desk) -> None:
+    desk.microsoft.seed.web.redirect_uris.clear()
+    started = await desk.started(await desk.mailbox())
+    page = await desk.at_microsoft(started.url)
+    assert page.location == ""
+    assert "AADSTS50011" in page.text
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://localhost.evil.example:80",
+        "https://evil.example/",
+        "http://localhost:80@evil.example/",
+        "http://localhost:1/x",
+        "http://127.0.0.1:80",
+        "//evil.example",
+        "http://localhost:80\n",
+    ],
+)
+async def test_a_code_is_never_sent_to_another_machine(desk: Desk, uri: str) -> None:
+    mailbox = await desk.mailbox(app="desktop")
+    assert await code_of(desk.connect.start_here(mailbox, Plan(), uri)) == "sign_in.bad_redirect_uri"
+
+
+PEOPLE: dict[str, tuple[Callable[[Any], None], str]] = {
+    "Conditional Access": (lambda user: setattr(user, "refusal", 53003), "AADSTS53003"),
+    "disabled": (lambda user: setattr(user, "enabled", False), "AADSTS50057"),
+    "locked": (lambda user: setattr(user, "refusal", 50053), "AADSTS50053"),
+}
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+async def test_whom_microsoft_does_not_let_in_connects_nothing(desk: Desk, who: str) -> None:
+    change, number = PEOPLE[who]
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    back = await desk.comes_back(started)
+    # Between the page and the code the account changes, as a policy may see another network there.
+    change(desk.microsoft.seed.user("alice"))
+    with pytest.raises(PillarboxError) as refused:
+        await desk.connect.finish(mailbox, back, started.browser)
+    assert number in refused.value.sentence
+    assert refused.value.cure
+    assert await desk.unchanged(mailbox)
+
+
+async def test_a_person_with_a_second_factor_connects_in_the_browser(desk: Desk) -> None:
+    desk.microsoft.seed.user("alice").second_factor = "enrolled"
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    assert await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+
+
+async def test_a_federated_person_connects_in_the_browser(desk: Desk) -> None:
+    desk.microsoft.seed.user("alice").federated = True
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    assert await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+
+
+async def test_a_wrong_secret_of_the_app_is_told(desk: Desk) -> None:
+    desk.microsoft.seed.web.secrets.clear()
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    with pytest.raises(PillarboxError) as refused:
+        await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+    assert "AADSTS7000215" in refused.value.sentence
+
+
+# ---- the mailbox, and what is told
+
+
+async def test_a_mailbox_that_was_added_on_the_way_waits_for_its_sign_in(desk: Desk) -> None:
+    mailbox = await desk.accounts.mailbox_by_id((await desk.mailbox(SCANNER)).id)
+    assert (mailbox.state, mailbox.state_code) == (MailboxState.NEEDS_SIGN_IN, "sign_in.not_finished")
+
+
+async def test_a_mailbox_of_another_app_registration_is_not_taken_over(desk: Desk) -> None:
+    await desk.mailbox(app="web")
+    assert await code_of(desk.mailbox(app="desktop")) == "sign_in.other_app"
+
+
+async def test_without_an_app_a_mailbox_must_be_there(desk: Desk) -> None:
+    assert await code_of(desk.connect.mailbox("nobody@contoso.example", None)) == "mailbox.not_found"
+
+
+async def test_without_a_listener_there_is_no_link(desk: Desk) -> None:
+    desk.public_url = ""
+    assert await code_of(desk.link(await desk.mailbox())) == "sign_in.no_listener"
+
+
+async def test_the_log_tells_who_signed_in_and_nothing_secret(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    back = await desk.comes_back(started)
+    done = await desk.connect.finish(mailbox, back, started.browser)
+    (line,) = desk.log.lines("mailbox.signed_in")
+    assert ALICE in line
+    said = desk.log.getvalue() + repr(done) + repr(started) + repr(back)
+    for secret in (back.code, started.browser):
+        assert secret not in said
+
+
+async def test_the_log_tells_a_refusal(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    await desk.connect.callback(await desk.comes_back(started, BOB), started.browser)
+    (line,) = desk.log.lines("sign_in.refused")
+    assert "sign_in.wrong_account" in line
+
+
+async def test_a_sign_in_is_an_event_and_a_new_token_is_got(desk: Desk) -> None:
+    mailbox = await connected(desk)
+    assert [event["type"] for event in await desk.accounts.events()][-1] == "mailbox.signed_in"
+    assert isinstance(await desk.connect.clients.tokens.token(mailbox, Resource.GRAPH), str)

@@ -1,0 +1,342 @@
+"""Explaining: every code that is known is found in what people paste, and nothing is found where nothing is."""
+
+import csv
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pillarbox.core import catalogue
+from pillarbox.core.catalogue import WHO, Explanation, Reply
+from pillarbox.core.explain import Finding, decode, explain
+from tests.unit.core.test_catalogue import DEVELOPERS, rows
+
+ROOT = Path(__file__).resolve().parents[3]
+PASTED = sorted((Path(__file__).parent / "explain").glob("*.txt"))
+TABLES = ("aadsts.csv", "oauth-errors.csv", "graph-errors.csv", "exchange-replies.csv")
+KNOWN = [row for table in TABLES for row in rows(table)]
+
+JWT = "eyJ0eXAiOiJKV1QifQ.eyJhdWQiOiJncmFwaCJ9.bm90LWEtc2lnbmF0dXJl"
+SECRET = "abc8Q~NotASecretNotASecretNotASecret1234"
+
+
+def codes(text: str) -> list[str]:
+    return [finding.code for finding in explain(text)]
+
+
+def only(text: str) -> Finding:
+    (finding,) = explain(text)
+    return finding
+
+
+def name_of(row: dict[str, str]) -> str:
+    return row.get("code") or f"{row['reply']} {row['words']}".strip()
+
+
+# ---- the tables
+
+ROWS = pytest.mark.parametrize("row", KNOWN, ids=name_of)
+
+
+@ROWS
+def test_every_explanation_says_cause_cure_who_and_a_page_that_exists(row: dict[str, str]) -> None:
+    assert row["who"] in WHO
+    assert len(row["remedy"].split()) > 8
+    assert row["remedy"].endswith(".")
+    path, _, anchor = row["page"].partition("#")
+    page = ROOT / path
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.M)
+    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert not anchor or anchor in slugs
+
+
+@ROWS
+def test_the_first_line_is_one_sentence(row: dict[str, str]) -> None:
+    meaning = row["meaning"]
+    assert meaning[0].isupper()
+    assert meaning.endswith(".")
+    assert not re.search(r"[.!?]\s", meaning)
+    assert meaning.isprintable()
+    assert row["remedy"].isprintable()
+
+
+@ROWS
+def test_cures_speak_to_who_reads_them(row: dict[str, str]) -> None:
+    assert row["who"] == "developer" or not DEVELOPERS.search(row["remedy"])
+
+
+def test_no_table_says_a_thing_twice() -> None:
+    for table in TABLES:
+        names = [name_of(row).lower() for row in rows(table)]
+        assert len(names) == len(set(names))
+
+
+def test_every_code_that_was_collected_has_an_explanation() -> None:
+    def codes_of(file: str) -> set[str]:
+        return {row["code"] for row in csv.DictReader((ROOT / file).read_text("utf-8").splitlines())}
+
+    emulators = codes_of("src/pillarbox/emulator/entra/aadsts.csv")
+    graphs = codes_of("tests/openapi/graph-errors.csv")
+    assert (len(emulators) > 160, len(graphs)) == (True, 76)
+    assert emulators - set(catalogue.aadsts()) == set()
+    assert graphs - set(catalogue.graph()) == set()
+
+
+def test_every_oauth_word_of_entras_numbers_has_an_explanation() -> None:
+    assert {row["oauth_error"] for row in rows("aadsts.csv")} - set(catalogue.oauth()) == set()
+
+
+# ---- each code is found
+
+
+@pytest.mark.parametrize("number", catalogue.aadsts())
+def test_every_number_of_entra_is_found_in_all_its_shapes(number: str) -> None:
+    texts = [
+        f"AADSTS{number}: words",
+        number,
+        f'{{"error":"invalid_request","error_codes":[{number}]}}',
+        f"https://login.microsoftonline.com/error?code={number}",
+        f"<p>aadsts{number}</p>",
+        f"error_description=AADSTS{number}%3a+words&state=1",
+    ]
+    assert [codes(text) for text in texts] == [[f"AADSTS{number}"]] * len(texts)
+
+
+@pytest.mark.parametrize("word", catalogue.oauth())
+def test_every_word_of_oauth_is_found(word: str) -> None:
+    assert codes(word) == codes(f'{{"error": "{word}", "error_description": ""}}') == [word]
+
+
+@pytest.mark.parametrize("known", catalogue.graph().values(), ids=lambda known: known.code)
+def test_every_code_of_graph_is_found(known: Explanation) -> None:
+    code = known.code
+    if code.startswith("http_"):
+        status = code.removeprefix("http_")
+        texts = [status, f"HTTP/1.1 {status} Words", f'"POST /x HTTP/1.1" {status} 12 "-"', f"status code: {status}"]
+        assert [codes(text) for text in texts] == [[f"HTTP {status}"]] * len(texts)
+        return
+    texts = [
+        code,
+        code.upper(),
+        f'{{"error": {{"code": "{code.lower()}", "message": ""}}}}',
+        f'{{\\"error\\":{{\\"code\\":\\"{code}\\"}}}}',
+        f"Code: {code}\nMessage: words",
+    ]
+    assert [codes(text) for text in texts] == [[code]] * len(texts)
+
+
+@pytest.mark.parametrize("reply", catalogue.replies(), ids=lambda reply: reply.explanation.code)
+def test_every_reply_of_exchange_is_found(reply: Reply) -> None:
+    texts = [reply.example, f"Nov 20 12:00:00 mx1 postfix/smtp[9]: said: {reply.example} (in reply to end of DATA)"]
+    assert [codes(text) for text in texts] == [[reply.explanation.code]] * 2
+
+
+@pytest.mark.parametrize("code", [code for code in catalogue.entries() if "." in code])
+def test_every_code_of_ours_is_found(code: str) -> None:
+    finding = only(f'{{"code":"{code}"}}')
+    assert (finding.code, finding.kind, finding.who in WHO) == (code, "pillarbox", True)
+    assert finding.meaning
+    assert (ROOT / finding.page).exists()
+
+
+# ---- what people paste
+
+
+@pytest.mark.parametrize("file", PASTED, ids=lambda file: file.stem)
+def test_what_people_paste_is_explained(file: Path) -> None:
+    expected = file.with_suffix(".codes").read_text("utf-8").splitlines()
+    assert codes(decode(file.read_bytes())) == expected
+
+
+@pytest.mark.parametrize("file", PASTED, ids=lambda file: file.stem)
+def test_it_does_not_matter_how_the_text_is_stored(file: Path) -> None:
+    text = file.read_text("utf-8")
+    expected = codes(text)
+    big_endian = b"\xfe\xff" + text.encode("utf-16-be")
+    for data in (text.encode("utf-16"), big_endian, text.encode("utf-8-sig"), text.replace("\n", "\r\n").encode()):
+        assert codes(decode(data)) == expected
+    if len(text) > 20:
+        assert codes(decode(text.encode("utf-16-le"))) == expected
+
+
+def test_secrets_of_the_corpus_are_not_shown_again() -> None:
+    assert len(PASTED) > 45
+    for file in PASTED:
+        shown = " ".join(finding.found for finding in explain(file.read_text("utf-8")))
+        assert not re.search(r"eyJ|NotASecret|dXNlcj1", shown)
+
+
+def test_a_code_comes_once_and_the_one_that_says_most_comes_first() -> None:
+    text = "HTTP 429\n\n" + "x" * 3000 + "\ninvalid_grant AADSTS50126 AADSTS50126 AADSTS7000215 ErrorServerBusy"
+    assert codes(text) == ["AADSTS50126", "AADSTS7000215", "ErrorServerBusy", "HTTP 429"]
+
+
+def test_a_status_far_from_the_code_is_another_matter() -> None:
+    assert codes("HTTP/1.1 401 Unauthorized\n" + "x\n" * 2000 + "AADSTS7000215") == ["AADSTS7000215", "HTTP 401"]
+    assert codes("HTTP/1.1 401 Unauthorized\n\nAADSTS7000215") == ["AADSTS7000215"]
+
+
+def test_a_number_that_is_not_known_says_so() -> None:
+    finding = only("AADSTS5000999: New.")
+    assert "not known" in finding.meaning
+    assert finding.cure
+
+
+def test_an_old_and_a_new_reply_of_the_same_number_are_both_found() -> None:
+    text = "a: 535 5.7.139 Authentication unsuccessful, some new rule\n" + "log\n" * 300
+    text += "b: 535 5.7.139 Authentication unsuccessful, basic authentication is disabled.\n"
+    assert codes(text) == ["535 5.7.139 basic authentication is disabled", "535 5.7.139"]
+
+
+def test_our_code_sends_the_reader_to_what_microsoft_said() -> None:
+    assert "explain that text" in only("microsoft.token_refused").cure
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pid[7000215] 10.0.0.1:50034 version 7.000.215",
+        "a long sentence about ports and sizes, such as 50034 and 50126 and 90002, says nothing of sign-ins at all",
+        "myErrorAccessDeniedHandler error_access_deniedly",
+        "see config.not_toml.example or /config.not_toml",
+        "unlocked blocked; the user is locked out of the building and cannot get in any more, says the porter",
+        "535 euros and 550 cents were paid to the door keeper by whoever came in at 401 minutes past the hour",
+    ],
+)
+def test_what_only_looks_like_a_code_is_none(text: str) -> None:
+    assert codes(text) == []
+
+
+# ---- the line that is shown
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        f"Authorization: Bearer {JWT}",
+        f"bearer {JWT}",
+        "bearer HushHush.Hush",
+        "the token eyJhbGciOiJub25lIn0.eyJIdXNoIjoxfQ.SHVzaA is old",
+        "abc8Q~HushHush.HushHush.HushHush.HushHush",
+        "Authorization: Basic dXNlcjpIdXNoSHVzaA==",
+        f"client_secret={SECRET}&x=1",
+        f"'client_secret': '{SECRET}'",
+        f"the secret {SECRET} is wrong",
+        'password: "Hush Hush"',
+        "password=HushHush",
+        '{\\"refresh_token\\":\\"0.AHushHush\\"}',
+        "AUTH PLAIN AEh1c2hIdXNo",
+        "https://me:HushHush@proxy.contoso.example:3128",
+        "?code=0.AHushHushHushHushHushHush&state=1",
+        "1.HushHushHushHushHushHushHushHushHushHush2",
+        "Set-Cookie: ESTSAUTH=HushHush",
+    ],
+)
+def test_a_secret_is_not_shown_again(secret: str) -> None:
+    shown = only(f"{secret} AADSTS50034 {secret}").found
+    assert "AADSTS50034" in shown
+    assert not re.search(r"Hush|NotASecret|eyJ|SHVzaA|c2hIdX", shown)
+
+
+@given(
+    name=st.sampled_from(["client_secret=", "password: ", '"access_token":"', "Authorization: Bearer ", "pwd="]),
+    secret=st.from_regex(r"[A-Za-z0-9+/._~-]{8,200}", fullmatch=True),
+    before=st.integers(0, 5000),
+)
+def test_no_secret_behind_a_name_is_shown_wherever_the_line_is_cut(name: str, secret: str, before: int) -> None:
+    text = f"{'x ' * before}AADSTS50034 {name}{secret}"
+    assert all(secret not in finding.found for finding in explain(text) if finding.code == "AADSTS50034")
+
+
+def test_a_number_behind_the_word_token_is_no_secret() -> None:
+    line = "Microsoft Entra ID refused a token: AADSTS90002: Tenant 'contoso' not found."
+    assert only(line).found == line
+
+
+def test_a_code_within_a_secret_stands_alone() -> None:
+    assert only("password: Hush-AADSTS50034-Hush").found == "AADSTS50034"
+
+
+def test_the_line_is_the_right_one_whatever_letters_stand_before() -> None:
+    assert "AADSTS50034 here" in only("\u0130" * 3000 + " AADSTS50034 here").found
+
+
+def test_control_characters_are_written_out() -> None:
+    assert only("\x1b[2JAADSTS50034\x07 \u202e\u2028 \0").found == "\\x1b[2JAADSTS50034\\x07 \\x202e\\x2028 \\x00"
+
+
+def test_what_says_nothing_secret_is_shown_whole() -> None:
+    line = (
+        "535 5.7.139 Authentication unsuccessful, basic authentication is disabled. "
+        "[AM0PR02CA0001.eurprd02.prod.outlook.com 2026-11-20T12:00:00.000Z 08DE]"
+    )
+    assert only(line).found == line
+    assert only("Request_ResourceNotFound 11111111-2222-4333-8444-555555555555").found.endswith("555555555555")
+
+
+def test_of_a_long_line_the_part_around_the_code_is_shown() -> None:
+    found = only("a " * 5000 + "here AADSTS50034 there " + "b " * 5000).found
+    assert "here AADSTS50034 there" in found
+    assert len(found) <= 160
+
+
+@pytest.mark.parametrize("before", [0, 50, 70, 100, 139, 140, 150, 2500])
+@pytest.mark.parametrize("after", [0, 1, 30, 100, 150, 2500])
+def test_wherever_in_its_line_the_code_stands_it_is_shown(before: int, after: int) -> None:
+    found = only("-" * before + " AADSTS50034 " + "-" * after).found
+    assert "AADSTS50034" in found
+    assert len(found) <= 160
+    assert found.startswith("…") or before < 150
+    assert found.endswith("…") or after < 150
+
+
+# ---- any input
+
+PIECES = [
+    *("AADSTS", "7000215", "ErrorAccessDenied", "microsoft.tls", "invalid_grant", "error", "code", "secret=", "eyJ"),
+    *("535 ", "5.7.139", "basic authentication is disabled", "BAD ", "HTTP/1.1 ", "401", "#", "&"),
+    *("-", "\n", '"', ":", "{", "[", "\0", "\u0130", "\udc80", "é"),
+]
+
+
+@given(st.one_of(st.text(), st.lists(st.sampled_from(PIECES), max_size=60).map("".join)))
+@example("\u0130" * 50 + "AADSTS50034")
+@example("\ud800 535")
+def test_any_text_is_explained_without_an_error(text: str) -> None:
+    for finding in explain(text):
+        assert finding.found.isprintable()
+        assert finding.who in WHO
+        assert finding.meaning
+        assert finding.cure or finding.kind == "pillarbox"
+
+
+@given(st.binary())
+@example(b"\xff\xfe\x00")
+@example(b"\xfe\xff\xd8")
+def test_any_bytes_are_text(data: bytes) -> None:
+    explain(decode(data))
+
+
+def test_no_letter_moves_the_places() -> None:
+    longer = [chr(n) for n in range(sys.maxunicode + 1) if len(chr(n).lower()) != 1]
+    assert longer == ["\u0130"]
+
+
+REPEATED = [
+    *("a", "7", "700016 ", "535 5.7.139 ", "#5.7.13", "421-\n", "basic authentication is ", "basic \n"),
+    *("ErrorAccessDeniedx", "code'", "codes: [50000,", '{"error":', "status ", "http/1.1 4", "secret=", "eyJ", "\0"),
+]
+
+
+@pytest.mark.parametrize("piece", REPEATED)
+def test_time_grows_with_the_text_alone(piece: str) -> None:
+    # What took the square of it would be stopped by the time limit of every test.
+    assert len(explain("AADSTS50034 " + piece * (1_000_000 // len(piece)))) < 5
+
+
+def test_ten_megabytes_are_no_trouble() -> None:
+    text = "\n".join(file.read_text("utf-8") for file in PASTED)
+    assert set(codes(text * (10_000_000 // len(text)))) == set(codes(text))
