@@ -34,6 +34,9 @@ PERMISSIVE: Final = frozenset(
 EXCEPTIONS: Final = {"certifi": "MPL-2.0"}
 """A list of certificates, shipped unchanged: what MPL-2.0 asks for is kept by that alone."""
 
+READ: Final = {"imapclient": "BSD-3-Clause"}
+"""Packages whose metadata name no licence: what the licence file in them says."""
+
 _WORDS: Final = {
     "Apache 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
@@ -81,7 +84,7 @@ def _look_up(name: str, version: str, marker: str) -> Package:
         return Package(name, version, "unknown", "is not installed; run `make setup`")
     if found.version != version:
         return Package(name, version, "unknown", f"version {found.version} is installed; run `make setup`")
-    licence = _licence(found)
+    licence = _licence(found) or READ.get(name, "")
     return Package(name, version, licence or "unknown", _fault(name, licence))
 
 

@@ -187,7 +187,7 @@ class Gateway:
 
             cloud = self.settings.addresses()
             outbound = _outbound(self.settings, self._environ)
-            authority = Authority(cloud, outbound)
+            authority = Authority(cloud, outbound, self._clock)
             sources = Sources(self._environ, outbound, authority)
             acquire = Acquire(authority, self.accounts, sources.read, self._clock, self.log)
             tokens = Tokens(acquire, self.accounts, self._clock, self.log)

@@ -113,6 +113,23 @@ async def add(
     return await _newest(accounts, app, given)
 
 
+async def change(accounts: Accounts, name: str, tenant_id: str, client_id: str) -> AppRegistration:
+    """Keep other IDs of an app registration. Raises NotFound, or InvalidInput for what cannot be right."""
+    app = await get(accounts, name)
+    others = [each for each in await accounts.apps() if each.id != app.id]
+    tenant_id, client_id = pasted.ids(tenant_id, client_id, others)
+    await accounts.change_app(app, tenant_id, client_id)
+    return await get(accounts, name)
+
+
+async def remove(accounts: Accounts, name: str) -> AppRegistration:
+    """Forget an app registration. Raises NotFound, or Conflict where a mailbox uses it."""
+    app = await get(accounts, name)
+    if not await accounts.remove_app(app):
+        raise Conflict("app.in_use", name=name)
+    return app
+
+
 async def add_credential(accounts: Accounts, name: str, credential: NewCredential) -> Added:
     """Keep a further credential: it is tried first, the older ones after it. Raises NotFound."""
     app = await get(accounts, name)

@@ -14,7 +14,7 @@ from pillarbox.cli.certificate_files import new_file, public_lines, read_certifi
 from pillarbox.cli.check import app_test
 from pillarbox.cli.local import Api, with_api
 from pillarbox.cli.options import ask_for_more, json_option, load_settings, read_secret, read_value
-from pillarbox.core.errors import InvalidInput
+from pillarbox.core.errors import InvalidInput, NotFound
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -167,6 +167,34 @@ def list_apps(as_json: bool, api: Api) -> None:
         )
 
 
+@command.command()
+@click.argument("name")
+@click.option("--tenant-id", help="Directory (tenant) ID, or the tenant's domain.")
+@click.option("--client-id", help="Application (client) ID.")
+@json_option
+@with_api
+def change(name: str, tenant_id: str | None, client_id: str | None, as_json: bool, api: Api) -> None:
+    """Give an app registration other IDs, when one of them was wrong. Its credentials stay."""
+    found = next((one for one in api.get("/api/v1/apps")["data"] if one["name"] == name), None)
+    if found is None:
+        raise NotFound("app.not_found", name=name)
+    ids = {"tenant_id": tenant_id or found["tenant_id"], "client_id": client_id or found["client_id"]}
+    changed = api.put(_path(name), ids)
+    if as_json:
+        show.as_json(changed)
+    else:
+        show.line(f"{name} is now client {changed['client_id']} in tenant {changed['tenant_id']}.")
+
+
+@command.command()
+@click.argument("name")
+@with_api
+def remove(name: str, api: Api) -> None:
+    """Forget an app registration that no mailbox uses, and its credentials. At Microsoft it stays."""
+    api.delete(_path(name))
+    show.line(f"{name} is removed.")
+
+
 @certificate.command("new")
 @click.argument("name")
 @click.option("--out", type=_FILE, help="Where the public part is written; NAME.cer.")
@@ -234,8 +262,12 @@ def remove_credential(name: str, credential_id: str, api: Api) -> None:
     show.line(f"{name} has lost {credential_id}.")
 
 
+def _path(name: str) -> str:
+    return f"/api/v1/apps/{quote(name, safe='')}"
+
+
 def _credentials(name: str) -> str:
-    return f"/api/v1/apps/{quote(name, safe='')}/credentials"
+    return f"{_path(name)}/credentials"
 
 
 def _client_secret(source: str | None, ends: str | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import IO, Any
 import click
 
 from pillarbox.cli import show
-from pillarbox.cli.local import Api, Refused, with_api
+from pillarbox.cli.local import PATIENT, Api, Refused, with_api
 from pillarbox.cli.options import holder_options, json_option
 from pillarbox.core.errors import PillarboxError
 
@@ -106,7 +106,7 @@ def _header(text: str) -> tuple[str, str]:
 
 def _call(api: Api, method: str, asked: dict[str, Any], data: IO[bytes] | None = None, *, include: bool) -> None:
     body = base64.b64encode(data.read()).decode() if data else ""
-    answer = api.post("/api/v1/graph", {**asked, "method": method, "body": body})
+    answer = api.post("/api/v1/graph", {**asked, "method": method, "body": body}, timeout=PATIENT)
     if include:
         _print_head(answer)
     if include or not answer["refusal"]:
@@ -119,7 +119,7 @@ def _all_pages(api: Api, asked: dict[str, Any], pages: int) -> None:
     """One array, written page by page. Where a page fails it stays open, so that it is not taken for the whole."""
     begun = "[\n"
     for _ in range(pages):
-        page = api.post("/api/v1/graph:page", asked)
+        page = api.post("/api/v1/graph:page", asked, timeout=PATIENT)
         for item in page["value"]:
             click.echo(begun + laid_out(item, pretty=sys.stdout.isatty()), nl=False)
             begun = ",\n"

@@ -35,7 +35,7 @@ async def _ask(
 
 def _quiet(settings: Settings) -> Settings:
     # The command prints its result; a log line on the terminal beside it would only repeat it.
-    return settings.model_copy(update={"log": settings.log.model_copy(update={"level": "warning"})})
+    return settings.model_copy(update={"log": settings.log.model_copy(update={"level": "error"})})
 
 
 async def _asgi(gateway: Gateway, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:

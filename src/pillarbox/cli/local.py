@@ -23,6 +23,8 @@ from pillarbox.core.errors import Forbidden, NotFound, PillarboxError, Unavailab
 from pillarbox.core.places import ENV_PREFIX, default_socket
 
 _TIMEOUT = 60
+PATIENT = 300.0
+"""Seconds for what talks to Microsoft: longer than a request of it (microsoft.timeout), and than a mailbox's test."""
 _PATIENCE = 3.0
 _TRY_AGAIN = 0.1
 

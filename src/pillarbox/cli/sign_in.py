@@ -10,7 +10,7 @@ from urllib.parse import quote
 import click
 
 from pillarbox.cli import show
-from pillarbox.cli.local import Api, Refused, with_api
+from pillarbox.cli.local import PATIENT, Api, Refused, with_api
 from pillarbox.cli.options import json_option, read_secret
 from pillarbox.core.errors import AuthenticationFailed
 
@@ -135,7 +135,7 @@ class _Journey:
         self._done(self._post("password", {**self._plan, **given, "v1": v1}))
 
     def _post(self, action: str, body: dict[str, Any]) -> Any:
-        return self._api.post(f"/api/v1/mailboxes/{quote(self._address, safe='@')}:{action}", body)
+        return self._api.post(f"/api/v1/mailboxes/{quote(self._address, safe='@')}:{action}", body, timeout=PATIENT)
 
     def _say(self, text: str) -> None:
         # With --json the result alone stands on standard output.

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeGuard
 import click
 
 from pillarbox.cli import show
-from pillarbox.cli.local import Api, with_api
+from pillarbox.cli.local import PATIENT, Api, with_api
 from pillarbox.cli.options import holder_options, json_option
 
 _SHOWN: Final = ("aud", "iss", "tid", "appid", "azp", "roles", "scp", "idtyp", "upn", "preferred_username", "oid")
@@ -35,7 +35,7 @@ def get(app: str | None, mailbox: str | None, resource: str, fresh: bool, raw: b
     if raw and as_json:
         raise click.UsageError("--raw prints the token alone: leave --json out")
     asked = {"app": app, "mailbox": mailbox, "resource": resource, "fresh": fresh, "raw": raw}
-    got = api.post("/api/v1/tokens", asked)
+    got = api.post("/api/v1/tokens", asked, timeout=PATIENT)
     if raw:
         click.echo(got["token"])
         if sys.stdout.isatty():

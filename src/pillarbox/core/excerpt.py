@@ -9,13 +9,22 @@ _SHOWN: Final = 160
 """How much of it is shown at most, in characters."""
 _STARS: Final = "***"
 
+_VALUE: Final = r"""(?:\\?"[^"]*"?|'[^']*'?|[^\s&,;"'}]+)"""
+
 _SECRETS: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         # A field whose name says that its value is secret: form, JSON, header, settings file.
-        r"""(?P<keep>(?:client_?secret|client_?assertion|secret|pass(?:word|wd|phrase)?|pwd|(?:refresh_|access_|id_)?token"""
+        r"""(?P<keep>(?:client_?secret|client_?assertion|secret(?:_?text)?|pass(?:word|wd|phrase)?|pwd|(?:refresh_|access_|id_)?token"""
         r"""|assertion|code_verifier|device_code|user_code|api[_-]?key|sig|(?:set-)?cookie)["'\\]{0,3}\s{0,3}[:=]\s{0,3})"""
-        r"""(?!AADSTS\s?\d)(?:\\?"[^"]*"?|'[^']*'?|[^\s&,;"'}]+)""",
+        rf"""(?!AADSTS\s?\d){_VALUE}""",
+        # The same as an element of XML and as an option of a command.
+        r"(?P<keep><[\w:]{0,30}(?:secret|password|token)[\w:]{0,30}>)[^<\s]+",
+        rf"(?P<keep>\s--?[\w-]{{0,30}}(?:secret|password|token)\s{{1,3}})(?!-){_VALUE}",
+        rf"(?P<keep>\bConvertTo-SecureString\s{{1,3}}(?:-String\s{{1,3}})?){_VALUE}",
+        r"(?P<keep>\s(?:-u|--user)\s{1,3}[^\s:]{1,100}:)\S+",
+        # A line of Postfix's sasl_passwd; digits are a port.
+        r"(?P<keep>@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}:)(?!\d{1,5}(?!\w))\S+",
         r"(?P<keep>authorization[\"'\\]{0,3}\s{0,3}[:=]\s{0,3}[\"']?(?:[a-z]+\s{1,3})?)[^\s\"',;]+",
         r"(?P<keep>\bbearer\s{1,3})(?!\w+=[\"'\\])[\w.~+/=-]{8,}",
         r"(?P<keep>\bAUTH(?:ENTICATE)?\s+(?:PLAIN|LOGIN|XOAUTH2|OAUTHBEARER)\s+)[\w+/=]{8,}",
@@ -62,5 +71,8 @@ def _cut(line: str, found: str) -> str:
     # Mostly after it: what follows a code says more than what comes before.
     room = _SHOWN - 2
     place = line.find(found)
-    begin = min(place - 40 if place > 60 else 0, len(line) - room)
+    begin = place - 40 if place > 60 else 0
+    # At the beginning of a word, where that is not far.
+    begin = max(line.rfind(" ", 0, begin) + 1, begin - 20)
+    begin = min(begin, len(line) - room)
     return ("…" if begin else "") + line[begin : begin + room] + ("…" if begin + room < len(line) else "")

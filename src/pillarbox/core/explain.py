@@ -117,7 +117,7 @@ def _finding(text: str, hit: _Hit) -> Finding:
 
 def _covers(specific: _Hit, general: _Hit) -> bool:
     """Whether the one says the same as the other, and more."""
-    if specific.kind == general.kind or abs(specific.start - general.start) > _NEAR:
+    if abs(specific.start - general.start) > _NEAR:
         return False
     match general.kind:
         case "oauth":
@@ -256,7 +256,9 @@ def _by_number(number: str) -> Reply | None:
 
 @cache
 def _phrase(reply: Reply) -> "re.Pattern[str]":
-    return re.compile(r"(?<!\w)" + _NEXT_WORD.join(map(re.escape, reply.words.lower().split())) + r"(?!\w)")
+    words = _NEXT_WORD.join(map(re.escape, reply.words.lower().split()))
+    # Exchange names a thing by itself or as the class of its exception: SendAsDenied, SendAsDeniedException.
+    return re.compile(rf"(?<!\w){words}(?:exception)?(?!\w)")
 
 
 # ---- Pillarbox

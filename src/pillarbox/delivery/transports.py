@@ -1,7 +1,5 @@
 """Transports: the ways out. Each makes one attempt and says in an Outcome what Microsoft's answer means."""
 
-import datetime
-import email.utils
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -10,11 +8,12 @@ from pillarbox.core import catalogue, headers
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.errors import ConfigError, InvalidInput, PillarboxError, Unavailable
 from pillarbox.core.mail import Clock, Outcome, Verdict
+from pillarbox.core.retry_after import seconds_of
 from pillarbox.entra.authority import TokenRefused, TokenUnavailable
 from pillarbox.entra.tokens import Tokens
 from pillarbox.graph import mail
 from pillarbox.graph.client import Answer, AnswerLost, GraphClient, Unreachable, Untrusted
-from pillarbox.store.outbox import LONGEST_WAIT, Claimed
+from pillarbox.store.outbox import Claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,23 +108,6 @@ def _cure(verdict: Verdict, code: str, status: int) -> str:
         return catalogue.entry("microsoft.uncertain").cure
     explanation = catalogue.explain_graph(code) or catalogue.explain_graph(f"http_{status}")
     return explanation.remedy if explanation else catalogue.entry("microsoft.answer").cure
-
-
-def seconds_of(retry_after: str, now: float) -> float:
-    """The wait that a Retry-After header asks for: seconds, also with decimals, or an HTTP date (RFC 9110 10.2.3).
-
-    At least a second, also where the date is past for our clock, and at most a day; what is neither is a minute.
-    """
-    try:
-        wait = float(retry_after)
-    except ValueError:
-        try:
-            date = email.utils.parsedate_to_datetime(retry_after)
-            # HTTP dates are GMT, also in the old form that does not say so.
-            wait = (date if date.tzinfo else date.replace(tzinfo=datetime.UTC)).timestamp() - now
-        except (ValueError, OverflowError, TypeError):
-            wait = 60.0
-    return min(max(wait, 1.0), LONGEST_WAIT) if wait == wait else 60.0
 
 
 def _failed(verdict: Verdict, error: PillarboxError) -> Outcome:

@@ -32,6 +32,8 @@ A file that is wrong plants nothing that anybody could use: the first mistake is
 | `tenant.app.federated` | `jwks` | a file with the keys of that issuer (RFC 7517): without it no token is taken |
 | `tenant.managed_identity` | `name`, `roles` | an identity of the machine; application permissions, consented |
 | `tenant.managed_identity` | `user_assigned`, `client_id` | `false`: the machine's own; made up without |
+| `tenant.key_vault` | `name`, `readers` | an Azure Key Vault; apps and managed identities that may read it, by name |
+| `tenant.key_vault.secret` | `name`, `value`, `enabled` | a secret; several of one name are versions, the newest last |
 | `tenant.consent` | `app`, `user`, `roles`, `scopes` | what was granted, by one user or for all |
 | `tenant.scope` | `name`, `filter` | a management scope: `MemberOfGroup -eq 'DN'`, joined by `-or` |
 | `tenant.exchange_role` | `app`, `role`, `scope` | such as `Application Mail.Send`, over a scope or everything |
@@ -94,6 +96,8 @@ def _plant_tenant(world: World, table: Table, folder: Path, now: float) -> None:
         _plant_app(world, tenant, each, folder)
     for each in table.tables("managed_identity"):
         _plant_identity(world, tenant, each)
+    for each in table.tables("key_vault"):
+        _plant_key_vault(world, tenant, each, now)
     for each in table.tables("consent"):
         _plant_consent(world, tenant, each)
     for each in table.tables("scope"):
@@ -226,6 +230,21 @@ def _plant_consent(world: World, tenant: Tenant, table: Table) -> None:
     for each in people:
         with table.at("scopes"):
             world.consent(app, *roles, user=each, scopes=scopes)
+    table.end()
+
+
+def _plant_key_vault(world: World, tenant: Tenant, table: Table, now: float) -> None:
+    with table.at("name"):
+        vault = world.add_key_vault(table.take("name", str), tenant)
+    for reader in table.texts("readers"):
+        found = [each.id for each in tenant.principals.values() if reader in (each.name, each.client_id)]
+        if len(found) != 1:
+            raise SeedError(f"{table.place}.readers: {len(found) or 'no'} apps or identities of that name: {reader}")
+        vault.readers.add(found[0])
+    for each in table.tables("secret"):
+        secret = vault.put(each.take("name", str), each.take("value", str), world.entropy, now)
+        secret.enabled = each.take("enabled", bool, True)
+        each.end()
     table.end()
 
 

@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import re
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -21,7 +22,9 @@ from pillarbox.core import catalogue
 from pillarbox.core.accounts import AppRegistration
 from pillarbox.core.clouds import Cloud
 from pillarbox.core.errors import AuthenticationFailed, PillarboxError, Unavailable
+from pillarbox.core.mail import Clock
 from pillarbox.core.reasons import reason
+from pillarbox.core.retry_after import seconds_of
 from pillarbox.core.tls import Outbound
 
 # What it calls errors come to us as exceptions; nothing but our own log writes to standard error.
@@ -65,9 +68,9 @@ class TokenUnavailable(Unavailable):
 class Authority:
     """Makes MSAL's clients and runs their calls. Open it and close it with the service."""
 
-    def __init__(self, cloud: Cloud, outbound: Outbound) -> None:
+    def __init__(self, cloud: Cloud, outbound: Outbound, clock: Clock = time.time) -> None:
         self.cloud = cloud
-        self.session = Session(outbound, cloud.authority_url)
+        self.session = Session(outbound, cloud.authority_url, clock)
         # Threads of its own: a token endpoint that hangs must not hold up name look-ups and the like.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="msal")
 
@@ -129,8 +132,9 @@ class Authority:
 class Session(requests.Session):
     """A session whose CA and proxy are ours: no environment variable changes them."""
 
-    def __init__(self, outbound: Outbound, authority_url: str) -> None:
+    def __init__(self, outbound: Outbound, authority_url: str, clock: Clock) -> None:
         super().__init__()
+        self._clock = clock
         self.trust_env = False
         self.verify = str(outbound.ca_file)
         self.proxy = outbound.proxy_for(authority_url)
@@ -141,7 +145,7 @@ class Session(requests.Session):
         """As `requests.Session.request`, never without a time-out; throttling is said in the form of OAuth."""
         answer = super().request(*args, **{"timeout": _TIMEOUT, **kwargs})
         busy = answer.status_code == 429 or (answer.status_code == 503 and "Retry-After" in answer.headers)
-        return _slow_down(answer) if busy else answer
+        return _slow_down(answer, self._clock()) if busy else answer
 
 
 class _Forgetful(dict[str, Any]):
@@ -169,17 +173,15 @@ def refusal(result: Mapping[str, Any], *, delegated: bool = False) -> PillarboxE
     return kind("microsoft.token_refused", number=number, text=text, remedy=remedy)
 
 
-def _slow_down(answer: requests.Response) -> requests.Response:
+def _slow_down(answer: requests.Response, now: float) -> requests.Response:
     """A throttling answer whose body MSAL understands: Entra's own may be empty."""
     told = {"error": "temporarily_unavailable", "error_description": catalogue.sentence("microsoft.slow_down")}
     made = requests.Response()
     made.status_code, made.url, made.request = 429, answer.url, answer.request
-    made.raw = io.BytesIO(json.dumps({**told, "retry_after": _seconds(answer.headers.get("Retry-After", ""))}).encode())
+    retry_after = answer.headers.get("Retry-After")
+    wait = {"retry_after": seconds_of(retry_after, now)} if retry_after else {}
+    made.raw = io.BytesIO(json.dumps({**told, **wait}).encode())
     return made
-
-
-def _seconds(retry_after: str) -> float | None:
-    return float(retry_after) if re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,6})?", retry_after) else None
 
 
 def _refusal_of(error: ValueError) -> PillarboxError:

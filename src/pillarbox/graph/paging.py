@@ -1,7 +1,7 @@
-"""All pages of a collection: each tells where the next one is, and nothing else is believed about it."""
+"""A page of a collection: it tells where the next one is, and nothing else is believed about it."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,29 +32,6 @@ class Page:
     value: list[Any]
     next: str | None
     request_id: str
-
-
-async def all_pages(
-    client: GraphClient,
-    path: str,
-    token: TokenSource,
-    *,
-    patience: Patience,
-    pages: int = 1000,
-    headers: Mapping[str, str] | None = None,
-    version: str = "v1.0",
-) -> AsyncIterator[Page]:
-    """The pages of a collection, one after the other; their number is limited, as links may run in a circle.
-
-    Raises PillarboxError `graph.too_many_pages`, and what `one_page` raises.
-    """
-    for _ in range(pages):
-        page = await one_page(client, path, token, patience=patience, headers=headers, version=version)
-        yield page
-        if page.next is None:
-            return
-        path = page.next
-    raise PillarboxError("graph.too_many_pages", pages=pages)
 
 
 async def one_page(

@@ -60,6 +60,25 @@ class Accounts:
         rows = await self._database.read("app_by_name", name=name)
         return _app(rows[0]) if rows else None
 
+    async def change_app(self, app: AppRegistration, tenant_id: str, client_id: str) -> None:
+        """Keep other IDs of an app registration; what the old ones got is forgotten."""
+        await self._database.write(
+            statement("app_change", id=app.id, tenant_id=tenant_id, client_id=client_id),
+            statement("token_cache_forget", owner=app.cache_owner),
+        )
+
+    async def remove_app(self, app: AppRegistration) -> bool:
+        """Forget an app registration and its credentials; False where a mailbox uses it, and then nothing changes."""
+        try:
+            await self._database.write(
+                statement("token_cache_forget", owner=app.cache_owner),
+                statement("app_remove_credentials", id=app.id),
+                statement("app_remove", expect=1, id=app.id),
+            )
+        except ExpectationFailed:
+            return False
+        return True
+
     async def credentials(self, app: AppRegistration) -> list[Credential]:
         """The credentials of an app registration, newest first. Raises ConfigError where the vault opens one not."""
         return [self._opened(row) for row in await self._database.read("credential_list", app_id=app.id)]

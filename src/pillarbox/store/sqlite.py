@@ -183,6 +183,8 @@ def _resolve(group: Sequence[_Transaction]) -> None:
             continue
         if isinstance(transaction.result, Exception):
             transaction.future.set_exception(transaction.result)
+            # Whoever waited may have been canceled: asyncio need not complain that nobody looked.
+            transaction.future.exception()
         else:
             transaction.future.set_result(transaction.result or [])
 

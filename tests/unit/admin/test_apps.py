@@ -19,6 +19,7 @@ from tests.unit.entra.test_credentials import Steps
 
 TENANT = "11111111-2222-4333-8444-555555555555"
 CLIENT = "66666666-7777-4888-8999-aaaaaaaaaaaa"
+OTHER = "99999999-0000-4111-8222-333333333333"
 SECRET = Secret("abc8Q~dEfGhIjKlMnOpQrStUvWxYz0123456.-_x")
 NOW = 1_795_176_000.0
 DAY = 86400.0
@@ -91,6 +92,30 @@ async def test_what_is_not_there_is_told(accounts: Accounts) -> None:
         await apps.add_credential(accounts, "nobody", apps.managed_identity("system"))
     with refused(NotFound, "app.not_found"):
         await apps.remove_credential(accounts, "nobody", "cred_1")
+
+
+async def test_wrong_ids_are_changed_and_checked_as_new_ones(accounts: Accounts, app: AppRegistration) -> None:
+    await accounts.save_token_cache(app.cache_owner, b"what the old ids got")
+    changed = await apps.change(accounts, "contoso", f" {TENANT}", f"Client ID: {OTHER}")
+    assert (changed.id, changed.client_id) == (app.id, OTHER)
+    assert await accounts.load_token_cache(app.cache_owner) is None
+    assert len(await accounts.credentials(changed)) == 1
+    with refused(InvalidInput, "app.same_ids"):
+        await apps.change(accounts, "contoso", TENANT, TENANT)
+    # Its own old IDs are none that it could be swapped with.
+    assert (await apps.change(accounts, "contoso", OTHER, TENANT)).tenant_id == OTHER
+
+
+async def test_a_registration_is_removed_unless_a_mailbox_uses_it(accounts: Accounts, app: AppRegistration) -> None:
+    await accounts.add_mailbox("scanner@contoso.example", app)
+    with refused(Conflict, "app.in_use"):
+        await apps.remove(accounts, "contoso")
+    assert len(await accounts.credentials(app)) == 1
+    await apps.add(accounts, "other", TENANT, OTHER, SECRET)
+    await apps.remove(accounts, "other")
+    assert [each.name for each in await accounts.apps()] == ["contoso"]
+    with refused(NotFound, "app.not_found"):
+        await apps.remove(accounts, "other")
 
 
 # ---- what can be a credential

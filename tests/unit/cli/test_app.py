@@ -190,6 +190,17 @@ async def test_the_log_says_what_was_changed(desk: Desk) -> None:
     assert changes == ["added", '"new secret"', f'"removed {added["credential"]["id"]}"']
 
 
+async def test_ids_are_changed_and_a_registration_is_removed(desk: Desk) -> None:
+    await desk.done("app", "add", "contoso", *IDS, PILLARBOX_CLIENT_SECRET=SECRET)
+    new = TENANT.replace("1", "9")
+    assert (await desk.done("app", "change", "contoso", "--client-id", new))["client_id"] == new
+    _, output, _ = await desk.say("app", "change", "contoso", "--tenant-id", "contoso.example")
+    assert output == f"contoso is now client {new} in tenant contoso.example.\n"
+    assert (await desk.say("app", "change", "nobody", "--client-id", new))[0] == 3
+    assert (await desk.say("app", "remove", "contoso")) == (0, "contoso is removed.\n", "")
+    assert await desk.done("app", "list") == []
+
+
 # ---- certificates
 
 

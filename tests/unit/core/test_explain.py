@@ -191,6 +191,11 @@ def test_an_old_and_a_new_reply_of_the_same_number_are_both_found() -> None:
     assert codes(text) == ["535 5.7.139 basic authentication is disabled", "535 5.7.139"]
 
 
+def test_the_words_of_one_reply_do_not_explain_the_one_before() -> None:
+    text = "535 5.7.3 Authentication unsuccessful [A]\n535 5.7.139 basic authentication is disabled. [A]"
+    assert codes(text) == ["535 5.7.139 basic authentication is disabled", "535 5.7.3"]
+
+
 def test_our_code_sends_the_reader_to_what_microsoft_said() -> None:
     assert "explain that text" in only("microsoft.token_refused").cure
 
@@ -202,6 +207,7 @@ def test_our_code_sends_the_reader_to_what_microsoft_said() -> None:
         "a long sentence about ports and sizes, such as 50034 and 50126 and 90002, says nothing of sign-ins at all",
         "myErrorAccessDeniedHandler error_access_deniedly",
         "see config.not_toml.example or /config.not_toml",
+        "an internal matter of the building",
         "unlocked blocked; the user is locked out of the building and cannot get in any more, says the porter",
         "535 euros and 550 cents were paid to the door keeper by whoever came in at 401 minutes past the hour",
     ],
@@ -233,6 +239,12 @@ def test_what_only_looks_like_a_code_is_none(text: str) -> None:
         "?code=0.AHushHushHushHushHushHush&state=1",
         "1.HushHushHushHushHushHushHushHushHushHush2",
         "Set-Cookie: ESTSAUTH=HushHush",
+        '{"secretText": "HushHush"}',
+        "<ns:clientSecret>HushHush</ns:clientSecret>",
+        "az login --client-secret HushHush -x",
+        'ConvertTo-SecureString -String "Hush Hush" -AsPlainText',
+        "curl -u scanner:HushHush smtp://x",
+        "[smtp.office365.com]:587 scanner@contoso.example:HushHush",
     ],
 )
 def test_a_secret_is_not_shown_again(secret: str) -> None:
@@ -281,6 +293,11 @@ def test_of_a_long_line_the_part_around_the_code_is_shown() -> None:
     found = only("a " * 5000 + "here AADSTS50034 there " + "b " * 5000).found
     assert "here AADSTS50034 there" in found
     assert len(found) <= 160
+
+
+def test_a_line_is_cut_between_words() -> None:
+    line = "a relay said: " * 20 + "535 5.7.139 Authentication unsuccessful, basic authentication is disabled. " + "b " * 99
+    assert only(line).found.startswith("…535 5.7.139 Authentication unsuccessful, basic authentication is disabled. b b")
 
 
 @pytest.mark.parametrize("before", [0, 50, 70, 100, 139, 140, 150, 2500])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from pillarbox.core.mail import Verdict
-from pillarbox.delivery.transports import judge, seconds_of
+from pillarbox.core.retry_after import seconds_of
+from pillarbox.delivery.transports import judge
 from pillarbox.graph.client import Answer
 
 NOON = 1_795_176_000.0  # 2026-11-20 12:00:00 UTC

@@ -241,3 +241,30 @@ def test_bytes_that_are_not_utf8_are_a_seed_error(tmp_path: Path) -> None:
     (tmp_path / "seed.toml").write_bytes(b"\xff")
     with pytest.raises(SeedError, match=r"seed\.toml"):
         plant(World(), tmp_path / "seed.toml", NOW)
+
+
+VAULT = '[[tenant.key_vault]]\nname = "contoso"\n'
+
+
+def test_a_key_vault_with_its_readers_and_versions(tmp_path: Path) -> None:
+    secret = '[[tenant.key_vault.secret]]\nname = "master-key"\nvalue = "{}"\nenabled = {}\n'
+    text = CONTOSO + WEB + IDENTITY + VAULT + 'readers = ["Web", "vm"]\n'
+    world = planted(tmp_path, text + secret.format("old", "false") + secret.format("new", "true"))
+    vault = world.key_vaults["contoso"]
+    assert [(each.value, each.enabled) for each in vault.secrets["master-key"]] == [("old", False), ("new", True)]
+    assert len(vault.readers) == 2
+    assert vault.tenant_id == world.only_tenant().id
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (VAULT + 'readers = ["nobody"]\n', "no apps or identities of that name: nobody"),
+        (VAULT + VAULT, "there is a key vault of that name"),
+        (VAULT.replace("contoso", "a.b"), "3 to 24 letters"),
+        (VAULT + '[[tenant.key_vault.secret]]\nname = "a"\n', "value is missing"),
+    ],
+)
+def test_mistakes_of_a_key_vault_have_their_place(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(SeedError, match=words):
+        planted(tmp_path, CONTOSO + text)

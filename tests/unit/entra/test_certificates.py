@@ -98,7 +98,7 @@ def test_key_and_certificate_may_come_in_any_order_and_with_a_chain(pair: KeyPai
 def test_what_a_tool_writes_around_it_is_left_out(pair: KeyPair) -> None:
     key, own = certificates.split(pair.pem)
     found = certificates.read_pem(Secret(f"Bag Attributes\n  friendlyName: x\n{key}\nsubject=CN=x\n{own}\n"))
-    assert (found.public, "Bag" in found.pem.reveal()) == (pair.public, False)
+    assert (found.public, "Bag Attributes" in found.pem.reveal()) == (pair.public, False)
 
 
 @pytest.mark.parametrize(

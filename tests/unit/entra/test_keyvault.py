@@ -6,9 +6,11 @@ import sys
 import time
 from pathlib import Path
 
+import msal
 import pytest
 from azure.keyvault.secrets._shared import http_challenge_cache
 
+from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind
 from pillarbox.core.errors import ConfigError, PillarboxError
 from pillarbox.core.tls import Outbound
 from pillarbox.core.vault import Secret
@@ -16,8 +18,10 @@ from pillarbox.emulator import Certificates
 from pillarbox.emulator.world import FederatedCredential, ServicePrincipal
 from pillarbox.emulator.world.key_vaults import KeyVault as Vault
 from pillarbox.entra import keyvault
-from pillarbox.entra.authority import TokenUnavailable
+from pillarbox.entra.authority import Authority, TokenUnavailable
+from pillarbox.entra.credentials import msal_credential
 from pillarbox.entra.keyvault import KeyVault
+from pillarbox.entra.sources import Sources
 from tests.conftest import Microsoft
 from tests.journeys.test_proxy import Proxy
 from tests.unit.emulator.entra.app_key import AppKey
@@ -146,6 +150,22 @@ async def test_a_ca_that_is_not_ours_gets_no_token(
     error = await refusal(KeyVault(Outbound(other, proxy.url), "https://login.microsoftonline.com"))
     assert (error.code, "CERTIFICATE_VERIFY_FAILED" in error.sentence) == ("keyvault.unreachable", True)
     assert microsoft.emulator.ledger.token_requests == 0
+
+
+async def test_a_secret_that_lies_in_a_vault_gets_a_token(
+    authority: Authority, gateway_app: AppRegistration, microsoft: Microsoft, vault: Vault, proxy: Proxy
+) -> None:
+    reader(vault, microsoft.seed.identity.principal)
+    machine(microsoft)
+    vault.put("gateway", microsoft.seed.secrets[gateway_app.client_id], microsoft.emulator.world.entropy)
+    sources = Sources(os.environ, Outbound(microsoft.emulator.ca_file, proxy.url), authority)
+    credential = Credential("c", CredentialKind.SECRET, Secret(""), f"keyvault:{URL}")
+
+    def ask() -> dict[str, str]:
+        client = authority.confidential(gateway_app, msal_credential(credential, sources.read), msal.TokenCache())
+        return dict(client.acquire_token_for_client(["https://graph.microsoft.com/.default"]))
+
+    assert "access_token" in await authority.run(ask)
 
 
 # ---- what is read

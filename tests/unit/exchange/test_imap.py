@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pillarbox.core import sasl
 from pillarbox.core.tls import Outbound
 from pillarbox.core.vault import Secret
 from pillarbox.emulator import Certificates
@@ -30,6 +31,12 @@ async def test_refused_token_is_told_in_exchanges_words(office: Office, challeng
     assert "IMAP.AccessAsUser.All" in caught.value.cure
     assert "canary-token" not in str(caught.value) + repr(caught.value.params) + repr(BAD)
     await office.no_session_left()
+
+
+def test_reason_in_a_challenge_is_answered_by_an_empty_line() -> None:
+    answer = imap._answers(BAD)
+    assert answer(b"") == sasl.xoauth2(BAD.user, BAD.token)
+    assert [answer(b'{"status":"400"}'), answer(b"what?")] == [b"", b""]
 
 
 async def test_authenticated_but_not_connected_is_a_refusal(office: Office) -> None:

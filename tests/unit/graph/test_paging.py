@@ -12,7 +12,7 @@ from pillarbox.core.errors import Forbidden, PillarboxError
 from pillarbox.core.tls import Outbound
 from pillarbox.emulator import Certificates
 from pillarbox.graph.client import GraphClient
-from pillarbox.graph.paging import Patience, all_pages, one_page
+from pillarbox.graph.paging import Patience, one_page
 from pillarbox.graph.refusal import GraphRefused
 from tests.unit.graph.conftest import Server
 
@@ -41,9 +41,14 @@ class Waits:
         return Patience(lambda: 1_795_176_000.0, self.sleep, seconds)
 
 
-async def read(client: GraphClient, patience: Patience | None = None, **more: Any) -> list[Any]:
-    pages = all_pages(client, "/me/messages", token, patience=patience or Waits().patience(), **more)
-    return [item async for page in pages for item in page.value]
+async def read(client: GraphClient, patience: Patience | None = None) -> list[Any]:
+    found: list[Any] = []
+    path: str | None = "/me/messages"
+    while path is not None:
+        page = await one_page(client, path, token, patience=patience or Waits().patience())
+        found += page.value
+        path = page.next
+    return found
 
 
 async def test_pages_are_followed_to_the_last_one(client: GraphClient, server: Server) -> None:
@@ -92,13 +97,6 @@ async def test_a_foreign_next_link_is_refused_and_nothing_is_sent_there(
         await runner.cleanup()
     assert caught.value.code == "graph.foreign_link"
     assert (reached, len(server.requests)) == ([], 1)
-
-
-async def test_links_that_run_in_a_circle_end(client: GraphClient, server: Server) -> None:
-    server.pages = [{"value": [], "@odata.nextLink": f"{server.url}/v1.0/me/messages"}] * 5
-    with pytest.raises(PillarboxError) as caught:
-        await read(client, pages=4)
-    assert (caught.value.code, len(server.requests)) == ("graph.too_many_pages", 4)
 
 
 async def test_a_page_is_asked_for_again_when_graph_says_so(client: GraphClient, server: Server) -> None:

@@ -54,6 +54,11 @@ class Tls:
     version: str
     signer: str
 
+    @property
+    def evidence(self) -> dict[str, object]:
+        """As JSON."""
+        return {"tls": self.version, "signer": self.signer}
+
 
 async def reach(place: Place, outbound: Outbound) -> str:
     """Connect; the address that answered. Raises Unavailable, and Failed where a proxy cannot lead there."""

@@ -111,17 +111,17 @@ class GraphMailbox:
     def refused(self, answer: Answer) -> Failed:
         """What an answer that refuses means, for a test: nothing waits for it to be repeated."""
         code, text = answer.error()
-        code = code or f"http_{answer.status}"
+        said = f"{answer.status} {code}".strip()
         evidence = {**_told(answer), "text": text}
         if answer.status == 429:
             pause = seconds_of(answer.headers.get("Retry-After", ""), self.clock())
-            return Failed("check.throttled", evidence, seconds=f"{pause:g}", code=code)
+            return Failed("check.throttled", evidence, seconds=f"{pause:g}", said=said)
         if answer.status == 408 or answer.status >= 500:
-            return Failed("check.graph_down", evidence, status=answer.status, code=code)
+            return Failed("check.graph_down", evidence, said=said)
         known = catalogue.explain_graph(code) or catalogue.explain_graph(f"http_{answer.status}")
-        meaning = known.meaning if known else text
+        meaning = known.meaning if known else text or catalogue.sentence("graph.no_text")
         remedy = known.remedy if known else catalogue.entry("microsoft.answer").cure
-        return Failed("check.graph_refused", evidence, status=answer.status, code=code, meaning=meaning, remedy=remedy)
+        return Failed("check.graph_refused", evidence, said=said, meaning=meaning, remedy=remedy)
 
 
 def no_right(answer: Answer) -> bool:

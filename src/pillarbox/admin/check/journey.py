@@ -81,7 +81,7 @@ class Check:
         try:
             # Nothing is possible without the sign-in, and it is told at once.
             visit.need(SIGN_IN.name)
-            async with asyncio.timeout(None):
+            async with asyncio.timeout(limit):
                 return _step(trial, await trial.run(visit))
         except NotTried as left_out_step:
             return _step(trial, left_out_step.why)

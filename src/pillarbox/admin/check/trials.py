@@ -6,7 +6,8 @@ from typing import Final
 
 from pillarbox.admin.check import clock as our_clock
 from pillarbox.admin.check import token as tokens
-from pillarbox.admin.check.connection import Place, Tls, proxy_name, reach, secure
+from pillarbox.admin.check.connection import Place, proxy_name, reach, secure
+from pillarbox.admin.check.exchange import imap_login, smtp_login
 from pillarbox.admin.check.graph import no_right
 from pillarbox.admin.check.steps import Failed, Found, found, left_out
 from pillarbox.admin.check.visit import ENTRA, Visit
@@ -14,13 +15,8 @@ from pillarbox.core.accounts import MailboxState
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.scopes import Resource
 from pillarbox.core.vault import Secret
-from pillarbox.exchange import imap, smtp
-from pillarbox.exchange.login import Credentials, LoginRefused, Server
 
 _WAIT_FOR_MAIL: Final = 75
-_UNEXPLAINED: Final = ("535 5.7.3 ", "NO AUTHENTICATE")
-"""Replies that say no, and not why."""
-Login = Callable[[Server, Credentials], Awaitable[str]]
 _RESOURCES: Final = {Resource.GRAPH: "Graph", Resource.EXCHANGE: "Exchange Online"}
 
 
@@ -54,7 +50,7 @@ async def tls(visit: Visit) -> Found:
     """Who signed the certificates."""
     visit.need(ENTRA)
     shown = await visit.at_each_place("tls", lambda place: secure(place, visit.clients.outbound))
-    evidence = {host: _shown(one) for host, one in shown.items()}
+    evidence = {host: one.evidence for host, one in shown.items()}
     return found("check.tls", evidence, signers=" and ".join(dict.fromkeys(one.signer for one in shown.values())))
 
 
@@ -99,10 +95,12 @@ async def mailbox(visit: Visit) -> Found:
     """Whether Microsoft has the mailbox, by a mail to nobody."""
     visit.need_graph()
     answer = visit.probe = await visit.graph.probe()
-    evidence = {"status": answer.status, "code": answer.error()[0], "request_id": answer.request_id}
+    code, _ = answer.error()
+    evidence = {"status": answer.status, "code": code, "request_id": answer.request_id}
     if no_right(answer):
         return left_out("check.mailbox_untold", evidence)
-    if answer.status in (202, 400, 403):
+    # A refusal without a code is not Graph's.
+    if answer.status == 202 or (code and answer.status in (400, 403)):
         return found("check.mailbox", evidence, mailbox=visit.mailbox.address)
     raise visit.graph.refused(answer)
 
@@ -171,36 +169,6 @@ async def message_id(visit: Visit) -> Found:
     return await visit.graph.sent_copy(visit.sent, visit.sleep)
 
 
-async def smtp_login(visit: Visit) -> Found:
-    """Whether Exchange lets us in by SMTP."""
-    cloud = visit.clients.cloud
-    if not visit.uses("SMTP.SendAsApp"):
-        return left_out("check.smtp_unused")
-    if not cloud.smtp_host:
-        return left_out("check.no_exchange", protocol="SMTP")
-    visit.need_token(Resource.EXCHANGE)
-    place = Place(cloud.smtp_host, cloud.smtp_port, starttls=True, mail=True)
-    shown = await secure(place, visit.clients.outbound)
-    reply = await _let_in(visit, smtp.login, place)
-    evidence = {"reply": reply, **_shown(shown)}
-    return found("check.smtp", evidence, mailbox=visit.mailbox.address, host=place.shown, signer=shown.signer)
-
-
-async def imap_login(visit: Visit) -> Found:
-    """Whether Exchange lets us in by IMAP, and as far as INBOX."""
-    cloud = visit.clients.cloud
-    if not visit.uses("IMAP.AccessAsApp"):
-        return left_out("check.imap_unused")
-    if not cloud.imap_host:
-        return left_out("check.no_exchange", protocol="IMAP")
-    visit.need_token(Resource.EXCHANGE)
-    place = Place(cloud.imap_host, cloud.imap_port, mail=True)
-    shown = await secure(place, visit.clients.outbound)
-    selected = await _let_in(visit, imap.login, place)
-    evidence = {"reply": selected, **_shown(shown)}
-    return found("check.imap", evidence, mailbox=visit.mailbox.address, host=place.shown, signer=shown.signer)
-
-
 async def mode(visit: Visit) -> Found:
     """The verdict: the mode that follows, which is kept with the mailbox."""
     address = visit.mailbox.address
@@ -222,36 +190,6 @@ async def app(visit: Visit) -> Found:
     if visit.first_failed:
         return left_out("check.app_none", app=visit.app.name, step=visit.first_failed)
     return found("check.app", app=visit.app.name)
-
-
-async def _let_in(visit: Visit, login: Login, place: Place) -> str:
-    """What Exchange answers to a login. Raises as the login, with the likely causes where Exchange tells none."""
-    server = Server(place.host, place.port, visit.clients.outbound.ssl_context(), timeout=10)
-    address, app = visit.mailbox.address, visit.app
-    try:
-        return await login(server, Credentials(address, visit.tokens[Resource.EXCHANGE]))
-    except LoginRefused as error:
-        reply = str(error.params["reply"])
-        if not reply.startswith(_UNEXPLAINED):
-            raise
-        evidence = {"reply": reply}
-        if visit.sign_in is None:
-            raise Failed(
-                "check.unknown_to_exchange",
-                evidence,
-                host=place.shown,
-                reply=reply,
-                app=app.name,
-                client_id=app.client_id,
-                mailbox=address,
-            ) from error
-        raise Failed(
-            "check.no_way_in", evidence, host=place.shown, reply=reply, who=visit.who, mailbox=address
-        ) from error
-
-
-def _shown(tls: Tls) -> dict[str, object]:
-    return {"tls": tls.version, "signer": tls.signer}
 
 
 WAY: Final = (

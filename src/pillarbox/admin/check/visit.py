@@ -1,6 +1,6 @@
 """One test under way: what is under test, and what the steps so far have found out for those that follow."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -11,7 +11,7 @@ from pillarbox.admin.check.token import Claims
 from pillarbox.admin.check.token import rights as rights_in
 from pillarbox.admin.clients import Clients
 from pillarbox.core.accounts import AppRegistration, Mailbox, SignIn
-from pillarbox.core.errors import PillarboxError
+from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.mail import Clock
 from pillarbox.core.scopes import SETS, Resource
 from pillarbox.core.vault import Secret
@@ -140,7 +140,7 @@ class Visit:
     async def at_each_place(self, step: str, look: Callable[[Place], Awaitable[_T]]) -> dict[str, _T]:
         """What a look at each host that is needed and not broken tells, by the host's name.
 
-        Raises the first error; all hosts are looked at before, and those that fail are broken.
+        All hosts are looked at, and those that fail are broken. Raises what they failed with.
         """
         seen: dict[str, _T] = {}
         errors: list[PillarboxError] = []
@@ -151,7 +151,7 @@ class Visit:
                 errors.append(error)
                 self.broken.update(dict.fromkeys(keys, step))
         if errors:
-            raise errors[0]
+            raise _as_one(errors)
         return seen
 
     def _places(self) -> Mapping[Place, list[str]]:
@@ -167,3 +167,11 @@ class Visit:
     def first_failed(self) -> str:
         """The name of the first step that failed; empty where none did."""
         return next((step.name for step in self.steps if step.status is Status.FAIL), "")
+
+
+def _as_one(errors: Sequence[PillarboxError]) -> PillarboxError:
+    """One error for all: hosts that cannot be reached are named together, else the first error stands for them."""
+    if len(errors) == 1 or any(error.code != "microsoft.unreachable" for error in errors):
+        return errors[0]
+    hosts, reasons = (dict.fromkeys(str(error.params[key]) for error in errors) for key in ("host", "reason"))
+    return Unavailable("microsoft.unreachable", host=" and ".join(hosts), reason="; ".join(reasons))

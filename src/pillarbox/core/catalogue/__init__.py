@@ -130,11 +130,16 @@ def replies() -> tuple[Reply, ...]:
             row["reply"],
             row["words"],
             row["example"],
-            _explanation(f"{row['reply']} {row['words']}".strip(), row),
+            _explanation(_name(row["reply"], row["words"]), row),
         )
         for row in _rows("exchange-replies.csv")
     )
     return tuple(sorted(found, key=lambda one: not one.words))
+
+
+def _name(reply: str, words: str) -> str:
+    # In IMAP the reply can be the first of the words: `BYE Connection closed`.
+    return words if words.startswith(f"{reply} ") else f"{reply} {words}".strip()
 
 
 def _explanations(file: str) -> Mapping[str, Explanation]:

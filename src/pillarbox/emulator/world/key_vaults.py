@@ -1,8 +1,11 @@
 """Azure Key Vaults of a tenant: secrets with versions, and who may read them."""
 
+import re
 from dataclasses import dataclass, field
 
 from pillarbox.emulator.ids import Entropy
+
+VAULT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]")
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 
 from pillarbox.emulator.ids import Entropy, guid, secret_value
 from pillarbox.emulator.world.apps import App, Audience, Secret, ServicePrincipal
-from pillarbox.emulator.world.key_vaults import KeyVault
+from pillarbox.emulator.world.key_vaults import VAULT_NAME, KeyVault
 from pillarbox.emulator.world.limits import Limits
 from pillarbox.emulator.world.mailbox import Mailbox
 from pillarbox.emulator.world.managed_identities import ManagedIdentity
@@ -173,7 +173,9 @@ class World:
         return identity
 
     def add_key_vault(self, name: str, tenant: Tenant | None = None) -> KeyVault:
-        """Add a key vault that nobody may read yet; a name that is taken is a ValueError."""
+        """Add a key vault that nobody may read yet; a name that is taken, or can be none, is a ValueError."""
+        if not VAULT_NAME.fullmatch(name):
+            raise ValueError(f"a key vault has 3 to 24 letters, digits and hyphens: {name}")
         if name.lower() in self.key_vaults:
             raise ValueError(f"there is a key vault of that name: {name}")
         vault = KeyVault(name.lower(), (tenant or self.only_tenant()).id)

@@ -42,6 +42,13 @@ class NewApp(NewCredential):
     client_id: str
 
 
+class AppIds(Model):
+    """The two IDs of an app registration."""
+
+    tenant_id: str
+    client_id: str
+
+
 class CredentialOut(Model):
     """A credential: what it is, never its material. The thumbprints and `public_pem` are those of a certificate."""
 
@@ -152,6 +159,18 @@ def add(app: FastAPI, services: "Services") -> None:
         added = await apps.add(accounts, new.name, new.tenant_id, new.client_id, credential)
         log.info("account.changed", what="app", name=added.app.name, change="added")
         return Added.of(added)
+
+    @app.put("/api/v1/apps/{name}")
+    async def change_app(name: str, ids: AppIds) -> App:
+        changed = await apps.change(accounts, name, ids.tenant_id, ids.client_id)
+        services.changed(changed)
+        log.info("account.changed", what="app", name=name, change="other IDs")
+        return App.of(changed, await accounts.credentials(changed))
+
+    @app.delete("/api/v1/apps/{name}", status_code=204)
+    async def remove_app(name: str) -> None:
+        services.changed(await apps.remove(accounts, name))
+        log.info("account.changed", what="app", name=name, change="removed")
 
     @app.get("/api/v1/apps/{name}/credentials")
     async def list_credentials(name: str) -> Credentials:

@@ -280,7 +280,7 @@ async def test_graph_throttles(bench: Bench) -> None:
     await bench.mailbox()
     bench.emulator.faults.add(path="/sendMail", status=429, code="ApplicationThrottled", retry_after=7)
     report = await bench.press()
-    first = ("Microsoft asks for a pause of 7 seconds (ApplicationThrottled).",)
+    first = ("Microsoft asks for a pause of 7 seconds (429 ApplicationThrottled).",)
     says(report, "mailbox", first=first, cure=("Wait as long as that",))
     assert await bench.assurance() == ""
 
@@ -316,6 +316,23 @@ async def test_login_host_that_cannot_be_reached(bench: Bench) -> None:
     report = await bench.press()
     says(report, "addresses", first=("localhost:1 cannot be reached",), cure=("microsoft.proxy",))
     skipped_after(report, "addresses")
+
+
+async def test_hosts_that_cannot_be_reached_are_named_together(bench: Bench) -> None:
+    await bench.mailbox()
+    bench.cloud = replace(bench.cloud, authority_url="https://localhost:1", graph_url="https://localhost:2")
+    first = ("localhost:1 and localhost:2 cannot be reached: Connection refused.",)
+    says(await bench.press(), "addresses", first=first, cure=("firewall",))
+
+
+@pytest.mark.parametrize("status", [400, 403, 407])
+async def test_proxy_page_in_the_place_of_graph(bench: Bench, status: int) -> None:
+    """A refusal that Graph did not write has no code, and tells nothing of the mailbox."""
+    await bench.mailbox()
+    bench.emulator.faults.add(path="/sendMail", status=status, empty_body=True)
+    report = await bench.press()
+    says(report, "mailbox", first=(f"Microsoft Graph answers {status}:",), cure=("",))
+    skipped_after(report, "mailbox")
 
 
 async def test_login_host_that_is_no_name(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -129,6 +130,15 @@ async def test_exchange_is_tried_when_somebody_asks_for_it(bench: Bench) -> None
     await bench.mailbox()
     report = await bench.press(exchange=True)
     assert (step(report, "smtp").code, step(report, "imap").code) == ("check.unknown_to_exchange",) * 2
+
+
+async def test_exchange_without_a_host_is_left_out(bench: Bench) -> None:
+    bench.cloud = replace(bench.cloud, smtp_host="", imap_host="")
+    await bench.mailbox()
+    report = await bench.press(exchange=True)
+    assert report.ok
+    assert step(report, "smtp").sentence == "Not tried: no host is set for SMTP."
+    assert step(report, "imap").sentence == "Not tried: no host is set for IMAP."
 
 
 async def test_sessions_are_closed_whatever_came_of_them(bench: Bench) -> None:

@@ -156,6 +156,7 @@ async def test_server_that_says_nothing_runs_into_the_limit_of_the_step(bench: B
 
 def test_all_this_is_so_on_the_loop_of_the_service_too(outbound: Outbound, tmp_path: Path) -> None:
     """`serve` runs on uvloop, which does not everything that asyncio's own loop does."""
+
     async def look() -> None:
         between = Interceptor(context(tmp_path))
         await between.start()

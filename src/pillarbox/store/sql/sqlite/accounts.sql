@@ -11,6 +11,18 @@ SELECT id, name, tenant_id, client_id FROM apps ORDER BY name;
 -- One app registration.
 SELECT id, name, tenant_id, client_id FROM apps WHERE name = :name;
 
+-- name: app_change
+-- Other IDs of an app registration.
+UPDATE apps SET tenant_id = :tenant_id, client_id = :client_id WHERE id = :id;
+
+-- name: app_remove_credentials
+-- Forget the credentials of an app registration.
+DELETE FROM credentials WHERE app_id = :id;
+
+-- name: app_remove
+-- Forget an app registration that no mailbox uses.
+DELETE FROM apps WHERE id = :id AND NOT EXISTS (SELECT 1 FROM mailboxes WHERE app_id = :id);
+
 -- name: credential_add
 -- A sealed credential of the app registration of this name.
 INSERT INTO credentials (id, app_id, kind, source, sealed, ends_at, created_at)

@@ -1,0 +1,73 @@
+"""Whether Exchange's old protocols let us in: the connection, its certificate, and the login itself."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from pillarbox.admin.check.connection import Place, secure
+from pillarbox.admin.check.steps import Failed, Found, found, left_out
+from pillarbox.admin.check.visit import Visit
+from pillarbox.core.scopes import Resource
+from pillarbox.exchange import imap, smtp
+from pillarbox.exchange.login import Credentials, LoginRefused, Server
+
+_UNEXPLAINED: Final = ("535 5.7.3 ", "NO AUTHENTICATE")
+"""Replies that say no, and not why."""
+_PATIENCE: Final = 10
+"""Seconds that each answer may take."""
+Login = Callable[[Server, Credentials], Awaitable[str]]
+
+
+async def smtp_login(visit: Visit) -> Found:
+    """Whether Exchange lets us in by SMTP."""
+    cloud = visit.clients.cloud
+    if not visit.uses("SMTP.SendAsApp"):
+        return left_out("check.smtp_unused")
+    if not cloud.smtp_host:
+        return left_out("check.no_exchange", protocol="SMTP")
+    visit.need_token(Resource.EXCHANGE)
+    place = Place(cloud.smtp_host, cloud.smtp_port, starttls=True, mail=True)
+    shown = await secure(place, visit.clients.outbound)
+    reply = await _let_in(visit, smtp.login, place)
+    evidence = {"reply": reply, **shown.evidence}
+    return found("check.smtp", evidence, mailbox=visit.mailbox.address, host=place.shown, signer=shown.signer)
+
+
+async def imap_login(visit: Visit) -> Found:
+    """Whether Exchange lets us in by IMAP, and as far as INBOX."""
+    cloud = visit.clients.cloud
+    if not visit.uses("IMAP.AccessAsApp"):
+        return left_out("check.imap_unused")
+    if not cloud.imap_host:
+        return left_out("check.no_exchange", protocol="IMAP")
+    visit.need_token(Resource.EXCHANGE)
+    place = Place(cloud.imap_host, cloud.imap_port, mail=True)
+    shown = await secure(place, visit.clients.outbound)
+    selected = await _let_in(visit, imap.login, place)
+    evidence = {"reply": selected, **shown.evidence}
+    return found("check.imap", evidence, mailbox=visit.mailbox.address, host=place.shown, signer=shown.signer)
+
+
+async def _let_in(visit: Visit, login: Login, place: Place) -> str:
+    """What Exchange answers to a login. Raises as the login, with the likely causes where Exchange tells none."""
+    server = Server(place.host, place.port, visit.clients.outbound.ssl_context(), _PATIENCE)
+    address, app = visit.mailbox.address, visit.app
+    try:
+        return await login(server, Credentials(address, visit.tokens[Resource.EXCHANGE]))
+    except LoginRefused as error:
+        reply = str(error.params["reply"])
+        if not reply.startswith(_UNEXPLAINED):
+            raise
+        evidence = {"reply": reply}
+        if visit.sign_in is None:
+            raise Failed(
+                "check.unknown_to_exchange",
+                evidence,
+                host=place.shown,
+                reply=reply,
+                app=app.name,
+                client_id=app.client_id,
+                mailbox=address,
+            ) from error
+        raise Failed(
+            "check.no_way_in", evidence, host=place.shown, reply=reply, who=visit.who, mailbox=address
+        ) from error
