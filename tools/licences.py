@@ -1,6 +1,6 @@
 """The licence of every package that is shipped with Pillarbox; exit 1 where one does not fit.
 
-requirements/emulator.txt is read: it holds all of requirements/run.txt, and what the extra `emulator` adds.
+requirements/extras.txt is read: it holds all of requirements/run.txt, and what the extras add.
 
 The installed metadata are read: License-Expression (PEP 639) first, then the classifiers, then the old License field.
 """
@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-REQUIREMENTS: Final = Path(__file__).resolve().parent.parent / "requirements" / "emulator.txt"
+REQUIREMENTS: Final = Path(__file__).resolve().parent.parent / "requirements" / "extras.txt"
 _PIN: Final = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?:\s*;\s*([^\\]*))?", re.MULTILINE)
 
 PERMISSIVE: Final = frozenset(

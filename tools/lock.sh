@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolve once, export thrice: run.txt is what is shipped, emulator.txt the same with the extra `emulator`, dev.txt both
+# Resolve once, export thrice: run.txt is what is shipped, extras.txt the same with the extras, dev.txt both
 # and the tools.
 # Plain hashed requirements name no index host; a lock file of uv or pylock would.
 set -eu
@@ -13,6 +13,6 @@ compile() {
     "$tmp/venv/bin/uv" pip compile --universal --python-version 3.11 --generate-hashes --no-config \
         --no-emit-index-url --no-header --no-annotate --quiet "$@"
 }
-compile pyproject.toml --extra emulator --group dev --output-file requirements/dev.txt
+compile pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 compile pyproject.toml --constraint requirements/dev.txt --output-file requirements/run.txt
-compile pyproject.toml --extra emulator --constraint requirements/dev.txt --output-file requirements/emulator.txt
+compile pyproject.toml --all-extras --constraint requirements/dev.txt --output-file requirements/extras.txt

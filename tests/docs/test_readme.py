@@ -149,7 +149,8 @@ def test_every_command_exists_with_its_options(page: Path) -> None:
 
 def test_every_command_in_a_cure_exists_with_its_options() -> None:
     cures = [entry.cure for entry in catalogue.entries().values()]
-    cures += [row["remedy"] for file in ("aadsts.csv", "graph-errors.csv") for row in rows(file)]
+    tables = ("aadsts.csv", "oauth-errors.csv", "graph-errors.csv", "exchange-replies.csv")
+    cures += [row["remedy"] for file in tables for row in rows(file)]
     found = [span for cure in cures for span in SPAN.findall(cure) if span.startswith("pillarbox ")]
     assert len(found) > 20
     for line in set(found):

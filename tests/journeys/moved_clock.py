@@ -1,4 +1,4 @@
-"""`pillarbox serve` with a clock that a test moves, or breaks: `python -m tests.journeys.moved_clock -m pillarbox serve`.
+"""`pillarbox serve` with a clock that a test moves, or breaks: `python -m tests.journeys.moved_clock`.
 
 The clock is the one parameter that a command line does not have; all else is what `pillarbox serve` does. It looks at
 the file that STAGE_CLOCK names: seconds by which it is ahead, or the name of a function that it breaks in.

@@ -4,10 +4,12 @@ Everything that a process was told, and all that it said, is kept: the canary se
 """
 
 import asyncio
+import contextlib
 import html
 import json
 import os
 import re
+import signal
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -114,9 +116,7 @@ async def open_office(
     async with Emulator(
         folder, certificates=certificates, signing_key=signing_key, witness=ear, exchange=True
     ) as emulator:
-        office = Office(emulator, seed(emulator.world), ear)
-        emulator.world.consent(office.seed.web, scopes=["Mail.Send.Shared", "Mail.ReadWrite.Shared"])
-        yield office
+        yield Office(emulator, seed(emulator.world), ear)
 
 
 @dataclass
@@ -316,18 +316,19 @@ async def open_stage(
     service = await serve(folder, wanted, environ, under=under)
     stage = Stage(office, folder, service)
     stage.ran.append(Ran(("serve",), *seen(service.ready["pid"])))
-    yield stage
-    if service.process.returncode is None:
-        service.process.terminate()
-        await service.process.wait()
-    assert service._reading is not None
-    await service._reading
+    try:
+        yield stage
+    finally:
+        if service.process.returncode is None:
+            await service.end(signal.SIGTERM)
 
 
 def seen(pid: int) -> tuple[bytes, bytes]:
-    """Argument list and environment of a process, as /proc shows them to its user and to root."""
+    """Argument list and environment of a process, as /proc shows them; none to whom it does not show them."""
     place = Path(f"/proc/{pid}")
-    return (place / "cmdline").read_bytes(), (place / "environ").read_bytes()
+    with contextlib.suppress(PermissionError):  # a process that forbade core dumps shows its environment to root alone
+        return (place / "cmdline").read_bytes(), (place / "environ").read_bytes()
+    return (place / "cmdline").read_bytes(), b""
 
 
 # ---- what a person reads

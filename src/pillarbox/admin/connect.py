@@ -122,7 +122,7 @@ class Connect:
             redirect_uri=redirect_uri,
             scopes=scopes.authorize_scopes(self.clients.cloud, plan.permissions, shared=plan.shared),
             state=state,
-            login_hint=meant.former.upn if meant.former else meant.user or meant.address,
+            login_hint=meant.user_name,
         )
         return Started(url, browser, expires_at)
 
@@ -258,7 +258,7 @@ class Connect:
             secret = await acquire.app_secret(app)
             plan = replace(checked(plan, mailbox), public=secret is None)
             asked = self._asked(plan)
-            username = plan.user or mailbox.address
+            username = plan.meant(mailbox).user_name
             first = await by_password(authority, app, secret, username, password, scopes.with_identity(asked), v1=v1)
             if not isinstance(first.get("refresh_token"), str):
                 raise TokenRefused("sign_in.no_refresh_token")

@@ -247,7 +247,7 @@ def list_credentials(name: str, as_json: bool, api: Api) -> None:
             }
             for one in found
         ],
-        ["id", "kind", "source", "ends", "age", "thumbprint"],
+        ["id", "kind", "source", "ends", "age", "thumbprint", "broken"],
         empty="No credential.",
     )
 

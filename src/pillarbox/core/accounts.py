@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pillarbox.core.errors import ConfigError
 from pillarbox.core.vault import Secret
 
 
@@ -46,6 +47,8 @@ class Credential:
     source: str = ""
     ends_at: float | None = None
     created_at: float = 0.0
+    broken: ConfigError | None = None
+    """Why the vault does not open it, if so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,14 @@ _SECRETS: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         # A field whose name says that its value is secret: form, JSON, header, settings file.
-        r"""(?P<keep>(?:client_?secret|client_?assertion|secret(?:_?text)?|pass(?:word|wd|phrase)?|pwd|(?:refresh_|access_|id_)?token"""
-        r"""|assertion|code_verifier|device_code|user_code|api[_-]?key|sig|(?:set-)?cookie)["'\\]{0,3}\s{0,3}[:=]\s{0,3})"""
+        r"""(?P<keep>(?:client_?secret|client_?assertion|secret(?:_?text)?|pass(?:word|wd|phrase)?|pwd"""
+        r"""|(?:refresh_|access_|id_)?token|assertion|code_verifier|device_code|user_code|api[_-]?key|sig|(?:set-)?cookie)["'\\]{0,3}\s{0,3}[:=]\s{0,3})"""
         rf"""(?!AADSTS\s?\d){_VALUE}""",
         # The same as an element of XML and as an option of a command.
         r"(?P<keep><[\w:]{0,30}(?:secret|password|token)[\w:]{0,30}>)[^<\s]+",
-        rf"(?P<keep>\s--?[\w-]{{0,30}}(?:secret|password|token)\s{{1,3}})(?!-){_VALUE}",
+        rf"(?P<keep>(?:^|\s)--?[\w-]{{0,30}}(?:secret|password|token)\s{{1,3}})(?!-){_VALUE}",
         rf"(?P<keep>\bConvertTo-SecureString\s{{1,3}}(?:-String\s{{1,3}})?){_VALUE}",
-        r"(?P<keep>\s(?:-u|--user)\s{1,3}[^\s:]{1,100}:)\S+",
+        r"(?P<keep>(?:^|\s)(?:-u|--user)\s{1,3}[^\s:]{1,100}:)\S+",
         # A line of Postfix's sasl_passwd; digits are a port.
         r"(?P<keep>@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}:)(?!\d{1,5}(?!\w))\S+",
         r"(?P<keep>authorization[\"'\\]{0,3}\s{0,3}[:=]\s{0,3}[\"']?(?:[a-z]+\s{1,3})?)[^\s\"',;]+",

@@ -1,5 +1,6 @@
 """How a token is asked for: by the app with its credentials, or by what a person's sign-in left in the token cache."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -7,6 +8,7 @@ from typing import Any, Protocol
 import msal
 
 from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind, Mailbox, SignIn
+from pillarbox.core.errors import ConfigError, PillarboxError
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
 from pillarbox.core.scopes import Resource, app_scope, profile_scopes, token_scopes, with_identity
@@ -113,15 +115,8 @@ class Acquire:
         """The client secret of an app, for the password grant; None where it has none."""
         for credential in in_order(await self._store.credentials(app), self._clock()):
             if credential.kind is CredentialKind.SECRET:
-                return Secret(await self._in_msals_form(credential))
+                return Secret(await self._authority.run(functools.partial(msal_credential, credential, self._read)))
         return None
-
-    async def msal_credential(self, app: AppRegistration) -> Any:
-        """The credential of an app that is tried first, in MSAL's form, for a sign-in that is redeemed with it."""
-        return await self._in_msals_form(in_order(await self._store.credentials(app), self._clock())[0])
-
-    async def _in_msals_form(self, credential: Credential) -> Any:
-        return await self._authority.run(lambda: msal_credential(credential, self._read))
 
     async def keep_refresh_token(
         self, app: AppRegistration, public: bool, refresh_token: str, scopes: Sequence[str], memory: Memory
@@ -177,12 +172,12 @@ class Acquire:
         self, app: AppRegistration, ask: Callable[[Credential], Mapping[str, Any]], *, delegated: bool = False
     ) -> Mapping[str, Any]:
         """Ask with each credential in turn until one is taken: while they are rotated one may be gone at Microsoft."""
-        first: TokenRefused | None = None
+        first: PillarboxError | None = None
         for credential in in_order(await self._store.credentials(app), self._clock()):
             try:
                 return await self._asked(lambda given=credential: ask(given), delegated=delegated)  # type: ignore[misc]
-            except TokenRefused as error:
-                if not error.of_credential:
+            except (TokenRefused, ConfigError) as error:
+                if isinstance(error, TokenRefused) and not error.of_credential:
                     raise
                 self._log.warning("credential.refused", app=app.name, credential=credential.id, reason=error.sentence)
                 first = first or error

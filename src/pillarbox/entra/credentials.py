@@ -37,9 +37,11 @@ def msal_credential(credential: Credential, read: Callable[[str], Secret]) -> An
     """What MSAL takes as `client_credential`. Blocks where the material is read anew: call it in a thread.
 
     A certificate signs PS256 and names itself by `x5t#S256`, as MSAL does for one that it was given whole. A federated
-    token is read at each request, as it is replaced all the time. Raises what `read` raises, and TokenRefused for a
-    managed identity: it is no app that people could sign in to.
+    token is read at each request, as it is replaced all the time. Raises what `read` raises, ConfigError for one that
+    the vault does not open, and TokenRefused for a managed identity: it is no app that people could sign in to.
     """
+    if credential.broken:
+        raise credential.broken
     if credential.kind is CredentialKind.MANAGED_IDENTITY:
         raise TokenRefused("app.identity_signs_nobody_in")
     if credential.kind is CredentialKind.FEDERATED:

@@ -22,6 +22,11 @@ class Meant:
     user: str = ""
     former: Account | None = None
 
+    @property
+    def user_name(self) -> str:
+        """The user name to sign in with, as far as we know it."""
+        return self.former.upn if self.former else self.user or self.address
+
 
 def mismatch(account: Account, meant: Meant) -> WrongAccount | None:
     """Why this account must not be connected to the mailbox that was meant, or None.

@@ -15,6 +15,7 @@ from pillarbox.core.accounts import (
     SignIn,
     Submitter,
 )
+from pillarbox.core.errors import ConfigError
 from pillarbox.core.headers import address_key
 from pillarbox.core.mail import Clock
 from pillarbox.core.vault import Secret, Vault
@@ -80,7 +81,7 @@ class Accounts:
         return True
 
     async def credentials(self, app: AppRegistration) -> list[Credential]:
-        """The credentials of an app registration, newest first. Raises ConfigError where the vault opens one not."""
+        """The credentials of an app registration, newest first; one that does not open says why (`broken`)."""
         return [self._opened(row) for row in await self._database.read("credential_list", app_id=app.id)]
 
     async def add_credential(
@@ -126,9 +127,14 @@ class Accounts:
         )
 
     def _opened(self, row: Row) -> Credential:
-        material = self._vault.open(row["sealed"], _credential_place(row["id"])).decode()
+        material, broken = "", None
+        try:
+            material = self._vault.open(row["sealed"], _credential_place(row["id"])).decode()
+        except ConfigError as error:
+            # The others are good: this one can be looked at, left out and removed.
+            broken = error
         kind = CredentialKind(row["kind"])
-        return Credential(row["id"], kind, Secret(material), row["source"], row["ends_at"], row["created_at"])
+        return Credential(row["id"], kind, Secret(material), row["source"], row["ends_at"], row["created_at"], broken)
 
     async def load_token_cache(self, owner: str) -> bytes | None:
         """The token cache of an owner such as `app/3`."""

@@ -205,6 +205,14 @@ async def test_a_password_needs_public_client_flows_where_the_app_has_no_secret(
     assert "AADSTS7000218" in refused.value.sentence
 
 
+async def test_a_password_is_of_the_user_who_signed_in_last_time(desk: Desk) -> None:
+    desk.microsoft.seed.user("alice").aliases.append("info@contoso.example")
+    mailbox = await desk.mailbox("info@contoso.example")
+    await desk.connect.password(mailbox, Plan(user=ALICE), password(desk))
+    done = await desk.connect.password(await desk.mailbox("info@contoso.example"), Plan(), password(desk))
+    assert done.account.upn == ALICE
+
+
 async def test_an_empty_password_makes_no_request(desk: Desk) -> None:
     mailbox = await desk.mailbox()
     assert await code_of(desk.connect.password(mailbox, Plan(), Secret(""))) == "sign_in.no_password"

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from pillarbox.admin.sign_in_plan import Plan
-from pillarbox.admin.sign_in_words import Result
+from pillarbox.admin.sign_in_words import Result, Return
 from pillarbox.core.errors import PillarboxError
 from pillarbox.endpoints import signin, signin_pages
 from pillarbox.endpoints.signin_browser import cookie_header, returned
@@ -263,6 +263,13 @@ async def asgi(app: Any, path: str, query: bytes) -> tuple[int, bytes]:
     with pytest.raises(ZeroDivisionError):
         await app(scope, receive, send)
     return status, b"".join(pieces)
+
+
+@pytest.mark.parametrize(
+    "query", ["state=a&state=a&code=x", "state=a&code=x&code=x", "code=x&state=" + "a" * 50_000, "a&" * 51 + "state=a"]
+)
+def test_nothing_is_taken_of_a_query_that_microsoft_cannot_have_sent(query: str) -> None:
+    assert returned(query) == Return()
 
 
 def test_pages_escape_what_they_show() -> None:

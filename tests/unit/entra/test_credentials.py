@@ -27,6 +27,7 @@ from pillarbox.entra.credentials import IdentityRefused, in_order, managed_ident
 from pillarbox.entra.sources import Sources
 from pillarbox.entra.tokens import Tokens
 from pillarbox.store.accounts import Accounts
+from pillarbox.store.sealed import SealedValues
 from pillarbox.store.sqlite import open_sqlite
 from tests.conftest import Log, Microsoft
 from tests.unit.emulator.entra.app_key import AppKey
@@ -295,6 +296,33 @@ async def test_until_the_newer_one_is_known_at_microsoft_the_old_one_is_used(
     assert claims(await tokens.token(app))["appidacr"] == "1"
     upload(microsoft, pair.public.pem)
     assert claims(await tokens.fresh(app))["appidacr"] == "2"
+
+
+async def test_a_newer_one_that_cannot_be_read_is_left_out(
+    tokens: Tokens, add: Add, accounts: Accounts, microsoft: Microsoft
+) -> None:
+    app = await add(Secret(microsoft.seed.secrets[microsoft.seed.gateway.client_id]))
+    await accounts.add_credential(app, CredentialKind.SECRET, NO_SECRET, source="env:NOT_SET")
+    assert await tokens.token(app)
+
+
+async def test_one_that_the_vault_does_not_open_is_left_out_shown_and_can_be_removed(
+    tokens: Tokens, add: Add, accounts: Accounts, microsoft: Microsoft
+) -> None:
+    app = await add(Secret(microsoft.seed.secrets[microsoft.seed.gateway.client_id]))
+    await accounts.add_credential(app, CredentialKind.SECRET, Secret("newer"))
+    newer, older = await accounts.credentials(app)
+    values = SealedValues(accounts._database)
+    async for page in values.pages(b"", 10):
+        moved = {each.id: each for each in page}
+        await values.replace([(moved[newer.id], moved[older.id].sealed)])
+        break
+    assert await tokens.token(app)
+    broken, _good = await accounts.credentials(app)
+    assert broken.broken is not None
+    assert (broken.id, broken.broken.code) == (newer.id, "vault.damaged")
+    assert await accounts.remove_credential(app, newer.id)
+    assert [each.id for each in await accounts.credentials(app)] == [older.id]
 
 
 async def test_a_machine_without_the_identity_falls_back_to_the_secret(

@@ -206,6 +206,9 @@ def test_an_app_of_many_tenants_takes_the_issuer_of_the_accounts_own_tenant() ->
     assert account_of(told, client_id="client", issuer=issuer, nonce=None, now=NOW).tenant_id == ANOTHER
     with pytest.raises(PillarboxError):
         account_of(told | {"tid": OID}, client_id="client", issuer=issuer, nonce=None, now=NOW)
+    odd = {"tid": "../x", "iss": "https://login.microsoftonline.com/../x/v2.0"}
+    with pytest.raises(PillarboxError):
+        account_of(told | odd, client_id="client", issuer=issuer, nonce=None, now=NOW)
 
 
 # ---- keys and issuers

@@ -50,7 +50,10 @@ class AppIds(Model):
 
 
 class CredentialOut(Model):
-    """A credential: what it is, never its material. The thumbprints and `public_pem` are those of a certificate."""
+    """A credential: what it is, never its material. The thumbprints and `public_pem` are those of a certificate.
+
+    `broken` says why it cannot be used: its sealed value does not open.
+    """
 
     id: str
     kind: CredentialKind
@@ -60,6 +63,7 @@ class CredentialOut(Model):
     sha1: str = ""
     sha256: str = ""
     public_pem: str = ""
+    broken: str = ""
 
     @classmethod
     def of(cls, credential: Credential) -> "CredentialOut":
@@ -71,7 +75,9 @@ class CredentialOut(Model):
             ends_at=credential.ends_at,
             created_at=credential.created_at,
         )
-        if credential.kind is CredentialKind.CERTIFICATE and not credential.source:
+        if credential.broken:
+            shown.broken = credential.broken.sentence
+        elif credential.kind is CredentialKind.CERTIFICATE and not credential.source:
             public = certificates.public_of(credential.material)
             shown.sha1, shown.sha256, shown.public_pem = public.sha1, public.sha256, public.pem
         return shown

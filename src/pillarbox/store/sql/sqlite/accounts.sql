@@ -25,13 +25,14 @@ DELETE FROM apps WHERE id = :id AND NOT EXISTS (SELECT 1 FROM mailboxes WHERE ap
 
 -- name: credential_add
 -- A sealed credential of the app registration of this name.
-INSERT INTO credentials (id, app_id, kind, source, sealed, ends_at, created_at)
-VALUES (:id, (SELECT id FROM apps WHERE name = :app), :kind, :source, :sealed, :ends_at, :now);
+INSERT INTO credentials (id, seq, app_id, kind, source, sealed, ends_at, created_at)
+VALUES (:id, (SELECT coalesce(max(seq), 0) + 1 FROM credentials), (SELECT id FROM apps WHERE name = :app), :kind,
+        :source, :sealed, :ends_at, :now);
 
 -- name: credential_list
 -- The credentials of an app registration, newest first.
 SELECT id, kind, source, sealed, ends_at, created_at FROM credentials WHERE app_id = :app_id
-ORDER BY created_at DESC, id DESC;
+ORDER BY seq DESC;
 
 -- name: credential_remove
 -- Forget a credential of an app registration, unless it is the last one.

@@ -4,6 +4,7 @@
 -- the program makes. The secret of a store of version 1 was bound to the app registration's name: that is its id.
 CREATE TABLE credentials_2 (
     id         TEXT PRIMARY KEY,
+    seq        INTEGER NOT NULL UNIQUE,  -- the order in which they were added: clocks go back
     app_id     INTEGER NOT NULL REFERENCES apps,
     kind       TEXT NOT NULL,            -- secret, certificate, federated, managed-identity
     source     TEXT NOT NULL,            -- where it is read anew each time (env:, file:, keyvault:); '' = sealed here
@@ -12,8 +13,8 @@ CREATE TABLE credentials_2 (
     created_at REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO credentials_2 (id, app_id, kind, source, sealed, created_at)
-SELECT a.name, a.id, 'secret', '', c.sealed, c.created_at
+INSERT INTO credentials_2 (id, seq, app_id, kind, source, sealed, created_at)
+SELECT a.name, a.id, a.id, 'secret', '', c.sealed, c.created_at
 FROM apps a JOIN credentials c ON c.id = (SELECT max(newest.id) FROM credentials newest WHERE newest.app_id = a.id);
 
 DROP TABLE credentials;
