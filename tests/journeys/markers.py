@@ -71,14 +71,15 @@ class Markers:
 
     def add_token(self, kind: str, token: str) -> None:
         """A JWT is known by its signature: header and claims are no secret. Another token is known by itself."""
-        self.add(kind, token.rpartition(".")[2] if token.startswith("eyJ") else token)
+        if secret := token.rpartition(".")[2] if token.startswith("eyJ") else token:
+            self.add(kind, secret)
 
     def add_private_key(self, pem: str) -> None:
         """Pieces of a prime of the key, each shorter than half a line of PEM; and how the body of its PEM begins."""
         key = serialization.load_pem_private_key(pem.encode(), None)
         assert isinstance(key, rsa.RSAPrivateKey)
-        prime = key.private_numbers().p.to_bytes(128, "big")
-        for start in range(0, 108, 18):
+        prime = key.private_numbers().p.to_bytes(key.key_size // 16, "big")
+        for start in range(0, len(prime) - 18, 18):
             self.add("private key", prime[start : start + 18])
         self.kinds["private key"].add(_first_letters(key))
 

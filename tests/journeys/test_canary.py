@@ -1,4 +1,4 @@
-"""Canary: every flow and every failure once, at DEBUG, with a crash; afterwards nothing holds a secret, however written."""
+"""Canary: every flow and failure once, at DEBUG, with two crashes; then nothing holds a secret, however written."""
 
 import base64
 import json

@@ -20,7 +20,7 @@ from pillarbox.core.errors import AuthenticationFailed, PillarboxError
 from pillarbox.endpoints import signin_pages as pages
 from pillarbox.endpoints.signin_browser import cookie_header, cookie_name, returned
 
-_LAST_PAGE: Final = 5.0
+_LAST_PAGE: Final = 10.0
 """Seconds that the browser has to fetch the last page."""
 _SILENT: Final = 30
 """Seconds after which a connection that says nothing is closed."""
