@@ -96,19 +96,17 @@ class Markers:
                     self.add(name, value)
         if code := parse_qs(urlsplit(asked.answer.headers.get("Location", "")).query).get("code"):
             self.add("authorization code", code[0])
-        for name, value in _document(asked.answer.body).items():
-            if name in _TOKENS and isinstance(value, str):
-                self.add_token(_TOKENS[name], value)
+        for name, issued in _document(asked.answer.body).items():
+            if name in _TOKENS and isinstance(issued, str):
+                self.add_token(_TOKENS[name], issued)
 
     def search(self, where: Mapping[str, bytes], allowed: Iterable[str] = ()) -> Iterator[str]:
         """Each place that holds a marker, with its kind and how it is written there; never the marker itself."""
-        patterns = {
-            written: f"{kind}, {name}"
-            for kind, secrets in self.kinds.items()
-            if kind not in allowed
-            for secret in secrets
-            for name, written in forms(secret).items()
-        }
+        patterns: dict[bytes, str] = {}
+        for kind in self.kinds.keys() - set(allowed):
+            for secret in self.kinds[kind]:
+                for name, written in forms(secret).items():
+                    patterns.setdefault(written, f"{kind}, {name}")
         for place, content in where.items():
             for written, what in patterns.items():
                 if written in content:

@@ -323,6 +323,29 @@ async def open_stage(
             await service.end(signal.SIGTERM)
 
 
+@asynccontextmanager
+async def process_list(seen_by_others: set[bytes]) -> AsyncIterator[None]:
+    """Look at the argument lists and environments of all processes ten times a second, and collect them."""
+    over = asyncio.Event()
+
+    async def look() -> None:
+        while not over.is_set():
+            for place in Path("/proc").glob("[0-9]*"):
+                # It may end between two looks.
+                with contextlib.suppress(OSError):
+                    seen_by_others.update(seen(int(place.name)))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await over.wait()
+
+    looking = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        over.set()
+        await looking
+
+
 def seen(pid: int) -> tuple[bytes, bytes]:
     """Argument list and environment of a process, as /proc shows them; none to whom it does not show them."""
     place = Path(f"/proc/{pid}")

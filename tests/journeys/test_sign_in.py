@@ -201,6 +201,7 @@ async def test_without_a_service_there_is_no_link(person: Person) -> None:
     await person.add_app("web")
     code, _, errors = await person.run(*SIGN_IN, ALICE, "--app", "web", "--link")
     assert (code, "pillarbox serve" in errors) == (1, True)
+    assert ALICE not in (await person.run("mailbox", "list"))[1]
 
 
 async def test_what_a_person_reads_when_it_worked(person: Person) -> None:

@@ -59,13 +59,15 @@ class Connect:
 
     # ---- the mailbox
 
-    async def mailbox(self, address: str, app: str | None) -> Mailbox:
+    async def mailbox(self, address: str, app: str | None, plan: Plan = Plan()) -> Mailbox:  # noqa: B008 - frozen
         """The mailbox of this address; with `app`, one that is not there yet is added, to wait for its sign-in.
 
         Raises NotFound, InvalidInput, and Conflict for a mailbox of another app registration.
         """
         found = await self.accounts.mailbox(address)
         if found is None and app is not None:
+            # What cannot be begun adds nothing.
+            checked(plan, Mailbox(0, address, await apps.get(self.accounts, app)))
             found = await mailboxes.add(self.accounts, address, app)
             await self.accounts.needs_sign_in(found, "sign_in.not_finished")
             found = await self.accounts.mailbox_by_id(found.id)
@@ -78,11 +80,16 @@ class Connect:
 
     # ---- in a browser
 
-    async def begin(self, mailbox: Mailbox, plan: Plan) -> Link:
-        """A link to the listener of the running service. Raises InvalidInput, Conflict where none runs."""
+    def listener(self) -> str:
+        """The address of the running service's listener. Raises Conflict where there is none."""
         base = self.public_url().rstrip("/")
         if not base:
             raise Conflict("sign_in.no_listener")
+        return base
+
+    async def begin(self, mailbox: Mailbox, plan: Plan) -> Link:
+        """A link to the listener of the running service. Raises InvalidInput, Conflict where none runs."""
+        base = self.listener()
         plan = replace(checked(plan, mailbox), public=False)
         ticket, expires_at = entra.handle(self.random), self.clock() + _TICKET_LIFE
         kept = {"mailbox": mailbox.id, "plan": plan.kept(), "redirect_uri": base + CALLBACK}

@@ -489,6 +489,17 @@ async def test_a_mailbox_of_another_app_registration_is_not_taken_over(desk: Des
     assert await code_of(desk.mailbox(app="desktop")) == "sign_in.other_app"
 
 
+@pytest.mark.parametrize(
+    ("address", "plan"),
+    [(SCANNER, Plan(shared=True)), (SCANNER, Plan(user="a@b@c")), (SCANNER, Plan(())), ("a@b@c", Plan())],
+    ids=["shared by nobody", "no user name", "no permissions", "no address"],
+)
+async def test_a_sign_in_that_cannot_be_begun_adds_no_mailbox(desk: Desk, address: str, plan: Plan) -> None:
+    with pytest.raises(PillarboxError):
+        await desk.connect.mailbox(address, "web", plan)
+    assert await desk.accounts.mailboxes() == []
+
+
 async def test_without_an_app_a_mailbox_must_be_there(desk: Desk) -> None:
     assert await code_of(desk.connect.mailbox("nobody@contoso.example", None)) == "mailbox.not_found"
 

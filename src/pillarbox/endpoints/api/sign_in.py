@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from pillarbox.admin.sign_in_plan import Plan
+from pillarbox.admin.sign_in_plan import Plan, check_loopback
 from pillarbox.admin.sign_in_words import Connected, Device, Link, Return, Started
 from pillarbox.core.vault import Secret
 
@@ -141,7 +141,11 @@ def add(app: FastAPI, services: "Services") -> None:
 
     @app.post("/api/v1/mailboxes/{address}:sign-in", status_code=201)
     async def sign_in(address: str, new: NewSignIn) -> SignInStarted:
-        mailbox = await connect().mailbox(address, new.app)
+        if new.redirect_uri is None:
+            connect().listener()
+        else:
+            check_loopback(new.redirect_uri)
+        mailbox = await connect().mailbox(address, new.app, new.plan())
         if new.redirect_uri is None:
             link = await connect().begin(mailbox, new.plan())
             return SignInStarted.of(link, link.redirect_uri)
@@ -156,7 +160,7 @@ def add(app: FastAPI, services: "Services") -> None:
 
     @app.post("/api/v1/mailboxes/{address}:device-code", status_code=201)
     async def device_code(address: str, new: SignInPlan) -> DeviceOut:
-        mailbox = await connect().mailbox(address, new.app)
+        mailbox = await connect().mailbox(address, new.app, new.plan())
         return DeviceOut.of(await connect().begin_device(mailbox, new.plan()))
 
     @app.post("/api/v1/mailboxes/{address}:device-code-poll")
@@ -171,6 +175,6 @@ def add(app: FastAPI, services: "Services") -> None:
     async def password(address: str, new: PasswordSignIn) -> ConnectedOut:
         # Before the mailbox: while it is off, nothing is added either.
         connect().check_password_grant()
-        mailbox = await connect().mailbox(address, new.app)
+        mailbox = await connect().mailbox(address, new.app, new.plan())
         given = Secret(new.password.get_secret_value()) if new.password is not None else None
         return ConnectedOut.of(await connect().password(mailbox, new.plan(), given, new.password_from, v1=new.v1))
