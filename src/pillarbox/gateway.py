@@ -122,7 +122,7 @@ class Gateway:
             from pillarbox.entra import keyvault
 
             outbound, authority_url = _outbound(self.settings, self._environ), self.settings.addresses().authority_url
-            text = await asyncio.to_thread(keyvault.read_master_key_text, url, outbound, authority_url)
+            text = await asyncio.to_thread(keyvault.read_master_key_text, url, outbound, authority_url, self._environ)
             return KeyRing(master_key.parse(text.reveal(), url), url)
         return None
 
@@ -170,8 +170,8 @@ class Gateway:
         """A credential or a sign-in is another one: what was remembered of the last one is forgotten."""
         if self._clients is not None:
             self._clients.tokens.forget(holder)
-        if self._worker is not None and isinstance(holder, Mailbox):
-            self._worker.reload(holder.id)
+        if self._worker is not None:
+            self._worker.reload(holder.id if isinstance(holder, Mailbox) else None)
 
     # ---- what talks to Microsoft: made when it is first wanted, as a command that only reads the store needs none
 

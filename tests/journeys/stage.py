@@ -184,6 +184,7 @@ class Stage:
     ran: list[Ran] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
     apps: set[str] = field(default_factory=set)
+    _adding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     # ---- commands
 
@@ -224,9 +225,10 @@ class Stage:
 
     async def have_app(self, name: str) -> str:
         """One of the seed's apps that people sign in to, added once."""
-        if name not in self.apps:
-            self.apps.add(name)
-            (await self.add_app(name, getattr(self.office.seed, name))).good()
+        async with self._adding:
+            if name not in self.apps:
+                (await self.add_app(name, getattr(self.office.seed, name))).good()
+                self.apps.add(name)
         return name
 
     async def add_mailbox(self, address: str, app: str) -> None:

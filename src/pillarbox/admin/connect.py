@@ -298,7 +298,8 @@ class Connect:
             account = await self._with_proven_address(account, meant.user or meant.address, granted.access_token)
         if refused := mismatch(account, meant):
             raise refused
-        await self.accounts.signed_in(mailbox, plan.sign_in(account, password_source), granted.cache)
+        async with self.clients.tokens.replacing(mailbox):
+            await self.accounts.signed_in(mailbox, plan.sign_in(account, password_source), granted.cache)
         self.changed(mailbox)
         self.log.info("mailbox.signed_in", mailbox=mailbox.address, account=account.upn, object_id=account.object_id)
         return Connected(mailbox.address, account, plan.permissions, granted.scopes)

@@ -68,9 +68,9 @@ class Worker:
         if lane is None or lane.done():
             self._lanes[mailbox_id] = asyncio.create_task(self._lane(mailbox_id), name=f"lane-{mailbox_id}")
 
-    def reload(self, mailbox_id: int) -> None:
-        """The mailbox was changed: a lane that is running looks it up again."""
-        self._changed.add(mailbox_id)
+    def reload(self, mailbox_id: int | None) -> None:
+        """The mailbox was changed, or with None all may have: a lane that is running looks it up again."""
+        self._changed |= {mailbox_id} if mailbox_id is not None else set(self._woken)
 
     async def run(self) -> None:
         """Wake the lanes of mailboxes whose messages come due, until canceled."""

@@ -152,9 +152,23 @@ class Tokens:
             held.memory.cache.remove_at(entry)
         await self._keep(owner, held)
 
+    @asynccontextmanager
+    async def replacing(self, mailbox: Mailbox) -> AsyncIterator[None]:
+        """While a sign-in takes the place of another, nobody renews the old one: it would be kept over the new one."""
+        held = self._held_of(mailbox)
+        async with held.lock, self._lease(held.owner):
+            yield
+            held.memory, held.doubted = Memory(), False
+            held.tokens.clear()
+            held.failed.clear()
+
     def forget(self, holder: Holder) -> None:
-        """Begin anew: its credential, or who is signed in, has changed."""
-        self._held.pop(holder.cache_owner, None)
+        """Begin anew: its credential, its IDs, or who is signed in has changed."""
+        if isinstance(holder, Mailbox):
+            self._held.pop(holder.cache_owner, None)
+        else:
+            # Mailboxes are renewed by its credential too; which ones is not worth knowing.
+            self._held.clear()
 
     # ---- one owner
 

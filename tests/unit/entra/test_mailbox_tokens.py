@@ -224,6 +224,21 @@ async def test_a_sign_in_again_ends_it(connected: Connected) -> None:
     assert (await connected.mailbox()).state is MailboxState.OK
 
 
+async def test_a_renewal_on_its_way_does_not_outlive_a_new_sign_in(connected: Connected) -> None:
+    mailbox = await connected.sign_in()
+    tokens = connected.tokens()
+    last = await tokens.token(mailbox)
+    cache = await connected.accounts.load_token_cache(mailbox.cache_owner)
+    assert mailbox.sign_in
+    assert cache
+    renewal = asyncio.create_task(tokens.token(mailbox, challenge=Challenge(last)))
+    await asyncio.sleep(0)
+    async with tokens.replacing(mailbox):
+        await connected.accounts.signed_in(mailbox, mailbox.sign_in, cache)
+    await renewal
+    assert await connected.accounts.load_token_cache(mailbox.cache_owner) == cache
+
+
 async def test_busy_is_not_dead(connected: Connected) -> None:
     mailbox = await connected.sign_in()
     connected.microsoft.emulator.faults.add(path="/token", status=503)
