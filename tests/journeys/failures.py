@@ -175,6 +175,17 @@ async def _wrong_redirect_uri(stage: Stage) -> Told:
     return await _explained(stage, page.text)
 
 
+@failure("sign-in begun and not finished", "The sign-in of f-unfinished", "pillarbox mailbox sign-in")
+async def _unfinished(stage: Stage) -> Told:
+    user, app = stage.office.person("f-unfinished").upn, stage.office.app("f-unfinished", "Mail.Send")
+    (await stage.add_app(app.name, app)).good()
+    await stage.link(user, app.name)
+    # The app's own rights must not stand in for those of the person who was asked.
+    told = refused(await stage.run("token", "get", "--mailbox", user, "--json"))
+    assert told == failed_step(await stage.run("mailbox", "test", user, "--json"), "sign-in")
+    return told
+
+
 # ---- answers that are not of this sign-in
 
 
@@ -321,9 +332,7 @@ async def _intercepting_proxy(stage: Stage) -> Told:
     proxy = Interceptor(context(stage.folder / "given"), proxy=True)
     await proxy.start()
     # Another installation, without a service, behind that proxy.
-    places = {"PILLARBOX_STATE_DIR": stage.folder / "behind-proxy", "PILLARBOX_SOCKET": stage.folder / "none.sock"}
-    settings = {f"PILLARBOX_{key.upper().replace('.', '__')}": text for key, text in stage.office.settings.items()}
-    environ = settings | {key: str(path) for key, path in places.items()}
+    environ = stage.without_a_service("behind-proxy")
     ids = ("--tenant-id", stage.office.seed.tenant.id, "--client-id", stage.office.seed.gateway.client_id)
     file = {"PILLARBOX_CLIENT_SECRET_FILE": stage.given("8Q~secret-of-an-app-behind-a-proxy")}
     (await stage.run("app", "add", "proxied", *ids, **environ, **file)).good()

@@ -235,7 +235,7 @@ def by_password(*options: str) -> Connect:
         _signed_in(await sign_in_by_password(stage, user, *BOTH, *options), user)
         endpoint = "/oauth2/token" if "--v1" in options else "/oauth2/v2.0/token"
         sent = [each.call for each in stage.office.ear.heard if each.call.form.get("username") == user]
-        assert [call.path.endswith(endpoint) for call in sent] == [True]
+        assert {call.path.endswith(endpoint) for call in sent} == {True}
 
     return connect
 

@@ -201,7 +201,7 @@ class Stage:
             start_new_session=True,
         )
         STARTED.append(process)
-        # The program runs once this returns (subprocess waits for exec), and has not forbidden to be looked at yet.
+        # Once this returns the program runs: subprocess waits for exec.
         ran = Ran(words, *seen(process.pid))
         self.ran.append(ran)
         return Terminal(process, ran)
@@ -209,6 +209,12 @@ class Stage:
     async def run(self, *words: str, **environ: str) -> Ran:
         """Run a command to its end."""
         return await (await self.begin(*words, **environ)).ends()
+
+    def without_a_service(self, folder: str) -> dict[str, str]:
+        """The environment of a command that opens the store in a folder by itself."""
+        places = {"STATE_DIR": str(self.folder / folder), "SOCKET": str(self.folder / "none.sock")}
+        settings = {key.upper().replace(".", "__"): value for key, value in self.office.settings.items()}
+        return {f"PILLARBOX_{key}": value for key, value in (places | settings).items()}
 
     def given(self, secret: str) -> str:
         """A file with a secret, outside all that is searched."""
@@ -333,9 +339,7 @@ async def process_list(seen_by_others: set[bytes]) -> AsyncIterator[None]:
     async def look() -> None:
         while not over.is_set():
             for place in Path("/proc").glob("[0-9]*"):
-                # It may end between two looks.
-                with contextlib.suppress(OSError):
-                    seen_by_others.update(seen(int(place.name)))
+                seen_by_others.update(seen(int(place.name)))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.1):
                     await over.wait()
@@ -349,11 +353,18 @@ async def process_list(seen_by_others: set[bytes]) -> AsyncIterator[None]:
 
 
 def seen(pid: int) -> tuple[bytes, bytes]:
-    """Argument list and environment of a process, as /proc shows them; none to whom it does not show them."""
-    place = Path(f"/proc/{pid}")
-    with contextlib.suppress(PermissionError):  # a process that forbade core dumps shows its environment to root alone
-        return (place / "cmdline").read_bytes(), (place / "environ").read_bytes()
-    return (place / "cmdline").read_bytes(), b""
+    """Argument list and environment of a process, as /proc shows them.
+
+    Empty where it has ended already, and where it does not show them: who forbade core dumps shows its environment to
+    root alone.
+    """
+    found = []
+    for name in ("cmdline", "environ"):
+        try:
+            found.append(Path(f"/proc/{pid}/{name}").read_bytes())
+        except OSError:
+            found.append(b"")
+    return found[0], found[1]
 
 
 # ---- what a person reads

@@ -40,6 +40,27 @@ async def test_a_removed_submitter_cannot_log_in_and_its_mail_still_leaves(house
     await house.settled(queue_id)
 
 
+async def test_another_app_registration_acts_for_a_mailbox_at_once(house: House) -> None:
+    seed = house.microsoft.seed
+    await house.settled(await house.accept(MAIL, "alice@contoso.example"))
+    secret = {"PILLARBOX_CLIENT_SECRET": seed.secrets[seed.unconsented.client_id]}
+    ids = ("--tenant-id", seed.tenant.id, "--client-id", seed.unconsented.client_id)
+    assert (await _command(house, "app", "add", "other", *ids, environ=secret))[0] == 0
+    changed = await _command(house, "mailbox", "change", "scanner@contoso.example", "--app", "other")
+    assert changed == (0, "other acts for scanner@contoso.example now.\n", "")
+    held = await house.settled(await house.accept(MAIL, "alice@contoso.example"), "held")
+    assert held["code"] == "ErrorAccessDenied"
+
+
+async def test_a_mailbox_that_is_named_stays_and_another_can_be_removed(house: House) -> None:
+    code, _, errors = await _command(house, "mailbox", "remove", "scanner@contoso.example")
+    assert (code, "a submitter names" in errors) == (1, True)
+    assert (await _command(house, "mailbox", "add", "typo@contoso.example", "--app", "contoso"))[0] == 0
+    assert (await _command(house, "mailbox", "remove", "typo@contoso.example"))[0] == 0
+    assert "typo@contoso.example" not in (await _command(house, "mailbox", "list"))[1]
+    assert (await _command(house, "mailbox", "remove", "typo@contoso.example"))[0] == 3
+
+
 def _plain(password: str) -> str:
     return base64.b64encode(f"\0printer\0{password}".encode()).decode()
 

@@ -4,6 +4,7 @@ Nothing is in memory between the steps: what a step leaves for the next lies sea
 comes back, for minutes, and is used once.
 """
 
+import functools
 import hashlib
 import hmac
 import json
@@ -35,6 +36,8 @@ from pillarbox.store.sign_ins import SignIns
 _TICKET_LIFE: Final = 3600
 """Seconds in which a link must be opened."""
 _RESULT_LIFE: Final = 600
+_NEEDS_SECRET: Final = 7000218
+"""AADSTS of a request without a credential, for an app that is no public client."""
 _HANDLE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _CODE: Final = re.compile(r"[!-~]{1,16384}")
 CALLBACK: Final = "/signin/callback"
@@ -262,11 +265,18 @@ class Connect:
                 password = await authority.run(lambda: self.clients.read(source))
             if not password:
                 raise InvalidInput("sign_in.no_password")
-            secret = await acquire.app_secret(app)
-            plan = replace(checked(plan, mailbox), public=secret is None)
-            asked = self._asked(plan)
-            username = plan.meant(mailbox).user_name
-            first = await by_password(authority, app, secret, username, password, scopes.with_identity(asked), v1=v1)
+            # Whether the app is a public client only Entra ID knows.
+            plan = replace(checked(plan, mailbox), public=True)
+            asked, username = self._asked(plan), plan.meant(mailbox).user_name
+            ask = functools.partial(by_password, authority, app, v1=v1)
+            try:
+                first = await ask(None, username, password, scopes.with_identity(asked))
+            except TokenRefused as error:
+                secret = await acquire.app_secret(app) if error.number == _NEEDS_SECRET else None
+                if secret is None:
+                    raise
+                plan = replace(plan, public=False)
+                first = await ask(secret, username, password, scopes.with_identity(asked))
             if not isinstance(first.get("refresh_token"), str):
                 raise TokenRefused("sign_in.no_refresh_token")
             memory = Memory()

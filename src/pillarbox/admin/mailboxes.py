@@ -2,7 +2,7 @@
 
 from pillarbox.admin import apps
 from pillarbox.core.accounts import Mailbox
-from pillarbox.core.errors import Conflict, InvalidInput
+from pillarbox.core.errors import Conflict, InvalidInput, NotFound
 from pillarbox.core.mail import is_address
 from pillarbox.store.accounts import Accounts
 
@@ -18,4 +18,27 @@ async def add(accounts: Accounts, address: str, app_name: str) -> Mailbox:
     mailbox = await accounts.add_mailbox(address, app)
     if mailbox is None:
         raise Conflict("mailbox.exists", address=address)
+    return mailbox
+
+
+async def change(accounts: Accounts, address: str, app_name: str) -> Mailbox:
+    """Let another app registration act for a mailbox, by its own rights: a sign-in is forgotten. Raises NotFound."""
+    mailbox = await get(accounts, address)
+    await accounts.change_mailbox(mailbox, await apps.get(accounts, app_name))
+    return await accounts.mailbox_by_id(mailbox.id)
+
+
+async def remove(accounts: Accounts, address: str) -> Mailbox:
+    """Forget a mailbox that was never used. Raises NotFound, Conflict where a message or a submitter names it."""
+    mailbox = await get(accounts, address)
+    if not await accounts.remove_mailbox(mailbox):
+        raise Conflict("mailbox.in_use", address=mailbox.address)
+    return mailbox
+
+
+async def get(accounts: Accounts, address: str) -> Mailbox:
+    """The mailbox of this address. Raises NotFound."""
+    mailbox = await accounts.mailbox(address)
+    if mailbox is None:
+        raise NotFound("mailbox.not_found", address=address)
     return mailbox

@@ -1,5 +1,7 @@
 """pillarbox mailbox: mailboxes that mail leaves from."""
 
+from urllib.parse import quote
+
 import click
 
 from pillarbox.cli import show
@@ -42,6 +44,29 @@ def list_mailboxes(as_json: bool, api: Api) -> None:
             ["address", "app", "state", "assurance", "signed_in"],
             empty="No mailbox yet: `pillarbox mailbox add ADDRESS --app NAME`",
         )
+
+
+@command.command()
+@click.argument("address")
+@click.option("--app", required=True, help="Name of the app registration that is to act for it.")
+@json_option
+@with_api
+def change(address: str, app: str, as_json: bool, api: Api) -> None:
+    """Let an app registration act for a mailbox by its own rights; a sign-in to it is forgotten."""
+    changed = api.put(f"/api/v1/mailboxes/{quote(address, safe='@')}", {"app": app})
+    if as_json:
+        show.as_json(changed)
+    else:
+        show.line(f"{changed['app']} acts for {changed['address']} now.")
+
+
+@command.command()
+@click.argument("address")
+@with_api
+def remove(address: str, api: Api) -> None:
+    """Forget a mailbox that no message and no submitter names."""
+    api.delete(f"/api/v1/mailboxes/{quote(address, safe='@')}")
+    show.line(f"Forgot the mailbox {address}.")
 
 
 command.add_command(mailbox_test)

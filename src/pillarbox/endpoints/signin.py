@@ -78,5 +78,7 @@ def _add_errors(app: FastAPI, log: Logger) -> None:
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
         # The route as it was written, never the address: there is a ticket in its path, or a code in its query.
-        log.error("unexpected", where=f"{request.method} {getattr(request.scope.get('route'), 'path', '')}", exc_info=error)
+        log.error(
+            "unexpected", where=f"{request.method} {getattr(request.scope.get('route'), 'path', '')}", exc_info=error
+        )
         return _page(pages.failure(PillarboxError("internal")), 500)

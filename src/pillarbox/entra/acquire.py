@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import msal
 
+from pillarbox.core import catalogue
 from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind, Mailbox, SignIn
 from pillarbox.core.errors import ConfigError, PillarboxError
 from pillarbox.core.log import Logger
@@ -177,7 +178,7 @@ class Acquire:
             try:
                 return await self._asked(lambda given=credential: ask(given), delegated=delegated)  # type: ignore[misc]
             except (TokenRefused, ConfigError) as error:
-                if isinstance(error, TokenRefused) and not error.of_credential:
+                if isinstance(error, TokenRefused) and not _is_of(credential, error):
                     raise
                 self._log.warning("credential.refused", app=app.name, credential=credential.id, reason=error.sentence)
                 first = first or error
@@ -188,3 +189,13 @@ class Acquire:
         if "access_token" not in result:
             raise refusal(result, delegated=delegated)
         return result
+
+
+def _is_of(credential: Credential, error: TokenRefused) -> bool:
+    """Whether it is this credential that is refused, so that another one may do."""
+    if error.of_credential:
+        return True
+    # A foreign token is refused in many words: for its subject, issuer, audience, form.
+    explanation = catalogue.explain_aadsts(error.number)
+    federated = credential.kind is CredentialKind.FEDERATED
+    return federated and explanation is not None and explanation.kind in ("config", "request")

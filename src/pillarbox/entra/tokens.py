@@ -305,8 +305,10 @@ class Tokens:
 
 
 def _owner(holder: Holder) -> Holder:
-    """Whose rights count: a mailbox without a sign-in acts by its app registration."""
-    return holder.app if isinstance(holder, Mailbox) and holder.sign_in is None else holder
+    """Whose rights count: a mailbox without a sign-in acts by its app registration, unless it waits for one."""
+    if isinstance(holder, Mailbox) and holder.sign_in is None and holder.state is MailboxState.OK:
+        return holder.app
+    return holder
 
 
 def _life(cache: msal.SerializableTokenCache, value: str) -> float:

@@ -213,6 +213,26 @@ class Accounts:
     def _event(self, type: str, subject: str, data: Mapping[str, object]) -> Statement:
         return statement("event_add", type=type, subject=subject, data=json.dumps(data), now=self._clock())
 
+    async def change_mailbox(self, mailbox: Mailbox, app: AppRegistration) -> None:
+        """Let another app registration act for a mailbox, by its own rights; a sign-in is forgotten."""
+        await self._database.write(
+            statement("mailbox_change", id=mailbox.id, app_id=app.id),
+            statement("token_cache_forget", owner=mailbox.cache_owner),
+            statement("sign_in_forget", mailbox_id=mailbox.id),
+        )
+
+    async def remove_mailbox(self, mailbox: Mailbox) -> bool:
+        """Forget a mailbox; False where a message or a submitter names it."""
+        try:
+            await self._database.write(
+                statement("sign_in_forget", mailbox_id=mailbox.id),
+                statement("token_cache_forget", owner=mailbox.cache_owner),
+                statement("mailbox_remove", expect=1, id=mailbox.id),
+            )
+        except ExpectationFailed:
+            return False
+        return True
+
     async def mailboxes(self) -> list[Mailbox]:
         """All mailboxes, by address."""
         return [_mailbox(row) for row in await self._database.read("mailbox_list")]

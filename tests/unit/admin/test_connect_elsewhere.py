@@ -139,6 +139,17 @@ async def test_a_password_is_exchanged_and_forgotten(
     assert password(desk).reveal() not in desk.log.getvalue()
 
 
+async def test_an_app_with_a_secret_that_allows_public_clients_is_asked_as_one(desk: Desk) -> None:
+    """As the page makes it: a secret for the callback, "Allow public client flows" for device codes."""
+    desk.microsoft.seed.web.public_client = True
+    mailbox = await desk.mailbox(app="web")
+    await desk.connect.password(mailbox, Plan(), password(desk))
+    connected = await desk.accounts.mailbox_by_id(mailbox.id)
+    assert connected.sign_in
+    assert connected.sign_in.public
+    assert await desk.connect.clients.tokens.fresh(connected)
+
+
 async def test_a_password_may_stay_where_it_is(desk: Desk) -> None:
     desk.places["env:SCANNER"] = password(desk)
     mailbox = await desk.mailbox()

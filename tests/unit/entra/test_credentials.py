@@ -334,6 +334,16 @@ async def test_a_machine_without_the_identity_falls_back_to_the_secret(
     assert claims(await tokens.token(app))["appidacr"] == "1"
 
 
+async def test_a_foreign_token_that_does_not_fit_falls_back_to_the_secret(
+    tokens: Tokens, add: Add, accounts: Accounts, microsoft: Microsoft, tmp_path: Path
+) -> None:
+    app = await add(Secret(microsoft.seed.secrets[microsoft.seed.gateway.client_id]))
+    (tmp_path / "token").write_text("no.token.at-all")
+    source = f"file:{tmp_path / 'token'}"
+    await accounts.add_credential(app, CredentialKind.FEDERATED, NO_SECRET, source=source)
+    assert claims(await tokens.token(app))["appidacr"] == "1"
+
+
 def test_what_has_ended_is_tried_last() -> None:
     def of(ident: str, ends_at: float | None) -> Credential:
         return Credential(ident, CredentialKind.SECRET, NO_SECRET, ends_at=ends_at)

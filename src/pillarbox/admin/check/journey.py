@@ -10,7 +10,7 @@ from pillarbox.admin.check.steps import Failed, Found, Report, Status, Step
 from pillarbox.admin.check.trials import OF_APP, OF_MAILBOX, SIGN_IN, Trial
 from pillarbox.admin.check.visit import SKIPPED, NotTried, SubmitAndWait, Visit
 from pillarbox.admin.clients import Clients
-from pillarbox.core.accounts import AppRegistration, Mailbox
+from pillarbox.core.accounts import AppRegistration, Mailbox, MailboxState
 from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock, is_address
@@ -44,7 +44,8 @@ class Check:
             raise NotFound("mailbox.not_found", address=address)
         if to is not None and not is_address(to):
             raise InvalidInput("mail.bad_recipient", address=to)
-        trials = OF_MAILBOX if mailbox.sign_in is None else (SIGN_IN, *OF_MAILBOX)
+        by_app = mailbox.sign_in is None and mailbox.state is MailboxState.OK
+        trials = OF_MAILBOX if by_app else (SIGN_IN, *OF_MAILBOX)
         return await self._report(mailbox, trials, to or "", exchange=exchange)
 
     async def _report(

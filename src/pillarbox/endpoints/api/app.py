@@ -85,6 +85,19 @@ def _add_accounts(app: FastAPI, services: Services) -> None:
         log.info("account.changed", what="mailbox", name=added.address, change="added")
         return models.MailboxOut.of(added)
 
+    @app.put("/api/v1/mailboxes/{address}")
+    async def change_mailbox(address: str, new: models.MailboxChange) -> models.MailboxOut:
+        changed = await mailboxes.change(accounts, address, new.app)
+        services.changed(changed)
+        log.info("account.changed", what="mailbox", name=changed.address, change="other app registration")
+        return models.MailboxOut.of(changed)
+
+    @app.delete("/api/v1/mailboxes/{address}", status_code=204)
+    async def remove_mailbox(address: str) -> None:
+        removed = await mailboxes.remove(accounts, address)
+        services.changed(removed)
+        log.info("account.changed", what="mailbox", name=removed.address, change="removed")
+
     @app.get("/api/v1/submitters")
     async def list_submitters() -> models.Submitters:
         return models.Submitters(data=[models.SubmitterOut.of(one) for one in await services.submitters.list()])

@@ -19,6 +19,12 @@ class NewMailbox(Model):
     app: str
 
 
+class MailboxChange(Model):
+    """The app registration that is to act for a mailbox, by its own rights."""
+
+    app: str
+
+
 class MailboxOut(Model):
     """A mailbox. `signed_in` and `permissions` are empty where the app registration itself acts for it.
 

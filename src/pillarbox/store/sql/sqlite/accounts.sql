@@ -75,6 +75,17 @@ DELETE FROM token_leases WHERE owner = :owner AND holder = :holder;
 INSERT INTO mailboxes (address, address_key, app_id, created_at) VALUES (:address, :address_key, :app_id, :now)
 ON CONFLICT DO NOTHING RETURNING id;
 
+-- name: mailbox_change
+-- Another app registration acts for a mailbox, by its own rights: a sign-in to the last one is over.
+UPDATE mailboxes SET app_id = :app_id, permissions = '', public_client = 0, shared = 0, account = '',
+       password_source = '', state = 'ok', state_code = '', assurance = ''
+WHERE id = :id;
+
+-- name: mailbox_remove
+-- Forget a mailbox that no message and no submitter names.
+DELETE FROM mailboxes WHERE id = :id AND NOT EXISTS (SELECT 1 FROM outbox WHERE mailbox_id = :id)
+AND NOT EXISTS (SELECT 1 FROM submitter_senders WHERE mailbox_id = :id);
+
 -- name: mailbox_signed_in
 -- Somebody has signed in for a mailbox.
 UPDATE mailboxes SET permissions = :permissions, public_client = :public_client, shared = :shared, account = :account,

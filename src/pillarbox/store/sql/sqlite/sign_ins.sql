@@ -17,3 +17,7 @@ SELECT sealed, expires_at FROM sign_ins WHERE id = :id;
 -- name: sign_in_replace
 -- Other content of a sign-in that has begun.
 UPDATE sign_ins SET sealed = :sealed WHERE id = :id RETURNING id;
+
+-- name: sign_in_forget
+-- Forget what has begun for a mailbox.
+DELETE FROM sign_ins WHERE mailbox_id = :mailbox_id;
