@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 from urllib.parse import urlsplit
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pillarbox.admin.clients import Clients
     from pillarbox.admin.connect import Connect
     from pillarbox.delivery.worker import Worker
+    from pillarbox.endpoints.web import HttpListener
 
 STORE = "pillarbox.db"
 MASTER_KEY = "master.key"
@@ -226,7 +227,7 @@ class Gateway:
         if not self.http_address:
             return ""
         scheme = "https" if self.settings.http.tls_cert_file else "http"
-        return self.settings.http.public_url or f"{scheme}://localhost:{self.http_address.rpartition(':')[2]}"
+        return self.settings.http.public_url.rstrip("/") or f"{scheme}://localhost:{self.http_address.rpartition(':')[2]}"
 
     def worker(self) -> "Worker":
         """What takes mail out of the outbox."""
@@ -332,21 +333,36 @@ class _Running:
         gateway = self._gateway
         await self._tell_interrupted()
         await self.local.start()
-        try:
-            host, port = await self.listener.start(self._smtp_host, self._smtp_port)
-        except OSError as error:
-            raise ConfigError(
-                "config.cannot_listen", address=self._settings.smtp.listen, reason=error.strerror or error
-            ) from error
-        gateway.smtp_address = _address(host, port)
+        gateway.smtp_address = await self._listen(
+            "smtp.listen", self.listener.start, (self._smtp_host, self._smtp_port)
+        )
         if self.http is not None:
-            listen = self._settings.http.listen
-            host, port = await self.http.start(
-                *parse_address("http.listen", listen, self._settings.origin("http.listen"))
-            )
-            gateway.http_address = _address(host, port)
+            gateway.http_address = await self._listen_http(self.http)
         self._work = asyncio.create_task(self.worker.run(), name="worker")
         gateway.rotation.resume()
+
+    async def _listen(
+        self, key: str, start: Callable[[str, int], Awaitable[tuple[str, int]]], place: tuple[str, int]
+    ) -> str:
+        """Open a door; the address that it listens on. Raises ConfigError that names the setting."""
+        try:
+            host, port = await start(*place)
+        except OSError as error:
+            reason = error.strerror or error
+            raise ConfigError("config.cannot_listen", key=key, address=_address(*place), reason=reason) from error
+        return _address(host, port)
+
+    async def _listen_http(self, http: "HttpListener") -> str:
+        key, listen = "http.listen", self._settings.http.listen
+        place = parse_address(key, listen, self._settings.origin(key))
+        try:
+            return await self._listen(key, http.start, place)
+        except ConfigError as error:
+            if self._settings.origin(key) != "default":
+                raise
+            # Who never asked for it must not lose their mail for it.
+            self._gateway.log.warning("http.unavailable", reason=error.sentence)
+            return ""
 
     async def _tell_interrupted(self) -> None:
         words = catalogue.entry(INTERRUPTED)

@@ -29,6 +29,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "mail.retried": "A person had a message sent again: id, former (the state that it left).",
     "token.fetched": "A new access token came from Entra ID: app registration or mailbox, resource, seconds it lives.",
     "credential.refused": "A credential of an app registration is refused or cannot be read; the next one is tried.",
+    "http.unavailable": "The default address of the HTTP listener is taken: no links for a sign-in, the rest runs.",
     "sign_in.refused": "A sign-in connected nothing: mailbox, code of the error.",
     "mailbox.needs_sign_in": "The sign-in of a mailbox is at its end; its mail waits for somebody to sign in again.",
     "mailbox.signed_in": "Somebody signed in for a mailbox.",

@@ -9,8 +9,6 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from pillarbox.core.errors import ConfigError
-
 
 class WebServer:
     """Serves an ASGI application. `grace` is how many seconds a stop waits for requests in flight."""
@@ -57,16 +55,15 @@ class HttpListener:
         self._web = WebServer(app, grace, certificate)
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Listen and serve; the address that it listens on. Raises ConfigError `config.cannot_listen`."""
+        """Listen and serve; the address that it listens on. Raises OSError."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((host, port))
-        except OSError as error:
+        except OSError:
             listening.close()
-            reason = error.strerror or error
-            raise ConfigError("config.cannot_listen", address=f"{host}:{port}", reason=reason) from error
+            raise
         listening.setblocking(False)
         await self._web.start(listening)
         bound = listening.getsockname()
