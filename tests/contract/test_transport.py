@@ -54,6 +54,9 @@ class Memory:
     async def credentials(self, app: AppRegistration) -> list[Credential]:
         return [Credential("cred_1", CredentialKind.SECRET, Secret(self.secret))]
 
+    async def mailbox_by_id(self, mailbox_id: int) -> Mailbox:
+        raise AssertionError("nobody has signed in")
+
     async def needs_sign_in(self, mailbox: Mailbox, code: str) -> bool:
         raise AssertionError("nobody has signed in")
 

@@ -12,7 +12,7 @@ from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind,
 from pillarbox.core.errors import ConfigError, PillarboxError
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
-from pillarbox.core.scopes import Resource, app_scope, profile_scopes, token_scopes, with_identity
+from pillarbox.core.scopes import Resource, app_scope, token_scopes, with_identity
 from pillarbox.core.vault import Secret
 from pillarbox.entra.authority import Authority, SignInNeeded, TokenRefused, refusal
 from pillarbox.entra.credentials import in_order, managed_identity_client, msal_credential
@@ -69,18 +69,32 @@ class Acquire:
         Raises TokenRefused, TokenUnavailable, ConfigError for a credential that cannot be read.
         """
 
-        def ask(credential: Credential) -> Mapping[str, Any]:
-            scope = app_scope(self._authority.cloud, want.resource)
-            if credential.kind is CredentialKind.MANAGED_IDENTITY:
-                fresh = msal.SerializableTokenCache() if want.renew else memory.cache
-                identity = managed_identity_client(credential, app, self._authority.session, fresh)
-                return identity.acquire_token_for_client(resource=scope.removesuffix("/.default")) or {}
-            client = self._confidential(app, credential, memory)
-            if want.renew:
-                client.remove_tokens_for_client()
-            return client.acquire_token_for_client([scope], claims_challenge=want.claims or None) or {}
+        return await self._with_a_credential(app, lambda credential: self._as_app(app, credential, memory, want))
 
-        return await self._with_a_credential(app, ask)
+    async def each_credential(
+        self, app: AppRegistration, resource: Resource
+    ) -> list[tuple[Credential, PillarboxError | None]]:
+        """What becomes of each credential of an app, in the order in which they are tried: None, or why not."""
+        found: list[tuple[Credential, PillarboxError | None]] = []
+        for credential in in_order(await self._store.credentials(app), self._clock()):
+            ask = functools.partial(self._as_app, app, credential, Memory(), Want(resource))
+            try:
+                await self._asked(ask, delegated=False)
+                found.append((credential, None))
+            except PillarboxError as error:
+                found.append((credential, error))
+        return found
+
+    def _as_app(self, app: AppRegistration, credential: Credential, memory: Memory, want: Want) -> Mapping[str, Any]:
+        scope = app_scope(self._authority.cloud, want.resource)
+        if credential.kind is CredentialKind.MANAGED_IDENTITY:
+            fresh = msal.SerializableTokenCache() if want.renew else memory.cache
+            identity = managed_identity_client(credential, app, self._authority.session, fresh)
+            return identity.acquire_token_for_client(resource=scope.removesuffix("/.default")) or {}
+        client = self._confidential(app, credential, memory)
+        if want.renew:
+            client.remove_tokens_for_client()
+        return client.acquire_token_for_client([scope], claims_challenge=want.claims or None) or {}
 
     async def by_sign_in(self, mailbox: Mailbox, memory: Memory, want: Want) -> Mapping[str, Any]:
         """A token of the person who signed in for a mailbox: their refresh token, or the password where it is kept.
@@ -89,15 +103,15 @@ class Acquire:
         """
         assert mailbox.sign_in is not None
         sign_in, app = mailbox.sign_in, mailbox.app
-        cloud = self._authority.cloud
-        connected = token_scopes(cloud, sign_in.permissions, want.resource, shared=sign_in.shared)
-        # User.Read was asked for beside any set, and whether it was given says nothing of the sign-in.
-        scopes = connected or profile_scopes(cloud, want.resource)
+        scopes = token_scopes(self._authority.cloud, sign_in.permissions, want.resource, shared=sign_in.shared)
         if not scopes:
             raise TokenRefused("token.not_connected_for", mailbox=mailbox.address, resource=want.resource.value)
 
         def silently(client: msal.ClientApplication) -> Mapping[str, Any]:
             accounts = client.get_accounts()
+            if not accounts and any(memory.cache.search(msal.TokenCache.CredentialType.REFRESH_TOKEN)):
+                # The sign-in was made at another authority: it is not at its end for that.
+                raise ConfigError("token.other_authority", mailbox=mailbox.address)
             if not accounts:
                 return {"error": "login_required", "error_description": "no sign-in is kept"}
             found: Mapping[str, Any] | None = client.acquire_token_silent_with_error(
@@ -106,7 +120,7 @@ class Acquire:
             return found or {"error": "login_required", "error_description": "no refresh token is kept"}
 
         try:
-            return await self.by_person(app, sign_in.public, memory, silently, delegated=bool(connected))
+            return await self.by_person(app, sign_in.public, memory, silently, delegated=True)
         except SignInNeeded:
             if not sign_in.password_source:
                 raise

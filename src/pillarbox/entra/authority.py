@@ -5,14 +5,15 @@ looks at no environment. It remembers refusals by its own clock; who asks how of
 """
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import msal
@@ -33,8 +34,10 @@ logging.getLogger("msal").setLevel(logging.CRITICAL)
 _T = TypeVar("_T")
 _CODE: Final = re.compile(r"AADSTS(\d+)")
 _SAID: Final = re.compile(r'AADSTS\d+[^"\\\r\n]*')
-_TIMEOUT: Final = 30
-_THREADS: Final = 8
+_REQUESTS: Final = 3
+"""How many requests one call of MSAL makes at the most: its addresses, the realm of a user, the token."""
+_LONGEST_ANSWER: Final = 1024 * 1024
+_PIECE: Final = 65_536
 _ANEW: Final = frozenset({"invalid_grant", "interaction_required", "consent_required", "login_required"})
 """OAuth errors after which only a person's sign-in helps (RFC 6749 section 5.2, and Microsoft's own)."""
 
@@ -68,16 +71,15 @@ class TokenUnavailable(Unavailable):
 class Authority:
     """Makes MSAL's clients and runs their calls. Open it and close it with the service."""
 
-    def __init__(self, cloud: Cloud, outbound: Outbound, clock: Clock = time.time) -> None:
+    def __init__(self, cloud: Cloud, outbound: Outbound, clock: Clock = time.time, timeout: float = 30.0) -> None:
+        """`timeout` are the seconds that one request may take."""
         self.cloud = cloud
-        self.session = Session(outbound, cloud.authority_url, clock)
-        # Threads of its own: a token endpoint that hangs must not hold up name look-ups and the like.
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="msal")
+        self.session = Session(outbound, cloud.authority_url, clock, timeout)
+        self._patience = timeout * _REQUESTS
 
     def close(self) -> None:
         """Close the connections to Entra ID."""
         self.session.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def confidential(
         self, app: AppRegistration, credential: Any, cache: msal.TokenCache
@@ -112,9 +114,12 @@ class Authority:
             return reason(innermost(error), self.session.proxy)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            async with asyncio.timeout(self._patience):
+                return await _in_a_thread(work)
         except PillarboxError:
             raise
+        except TimeoutError as error:
+            raise TokenUnavailable("microsoft.unreachable", host=host, reason="no answer in time") from error
         except requests.exceptions.SSLError as error:
             raise TokenRefused("microsoft.tls", host=host, reason=why(error)) from error
         except requests.exceptions.RequestException as error:
@@ -129,12 +134,42 @@ class Authority:
             raise TokenUnavailable("microsoft.token_unavailable", text=f"{type(error).__name__}: {error}") from error
 
 
+async def _in_a_thread(work: Callable[[], _T]) -> _T:
+    """Run blocking work in a thread of its own, once an hour or so.
+
+    Not in a pool: a server that never ends its answer would hold up all others there, and the process at its end.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[_T] = loop.create_future()
+
+    def settle(result: _T | None, error: BaseException | None) -> None:
+        if done.done():
+            return  # nobody waits any more
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(cast(_T, result))
+
+    def run() -> None:
+        result, failed = None, None
+        try:
+            result = work()
+        except BaseException as error:
+            failed = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle, result, failed)
+
+    threading.Thread(target=run, name="msal", daemon=True).start()
+    return await done
+
+
 class Session(requests.Session):
     """A session whose CA and proxy are ours: no environment variable changes them."""
 
-    def __init__(self, outbound: Outbound, authority_url: str, clock: Clock) -> None:
+    def __init__(self, outbound: Outbound, authority_url: str, clock: Clock, timeout: float) -> None:
         super().__init__()
         self._clock = clock
+        self._timeout = timeout
         self.trust_env = False
         self.verify = str(outbound.ca_file)
         self.proxy = outbound.proxy_for(authority_url)
@@ -142,10 +177,35 @@ class Session(requests.Session):
             self.proxies = {"https": self.proxy}
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        """As `requests.Session.request`, never without a time-out; throttling is said in the form of OAuth."""
-        answer = super().request(*args, **{"timeout": _TIMEOUT, **kwargs})
+        """As `requests.Session.request`, never without an end; throttling is said in the form of OAuth.
+
+        Raises requests.exceptions.RequestException, also for an answer that is too long or comes too slowly.
+        """
+        until = time.monotonic() + self._timeout
+        answer = super().request(*args, **{"timeout": self._timeout, **kwargs, "stream": True})
+        answer = _read_whole(answer, until)
         busy = answer.status_code == 429 or (answer.status_code == 503 and "Retry-After" in answer.headers)
         return _slow_down(answer, self._clock()) if busy else answer
+
+
+def _read_whole(answer: requests.Response, until: float) -> requests.Response:
+    """The answer with its body, which `requests` would read without an end: neither in bytes nor in seconds."""
+    body = io.BytesIO()
+    with answer:
+        while piece := answer.raw.read1(_PIECE, decode_content=True):
+            body.write(piece)
+            if body.tell() > _LONGEST_ANSWER:
+                raise requests.exceptions.ContentDecodingError("the answer is too long")
+            if time.monotonic() > until:
+                raise requests.exceptions.ReadTimeout("the answer does not end")
+    return _made_of(answer, answer.status_code, body.getvalue())
+
+
+def _made_of(answer: requests.Response, status: int, body: bytes) -> requests.Response:
+    made = requests.Response()
+    made.status_code, made.headers, made.url, made.request = status, answer.headers, answer.url, answer.request
+    made.encoding, made.reason, made.raw = answer.encoding, answer.reason, io.BytesIO(body)
+    return made
 
 
 class _Forgetful(dict[str, Any]):
@@ -160,15 +220,21 @@ def refusal(result: Mapping[str, Any], *, delegated: bool = False) -> PillarboxE
 
     `delegated` says that a person's sign-in is being used, which may be at its end.
     """
-    text = str(result.get("error_description") or result.get("error") or "an answer without a token").splitlines()[0]
-    codes = result.get("error_codes") or _CODE.findall(text)
+    error, said = result.get("error"), result.get("error_description")
+    if not isinstance(error, str):
+        # RFC 6749 section 5.2 has it as a text: something else answers, or answers nonsense.
+        return TokenUnavailable("microsoft.token_unavailable", text=catalogue.sentence("microsoft.no_token"))
+    text = (said if isinstance(said, str) and said.strip() else error).splitlines()[0]
+    listed = result.get("error_codes")
+    codes = [str(code) for code in listed if str(code).isdecimal()] if isinstance(listed, list) else []
+    codes = codes or _CODE.findall(text)
     explanation = next(filter(None, map(catalogue.explain_aadsts, codes)), None)
     transient = explanation is not None and explanation.kind == "transient"
-    if transient or result.get("error") == "temporarily_unavailable":
+    if transient or error == "temporarily_unavailable":
         return TokenUnavailable("microsoft.token_unavailable", text=text, retry_after=result.get("retry_after"))
     remedy = explanation.remedy if explanation else catalogue.entry("microsoft.unexplained").cure
     number = int(codes[0]) if codes else 0
-    needs_sign_in = delegated and result.get("error") in _ANEW
+    needs_sign_in = delegated and error in _ANEW
     kind = SignInNeeded if needs_sign_in else TokenRefused
     return kind("microsoft.token_refused", number=number, text=text, remedy=remedy)
 
@@ -176,12 +242,9 @@ def refusal(result: Mapping[str, Any], *, delegated: bool = False) -> PillarboxE
 def _slow_down(answer: requests.Response, now: float) -> requests.Response:
     """A throttling answer whose body MSAL understands: Entra's own may be empty."""
     told = {"error": "temporarily_unavailable", "error_description": catalogue.sentence("microsoft.slow_down")}
-    made = requests.Response()
-    made.status_code, made.url, made.request = 429, answer.url, answer.request
     retry_after = answer.headers.get("Retry-After")
     wait = {"retry_after": seconds_of(retry_after, now)} if retry_after else {}
-    made.raw = io.BytesIO(json.dumps({**told, **wait}).encode())
-    return made
+    return _made_of(answer, 429, json.dumps({**told, **wait}).encode())
 
 
 def _refusal_of(error: ValueError) -> PillarboxError:
@@ -195,9 +258,10 @@ def _refusal_of(error: ValueError) -> PillarboxError:
     if isinstance(told, json.JSONDecodeError):
         # Not Entra's refusal: a proxy in between.
         return TokenUnavailable("microsoft.token_unavailable", text=catalogue.sentence("microsoft.no_json"))
-    found = _SAID.search(str(told))
-    text = found[0] if found else str(error)
-    return refusal({"error_description": text})
+    if found := _SAID.search(str(told)):
+        return refusal({"error": "invalid_request", "error_description": found[0]})
+    # MSAL cannot read what came.
+    return TokenUnavailable("microsoft.token_unavailable", text=f"{str(error).rstrip('.')}.")
 
 
 def innermost(error: BaseException) -> BaseException:

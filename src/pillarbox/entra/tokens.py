@@ -9,9 +9,8 @@ import math
 import random
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import msal
@@ -19,23 +18,20 @@ import msal
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import AppRegistration, Mailbox, MailboxState
 from pillarbox.core.bearer import Challenge, TokenSource
-from pillarbox.core.errors import ConfigError, PillarboxError, Unavailable
+from pillarbox.core.errors import ConfigError, Unavailable
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
 from pillarbox.core.scopes import Resource
 from pillarbox.entra.acquire import Acquire, Memory, Want
 from pillarbox.entra.authority import SignInNeeded, TokenRefused, TokenUnavailable
+from pillarbox.entra.held import Held, Token
 
-_DOUBT_AFTER: Final = 60
-"""Seconds that a token with which a right was missing is still used, so that refusals make no storm of requests."""
 _REFUSED_FOR: Final = 30
 """Seconds for which a refusal is the answer to whoever asks next, for the same reason."""
-_LEASE: Final = 60
+_LEASE: Final = 180
 """Seconds after which a process that took the right to ask, and was heard of no more, has lost it."""
 _LOOK_AGAIN: Final = 0.1
 """Seconds between two looks whether another process has got the token."""
-_LAST_USE: Final = 60
-"""Seconds before its end until which an old token is used while no new one is to be had."""
 
 Holder = AppRegistration | Mailbox
 """Who a token is for. A mailbox that nobody signed in for acts by its app registration."""
@@ -50,6 +46,9 @@ class TokenStore(Protocol):
     async def save_token_cache(self, owner: str, content: bytes) -> None:
         """Keep a cache until the next one comes."""
 
+    async def mailbox_by_id(self, mailbox_id: int) -> Mailbox:
+        """The mailbox as it is now."""
+
     async def needs_sign_in(self, mailbox: Mailbox, code: str) -> bool:
         """A sign-in is at its end: state and event in one transaction; False where that was known."""
 
@@ -58,36 +57,6 @@ class TokenStore(Protocol):
 
     async def release_token(self, owner: str, holder: str) -> None:
         """Give the right back."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _Token:
-    value: str
-    fetched_at: float
-    renew_at: float
-    ends_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """The last failure: the answer, without asking, to all who waited for it, and to everybody `until` then."""
-
-    number: int
-    until: float
-    error: PillarboxError
-
-
-@dataclass(slots=True)
-class _Held:
-    """What is known of one owner: its tokens, MSAL's memory, and the lock that makes requests one at a time."""
-
-    owner: str
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    memory: Memory = field(default_factory=Memory)
-    tokens: dict[Resource, _Token] = field(default_factory=dict)
-    doubted: bool = False
-    failures: int = 0
-    failed: dict[Resource, _Failure] = field(default_factory=dict)
 
 
 class Tokens:
@@ -106,8 +75,9 @@ class Tokens:
         self._clock = clock
         self._log = log
         self._chance = chance
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, Held] = {}
         self._process = secrets.token_hex(8)
+        self._asking: set[asyncio.Task[str]] = set()
 
     async def token(
         self, holder: Holder, resource: Resource = Resource.GRAPH, challenge: Challenge | None = None
@@ -116,25 +86,19 @@ class Tokens:
 
         Raises SignInNeeded, TokenRefused, TokenUnavailable, ConfigError.
         """
-        owner = _owner(holder)
+        owner, challenge = _owner(holder), challenge or Challenge()
         held = self._held_of(owner)
-        if token := self._usable(held, resource, challenge):
+        if token := held.good(resource, challenge, self._clock()):
             return token
-        seen = held.failures
-        async with held.lock:
-            # Whoever held the lock before may have fetched what we need, or failed at it.
-            if token := self._usable(held, resource, challenge):
-                return token
-            self._fail_again(held, resource, seen)
-            return await self._renewed(owner, held, resource, challenge or Challenge())
+        return await self._to_the_end(self._wait_or_ask(owner, held, resource, challenge, held.failures))
 
     async def fresh(self, holder: Holder, resource: Resource = Resource.GRAPH) -> str:
-        """A new token from Microsoft now, past everything that is remembered, for a test. Raises as `token`."""
+        """A new token from Microsoft now, past everything that is remembered, for a test: what is in use stays.
+
+        Raises as `token`; TokenUnavailable while Microsoft has asked to be left alone.
+        """
         owner = _owner(holder)
-        held = self._held_of(owner)
-        async with held.lock:
-            held.doubted = True
-            return await self._renewed(owner, held, resource, Challenge())
+        return await self._to_the_end(self._ask_anew(owner, self._held_of(owner), resource))
 
     def source(self, holder: Holder, resource: Resource = Resource.GRAPH) -> TokenSource:
         """What a client of Microsoft asks for tokens."""
@@ -143,8 +107,8 @@ class Tokens:
     async def doubt(self, holder: Holder) -> None:
         """A right was missing: a consent given meanwhile shows in a new token only, so do not keep this one long."""
         owner = _owner(holder)
-        held = self._held.get(owner.cache_owner)
-        if held is None or held.doubted:
+        held = self._held_of(owner)
+        if held.doubted:
             return
         held.doubted = True
         # Nor past a restart.
@@ -158,84 +122,98 @@ class Tokens:
         held = self._held_of(mailbox)
         async with held.lock, self._lease(held.owner):
             yield
-            held.memory, held.doubted = Memory(), False
-            held.tokens.clear()
-            held.failed.clear()
+            held.begin_anew()
 
     def forget(self, holder: Holder) -> None:
         """Begin anew: its credential, its IDs, or who is signed in has changed."""
         if isinstance(holder, Mailbox):
-            self._held.pop(holder.cache_owner, None)
+            self._held.pop(_key(holder), None)
         else:
             # Mailboxes are renewed by its credential too; which ones is not worth knowing.
             self._held.clear()
 
     # ---- one owner
 
-    def _usable(self, held: _Held, resource: Resource, challenge: Challenge | None) -> str | None:
-        token = held.tokens.get(resource)
-        now = self._clock()
-        if token is None or token.renew_at <= now or (challenge and challenge.rejected == token.value):
-            return None
-        if held.doubted and token.fetched_at + _DOUBT_AFTER <= now:
-            return None
-        return token.value
+    async def _to_the_end(self, work: Coroutine[Any, Any, str]) -> str:
+        """Whoever waits may give up; the request goes on, as a refresh token that it brings must not be lost."""
+        task = asyncio.create_task(work, name="token")
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        return await asyncio.shield(task)
 
-    def _fail_again(self, held: _Held, resource: Resource, seen: int) -> None:
-        last = held.failed.get(resource)
-        if last is not None and (last.number > seen or self._clock() < last.until):
-            raise last.error.with_traceback(None)
+    def _held_of(self, owner: Holder) -> Held:
+        return self._held.setdefault(_key(owner), Held(owner.cache_owner))
 
-    def _failed(self, held: _Held, resource: Resource, error: PillarboxError, seconds: float) -> None:
-        held.failures += 1
-        held.failed[resource] = _Failure(held.failures, self._clock() + seconds, error)
+    async def _wait_or_ask(self, owner: Holder, held: Held, resource: Resource, challenge: Challenge, seen: int) -> str:
+        async with held.lock:
+            # Whoever held the lock before may have fetched what we need, or failed at it.
+            if token := held.good(resource, challenge, self._clock()):
+                return token
+            pause = held.pause(resource, seen, self._clock())
+            try:
+                if pause is not None:
+                    raise pause.error.with_traceback(None)
+                if held.challenged_again(resource, challenge, self._clock()):
+                    raise TokenRefused("token.not_taken", resource=resource.value)
+                return await self._renewed(owner, held, resource, challenge)
+            except TokenUnavailable:
+                # The last one still lives: mail goes on leaving while Entra ID cannot be asked.
+                if last := held.last_resort(resource, challenge, self._clock()):
+                    return last
+                raise
 
-    def _held_of(self, owner: Holder) -> _Held:
-        return self._held.setdefault(owner.cache_owner, _Held(owner.cache_owner))
-
-    async def _renewed(self, owner: Holder, held: _Held, resource: Resource, challenge: Challenge) -> str:
-        last = held.tokens.get(resource)
-        try:
-            token = await self._fetched(owner, held, resource, challenge)
-        except TokenUnavailable as error:
+    async def _ask_anew(self, owner: Holder, held: Held, resource: Resource) -> str:
+        async with held.lock:
             now = self._clock()
-            wait = error.retry_after or 0.0
-            if last and not challenge.rejected and not held.doubted and now < last.ends_at - _LAST_USE:
-                # It still lives: mail goes on leaving while Entra ID cannot be asked.
-                held.tokens[resource] = _Token(last.value, last.fetched_at, now + max(wait, _LAST_USE), last.ends_at)
-                return last.value
-            self._failed(held, resource, error, wait)
+            pause = held.pauses.get(resource)
+            if pause is not None and pause.asked_to and pause.runs(now):
+                words = catalogue.sentence("microsoft.slow_down")
+                raise TokenUnavailable("microsoft.token_unavailable", retry_after=pause.until - now, text=words)
+            return await self._renewed(owner, held, resource, Challenge(), anew=True)
+
+    async def _renewed(
+        self, owner: Holder, held: Held, resource: Resource, challenge: Challenge, *, anew: bool = False
+    ) -> str:
+        if isinstance(owner, Mailbox):
+            # The caller's word of it may be old: somebody may have signed in since.
+            owner = await self._store.mailbox_by_id(owner.id)
+            if _owner(owner) is not owner:
+                return await self.token(owner, resource, challenge)
+        try:
+            token = await self._fetched(owner, held, resource, challenge, anew=anew or held.doubted)
+        except TokenUnavailable as error:
+            wait = error.retry_after or held.growing_pause(resource)
+            held.begin_pause(resource, error, self._clock(), wait, asked_to=bool(error.retry_after))
             raise
         except SignInNeeded as error:
             assert isinstance(owner, Mailbox)
             # Until `forget`: nothing but a person's sign-in can change it.
-            self._failed(held, resource, error, math.inf)
+            held.begin_pause(resource, error, self._clock(), math.inf)
+            held.tokens.clear()
             if await self._store.needs_sign_in(owner, f"AADSTS{error.number}" if error.number else error.code):
                 self._log.error("mailbox.needs_sign_in", mailbox=owner.address, reason=error.sentence)
             raise
-        except TokenRefused as error:
-            self._failed(held, resource, error, _REFUSED_FOR)
+        except (TokenRefused, ConfigError) as error:
+            held.begin_pause(resource, error, self._clock(), _REFUSED_FOR)
             raise
-        held.tokens[resource] = token
-        held.failed.pop(resource, None)
-        held.doubted = False
+        held.keep(resource, token, challenge, self._clock())
         return token.value
 
-    async def _fetched(self, owner: Holder, held: _Held, resource: Resource, challenge: Challenge) -> _Token:
+    async def _fetched(
+        self, owner: Holder, held: Held, resource: Resource, challenge: Challenge, *, anew: bool
+    ) -> Token:
         if isinstance(owner, Mailbox) and owner.state is MailboxState.NEEDS_SIGN_IN:
             raise SignInNeeded("token.needs_sign_in", mailbox=owner.address)
         async with self._lease(held.owner):
-            await self._load(held)
+            await self._load(owner, held)
             last = held.tokens.get(resource)
-            stale = {challenge.rejected, last.value if last else ""}
-            if not held.doubted and not challenge.claims:
+            if not anew and not challenge.claims:
                 # Another process, or this one before it was started anew, may have got a good one.
-                result = await self._ask(owner, held.memory, Want(resource))
-                token = self._token_of(held, result)
+                token = self._token_of(held, await self._ask(owner, held.memory, Want(resource)))
+                stale = {challenge.rejected, last.value if last else ""}
                 if token.value not in stale and token.renew_at > self._clock():
                     await self._keep(owner, held)
                     return token
-                stale.add(token.value)
             result = await self._ask(owner, held.memory, Want(resource, renew=True, claims=challenge.claims))
             token = self._token_of(held, result)
             await self._keep(owner, held)
@@ -251,15 +229,15 @@ class Tokens:
             self._log.info("token.fetched", **who, resource=want.resource.value, seconds=int(token_of(result)[1]))
         return result
 
-    def _token_of(self, held: _Held, result: Mapping[str, Any]) -> _Token:
+    def _token_of(self, held: Held, result: Mapping[str, Any]) -> Token:
         value, left = token_of(result)
         life = max(left, _life(held.memory.cache, value))
         now = self._clock()
         # At 80 % of its life, not all at the same moment.
         renew_at = now + left - life * (0.2 + 0.05 * (self._chance() - 0.5))
-        return _Token(value, now - (life - left), renew_at, now + left)
+        return Token(value, now - (life - left), renew_at, now + left)
 
-    async def _load(self, held: _Held) -> None:
+    async def _load(self, owner: Holder, held: Held) -> None:
         if held.memory.cache.has_state_changed:
             # Newer than what is stored, which a full disk did not let it replace.
             return
@@ -267,10 +245,13 @@ class Tokens:
             if stored := await self._store.load_token_cache(held.owner):
                 held.memory.cache.deserialize(stored.decode())
         except ConfigError as error:
+            if isinstance(owner, Mailbox):
+                # The person's sign-in is in it, and is not at its end for that.
+                raise
             # A cache is only a cache: one that does not open is fetched anew.
             self._log.warning("store.unusable", where="token cache", code=error.code, reason=error.sentence)
 
-    async def _keep(self, owner: Holder, held: _Held) -> None:
+    async def _keep(self, owner: Holder, held: Held) -> None:
         """Keep what MSAL got. A refresh token that took another's place must be durable before its token is used."""
         if not held.memory.cache.has_state_changed:
             return
@@ -302,6 +283,12 @@ class Tokens:
                 await self._store.release_token(owner, self._process)
             except Unavailable as error:
                 self._log.error("store.unusable", where="token lease", code=error.code, reason=error.sentence)
+
+
+def _key(owner: Holder) -> str:
+    """The name under which an owner is remembered: with other IDs an app registration is another owner."""
+    app = owner.app if isinstance(owner, Mailbox) else owner
+    return f"{owner.cache_owner} {app.tenant_id} {app.client_id}"
 
 
 def _owner(holder: Holder) -> Holder:

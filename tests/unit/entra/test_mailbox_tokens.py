@@ -13,7 +13,7 @@ import pytest
 from pillarbox.core.accounts import Account, Mailbox, MailboxState, SignIn
 from pillarbox.core.bearer import Challenge
 from pillarbox.core.clouds import CLOUDS, Cloud
-from pillarbox.core.errors import Unavailable
+from pillarbox.core.errors import ConfigError, Unavailable
 from pillarbox.core.log import make_logger
 from pillarbox.core.scopes import Resource, token_scopes, with_identity
 from pillarbox.core.tls import Outbound
@@ -232,11 +232,55 @@ async def test_a_renewal_on_its_way_does_not_outlive_a_new_sign_in(connected: Co
     assert mailbox.sign_in
     assert cache
     renewal = asyncio.create_task(tokens.token(mailbox, challenge=Challenge(last)))
-    await asyncio.sleep(0)
+    (held,) = tokens._held.values()
+    while not held.lock.locked():  # noqa: ASYNC110 - the lock tells nobody
+        await asyncio.sleep(0)
     async with tokens.replacing(mailbox):
         await connected.accounts.signed_in(mailbox, mailbox.sign_in, cache)
     await renewal
     assert await connected.accounts.load_token_cache(mailbox.cache_owner) == cache
+
+
+async def test_an_old_word_of_a_mailbox_does_not_stand_against_a_new_sign_in(connected: Connected) -> None:
+    mailbox = await connected.sign_in()
+    await connected.accounts.needs_sign_in(mailbox, "AADSTS50173")
+    old = await connected.mailbox()
+    cache = await connected.accounts.load_token_cache(mailbox.cache_owner)
+    assert mailbox.sign_in
+    assert cache
+    await connected.accounts.signed_in(mailbox, mailbox.sign_in, cache)
+    assert await connected.tokens().token(old)
+    assert (await connected.mailbox()).state is MailboxState.OK
+
+
+async def test_after_the_end_of_a_sign_in_no_old_token_is_used(connected: Connected) -> None:
+    mailbox = await connected.sign_in()
+    tokens = connected.tokens()
+    await tokens.token(mailbox)
+    connected.end_sign_ins()
+    with pytest.raises(SignInNeeded):
+        await tokens.fresh(mailbox)
+    with pytest.raises(SignInNeeded):
+        await tokens.token(mailbox)
+
+
+async def test_another_authority_ends_no_sign_in(connected: Connected, microsoft: Microsoft) -> None:
+    mailbox = await connected.sign_in()
+    url = microsoft.emulator.url.replace("localhost", "127.0.0.1")
+    connected.authority.cloud = replace(connected.authority.cloud, authority_url=url)
+    with pytest.raises(ConfigError) as caught:
+        await connected.tokens().token(mailbox)
+    assert caught.value.code == "token.other_authority"
+    assert (await connected.mailbox()).state is MailboxState.OK
+
+
+async def test_a_cache_that_does_not_open_ends_no_sign_in(connected: Connected) -> None:
+    mailbox = await connected.sign_in()
+    connected.accounts._vault.use([bytes(31) + b"x"])
+    with pytest.raises(ConfigError):
+        await connected.tokens().token(mailbox)
+    connected.accounts._vault.use([bytes(32)])
+    assert (await connected.mailbox()).state is MailboxState.OK
 
 
 async def test_busy_is_not_dead(connected: Connected) -> None:

@@ -5,12 +5,13 @@ import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
 
 from pillarbox.core import catalogue
-from pillarbox.core.accounts import AppRegistration
+from pillarbox.core.accounts import AppRegistration, CredentialKind
 from pillarbox.core.bearer import Challenge
 from pillarbox.core.clouds import Cloud
 from pillarbox.core.errors import PillarboxError
@@ -121,14 +122,131 @@ async def test_while_entra_is_down_callers_do_not_storm_it(
     assert microsoft.emulator.faults.matched(fault) == 1
 
 
-async def test_after_a_failure_the_next_caller_asks_again(
-    make: MakeTokens, app: AppRegistration, microsoft: Microsoft
+@pytest.mark.parametrize("fault", [{"status": 503}, {"cut": True}])
+async def test_entra_is_left_alone_longer_each_time_that_it_cannot_be_asked(
+    make: MakeTokens, app: AppRegistration, microsoft: Microsoft, clock: Clock, fault: dict[str, Any]
 ) -> None:
     tokens = make()
-    microsoft.emulator.faults.add(path="/openid-configuration", status=503, times=1)
+    rule = microsoft.emulator.faults.add(path="/token", **fault)
+    asked_at = []
+    for second in range(240):
+        before = microsoft.emulator.faults.matched(rule)
+        with pytest.raises(TokenUnavailable):
+            await tokens.token(app)
+        if microsoft.emulator.faults.matched(rule) > before:
+            asked_at.append(second)
+        clock.now += 1
+    assert asked_at == [0, 5, 15, 35, 75, 135, 195]
+    microsoft.emulator.faults.clear()
+    clock.now += 60
+    assert await tokens.token(app)
+
+
+async def test_a_failure_of_a_moment_ago_ends_with_a_clock_that_went_back(
+    make: MakeTokens, app: AppRegistration, microsoft: Microsoft, clock: Clock
+) -> None:
+    microsoft.emulator.faults.add(path="/token", status=400, code="AADSTS7000222", times=1)
+    tokens = make()
+    with pytest.raises(TokenRefused):
+        await tokens.token(app)
+    clock.now -= 86400
+    assert await tokens.token(app)
+
+
+async def test_a_token_from_before_the_clock_went_back_is_fetched_anew(
+    make: MakeTokens, app: AppRegistration, clock: Clock
+) -> None:
+    tokens = make()
+    first = await tokens.token(app)
+    clock.now -= 86400
+    assert await tokens.token(app) != first
+
+
+async def test_a_long_retry_after_does_not_make_a_token_outlive_its_end(
+    make: MakeTokens, app: AppRegistration, clock: Clock, microsoft: Microsoft
+) -> None:
+    tokens = make()
+    first = await tokens.token(app)
+    microsoft.emulator.faults.add(path="/token", status=429, retry_after=7200)
+    clock.now += 3300
+    assert await tokens.token(app) == first
+    clock.now += 300
     with pytest.raises(TokenUnavailable):
         await tokens.token(app)
+
+
+async def test_a_token_in_doubt_serves_while_entra_is_down(
+    make: MakeTokens, app: AppRegistration, clock: Clock, microsoft: Microsoft
+) -> None:
+    tokens = make()
+    first = await tokens.token(app)
+    await tokens.doubt(app)
+    microsoft.emulator.faults.add(path="/token", status=503)
+    clock.now += 120
+    assert await tokens.token(app) == first
+
+
+async def test_a_test_that_fails_leaves_what_is_in_use(
+    make: MakeTokens, app: AppRegistration, clock: Clock, microsoft: Microsoft
+) -> None:
+    tokens = make()
+    first = await tokens.token(app)
+    clock.now += 120
+    microsoft.emulator.faults.add(path="/token", status=503)
+    with pytest.raises(TokenUnavailable):
+        await tokens.fresh(app)
+    assert await tokens.token(app) == first
+
+
+async def test_a_test_heeds_a_retry_after_that_runs(
+    make: MakeTokens, app: AppRegistration, clock: Clock, microsoft: Microsoft
+) -> None:
+    tokens = make()
+    rule = microsoft.emulator.faults.add(path="/token", status=429, retry_after=120)
+    for seconds in (120, 90):
+        with pytest.raises(TokenUnavailable) as caught:
+            await tokens.fresh(app)
+        assert caught.value.retry_after == seconds
+        clock.now += 30
+    assert microsoft.emulator.faults.matched(rule) == 1
+
+
+async def test_a_token_that_is_refused_again_is_not_asked_for_again(
+    make: MakeTokens, app: AppRegistration, clock: Clock, asked: Callable[[], int]
+) -> None:
+    tokens = make()
+    first = await tokens.token(app)
+    second = await tokens.token(app, challenge=Challenge(first))
+    for _ in range(5):
+        with pytest.raises(TokenRefused) as caught:
+            await tokens.token(app, challenge=Challenge(second))
+        assert caught.value.code == "token.not_taken"
+    assert asked() == 2
+    clock.now += 301
+    assert await tokens.token(app, challenge=Challenge(second)) != second
+
+
+async def test_whoever_gives_up_does_not_stop_the_request(
+    make: MakeTokens, app: AppRegistration, asked: Callable[[], int], accounts: Accounts
+) -> None:
+    tokens = make()
+    waiting = asyncio.create_task(tokens.token(app))
+    await asyncio.sleep(0)
+    waiting.cancel()
     assert await tokens.token(app)
+    assert asked() == 1
+    assert await accounts.load_token_cache(app.cache_owner)
+
+
+async def test_with_other_ids_an_app_is_another_one(
+    make: MakeTokens, app: AppRegistration, accounts: Accounts, microsoft: Microsoft
+) -> None:
+    tokens, reader = make(), microsoft.seed.reader
+    first = await tokens.token(app)
+    await accounts.add_credential(app, CredentialKind.SECRET, Secret(microsoft.seed.secrets[reader.client_id]))
+    other = await tokens.token(replace(app, client_id=reader.client_id))
+    assert other != first
+    assert await tokens.token(app) == first
 
 
 @pytest.mark.parametrize(("chance", "share"), [(0.0, 0.825), (0.5, 0.8), (1.0, 0.775)])
