@@ -11,7 +11,7 @@ import pytest
 
 from pillarbox.admin.clients import Clients
 from pillarbox.admin.connect import Connect
-from pillarbox.admin.sign_in_plan import Plan
+from pillarbox.admin.sign_in_plan import Options
 from pillarbox.admin.sign_in_words import Link, Return, Started
 from pillarbox.core.accounts import CredentialKind, Mailbox
 from pillarbox.core.clouds import Cloud
@@ -59,6 +59,7 @@ class Desk:
     log: Log
     logger: Logger
     visitor: Visitor
+    woken: list[int]
     places: dict[str, Secret] = field(default_factory=dict)
     public_url: str = PUBLIC
 
@@ -66,12 +67,12 @@ class Desk:
         """A mailbox of one of the app registrations."""
         return await self.connect.mailbox(address, app)
 
-    async def link(self, mailbox: Mailbox, plan: Plan = Plan()) -> Link:  # noqa: B008 - it is frozen
-        return await self.connect.begin(mailbox, plan)
+    async def link(self, mailbox: Mailbox, options: Options = Options()) -> Link:  # noqa: B008 - it is frozen
+        return await self.connect.begin(mailbox, options)
 
-    async def started(self, mailbox: Mailbox, plan: Plan = Plan()) -> Started:  # noqa: B008 - it is frozen
+    async def started(self, mailbox: Mailbox, options: Options = Options()) -> Started:  # noqa: B008 - it is frozen
         """A link, opened in the browser."""
-        return await self.connect.start((await self.link(mailbox, plan)).url.rpartition("/")[2])
+        return await self.connect.start((await self.link(mailbox, options)).url.rpartition("/")[2])
 
     async def at_microsoft(self, url: str, user: str = ALICE, *, accept: bool = True) -> Page:
         """Sign in on Microsoft's pages; the last page."""
@@ -108,6 +109,7 @@ async def desk(tmp_path: Path, microsoft: Microsoft) -> AsyncIterator[Desk]:
     outbound = Outbound(emulator.ca_file)
     authority = Authority(cloud, outbound)
     places: dict[str, Secret] = {}
+    woken: list[int] = []
     acquire = Acquire(authority, accounts, places.__getitem__, clock, logger)
     graph = GraphClient(cloud.graph_url, outbound, 30)
     tokens = Tokens(acquire, accounts, clock, logger)
@@ -128,6 +130,7 @@ async def desk(tmp_path: Path, microsoft: Microsoft) -> AsyncIterator[Desk]:
                 random=emulator.world.entropy,
                 log=logger,
                 changed=tokens.forget,
+                wake=woken.append,
                 public_url=lambda: made.public_url,
                 password_grant=True,
             ),
@@ -135,6 +138,7 @@ async def desk(tmp_path: Path, microsoft: Microsoft) -> AsyncIterator[Desk]:
             log,
             logger,
             Visitor(session),
+            woken,
             places,
         )
         for name in ("web", "desktop"):

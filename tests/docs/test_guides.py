@@ -15,6 +15,11 @@ INDEX = HOW_TO.parent / "README.md"
 GUIDES = ("app-registration-send-only", "app-registration-users-connect")
 LANGUAGES = {"": "English", ".zh-Hant": "繁體中文", ".zh-Hans": "简体中文", ".uk": "українська"}
 IN_ENGLISH = ("certificates", "federated-credentials", "national-clouds", "limit-an-app-to-some-mailboxes")
+WITH_CODES = (*GUIDES, *IN_ENGLISH, "first-real-mail", "why-401-403-535")
+NAME_OF_SECRET = {".zh-Hant": "用戶端密碼", ".zh-Hans": "客户端密码"}
+OTHER_NAME_OF_SECRET = {".zh-Hant": "用戶端祕密", ".zh-Hans": "客户端机密"}
+MARKS = {".zh-Hant": "（英文）", ".zh-Hans": "（英文）", ".uk": "(англійською)"}
+"""What stands behind a link to a page that is there in English only."""
 
 FENCE = re.compile(r"^```\w*\n.*?^```$", re.M | re.S)
 SPAN = re.compile(r"`[^`\n]+`")
@@ -127,6 +132,30 @@ def test_a_guide_leads_to_the_other_guide_in_its_own_language(guide: str, langua
 
 
 @guides
+@translated
+def test_a_link_to_a_page_in_english_says_so(guide: str, language: str) -> None:
+    found = re.findall(r"\[[^\]]*\]\(([\w./-]+\.md)(?:#[\w-]+)?\)(\s*\S*)", read(guide, language))
+    abroad = [(target, behind.strip()) for target, behind in found if not target.startswith("app-registration-")]
+    assert abroad
+    assert [target for target, behind in abroad if not behind.startswith(MARKS[language])] == []
+
+
+@guides
+@chinese
+def test_brackets_do_not_stand_in_brackets(guide: str, language: str) -> None:
+    assert re.findall(r"（[^）]*（", read(guide, language)) == []
+
+
+@guides
+@chinese
+def test_a_client_secret_has_one_name(guide: str, language: str) -> None:
+    text = read(guide, language)
+    # The other name is told at most once, for readers of other pages.
+    assert text.count(OTHER_NAME_OF_SECRET[language]) <= 1
+    assert text.count(NAME_OF_SECRET[language]) > 1
+
+
+@guides
 def test_the_ukrainian_page_is_ukrainian(guide: str) -> None:
     text = prose(read(guide, ".uk"))
     assert len(CYRILLIC.findall(text)) > 2 * len(LATIN.findall(text))
@@ -176,7 +205,7 @@ def test_a_guide_quotes_what_pillarbox_says(guide: str) -> None:
         assert any(re.search(pattern, sentence) for sentence in sentences), words
 
 
-@pytest.mark.parametrize("page", [*GUIDES, *IN_ENGLISH])
+@pytest.mark.parametrize("page", WITH_CODES)
 def test_a_page_names_codes_that_pillarbox_explains(page: str) -> None:
     known = {row["code"] for row in rows("aadsts.csv")}
     assert set(re.findall(r"AADSTS(\d+)", read(page))) <= known

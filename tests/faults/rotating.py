@@ -52,7 +52,7 @@ class Desk:
         rings: list[KeyRing] = []
 
         def look(path: Path) -> None:
-            rings.append(master_key.find(None, folder / KEY, sealed.key_ids(path), os.urandom))
+            rings.append(master_key.find(None, folder / KEY, sealed.needed(path), os.urandom))
 
         database = await open_sqlite(folder / STORE, on_death=print, look=look)
         return cls(database, rings[0])

@@ -133,6 +133,7 @@ class Ran:
     @property
     def json(self) -> Any:
         """Its output, parsed."""
+        assert self.output, (self.words, self.errors)
         return json.loads(self.output)
 
     def good(self) -> "Ran":
@@ -287,9 +288,17 @@ class Person:
         self.stage.pages.append(page)
         return page
 
+    async def begin(self, url: str) -> Page:
+        """Open our link and press its button; one on this machine needs none. The redirect to Microsoft."""
+        page = await self.open(url)
+        if page.forms:
+            page = await self.visitor.post(url, {})
+            self.stage.pages.append(page)
+        return page
+
     async def at_microsoft(self, url: str, user: str) -> Page:
         """Open our link and sign in at Microsoft; its last page, which sends the browser back to us."""
-        first = await self.open(url)
+        first = await self.begin(url)
         return await self.visitor.sign_in(first.location, user, self.stage.office.seed.passwords[user])
 
     async def come_back(self, location: str) -> Page:

@@ -16,6 +16,7 @@ from tests.conftest import House, MakeHouse, Microsoft
 from tests.service import Service, pillarbox, serve
 
 SENDER = "scanner@contoso.example"
+GUID = "11111111-2222-4333-8444-555555555555"
 MAIL = b"From: scanner@contoso.example\r\nTo: alice@contoso.example\r\nSubject: hello\r\n\r\nhello\r\n"
 
 
@@ -157,7 +158,8 @@ async def test_a_canceled_message_is_not_sent(microsoft: Microsoft, tmp_path: Pa
         (["mailbox", "add", "nobody", "--app", "x"], 2, "'nobody' is not a mail address."),
         (["mailbox", "add", "a@contoso.example", "--app", "x"], 3, "There is no app registration 'x'."),
         (["submitter", "add", "p", "--mailbox", "a@contoso.example"], 3, "There is no mailbox a@contoso.example."),
-        (["app", "add", "x", "--tenant-id", "t", "--client-id", "c"], 2, "No Client secret"),
+        (["app", "add", "x", "--tenant-id", "t", "--client-id", "c"], 2, "'c' is not a client ID."),
+        (["app", "add", "x", "--tenant-id", "contoso.example", "--client-id", GUID], 2, "Not given: Client secret"),
         (["outbox", "list", "--socket", "/nowhere.sock"], 75, "No service answers on /nowhere.sock"),
         (["outbox", "list", "--set", "smtp.listne=x"], 78, "there is no setting 'smtp.listne'"),
         (["nonsense"], 2, "No such command"),
@@ -335,9 +337,8 @@ async def test_addresses_that_a_custom_cloud_lacks_are_shown_empty() -> None:
 
 
 async def test_pasting_the_id_of_the_secret_is_told_as_such(tmp_path: Path) -> None:
-    guid = "11111111-2222-3333-4444-555555555555"
-    environ = here(tmp_path) | {"PILLARBOX_CLIENT_SECRET": guid}
-    words = ("app", "add", "contoso", "--tenant-id", guid, "--client-id", guid)
+    environ = here(tmp_path) | {"PILLARBOX_CLIENT_SECRET": GUID}
+    words = ("app", "add", "contoso", "--tenant-id", "contoso.example", "--client-id", GUID)
     code, _, errors = await pillarbox(*words, environ=environ)
     assert (code, "the ID of a client secret, not its value" in errors) == (2, True)
 

@@ -84,6 +84,8 @@ class Person:
     async def signs_in(self, start_url: str, user: str = ALICE) -> Page:
         """Open an address of ours, sign in at Microsoft, come back; the last page."""
         first = await self.visitor.open(start_url)
+        if first.forms:
+            first = await self.visitor.post(start_url, {})
         page = await self.visitor.sign_in(first.location, user, self.microsoft.seed.passwords[user])
         back = await self.visitor.open(page.location)
         base = page.location.partition("?")[0].rpartition("/")[0]
@@ -322,3 +324,18 @@ async def test_a_refusal_is_shown_to_the_browser_and_raised() -> None:
         with pytest.raises(Forbidden):
             await waiting
         assert [(back.code, back.state) for back in given] == [("x", "right")]
+
+
+async def test_what_nobody_foresaw_is_shown_to_the_browser_too() -> None:
+    async with listening() as (loopback, session):
+        await fetch(session, loopback.start_url)
+
+        def finish(_back: Return) -> Result:
+            raise ZeroDivisionError
+
+        waiting = asyncio.create_task(asyncio.to_thread(loopback.wait, 30, finish))
+        status, headers, _ = await fetch(session, f"{loopback.redirect_uri}/?code=x&state=right")
+        assert (status, headers["Location"]) == (303, "/done")
+        assert "unforeseen" in (await fetch(session, f"{loopback.redirect_uri}/done"))[2]
+        with pytest.raises(ZeroDivisionError):
+            await waiting

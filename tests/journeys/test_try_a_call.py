@@ -12,6 +12,7 @@ from pathlib import Path
 import jwt
 import pytest
 
+from pillarbox.cli.local import Refused
 from tests.conftest import Microsoft
 from tests.service import Service, furnish, pillarbox, serve
 
@@ -177,7 +178,8 @@ async def test_a_refusal_says_cause_and_cure_and_ends_by_its_code(service: Servi
         (("get", "/me", "--header", "Authorization: Bearer x"), "Pillarbox's own"),
         (("get", "/me", "--header", "Prefer"), "--header takes NAME:VALUE"),
         (("get", "/me", "--all", "-i"), "leave -i out"),
-        (("get", "/me", "--app", "contoso", "--mailbox", ERP), "--mailbox ADDRESS or --app NAME"),
+        (("get", "/me", "--app", "contoso", "--mailbox", ERP), "Say one of --app and --mailbox"),
+        (("get", "/me", "--header", "Prefer: a", "--header", "prefer: b"), "--header prefer is given twice"),
     ],
 )
 async def test_what_could_lead_astray_is_refused_before_a_token_is_asked_for(
@@ -234,3 +236,25 @@ async def test_without_a_service_the_same_commands_work(service: Service, enviro
     assert (code, errors, output) == (0, "", "[]\n")
     code, output, errors = await pillarbox("token", "get", environ=environ)
     assert (code, errors) == (0, "")
+
+
+async def test_more_than_graph_takes_is_refused_by_the_command_and_by_the_service(
+    service: Service, environ: dict[str, str], microsoft: Microsoft, tmp_path: Path
+) -> None:
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(800 * 1024 * 1024)
+    code, output, errors = await pillarbox("graph", "post", "/me/messages", "--data", str(large), environ=environ)
+    assert (code, output) == (2, "")
+    assert "larger than 4194304 bytes" in errors
+    call = {"method": "POST", "path": "/me/messages", "body": "A" * 6 * 1024 * 1024}
+    with pytest.raises(Refused) as caught:
+        await asyncio.to_thread(service.api.post, "/api/v1/graph", call)
+    assert "longer than 6291456 bytes" in caught.value.sentence
+    assert microsoft.emulator.ledger.token_requests == 0
+
+
+async def test_a_path_may_bear_its_version(service: Service, environ: dict[str, str]) -> None:
+    written = [await pillarbox("graph", "get", f"{version}/users/{ERP}", environ=environ) for version in ("", "/v1.0")]
+    assert written[0] == written[1]
+    assert written[0][0] == 0

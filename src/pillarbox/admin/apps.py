@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from pillarbox.admin import pasted
+from pillarbox.admin import end_dates, pasted
 from pillarbox.core import sources
 from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind
 from pillarbox.core.errors import Conflict, InvalidInput, NotFound, PillarboxError
@@ -30,10 +30,10 @@ class NewCredential:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What was added to which app registration, and what looks odd about it."""
+    """What was added to which app registration, and what looks odd about it; no credential to a public client."""
 
     app: AppRegistration
-    credential: Credential
+    credential: Credential | None
     warnings: tuple[PillarboxError, ...]
 
 
@@ -43,7 +43,7 @@ class Added:
 def client_secret(secret: Secret, name: str, ends_at: float | None, now: float) -> NewCredential:
     """A client secret that was pasted. Raises InvalidInput."""
     clean, odd = pasted.secret(secret, name)
-    warnings = (*odd, *pasted.end_date(ends_at, now))
+    warnings = (*odd, *end_dates.judge(ends_at, now))
     return NewCredential(CredentialKind.SECRET, clean, ends_at=ends_at, warnings=warnings)
 
 
@@ -63,10 +63,11 @@ def certificate(pem: Secret, now: float) -> NewCredential:
     """A certificate with its private key, not encrypted. Raises InvalidInput, for one that is over too."""
     pair = certificates.read_pem(pem)
     if pair.public.ends_at <= now:
-        raise InvalidInput("app.end_past", date=pasted.day(pair.public.ends_at))
+        raise InvalidInput("app.end_past", date=end_dates.day(pair.public.ends_at))
     if pair.public.starts_at > now:
-        raise InvalidInput("certificate.not_begun", date=pasted.day(pair.public.starts_at))
-    return NewCredential(CredentialKind.CERTIFICATE, pair.pem, ends_at=pair.public.ends_at)
+        raise InvalidInput("certificate.not_begun", date=end_dates.day(pair.public.starts_at))
+    warnings = tuple(end_dates.near(pair.public.ends_at, now))
+    return NewCredential(CredentialKind.CERTIFICATE, pair.pem, ends_at=pair.public.ends_at, warnings=warnings)
 
 
 def new_certificate(name: str, now: float) -> NewCredential:
@@ -95,22 +96,37 @@ def check_name(name: str) -> str:
     return name
 
 
+async def check_new(accounts: Accounts, name: str, tenant_id: str, client_id: str) -> tuple[str, str]:
+    """Tenant and client ID of a new registration, clean: to be done before its credential is looked at.
+
+    Raises InvalidInput for a value that cannot be right, Conflict for a taken name.
+    """
+    check_name(name)
+    known = await accounts.apps()
+    ids = pasted.ids(tenant_id, client_id, known)
+    if any(each.name == name for each in known):
+        raise Conflict("app.exists", name=name)
+    return ids
+
+
 async def add(
-    accounts: Accounts, name: str, tenant_id: str, client_id: str, credential: NewCredential | Secret
+    accounts: Accounts, name: str, tenant_id: str, client_id: str, credential: NewCredential | Secret | None
 ) -> Added:
     """Keep an app registration and its first credential; a bare Secret is a client secret without an end date.
 
-    Raises InvalidInput for a pasted value that cannot be right, Conflict for a taken name.
+    None is for a public client: people sign in through it, and it does nothing by itself. Raises as `check_new`.
     """
-    check_name(name)
-    tenant_id, client_id = pasted.ids(tenant_id, client_id, await accounts.apps())
+    tenant_id, client_id = await check_new(accounts, name, tenant_id, client_id)
     given = client_secret(credential, name, None, 0.0) if isinstance(credential, Secret) else credential
-    app = await accounts.add_app(
-        name, tenant_id, client_id, given.material, kind=given.kind, source=given.source, ends_at=given.ends_at
-    )
+    if given is None:
+        app = await accounts.add_app(name, tenant_id, client_id, _NONE, kind=None)
+    else:
+        app = await accounts.add_app(
+            name, tenant_id, client_id, given.material, kind=given.kind, source=given.source, ends_at=given.ends_at
+        )
     if app is None:
         raise Conflict("app.exists", name=name)
-    return await _newest(accounts, app, given)
+    return await _newest(accounts, app, given) if given else Added(app, None, ())
 
 
 async def change(accounts: Accounts, name: str, tenant_id: str, client_id: str) -> AppRegistration:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pillarbox.admin import apps
 from pillarbox.admin.clients import Clients
 from pillarbox.core.accounts import AppRegistration, Mailbox
 from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
+from pillarbox.core.graph_limits import MOST_SENT
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
 from pillarbox.core.scopes import Resource
@@ -30,7 +32,7 @@ _OURS: Final = frozenset(
     ("authorization", "connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade")
 )
 """Headers of the connection, and the one that holds the token."""
-_ME: Final = re.compile(r"(?:^/?|/v1\.0/|/beta/)me(?:[/?]|$)", re.IGNORECASE)
+_ME: Final = re.compile(r"(?:^/?|(?:^|/)(?:v1\.0|beta)/)me(?:[/?]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Calls:
     async def holder(self, app: str | None, mailbox: str | None) -> Holder:
         """The app registration or mailbox of that name; without one, the only mailbox, else the only app registration.
 
-        Raises NotFound, or InvalidInput `graph.who` where both are named, or none and there is a choice.
+        Raises NotFound, or InvalidInput `graph.who_of_two` where both are named, `graph.who` where there is a choice.
         """
         match app, mailbox:
             case str(), None:
@@ -75,6 +77,8 @@ class Calls:
                 if found is None:
                     raise NotFound("mailbox.not_found", address=mailbox)
                 return found
+            case str(), str():
+                raise InvalidInput("graph.who_of_two")
             case None, None:
                 for there in (await self.accounts.mailboxes(), await self.accounts.apps()):
                     if len(there) == 1:
@@ -99,6 +103,8 @@ class Calls:
         `graph.too_large`, and what `GraphClient.request` raises.
         """
         headers = checked(call.headers)
+        if len(call.body) > MOST_SENT:
+            raise InvalidInput("graph.data_too_large", limit=MOST_SENT)
         if call.body and "content-type" not in map(str.lower, headers):
             headers["Content-Type"] = "application/json"
         source = self.clients.tokens.source(holder)
@@ -115,7 +121,7 @@ class Calls:
         await self._note(holder, call, answer.status, answer.request_id)
         if not answer.whole:
             raise PillarboxError("graph.too_large", status=answer.status, limit=self.most_read)
-        return Called(answer, explained(refusal(answer), holder, call.path) if refused(answer) else None)
+        return Called(answer, explained(refusal(answer, self.clock()), holder, call.path) if refused(answer) else None)
 
     async def graph_page(self, holder: Holder, call: Call) -> Page:
         """One page of a collection, at its path or at the link of the page before it.
@@ -157,6 +163,8 @@ def _lost_answers_told() -> Iterator[None]:
 
 def checked(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers that a person gives. Raises InvalidInput `graph.bad_header` for those that are ours or break the line."""
+    if twice := [name for name, count in Counter(map(str.lower, headers)).items() if count > 1]:
+        raise InvalidInput("graph.bad_header", name=_plain(twice[0]), reason="it is given twice")
     for name, value in headers.items():
         if not _HEADER.fullmatch(name):
             raise InvalidInput("graph.bad_header", name=_plain(name), reason="its name has a wrong form")

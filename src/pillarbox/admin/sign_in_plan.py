@@ -2,26 +2,40 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from pillarbox.core import scopes
 from pillarbox.core.accounts import Account, Mailbox, SignIn
-from pillarbox.core.errors import InvalidInput
-from pillarbox.entra.matching import Meant, is_user_name, same_name
+from pillarbox.core.errors import Conflict, InvalidInput
+from pillarbox.entra.matching import Meant, is_user_name
 
 _LOOPBACK: Final = re.compile(r"http://localhost:[0-9]{1,5}/?")
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a mailbox is to be connected.
+_FIRST: Final = ("send",)
+"""The permissions of a mailbox that nobody has signed in for, where none are given."""
 
-    `user` is the user name that must sign in, where it is not the mailbox's address; `new_account`: an administrator
-    says that another account than last time may come. `public`: without the app's credential.
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an administrator says of a sign-in; None is as last time.
+
+    `user` is the user name that must sign in, where it is not the mailbox's address; `new_account`: another account
+    than last time may come.
     """
 
-    permissions: tuple[str, ...] = ("send",)
+    permissions: tuple[str, ...] | None = None
+    shared: bool | None = None
+    user: str = ""
+    new_account: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a mailbox is to be connected: the options, settled. `public`: without the app's credential."""
+
+    permissions: tuple[str, ...] = _FIRST
     shared: bool = False
     user: str = ""
     new_account: bool = False
@@ -35,9 +49,15 @@ class Plan:
     def meant(self, mailbox: Mailbox) -> Meant:
         """Whose sign-in the mailbox waits for."""
         former = mailbox.sign_in.account if mailbox.sign_in and not self.new_account else None
-        if former and self.user and not same_name(former.upn, self.user):
-            former = None  # named by an administrator, who knows that it is another one now
-        return Meant(mailbox.address, self.user, former)
+        return Meant(mailbox.address, self.user, former, self.shared)
+
+    def check_former(self, mailbox: Mailbox) -> None:
+        """Raises Conflict where a shared mailbox would become somebody's own without a word."""
+        last = mailbox.sign_in
+        if last and last.shared and not self.shared and not self.new_account:
+            raise Conflict(
+                "sign_in.was_shared", address=mailbox.address, account=last.account.upn if last.account else ""
+            )
 
     def sign_in(self, account: Account, password_source: str = "") -> SignIn:
         """What is kept of the mailbox once this account has signed in."""
@@ -45,13 +65,7 @@ class Plan:
 
     def kept(self) -> dict[str, Any]:
         """For JSON."""
-        return {
-            "permissions": list(self.permissions),
-            "shared": self.shared,
-            "user": self.user,
-            "new_account": self.new_account,
-            "public": self.public,
-        }
+        return asdict(self)
 
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> "Plan":
@@ -59,19 +73,27 @@ class Plan:
         return cls(**{**kept, "permissions": tuple(kept["permissions"])})
 
 
-def checked(plan: Plan, mailbox: Mailbox) -> Plan:
-    """The plan with its permissions in order. Raises InvalidInput for one that cannot be meant."""
-    permissions = tuple(name for name in scopes.SETS if name in plan.permissions)
-    if not permissions or len(permissions) != len(set(plan.permissions)):
+def settled(options: Options, mailbox: Mailbox, *, public: bool = False) -> Plan:
+    """The plan that the options make of how the mailbox is connected now.
+
+    Raises InvalidInput for what cannot be meant, Conflict for what only an administrator's word allows.
+    """
+    last = mailbox.sign_in
+    wanted = options.permissions if options.permissions is not None else last.permissions if last else _FIRST
+    permissions = tuple(name for name in scopes.SETS if name in wanted)
+    if not permissions or len(permissions) != len(set(wanted)):
         raise InvalidInput("sign_in.bad_permissions", known=", ".join(scopes.SETS))
-    if plan.user and not is_user_name(plan.user):
-        raise InvalidInput("mailbox.bad_address", address=plan.user)
+    if options.user and not is_user_name(options.user):
+        raise InvalidInput("mailbox.bad_address", address=options.user)
     if not is_user_name(mailbox.address):
         raise InvalidInput("mailbox.bad_address", address=mailbox.address)
+    shared = options.shared if options.shared is not None else last is not None and last.shared
+    plan = Plan(permissions, shared, options.user, options.new_account, public)
+    plan.check_former(mailbox)
     if plan.shared and not plan.user and plan.meant(mailbox).former is None:
         # Nobody signs in as a shared mailbox itself.
         raise InvalidInput("sign_in.shared_needs_user", address=mailbox.address)
-    return replace(plan, permissions=permissions)
+    return plan
 
 
 def check_loopback(redirect_uri: str) -> None:

@@ -40,12 +40,13 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A mailbox is connected: by whom, and what Microsoft granted."""
+    """A mailbox is connected: by whom, and what Microsoft granted; `notes` are sentences that a person should read."""
 
     address: str
     account: Account
     permissions: tuple[str, ...]
     granted: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Result:
     code: str = ""
     sentence: str = ""
     cure: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from pillarbox.store.sealed import SealedValue, SealedValues
 
 _BATCH: Final = 64
 """Values that are sealed anew in one transaction: others that write wait a few milliseconds."""
-_MOST_PLACES: Final = 20
+_MOST_NAMED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Status:
     keys: Sequence[KeyUse]
     undecryptable: Mapping[str, int]
     """Of each table, how many values do not open."""
-    places: Sequence[str]
-    """Table and row of the first that do not open."""
+    damaged: Sequence[PillarboxError]
+    """Of the first that do not open: which it is, and what to do about it."""
     advice: PillarboxError
 
 
@@ -66,7 +66,12 @@ class Rotation:
         where there is but one, Unavailable where key or store cannot be written, ConfigError for a file that was
         changed by hand.
         """
-        await asyncio.shield(self._running())
+        try:
+            await asyncio.shield(self._running())
+        except Unavailable as error:
+            if error.code not in ("store.full", "store.failed"):
+                raise
+            raise Unavailable("vault.cut_off", reason=error.sentence) from error
         return await self.status()
 
     def resume(self) -> None:
@@ -157,7 +162,7 @@ class Rotation:
         ring = self._ring
         sealed_by: dict[str, Counter[str]] = {id: Counter() for id in ring.ids}
         undecryptable: Counter[str] = Counter()
-        places: list[str] = []
+        damaged: list[PillarboxError] = []
         async for page in self._values.pages(b"", _BATCH):
             for value in page:
                 key = key_id_of(value.header)
@@ -165,16 +170,29 @@ class Rotation:
                     sealed_by[key][value.table] += 1
                 else:
                     undecryptable[value.table] += 1
-                    places.append(value.place)
+                    if len(damaged) < _MOST_NAMED:
+                        damaged.append(await self._damaged(value))
         older = sum(sealed_by[id].total() for id in ring.ids[1:])
         return Status(
             origin=ring.origin,
             rotates_itself=ring.file is not None,
             keys=[KeyUse(id, values) for id, values in sealed_by.items()],
             undecryptable=undecryptable,
-            places=places[:_MOST_PLACES],
+            damaged=damaged,
             advice=_advice(ring, older, undecryptable.total()),
         )
+
+    async def _damaged(self, value: SealedValue) -> PillarboxError:
+        """Which value does not open, and how it is got rid of."""
+        holder = await self._values.holder(value)
+        match value.table, value.id.partition("/")[0]:
+            case "credentials", _:
+                return Unavailable("vault.damaged_credential", id=value.id, name=holder)
+            case "token_caches", "mailbox":
+                return Unavailable("vault.damaged_sign_in", address=holder)
+            case "token_caches", _:
+                return Unavailable("vault.damaged_tokens", name=holder)
+        return Unavailable("vault.damaged_journey", address=holder)
 
 
 def _advice(ring: KeyRing, older: int, undecryptable: int) -> PillarboxError:

@@ -1,22 +1,25 @@
 """pillarbox app: app registrations and their credentials."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import Any
+from urllib.parse import quote
 
 import click
 
-from pillarbox.cli import show
-from pillarbox.cli.certificate_files import new_file, public_lines, read_certificate, write_public
+from pillarbox.cli import credential_options, show
+from pillarbox.cli.certificate_files import public_lines, read_certificate, reserved, write_public
 from pillarbox.cli.check import app_test
+from pillarbox.cli.credential_options import Given
 from pillarbox.cli.local import Api, with_api
-from pillarbox.cli.options import ask_for_more, json_option, load_settings, read_secret, read_value
-from pillarbox.core.errors import InvalidInput, NotFound
+from pillarbox.cli.options import ask_until_good, json_option, read_value
+from pillarbox.core.accounts import AppRegistration
+from pillarbox.core.errors import Conflict, NotFound
+from pillarbox.core.places import ENV_PREFIX
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -35,109 +38,43 @@ def credential() -> None:
     """Credentials of an app registration: secrets, certificates and their like."""
 
 
-def _secret_options(command: _Command) -> _Command:
-    command = click.option(
-        "--secret-from",
-        metavar="SOURCE",
-        help="Read the secret anew each time: env:NAME, file:/PATH or keyvault:URL, where the service runs.",
-    )(command)
-    return click.option("--secret-ends", metavar="DATE", help="When the secret expires, such as 2027-05-31.")(command)
-
-
-def _certificate_options(command: _Command) -> _Command:
-    command = click.option("--pfx-file", type=_FILE, help="PFX (PKCS #12) file with certificate and key.")(command)
-    command = click.option("--key-file", type=_FILE, help="PEM file of the key, if it is not in the other.")(command)
-    return click.option("--certificate-file", type=_FILE, help="PEM file of the certificate.")(command)
-
-
 @command.command()
 @click.argument("name")
 @click.option("--tenant-id", help="Directory (tenant) ID, or the tenant's domain.")
 @click.option("--client-id", help="Application (client) ID.")
-@_secret_options
-@_certificate_options
-@click.option(
-    "--new-certificate",
-    metavar="[FILE]",
-    is_flag=False,
-    flag_value="",
-    help="Make a certificate; its public part is written to FILE (NAME.cer).",
-)
-@click.option("--federated", is_flag=True, help="Another issuer's token stands for a secret, as in Kubernetes.")
-@click.option(
-    "--token-file", "--federated-token-file", "token_file", type=_FILE, help="That token; AZURE_FEDERATED_TOKEN_FILE."
-)
-@click.option(
-    "--federated-identity", metavar="CLIENT_ID", help="The token of that user-assigned identity stands for a secret."
-)
-@click.option(
-    "--managed-identity", type=click.Choice(["system", "user"]), help="The identity of this machine is the app."
-)
+@credential_options.credential_options
+@click.option("--public", is_flag=True, help="No credential: users sign in by themselves, and nothing else is done.")
 @json_option
 @with_api
 def add(
-    name: str,
-    tenant_id: str | None,
-    client_id: str | None,
-    secret_ends: str | None,
-    secret_from: str | None,
-    certificate_file: Path | None,
-    key_file: Path | None,
-    pfx_file: Path | None,
-    new_certificate: str | None,
-    federated: bool,
-    token_file: Path | None,
-    federated_identity: str | None,
-    managed_identity: str | None,
-    as_json: bool,
-    api: Api,
+    name: str, tenant_id: str | None, client_id: str | None, public: bool, as_json: bool, api: Api, **options: Any
 ) -> None:
     """Add an app registration.
 
     What is not given is asked for, or comes from PILLARBOX_CLIENT_ID, PILLARBOX_TENANT_ID, and PILLARBOX_CLIENT_SECRET
     or the file that PILLARBOX_CLIENT_SECRET_FILE names. A secret is never an argument.
     """
-    ways = {
-        "--secret-from": secret_from,
-        "--certificate-file, --pfx-file": certificate_file or pfx_file,
-        "--new-certificate": None if new_certificate is None else "yes",
-        "--federated": federated or token_file,
-        "--federated-identity": federated_identity,
-        "--managed-identity": managed_identity,
-    }
-    if len([way for way in ways.values() if way]) > 1:
-        raise InvalidInput("app.one_credential")
-    in_pod = bool(federated or token_file)
-    if in_pod:
-        _check_authority(api)
+    credential_options.check(options, public=public)
+    known = _known_apps(api) if sys.stdin.isatty() else []
+    _check_name(name, known)
+    if credential_options.in_pod(options):
         client_id = client_id or os.environ.get("AZURE_CLIENT_ID")
         tenant_id = tenant_id or os.environ.get("AZURE_TENANT_ID")
-    new: dict[str, Any] = {
-        "name": name,
-        "client_id": read_value("Application (client) ID", "--client-id", client_id, "CLIENT_ID"),
-        "tenant_id": read_value("Directory (tenant) ID", "--tenant-id", tenant_id, "TENANT_ID"),
-    }
-    public_file = None
-    if certificate_file or pfx_file or key_file:
-        new["certificate"] = read_certificate(certificate_file, key_file, pfx_file).reveal()
-    elif new_certificate is not None:
-        new["new_certificate"] = True
-        public_file = new_file(new_certificate or f"{name}.cer")
-    elif in_pod:
-        file = read_value("File of the token", "--token-file", _token_file(token_file), "TOKEN_FILE")
-        new["federated"] = f"file:{Path(file).absolute()}"
-    elif federated_identity:
-        new["federated"] = f"managed-identity:{federated_identity}"
-    elif managed_identity:
-        new["managed_identity"] = managed_identity
-    else:
-        new |= _client_secret(secret_from, secret_ends)
-    _print_added(api.post("/api/v1/apps", new), f"Added the app registration {name}.", public_file, as_json)
+    tenant, client = _read_ids(tenant_id, client_id, known)
+    given = Given({"public": True}) if public else credential_options.read(name, options)
+    new = Given({"name": name, "tenant_id": tenant, "client_id": client, **given.body}, given.public_file)
+    _print_added(_post(api, "/api/v1/apps", new), f"Added the app registration {name}.", new, as_json)
+    if sys.stdout.isatty() and not as_json:
+        show.line(
+            f"Next: `pillarbox mailbox sign-in ADDRESS --app {name}`."
+            if public
+            else f"Next: `pillarbox app test {name}` shows whether Microsoft takes it."
+        )
 
 
 @command.command()
 @click.argument("name")
-@_secret_options
+@credential_options.secret_options
 @json_option
 @with_api
 def secret(name: str, secret_ends: str | None, secret_from: str | None, as_json: bool, api: Api) -> None:
@@ -146,9 +83,10 @@ def secret(name: str, secret_ends: str | None, secret_from: str | None, as_json:
     It comes from PILLARBOX_CLIENT_SECRET, from the file that PILLARBOX_CLIENT_SECRET_FILE names, or is asked for. Once
     it works, take the old one away: `pillarbox app credential remove`.
     """
-    added = api.post(_credentials(name), _client_secret(secret_from, secret_ends))
+    _check_there(api, name)
+    new = credential_options.read_client_secret(name, secret_from, secret_ends)
     done = f"{name} has a new secret. `pillarbox outbox retry --state held` sends what is held."
-    _print_added(added, done, None, as_json)
+    _print_added(_post(api, _credentials(name), new), done, new, as_json)
 
 
 @command.command("list")
@@ -161,7 +99,7 @@ def list_apps(as_json: bool, api: Api) -> None:
         show.as_json(found)
     else:
         show.table(
-            [{**one, "ends": _day(one["ends_at"])} for one in found],
+            [{**one, "ends": _ends(one["ends_at"])} for one in found],
             ["name", "tenant_id", "client_id", "ends"],
             empty="No app registration yet: `pillarbox app add NAME` asks for what it needs.",
         )
@@ -202,15 +140,13 @@ def remove(name: str, api: Api) -> None:
 @with_api
 def new_certificate(name: str, out: Path | None, as_json: bool, api: Api) -> None:
     """Make a further certificate, good for two years. Its public part is to be uploaded; the key never leaves."""
-    file = new_file(str(out or f"{name}.cer"))
-    _print_added(
-        api.post(_credentials(name), {"new_certificate": True}), f"{name} has a new certificate.", file, as_json
-    )
+    new = Given({"new_certificate": True}, out or Path(f"{name}.cer"))
+    _print_added(_post(api, _credentials(name), new), f"{name} has a new certificate.", new, as_json)
 
 
 @certificate.command("add")
 @click.argument("name")
-@_certificate_options
+@credential_options.certificate_options
 @json_option
 @with_api
 def add_certificate(
@@ -221,9 +157,26 @@ def add_certificate(
     The password of a PFX file comes from PILLARBOX_PFX_PASSWORD, that of a key from PILLARBOX_KEY_PASSWORD (or a file:
     _FILE), or is asked for.
     """
-    pem = read_certificate(certificate_file, key_file, pfx_file)
-    added = api.post(_credentials(name), {"certificate": pem.reveal()})
-    _print_added(added, f"{name} has a new certificate.", None, as_json)
+    files = {"certificate_file": certificate_file, "key_file": key_file, "pfx_file": pfx_file}
+    credential_options.check(files)
+    new = Given({"certificate": read_certificate(**files).reveal()})
+    _print_added(_post(api, _credentials(name), new), f"{name} has a new certificate.", new, as_json)
+
+
+@credential.command("add")
+@click.argument("name")
+@credential_options.credential_options
+@json_option
+@with_api
+def add_credential(name: str, as_json: bool, api: Api, **options: Any) -> None:
+    """Give an app registration a further credential of any kind; it is tried first, older ones after it.
+
+    Without an option it is a client secret, as by `pillarbox app secret`.
+    """
+    credential_options.check(options)
+    _check_there(api, name)
+    new = credential_options.read(name, options)
+    _print_added(_post(api, _credentials(name), new), f"{name} has a new credential.", new, as_json)
 
 
 @credential.command("list")
@@ -241,7 +194,7 @@ def list_credentials(name: str, as_json: bool, api: Api) -> None:
         [
             {
                 **one,
-                "ends": _day(one["ends_at"]),
+                "ends": _ends(one["ends_at"]),
                 "age": f"{int(max(0, now - one['created_at']) // 86400)} days",
                 "thumbprint": one["sha1"],
             }
@@ -255,9 +208,18 @@ def list_credentials(name: str, as_json: bool, api: Api) -> None:
 @credential.command("remove")
 @click.argument("name")
 @click.argument("credential_id", metavar="ID")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @with_api
-def remove_credential(name: str, credential_id: str, api: Api) -> None:
-    """Forget a credential, but never the last one. At Microsoft it stays until it is removed there."""
+def remove_credential(name: str, credential_id: str, yes: bool, api: Api) -> None:
+    """Forget a credential, but never the last one. At Microsoft it stays until it is removed there.
+
+    At a terminal it asks before it removes the newest: that is the one that is tried first.
+    """
+    if not yes and sys.stdin.isatty():
+        newest, *others = api.get(_credentials(name))["data"] or [{"id": ""}]
+        if others and newest["id"] == credential_id:
+            what = f"{credential_id} is the newest {newest['kind']}, which is tried first. Remove it?"
+            click.confirm(what, abort=True, err=True)
     api.delete(f"{_credentials(name)}/{quote(credential_id, safe='')}")
     show.line(f"{name} has lost {credential_id}.")
 
@@ -270,52 +232,74 @@ def _credentials(name: str) -> str:
     return f"{_path(name)}/credentials"
 
 
-def _client_secret(source: str | None, ends: str | None) -> dict[str, Any]:
-    """A secret and its end date, as the API takes them; asked for where they are not given."""
+def _known_apps(api: Api) -> list[AppRegistration]:
+    """The registrations that are there, to tell a mistake at once; none where there is no store yet."""
+    try:
+        found = api.get("/api/v1/apps")["data"]
+    except NotFound:
+        return []
+    return [AppRegistration(0, one["name"], one["tenant_id"], one["client_id"]) for one in found]
+
+
+def _check_name(name: str, known: Iterable[AppRegistration]) -> None:
+    from pillarbox.admin import apps
+
+    apps.check_name(name)
+    if any(one.name == name for one in known):
+        raise Conflict("app.exists", name=name)
+
+
+def _check_there(api: Api, name: str) -> None:
+    """Before a secret is pasted, which the portal shows once. Raises Refused."""
+    if sys.stdin.isatty():
+        api.get(_credentials(name))
+
+
+def _read_ids(tenant_id: str | None, client_id: str | None, known: Iterable[AppRegistration]) -> tuple[str, str]:
+    """Tenant and client ID, each checked as soon as it is there. Raises InvalidInput."""
     from pillarbox.admin import pasted
 
-    given = {"client_secret_from": source} if source else {"client_secret": _read_client_secret()}
-    if ends is None and not source:
-        ends = ask_for_more("It expires on (YYYY-MM-DD; empty if you do not know)")
-    return {**given, "ends_at": pasted.date(ends or "")}
+    client_id = client_id or os.environ.get(f"{ENV_PREFIX}CLIENT_ID")
+    tenant_id = tenant_id or os.environ.get(f"{ENV_PREFIX}TENANT_ID")
+
+    def one(what: str, option: str, given: str | None, variable: str, check: Callable[[str], str]) -> str:
+        return ask_until_good(lambda: check(read_value(what, option, given, variable)), again=not given)
+
+    def both() -> tuple[str, str]:
+        client = one("Application (client) ID", "--client-id", client_id, "CLIENT_ID", pasted.check_client_id)
+        tenant = one("Directory (tenant) ID", "--tenant-id", tenant_id, "TENANT_ID", pasted.check_tenant_id)
+        return pasted.ids(tenant, client, known)
+
+    return ask_until_good(both, again=not (client_id or tenant_id))
 
 
-def _read_client_secret() -> str:
-    return read_secret("Client secret (its Value)", "CLIENT_SECRET").reveal()
+def _post(api: Api, path: str, new: Given) -> Mapping[str, Any]:
+    """What was added; the public part of a new certificate lies in its file then."""
+    with reserved(new.public_file):
+        added: Mapping[str, Any] = api.post(path, new.body)
+        if new.public_file is not None:
+            write_public(new.public_file, added["credential"]["public_pem"])
+    return added
 
 
-def _token_file(given: Path | None) -> str | None:
-    return str(given) if given else os.environ.get("AZURE_FEDERATED_TOKEN_FILE")
-
-
-def _check_authority(api: Api) -> None:
-    """A pod says in which cloud it runs; tokens of another would be useless. Raises InvalidInput."""
-    found = os.environ.get("AZURE_AUTHORITY_HOST")
-    expected = load_settings(api.config, api.settings).addresses().authority_url
-    if found and urlsplit(found).netloc.lower() != urlsplit(expected).netloc.lower():
-        raise InvalidInput("app.other_cloud", found=found, expected=expected)
-
-
-def _print_added(added: Mapping[str, Any], done: str, public_file: Path | None, as_json: bool) -> None:
-    credential = added["credential"]
-    if public_file is not None:
-        write_public(public_file, credential["public_pem"])
+def _print_added(added: Mapping[str, Any], done: str, new: Given, as_json: bool) -> None:
+    file, credential = new.public_file, added["credential"]
     if as_json:
-        show.as_json({**added, "file": str(public_file)} if public_file else added)
+        show.as_json({**added, "file": str(file)} if file else added)
         return
     show.line(done)
-    _print_lines(public_lines(credential, public_file))
+    for line in public_lines(credential, file) if credential else ():
+        show.line(line)
     for warning in added["warnings"]:
         click.echo(show.plain(f"Warning: {warning['title']} {warning['hint']}"), err=True)
 
 
-def _print_lines(lines: Iterable[str]) -> None:
-    for line in lines:
-        show.line(line)
+def _ends(seconds: float | None) -> str:
+    """The day, and how long that is where it is soon."""
+    from pillarbox.admin import end_dates
 
-
-def _day(seconds: float | None) -> str:
-    return show.moment(seconds)[:10]
+    soon = end_dates.left(seconds, time.time())
+    return show.moment(seconds)[:10] + (f" ({soon})" if soon else "")
 
 
 command.add_command(app_test)

@@ -1,5 +1,6 @@
 """Files with certificates and keys, as an administrator hands them over, and the public part that goes to Microsoft."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +31,7 @@ def read_certificate(certificate_file: Path | None, key_file: Path | None, pfx_f
     files = [file for file in (certificate_file, key_file) if file is not None]
     if not files:
         raise InvalidInput("certificate.missing")
-    text = Secret("\n".join(_text(file) for file in files))
+    text = Secret("\n".join(certificates.text_of(_read(file)).reveal() for file in files))
     try:
         return certificates.read_pem(text).pem
     except InvalidInput as error:
@@ -39,21 +40,33 @@ def read_certificate(certificate_file: Path | None, key_file: Path | None, pfx_f
     return certificates.read_pem(text, read_secret("Password of the private key", "KEY_PASSWORD")).pem
 
 
-def new_file(name: str) -> Path:
-    """Where a public part will be written. Raises ConfigError where that cannot be, before a certificate is made."""
-    file = Path(name)
-    if file.exists():
-        raise ConfigError("certificate.file_there", file=file)
-    if not file.parent.is_dir():
-        raise ConfigError("certificate.cannot_write", file=file, reason="there is no such folder")
-    return file
+@contextlib.contextmanager
+def reserved(file: Path | None) -> Iterator[None]:
+    """The file of a public part is made before the certificate, and is gone where that comes to nothing.
+
+    Raises ConfigError where it cannot be made, or is there already.
+    """
+    if file is None:
+        yield
+        return
+    try:
+        file.open("x").close()
+    except FileExistsError as error:
+        raise ConfigError("certificate.file_there", file=file) from error
+    except OSError as error:
+        reason = error.strerror if file.parent.is_dir() else "there is no such folder"
+        raise ConfigError("certificate.cannot_write", file=file, reason=reason) from error
+    try:
+        yield
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def write_public(file: Path, pem: str) -> None:
-    """Write the public part. Raises ConfigError."""
+    """Write the public part into the file that was made for it. Raises ConfigError."""
     try:
-        with file.open("x", encoding="ascii") as opened:
-            opened.write(pem)
+        file.write_text(pem, "ascii")
     except OSError as error:
         raise ConfigError("certificate.cannot_write", file=file, reason=error.strerror or error) from error
 
@@ -66,13 +79,6 @@ def public_lines(credential: Mapping[str, Any], file: Path | None) -> Iterator[s
     yield f"Upload {what} in Entra: 'Certificates & secrets', 'Certificates', 'Upload certificate'."
     yield f"Thumbprint: {credential['sha1']}"
     yield f"SHA-256:    {credential['sha256']}"
-
-
-def _text(file: Path) -> str:
-    try:
-        return _read(file).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError("config.unreadable_file", file=file, reason="not PEM; is it a PFX file?") from error
 
 
 def _read(file: Path) -> bytes:

@@ -31,7 +31,7 @@ def app_test(name: str, as_json: bool, api: Api) -> int:
 @click.command("test")
 @click.argument("address")
 @click.option("--to", help="Send a real test mail to this address; without it nothing is sent.")
-@click.option("--exchange", is_flag=True, help="Try SMTP and IMAP too, even if no token names a right to use them.")
+@click.option("--exchange", is_flag=True, help="Try SMTP and IMAP too: sending through Graph needs neither.")
 @json_option
 @with_api
 def mailbox_test(address: str, to: str | None, exchange: bool, as_json: bool, api: Api) -> int:

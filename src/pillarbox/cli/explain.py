@@ -26,13 +26,17 @@ def command(text: tuple[str, ...], as_json: bool) -> None:
     It needs no service and asks nobody. Long texts and those with secrets belong to standard input: arguments can be
     read by everybody on the machine.
     """
-    found = explain.explain(_given(text))
-    if not found:
+    explained = explain.look(_given(text))
+    if not explained.findings:
         raise NotFound("explain.nothing")
     if as_json:
-        show.as_json([_json(finding) for finding in found])
+        show.as_json([_json(finding) for finding in explained.findings])
     else:
-        click.echo("\n\n".join(map(_text, found)))
+        click.echo("\n\n".join(map(_text, explained.findings)))
+    if explained.more:
+        # Beside JSON it must not stand on standard output.
+        words = catalogue.sentence("explain.more", count=explained.more)
+        click.echo(words if as_json else f"\n{words}", err=as_json)
 
 
 def _given(text: tuple[str, ...]) -> str:

@@ -5,7 +5,7 @@ import functools
 import http
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any
 
 import click
@@ -13,7 +13,8 @@ import click
 from pillarbox.cli import show
 from pillarbox.cli.local import PATIENT, Api, Refused, with_api
 from pillarbox.cli.options import holder_options, json_option
-from pillarbox.core.errors import PillarboxError
+from pillarbox.core.errors import InvalidInput, PillarboxError
+from pillarbox.core.graph_limits import MOST_SENT
 
 
 @click.group()
@@ -93,8 +94,17 @@ def _asked(path: str, options: Mapping[str, Any]) -> dict[str, Any]:
         "app": options["app"],
         "mailbox": options["mailbox"],
         "version": "beta" if options["beta"] else "v1.0",
-        "headers": dict(_header(text) for text in options["headers"]),
+        "headers": _headers(options["headers"]),
     }
+
+
+def _headers(texts: Iterable[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in map(_header, texts):
+        if name.lower() in map(str.lower, headers):
+            raise click.UsageError(f"--header {name} is given twice: write its values into one, with a comma between")
+        headers[name] = value
+    return headers
 
 
 def _header(text: str) -> tuple[str, str]:
@@ -105,7 +115,11 @@ def _header(text: str) -> tuple[str, str]:
 
 
 def _call(api: Api, method: str, asked: dict[str, Any], data: IO[bytes] | None = None, *, include: bool) -> None:
-    body = base64.b64encode(data.read()).decode() if data else ""
+    # One byte more than Graph takes: then it is said without reading the rest.
+    content = data.read(MOST_SENT + 1) if data else b""
+    if len(content) > MOST_SENT:
+        raise InvalidInput("graph.data_too_large", limit=MOST_SENT)
+    body = base64.b64encode(content).decode()
     answer = api.post("/api/v1/graph", {**asked, "method": method, "body": body}, timeout=PATIENT)
     if include:
         _print_head(answer)

@@ -62,12 +62,12 @@ class Api:
 
     def post(self, path: str, value: object = None, *, timeout: float = _TIMEOUT) -> Any:
         """POST a JSON value; the answer may take `timeout` seconds."""
-        body = b"" if value is None else json.dumps(value).encode()
+        body = b"" if value is None else _as_json(value)
         return self._call("POST", path, body, "application/json", timeout)
 
     def put(self, path: str, value: object) -> Any:
         """PUT a JSON value."""
-        return self._call("PUT", path, json.dumps(value).encode(), "application/json")
+        return self._call("PUT", path, _as_json(value), "application/json")
 
     def delete(self, path: str) -> None:
         """DELETE."""
@@ -122,6 +122,11 @@ class Api:
         return ask(settings, method, path, body, headers)
 
 
+def _as_json(value: object) -> bytes:
+    # Not in ASCII: what is no text must not get through as an escape. Raises UnicodeEncodeError, see cli/root.py.
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
 def with_api(command: Callable[..., Any]) -> Callable[..., Any]:
     """--socket, --config and --set, for commands that a service answers: they get an `api` for them."""
 
@@ -143,13 +148,29 @@ def _ask(
     headers: Mapping[str, str],
 ) -> tuple[int, bytes]:
     try:
-        connection.request(method, path, body, dict(headers))
-        response = connection.getresponse()
-        return response.status, response.read()
+        if method != "GET":
+            # A service of another version must not do it, and then be told that it was not understood.
+            _round_trip(connection, "HEAD", "/api/v1/status", b"", {})
+        return _round_trip(connection, method, path, body, headers)
     except (OSError, http.client.HTTPException) as error:
         raise Unavailable("cli.no_service", socket=place, reason=error) from error
     finally:
         connection.close()
+
+
+def _round_trip(
+    connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: Mapping[str, str]
+) -> tuple[int, bytes]:
+    """Ask once. Raises Unavailable `cli.other_version` where the service is not of this version."""
+    from pillarbox.endpoints.api.version import HEADER, OLDER, of_this_package
+
+    connection.request(method, path, body, dict(headers))
+    response = connection.getresponse()
+    answer = response.read()
+    theirs, ours = response.getheader(HEADER, OLDER), of_this_package()
+    if theirs != ours:
+        raise Unavailable("cli.other_version", theirs=theirs, ours=ours)
+    return response.status, answer
 
 
 class UnixConnection(http.client.HTTPConnection):

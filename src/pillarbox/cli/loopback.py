@@ -64,7 +64,7 @@ class Loopback:
         self._state = parse_qs(urlsplit(url).query)["state"][0]
 
     def wait(self, seconds: float, finish: Callable[[Return], Result]) -> None:
-        """Give the answer to `finish`, and show the browser what it returns or raises.
+        """Give the answer to `finish`, and show the browser what it returns or raises, whatever that is.
 
         Raises AuthenticationFailed `sign_in.timeout`, and what `finish` raises.
         """
@@ -72,11 +72,14 @@ class Loopback:
             answer = self._answers.get(timeout=seconds)
         except queue.Empty as error:
             raise AuthenticationFailed("sign_in.timeout", minutes=round(seconds / 60)) from error
+        page = pages.failure(PillarboxError("internal"))
         try:
-            self._end(pages.connected(finish(answer)))
+            page = pages.connected(finish(answer))
         except PillarboxError as error:
-            self._end(pages.failure(error))
+            page = pages.failure(error)
             raise
+        finally:
+            self._end(page)
 
     def _end(self, page: str) -> None:
         self._page = page

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pillarbox.core.errors import ConfigError, InvalidInput
+from pillarbox.cli import show
+from pillarbox.core.errors import InvalidInput
 from pillarbox.core.places import ENV_PREFIX, find_settings_file
 from pillarbox.core.vault import Secret
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pillarbox.core.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_Value = TypeVar("_Value")
 
 
 def settings_options(command: _Command) -> _Command:
@@ -79,20 +81,43 @@ def ask_for_more(what: str) -> str:
     return str(click.prompt(what, default="", show_default=False, err=True)) if sys.stdin.isatty() else ""
 
 
-def read_secret(what: str, variable: str) -> Secret:
+def ask_until_good(ask: Callable[[], _Value], *, again: bool) -> _Value:
+    """What `ask` gives; where it refuses and a person can be asked `again`, that is told at once, and it is asked anew.
+
+    So one bad answer costs no other: a secret that was pasted before is shown by the portal only once.
+    """
+    while True:
+        try:
+            return ask()
+        except InvalidInput as error:
+            if not (again and sys.stdin.isatty()):
+                raise
+            show.complain(error, as_json=False)
+
+
+def read_secret(what: str, variable: str, check: Callable[[Secret], object] = bool) -> Secret:
     """A secret from PILLARBOX_<variable>, from the file that PILLARBOX_<variable>_FILE names, or typed unseen.
 
-    Raises InvalidInput where none is given and nobody can be asked; secrets are never arguments.
+    Raises InvalidInput where none is given and nobody can be asked; secrets are never arguments. `check` raises it for
+    one that cannot be right: what was typed is asked for again.
     """
     name = ENV_PREFIX + variable
-    if value := os.environ.get(name):
+    value = os.environ.get(name) or _of_file(name + "_FILE")
+    if value is not None:
+        check(Secret(value))
         return Secret(value)
-    if file := os.environ.get(name + "_FILE"):
-        try:
-            return Secret(Path(file).read_text("utf-8").strip())
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-            raise ConfigError("config.unreadable_file", file=f"{file} (named by {name}_FILE)", reason=reason) from error
-    if sys.stdin.isatty():
-        return Secret(click.prompt(what, hide_input=True, err=True))
-    raise InvalidInput("cli.secret_expected", what=what, variable=name)
+    if not sys.stdin.isatty():
+        raise InvalidInput("cli.secret_expected", what=what, variable=name)
+
+    def typed() -> Secret:
+        secret = Secret(click.prompt(what, hide_input=True, err=True))
+        check(secret)
+        return secret
+
+    return ask_until_good(typed, again=True)
+
+
+def _of_file(variable: str) -> str | None:
+    from pillarbox.core.settings import read_secret_file
+
+    return read_secret_file(Path(file), variable) if (file := os.environ.get(variable)) else None

@@ -13,7 +13,9 @@ import click
 
 from pillarbox import __version__
 from pillarbox.cli import show
-from pillarbox.core.errors import InvalidInput, PillarboxError
+from pillarbox.core import core_dumps
+from pillarbox.core.errors import ConfigError, InvalidInput, PillarboxError
+from pillarbox.core.places import ENV_PREFIX
 
 COMMANDS: Final = {
     "app": "App registrations in Entra ID.",
@@ -58,12 +60,21 @@ def root() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; return its exit code (docs/reference/errors.md)."""
+    # Before anything is asked for or read: commands hold secrets too.
+    core_dumps.forbid()
     try:
+        _check_environment()
         result = root.main(list(arguments), prog_name="pillarbox", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except PillarboxError as error:
         show.complain(error, as_json="--json" in arguments)
         return error.entry.exit
+    except UnicodeEncodeError as error:
+        if not _holds_bytes(error.object):
+            raise
+        refused = InvalidInput("cli.not_utf8")
+        show.complain(refused, as_json="--json" in arguments)
+        return refused.entry.exit
     except click.ClickException as error:
         usage = InvalidInput("cli.usage", reason=error.format_message())
         if "--json" in arguments:
@@ -79,3 +90,15 @@ def run(arguments: Sequence[str]) -> int:
         # `pillarbox outbox list | head`: the reader has enough. Nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _check_environment() -> None:
+    """Raises ConfigError for a variable of ours that is no text, such as a password that was typed in another code."""
+    for name, value in os.environ.items():
+        if name.startswith(ENV_PREFIX) and _holds_bytes(name + value):
+            raise ConfigError("config.not_utf8", variable=name)
+
+
+def _holds_bytes(text: str) -> bool:
+    """Whether there are bytes in it that are no UTF-8: Python hides them as lone surrogates (PEP 383)."""
+    return any("\ud800" <= character <= "\udfff" for character in text)

@@ -24,11 +24,14 @@ _PERMISSIONS = ("send", "mail", "exchange")
     "--permissions",
     multiple=True,
     type=click.Choice(_PERMISSIONS),
-    default=("send",),
-    show_default=True,
-    help="What may be done: send (Mail.Send), mail (also Mail.ReadWrite), exchange (IMAP and SMTP); may be repeated.",
+    help="What may be done: send (Mail.Send), mail (also Mail.ReadWrite), exchange (IMAP and SMTP); may be repeated. "
+    "As last time where left out; the first time send.",
 )
-@click.option("--shared", is_flag=True, help="The mailbox is shared: the user of --as has rights on it.")
+@click.option(
+    "--shared/--no-shared",
+    default=None,
+    help="The mailbox is shared: the user of --as has rights on it. As last time where left out.",
+)
 @click.option("--as", "user", default="", metavar="USER", help="User name that signs in, where it is not the address.")
 @click.option("--new-account", is_flag=True, help="The account behind the address is another one than last time.")
 @click.option("--link", is_flag=True, help="Print a link for the user to open, instead of a browser on this machine.")
@@ -42,6 +45,7 @@ _PERMISSIONS = ("send", "mail", "exchange")
 def sign_in(address: str, as_json: bool, api: Api, **given: Any) -> None:
     """Sign in for a mailbox, so that mail leaves by the rights of its user.
 
+    Mail that waited for it is sent then. Who signed in last time must come again, unless --new-account is said.
     Without further options a browser on this machine is opened. A password comes from PILLARBOX_MAILBOX_PASSWORD, from
     the file that PILLARBOX_MAILBOX_PASSWORD_FILE names, or is asked for; it needs sign_in.password_grant = true.
     """
@@ -66,7 +70,7 @@ _PLAN = ("app", "shared", "user", "new_account")
 
 
 def _listed(permissions: tuple[str, ...]) -> dict[str, Any]:
-    return {"permissions": list(dict.fromkeys(permissions))}
+    return {"permissions": list(dict.fromkeys(permissions)) or None}
 
 
 class _Journey:
@@ -95,7 +99,7 @@ class _Journey:
                 answer = {name: getattr(back, name) for name in ("state", "code", "error", "error_description", "iss")}
                 done = self._post("sign-in-finish", {**answer, "browser": started["browser"]})
                 self._done(done)
-                return Result(done["address"], done["account"])
+                return Result(done["address"], done["account"], notes=tuple(done["notes"]))
 
             loopback.wait(seconds_until(started["expires_at"]), finish)
 
@@ -106,7 +110,7 @@ class _Journey:
             show.as_json(made)
             return
         show.line(made["url"])
-        show.line(f"Good once, until {show.moment(made['expires_at'])} UTC. Whoever signs in opens it.")
+        show.line(f"Good for one sign-in, until {show.moment(made['expires_at'])} UTC. Whoever signs in opens it.")
         show.line(f"Redirect URI of the app registration (platform Web): {made['redirect_uri']}")
 
     def device_code(self) -> None:
@@ -147,6 +151,8 @@ class _Journey:
             return
         show.line(f"{done['address']} is connected: {done['account']} signed in.")
         show.line(f"Microsoft granted: {' '.join(done['granted'])}")
+        for note in done["notes"]:
+            show.line(note)
         show.line(f"Next: pillarbox mailbox test {done['address']}")
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import click
 
 from pillarbox.cli import show
-from pillarbox.cli.local import Api, with_api
+from pillarbox.cli.local import PATIENT, Api, with_api
 from pillarbox.cli.options import json_option
+from pillarbox.core.catalogue import entry
 
 
 @click.group()
@@ -26,8 +27,14 @@ def status(as_json: bool, api: Api) -> None:
 @json_option
 @with_api
 def rotate(as_json: bool, api: Api) -> None:
-    """Seal everything by a new key, or finish a rotation that was cut off. Mail flows on meanwhile."""
-    _print(api.post("/api/v1/vault:rotate"), as_json)
+    """Seal everything by a new key, or finish a rotation that was cut off. Mail flows on meanwhile.
+
+    Ends with an exit code that is not 0 while a value does not open: the old key is needed until that is mended.
+    """
+    vault = api.post("/api/v1/vault:rotate", timeout=PATIENT)
+    _print(vault, as_json)
+    if vault["undecryptable"]:
+        raise click.exceptions.Exit(entry(vault["code"]).exit)
 
 
 def _print(vault: dict[str, Any], as_json: bool) -> None:
@@ -41,7 +48,7 @@ def _print(vault: dict[str, Any], as_json: bool) -> None:
             ("Key", f"{first['id']} seals: {_counts(first['values'])}"),
             *(("Older key", f"{key['id']} opens: {_counts(key['values'])}") for key in older),
             ("Does not open", _counts(vault["undecryptable"]) if vault["undecryptable"] else ""),
-            ("Namely", vault["places"]),
+            *(("Namely", f"{one['title']} {one['hint']}") for one in vault["damaged"]),
             ("State", vault["title"]),
             ("Next", vault["hint"]),
         ]

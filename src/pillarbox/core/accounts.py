@@ -76,6 +76,11 @@ class SignIn:
     account: Account | None = None
     password_source: str = ""
 
+    @property
+    def who(self) -> str:
+        """The person who signed in, as people call them."""
+        return self.account.upn if self.account else "the person who signed in"
+
 
 class MailboxState(StrEnum):
     """Whether a mailbox can be used."""

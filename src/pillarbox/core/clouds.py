@@ -1,7 +1,9 @@
 """Microsoft's clouds: which hosts belong to which. Tokens of one are useless in another.
 
-Sources: MicrosoftDocs/entra-docs authentication-national-cloud.md; Microsoft Graph deployments.md. Exchange Online's
-addresses in the national clouds were not read in Microsoft's pages: each can be set (docs/reference/settings.md).
+Sources: MicrosoftDocs/entra-docs authentication-national-cloud.md; Microsoft Graph deployments.md; for SMTP and IMAP in
+GCC High and DoD the Microsoft 365 endpoint lists (MicrosoftDocs/microsoft-365-docs,
+microsoft-365-u-s-government-gcc-high-endpoints.md and -dod-endpoints.md, of 2026-03-31). Exchange Online's other
+addresses in the national clouds were read in no page of Microsoft's: each can be set (docs/reference/settings.md).
 """
 
 from dataclasses import dataclass
@@ -38,7 +40,7 @@ CLOUDS: Final = {
     "gcc-high": Cloud(
         authority_url="https://login.microsoftonline.us",
         graph_url="https://graph.microsoft.us",
-        smtp_host="smtp.office365.us",
+        smtp_host="outlook.office365.us",
         smtp_port=587,
         imap_host="outlook.office365.us",
         imap_port=993,

@@ -13,7 +13,13 @@ The class says how callers go on, the code says what happened. A raiser gives a 
 sentence: the words stand in `core/catalogue/errors.toml`, and the door that shows them renders them.
 """
 
+import errno
+from typing import Final
+
 from pillarbox.core import catalogue
+
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of an OSError that is over when there is room: Unavailable `store.full`, and no mistake in the settings."""
 
 
 class PillarboxError(Exception):

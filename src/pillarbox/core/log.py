@@ -30,7 +30,11 @@ EVENTS: Final[Mapping[str, str]] = {
     "token.fetched": "A new access token came from Entra ID: app registration or mailbox, resource, seconds it lives.",
     "credential.refused": "A credential of an app registration is refused or cannot be read; the next one is tried.",
     "http.unavailable": "The default address of the HTTP listener is taken: no links for a sign-in, the rest runs.",
+    "credential.ending": "A credential ends within 30 days or has ended, and no newer one has taken its place; told "
+    "once a day: app registration, id, kind, day, how long that is.",
     "sign_in.refused": "A sign-in connected nothing: mailbox, code of the error.",
+    "sign_in.by_password": "A mailbox was connected by a password, which is possible without a second factor alone, and "
+    "which Microsoft advises against.",
     "mailbox.needs_sign_in": "The sign-in of a mailbox is at its end; its mail waits for somebody to sign in again.",
     "mailbox.signed_in": "Somebody signed in for a mailbox.",
     "token.revealed": "A person had an access token shown whole (`pillarbox token get --raw`): whose it is, resource.",

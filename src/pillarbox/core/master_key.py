@@ -1,18 +1,19 @@
 """The master key: one key or a ring of them, where it comes from, and the file of ours that holds it.
 
-A ring is written as keys of 64 hexadecimal digits with blanks or newlines between them. The first one seals, all of
+A ring is written as keys of 64 hexadecimal digits with blanks or newlines between them (one key alone may be broken
+into lines). The first one seals, all of
 them open; so a new key stands in front of the old one until nothing is sealed by the old one any more.
 """
 
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from pillarbox.core.errors import ConfigError
+from pillarbox.core.errors import DISK_FULL, ConfigError, Unavailable
 
 KEY_BYTES: Final = 32
 
@@ -41,6 +42,34 @@ class KeyRing:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What a store needs of a ring: how many values are sealed by the key of which id ("" where none can be read).
+
+    `sealed_by` tells whether a few of the values were sealed by one of these keys, whatever id they name.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    sealed_by: Callable[[Sequence[bytes]], bool] = lambda _keys: False
+
+    @property
+    def ids(self) -> set[str]:
+        """The ids that the values name."""
+        return {*self.counts} - {""}
+
+    def missing(self, ring: KeyRing) -> set[str]:
+        """The ids of the keys without which a start must not go on.
+
+        An id that one value alone names, in a store that this ring opens otherwise, is no lost key but a damaged value:
+        a start that it stopped could not be cured. No damage gives two values the same four bytes.
+        """
+        unknown = self.ids - {*ring.ids}
+        several = {id for id in unknown if self.counts[id] > 1}
+        if several or unknown != self.ids or self.sealed_by(ring.keys):
+            return several
+        return unknown
+
+
 def key_id(key: bytes) -> bytes:
     """Four bytes that tell a key from others and say nothing about it."""
     return hashlib.sha256(b"pillarbox key id" + key).digest()[:4]
@@ -48,7 +77,11 @@ def key_id(key: bytes) -> bytes:
 
 def parse(text: str, origin: object) -> tuple[bytes, ...]:
     """The keys of a text, none twice. Raises ConfigError `vault.key_format` that names `origin`."""
-    keys = tuple(dict.fromkeys(_key(word) for word in text.split()))
+    words = text.split()
+    if not any(len(word) == 2 * KEY_BYTES for word in words):
+        # One key in several lines: `head -c 32 /dev/urandom | xxd -p` breaks behind 60 digits.
+        words = ["".join(words)]
+    keys = tuple(dict.fromkeys(map(_key, words)))
     if not keys or not all(keys):
         raise ConfigError("vault.key_format", origin=origin)
     return keys
@@ -62,15 +95,15 @@ def _key(word: str) -> bytes:
         return b""
 
 
-def find(given: KeyRing | None, file: Path, needed: Collection[str], random: Callable[[int], bytes]) -> KeyRing:
+def find(given: KeyRing | None, file: Path, needed: Needed, random: Callable[[int], bytes]) -> KeyRing:
     """The ring that was given, or that of the file of ours, which is made where it is missing and no store needs it.
 
-    `needed` are the ids of the keys that the store's values are sealed by. Raises ConfigError, and then has written
-    nothing: a store that has lost its key must not get a new one.
+    Raises ConfigError, or Unavailable `store.full`, and then has written nothing: a store that has lost its key must
+    not get a new one.
     """
     if given is None:
-        given = _make(file, random) if not needed and not os.path.lexists(file) else read(file, needed)
-    given.require(needed)
+        given = _make(file, random) if not needed.counts and not os.path.lexists(file) else read(file, needed.ids)
+    given.require(needed.missing(given))
     if given.file is not None:
         _tidy(given.file)
     return given
@@ -118,6 +151,9 @@ def _make(file: Path, random: Callable[[int], bytes]) -> KeyRing:
     try:
         write(file, ring.keys)
     except OSError as error:
+        if error.errno in DISK_FULL:
+            _tidy(file)
+            raise Unavailable("store.full") from error
         raise ConfigError("config.state_dir", path=file.parent, reason=_reason(error)) from error
     return ring
 

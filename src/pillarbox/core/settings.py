@@ -276,6 +276,8 @@ def describe() -> Iterator[tuple[str, FieldInfo]]:
 
 _Layer = Mapping[str, tuple[Any, str]]
 """Dotted key -> value and where it came from."""
+_MOST_CHARACTERS: Final = 65_536
+"""What is longer is no secret."""
 
 
 def _file_layer(file: Path) -> _Layer:
@@ -298,7 +300,7 @@ def _environment_layer(environ: Mapping[str, str]) -> _Layer:
         if not variable.startswith(ENV_PREFIX):
             continue
         if key in secret_files:
-            layer[secret_files[key]] = (_read_secret(Path(value), variable), variable)
+            layer[secret_files[key]] = (read_secret_file(Path(value), variable), variable)
         elif key in known or "." in key:
             layer[key] = (value, variable)
         elif key in meant:
@@ -322,12 +324,18 @@ def _secrets() -> set[str]:
     return {key for key, field in describe() if field.annotation is Secret}
 
 
-def _read_secret(file: Path, variable: str) -> str:
+def read_secret_file(file: Path, variable: str) -> str:
+    """The secret in the file that an environment variable names, without blanks around it. Raises ConfigError."""
+    reason: object = "it is too long to be a secret"
     try:
-        return file.read_text("utf-8").strip()
+        # utf-8-sig: Windows' editors begin a file with a mark that would be part of the secret.
+        with file.open(encoding="utf-8-sig") as opened:
+            text = opened.read(_MOST_CHARACTERS + 1)
+        if len(text) <= _MOST_CHARACTERS:
+            return text.strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise ConfigError("config.unreadable_file", file=f"{file} (named by {variable})", reason=reason) from error
+    raise ConfigError("config.unreadable_file", file=f"{file} (named by {variable})", reason=reason)
 
 
 def _flatten(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -109,6 +109,18 @@ class Vault:
         except (InvalidTag, ValueError):  # ValueError: cut off within the nonce
             raise ConfigError("vault.damaged", place=bound_to) from None
 
+    def sealed(self, value: bytes, bound_to: str) -> bool:
+        """Whether one of the keys sealed this value for that place, whatever key id stands in its header now."""
+        return any(self._opens(value, header, cipher, bound_to) for header, cipher in self._ring.ciphers.items())
+
+    @staticmethod
+    def _opens(value: bytes, header: bytes, cipher: AESGCM, bound_to: str) -> bool:
+        try:
+            cipher.decrypt(value[5:17], value[17:], header + bound_to.encode())
+        except (InvalidTag, ValueError):
+            return False
+        return True
+
 
 def header_of(sealed: bytes) -> bytes:
     """The header of a sealed value."""

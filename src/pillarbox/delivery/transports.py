@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pillarbox.core import catalogue, headers
-from pillarbox.core.accounts import Mailbox
+from pillarbox.core.accounts import Mailbox, SignIn
 from pillarbox.core.errors import ConfigError, InvalidInput, PillarboxError, Unavailable
 from pillarbox.core.mail import Clock, Outcome, Verdict
 from pillarbox.core.retry_after import seconds_of
@@ -65,12 +65,14 @@ class GraphTransport:
             return Report(_failed(Verdict.UNCERTAIN, error), notes)
         if answer.status == 403:
             await self.tokens.doubt(mailbox)
-        return Report(judge(answer, self.clock(), self.retry_after_default), notes)
+        return Report(judge(answer, mailbox, self.clock(), self.retry_after_default), notes)
 
 
-def judge(answer: Answer, now: float, retry_after_default: float) -> Outcome:
+def judge(answer: Answer, mailbox: Mailbox, now: float, retry_after_default: float) -> Outcome:
     """What an answer of sendMail means. Pure. The table stands in docs/explanation/flow.md."""
     code, text = answer.error()
+    if answer.status == 404 and code == "ErrorItemNotFound" and mailbox.sign_in is not None:
+        return _may_not_send(answer, mailbox.address, mailbox.sign_in)
     retry_after = None
     match answer.status:
         case 202:
@@ -100,6 +102,20 @@ def judge(answer: Answer, now: float, retry_after_default: float) -> Outcome:
         request_id=answer.request_id,
         retry_after=retry_after,
         pauses_mailbox=answer.status == 429,
+    )
+
+
+def _may_not_send(answer: Answer, address: str, sign_in: SignIn) -> Outcome:
+    """In the mailbox of another, Exchange says by 404 that a person has no right. No time mends that."""
+    code, text = answer.error()
+    words = PillarboxError("mailbox.may_not_send", who=sign_in.who, mailbox=address, text=text)
+    return Outcome(
+        Verdict.BROKEN,
+        code=code,
+        text=words.sentence,
+        cure=words.cure,
+        http_status=answer.status,
+        request_id=answer.request_id,
     )
 
 

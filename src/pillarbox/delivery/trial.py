@@ -13,6 +13,7 @@ from pillarbox.store.database import Row
 from pillarbox.store.outbox import Outbox
 
 _OPEN: Final = (State.QUEUED, State.SENDING)
+_WAITING: Final = (State.QUEUED, State.DEFERRED, State.HELD)
 _LOOK_AGAIN: Final = 0.1
 """Seconds between two looks at the message."""
 _TEXT: Final = """\
@@ -39,12 +40,21 @@ class Trial:
     async def send(self, mailbox: Mailbox, recipient: str, seconds: float = 60.0) -> Row:
         """Send a test mail and return its outbox row: when the first attempt has ended, or after some seconds.
 
+        One that would wait is canceled after that: nobody expects it any more when it leaves an hour later.
+
         Raises InvalidInput, Forbidden or Unavailable as `Submission.accept`.
         """
         tester = Submitter(0, "test", {address_key(mailbox.address): mailbox})
         mime = _TEXT.format(sender=mailbox.address, recipient=recipient).encode()
         self.ready()
         queue_id = await self.submission.accept(Envelope(mailbox.address, (recipient,)), mime, tester, purpose="test")
+        row = await self._looked_at(queue_id, seconds)
+        if row["state"] in _WAITING and await self.outbox.cancel(queue_id) is None:
+            # It was taken up at the last moment.
+            row = await self._looked_at(queue_id, seconds)
+        return row
+
+    async def _looked_at(self, queue_id: str, seconds: float) -> Row:
         row = await self._get(queue_id)
         for _ in range(round(seconds / _LOOK_AGAIN)):
             if row["state"] not in _OPEN:

@@ -1,23 +1,31 @@
 """Microsoft's callback after a sign-in, on the HTTP listener of the service.
 
-    /signin/start/{ticket}   the link that a person opens: binds the browser by a cookie, goes on to Microsoft
+    /signin/start/{ticket}   the link that a person opens: a page with one button; pressed (POST), it binds the browser
+                             by a cookie and goes on to Microsoft
     /signin/callback         where Microsoft sends the browser back: works, and goes on to an address without a query
     /signin/done             how it went
+    /signin/failed/{why}     the same where nothing could be kept
 
-Nothing else is there, and no other method than GET: a HEAD of a link's preview must not use the link up.
+Nothing else is there. What only looks at a link, as mail scanners and previews do, uses it up neither by GET nor by
+HEAD.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from pillarbox.admin.connect import Connect
-from pillarbox.core.errors import PillarboxError
+from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.log import Logger
 from pillarbox.endpoints import signin_pages as pages
 from pillarbox.endpoints.signin_browser import cookie_header, cookie_name, returned
+
+_UNFORESEEN: Final = "unforeseen"
+_FAILURES: Final = {"store": "sign_in.not_kept", _UNFORESEEN: "internal"}
+"""Why a callback could keep nothing for its last page: a harmless word of its address, and the code that it shows."""
 
 
 def build(connect: Callable[[], Connect], log: Logger) -> FastAPI:
@@ -29,17 +37,26 @@ def build(connect: Callable[[], Connect], log: Logger) -> FastAPI:
         return connect().public_url().startswith("https://")
 
     @app.get("/signin/start/{ticket}", response_class=Response)
+    async def look(ticket: str) -> Response:
+        return _page(pages.invitation(await connect().invited(ticket)), 200, pages.FORM_HEADERS)
+
+    @app.post("/signin/start/{ticket}", response_class=Response)
     async def start(ticket: str) -> Response:
-        try:
-            started = await connect().start(ticket)
-        except PillarboxError as error:
-            return _page(pages.failure(error), error.entry.http)
+        started = await connect().start(ticket)
         return _redirect(started.url, {"Set-Cookie": cookie_header(started.browser, secure=secure())})
 
     @app.get("/signin/callback", response_class=Response)
     async def callback(request: Request) -> Response:
-        await connect().callback(returned(request.url.query), _browser(request, secure()))
-        # Relative, as a proxy in front of us may have a path of its own.
+        # Whatever happens, the browser leaves the address with the code. Relative, as a proxy in front of us may have a
+        # path of its own.
+        try:
+            await connect().callback(returned(request.url.query), _browser(request, secure()))
+        except Unavailable as error:
+            log.error("store.unusable", where="sign-in", code=error.code, reason=error.sentence)
+            return _redirect("failed/store")
+        except Exception as error:
+            log.error("unexpected", where="GET /signin/callback", exc_info=error)
+            return _redirect(f"failed/{_UNFORESEEN}")
         return _redirect("done")
 
     @app.get("/signin/done", response_class=Response)
@@ -51,6 +68,13 @@ def build(connect: Callable[[], Connect], log: Logger) -> FastAPI:
             return _page(pages.connected(result), 200)
         return _page(pages.failed(result.sentence, result.cure), 400)
 
+    @app.get("/signin/failed/{why}", response_class=Response)
+    async def failed(why: str) -> Response:
+        if why not in _FAILURES:
+            return _page(pages.nothing_here(), 404)
+        error = PillarboxError(_FAILURES[why])
+        return _page(pages.failure(error), error.entry.http)
+
     return app
 
 
@@ -58,8 +82,8 @@ def _browser(request: Request, secure: bool) -> str:
     return request.cookies.get(cookie_name(secure=secure), "")
 
 
-def _page(html: str, status: int) -> Response:
-    return Response(html, status, headers=pages.HEADERS)
+def _page(html: str, status: int, headers: dict[str, str] = pages.HEADERS) -> Response:
+    return Response(html, status, headers=headers)
 
 
 def _redirect(url: str, headers: dict[str, str] | None = None) -> Response:

@@ -20,6 +20,9 @@ main { max-width: 34rem; margin: 8vh auto 0; overflow-wrap: anywhere }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 1rem }
 h2 { font-size: 1rem; margin: 1.5rem 0 .25rem }
 p { margin: 0 0 .75rem }
+button { font: inherit; font-weight: 600; margin: .75rem 0; padding: .6rem 1.25rem; border: 0; border-radius: .375rem;
+  background: #1d4ed8; color: #fff; cursor: pointer }
+button:focus-visible { outline: 3px solid CanvasText; outline-offset: 2px }
 .done h1::before { content: "\\2713\\00a0"; color: #1a7f37 }
 .failed h1::before { content: "!"; display: inline-block; width: 1.5em; height: 1.5em; margin-right: .5em;
   border-radius: 50%; background: #9a3412; color: #fff; text-align: center; line-height: 1.5em; font-size: .7em;
@@ -35,7 +38,7 @@ _HELPERS: Final = {
 }
 """Who must act, by the words of catalogue.WHO, as said to the person who signed in."""
 
-HEADERS: Final = {
+HEADERS: Final[dict[str, str]] = {
     "Content-Type": "text/html; charset=utf-8",
     "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'",
@@ -46,6 +49,21 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 """Of every answer, redirects too: an address with a code in it is told to nobody and kept nowhere."""
+_POLICY: Final = "Content-Security-Policy"
+# Browsers hold the redirects after a form to it too: to Microsoft, and from there to an organization's own page.
+FORM_HEADERS: Final = {**HEADERS, _POLICY: HEADERS[_POLICY].replace("form-action 'none'", "form-action 'self' https:")}
+"""Of the one page with a button."""
+
+
+def invitation(address: str) -> str:
+    """The page that a link opens: what it is for, and a button. Robots that follow links press none."""
+    return _page(
+        "invited",
+        f"Connect {address}",
+        _p(f"You go on to Microsoft and sign in there for {address}. Then mail can leave from it through Pillarbox."),
+        _p("Stay in this browser until you are back here. The button works once."),
+        '<form method="post"><button>Sign in with Microsoft</button></form>',
+    )
 
 
 def connected(result: Result) -> str:
@@ -54,6 +72,7 @@ def connected(result: Result) -> str:
         "done",
         "Signed in",
         _p(f"{result.address} is connected. {result.account} signed in."),
+        *map(_p, result.notes),
         _p("You can close this window."),
     )
 
@@ -96,7 +115,7 @@ def unknown() -> str:
 
 def nothing_here() -> str:
     """An address that is none of ours."""
-    return _page("failed", "There is nothing here", _p("To sign in, open the link that you were sent, whole and once."))
+    return _page("failed", "There is nothing here", _p("To sign in, open the link that you were sent, whole."))
 
 
 def _page(kind: str, title: str, *parts: str) -> str:

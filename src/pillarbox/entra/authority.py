@@ -224,7 +224,8 @@ def refusal(result: Mapping[str, Any], *, delegated: bool = False) -> PillarboxE
     if not isinstance(error, str):
         # RFC 6749 section 5.2 has it as a text: something else answers, or answers nonsense.
         return TokenUnavailable("microsoft.token_unavailable", text=catalogue.sentence("microsoft.no_token"))
-    text = (said if isinstance(said, str) and said.strip() else error).splitlines()[0]
+    words = said if isinstance(said, str) and said.strip() else error.strip() or "an answer without a token"
+    text = words.splitlines()[0]
     listed = result.get("error_codes")
     codes = [str(code) for code in listed if str(code).isdecimal()] if isinstance(listed, list) else []
     codes = codes or _CODE.findall(text)

@@ -29,6 +29,12 @@ _SKEW: Final = datetime.timedelta(minutes=10)
 _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _KEY: Final = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
 
+_PEM_BEGIN: Final = b"-----BEGIN "
+_SEQUENCE: Final = b"\x30"
+"""What every DER file begins with (X.690)."""
+_PFX_VERSION: Final = b"\x02\x01\x03"
+"""What a PFX has at its begin: version 3 (RFC 7292, section 4)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Public:
@@ -85,8 +91,32 @@ def read_pem(text: Secret, password: Secret | None = None) -> KeyPair:
     return _key_pair(key, chain)
 
 
+def text_of(content: bytes) -> Secret:
+    """The PEM text of a file, of a DER certificate or key too. Raises InvalidInput for what is something else."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return Secret(content.decode("utf-16", "replace"))  # as Windows PowerShell writes
+    if _PEM_BEGIN in content or content[:1] != _SEQUENCE:
+        return Secret(content.decode("utf-8-sig", "replace"))
+    if _PFX_VERSION in content[:8]:
+        raise InvalidInput("certificate.unreadable", reason="the file is a PFX (PKCS #12), for --pfx-file")
+    try:
+        return Secret(_pem(x509.load_der_x509_certificate(content)))
+    except ValueError:
+        return _key_text(content)
+
+
+def _key_text(der: bytes) -> Secret:
+    try:
+        return Secret(_key_pem(serialization.load_der_private_key(der, None)))
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
+        reason = "the file is DER, and neither a certificate nor a key that is not encrypted"
+        raise InvalidInput("certificate.unreadable", reason=reason) from error
+
+
 def read_pfx(content: bytes, password: Secret) -> KeyPair:
     """The same from a PFX (PKCS #12) file. Raises InvalidInput; a wrong password cannot be told from a damaged file."""
+    if _PEM_BEGIN in content:
+        raise InvalidInput("certificate.unreadable", reason="the file is PEM, for --certificate-file")
     try:
         key, certificate, more = pkcs12.load_key_and_certificates(content, password.reveal().encode() or None)
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -139,10 +169,7 @@ def _key_pair(key: PrivateKeyTypes, chain: Sequence[x509.Certificate]) -> KeyPai
     if not own:
         raise InvalidInput("certificate.other_key")
     ordered = [own[0], *(each for each in chain if each is not own[0])]
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return KeyPair(Secret(private.decode() + "".join(map(_pem, ordered))), _public(own[0]))
+    return KeyPair(Secret(_key_pem(key) + "".join(map(_pem, ordered))), _public(own[0]))
 
 
 def _public(certificate: x509.Certificate) -> Public:
@@ -154,6 +181,12 @@ def _public(certificate: x509.Certificate) -> Public:
         starts_at=certificate.not_valid_before_utc.timestamp(),
         ends_at=certificate.not_valid_after_utc.timestamp(),
     )
+
+
+def _key_pem(key: PrivateKeyTypes) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
 
 
 def _pem(certificate: x509.Certificate) -> str:

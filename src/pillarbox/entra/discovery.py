@@ -6,14 +6,16 @@ https://learn.microsoft.com/entra/identity-platform/signing-key-rollover
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import jwt
 import requests
 
 from pillarbox.core import catalogue
+from pillarbox.core.errors import PillarboxError
 from pillarbox.core.mail import Clock
 from pillarbox.entra.authority import Authority, TokenUnavailable, refusal
 
@@ -31,10 +33,14 @@ class SigningKey:
     issuer: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _KeySet:
-    keys: Mapping[str, SigningKey]
-    fetched_at: float
+    """What is known of a tenant's keys. Times are seconds since 1970; `failure` is what the last try came to."""
+
+    keys: Mapping[str, SigningKey] = field(default_factory=dict)
+    fetched_at: float = -math.inf
+    tried_at: float = -math.inf
+    failure: PillarboxError | None = None
 
 
 class Discovery:
@@ -58,19 +64,38 @@ class Discovery:
         return issuer
 
     async def key(self, tenant: str, kid: str) -> SigningKey | None:
-        """The key of this id, or None if the tenant has none. Raises TokenUnavailable."""
+        """The key of this id, or None if the tenant has none. Raises TokenUnavailable, TokenRefused.
+
+        A key that is known does while no new ones are to be had.
+        """
         async with self._lock:
-            held = self._sets.get(tenant)
-            age = self._clock() - held.fetched_at if held else _STALE
-            if held is None or age >= _STALE or (kid not in held.keys and age >= _LOOK_AGAIN):
-                held = self._sets[tenant] = await self._fetch(tenant)
+            held = self._sets.setdefault(tenant, _KeySet())
+            wanted = kid not in held.keys or not self._within(_STALE, held.fetched_at)
+            if wanted and not self._within(_LOOK_AGAIN, held.tried_at):
+                await self._look(tenant, held)
+            if kid not in held.keys and held.failure is not None:
+                raise held.failure.with_traceback(None)
         return held.keys.get(kid)
 
-    async def _fetch(self, tenant: str) -> _KeySet:
+    def _within(self, seconds: float, moment: float) -> bool:
+        """Whether it is less than that long since a moment; a moment ahead was told by a clock that has gone back."""
+        return 0 <= self._clock() - moment < seconds
+
+    async def _look(self, tenant: str, held: _KeySet) -> None:
+        # Tries count, not answers: an endpoint that is down is left alone too.
+        held.tried_at = self._clock()
+        try:
+            held.keys, held.fetched_at, held.failure = await self._fetch(tenant), held.tried_at, None
+        except PillarboxError as error:
+            held.failure = error
+
+    async def _fetch(self, tenant: str) -> Mapping[str, SigningKey]:
         document = await self._get(f"{tenant}/discovery/v2.0/keys")
         listed = document.get("keys")
-        found = [_read_key(one) for one in listed] if isinstance(listed, list) else []
-        return _KeySet(dict(filter(None, found)), self._clock())
+        found = dict(filter(None, map(_read_key, listed))) if isinstance(listed, list) else {}
+        if not found:
+            raise TokenUnavailable("microsoft.token_unavailable", text=catalogue.sentence("identity.no_keys"))
+        return found
 
     async def _get(self, path: str) -> Mapping[str, Any]:
         url = f"{self._authority.cloud.authority_url}/{path}"

@@ -4,28 +4,31 @@ Who reads is what the environment says, as on every machine of Azure: a client s
 identity of a pod, or the machine's managed identity. https://learn.microsoft.com/azure/key-vault/general/authentication
 """
 
+import http
+import importlib.util
 import logging
 import os
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import requests
 
-from pillarbox.core.errors import ConfigError, PillarboxError
+from pillarbox.core.errors import ConfigError, PillarboxError, Unavailable
 from pillarbox.core.mail import Clock
 from pillarbox.core.reasons import reason
 from pillarbox.core.sources import VaultSecret, vault_secret
 from pillarbox.core.tls import Outbound
 from pillarbox.core.vault import Secret
-from pillarbox.entra.authority import TokenUnavailable, innermost
+from pillarbox.entra.authority import TokenUnavailable
 
 if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken, TokenCredential
     from azure.core.exceptions import HttpResponseError
     from azure.core.pipeline.transport import RequestsTransport
-    from azure.identity import ChainedTokenCredential
 
 # What they call warnings comes to us as exceptions; nothing but our own log writes to standard error.
 logging.getLogger("azure").setLevel(logging.CRITICAL)
@@ -33,8 +36,9 @@ logging.getLogger("azure").setLevel(logging.CRITICAL)
 CACHED: Final = 300.0
 """Seconds for which a secret is used before it is read anew."""
 _SAID: Final = re.compile(r"AADSTS\d+[^\r\n]*")
-_TRIED: Final = re.compile(r"^\t(\w+Credential: [^\r\n]*)", re.MULTILINE)
 _PATIENCE: Final = {"connection_timeout": 10, "read_timeout": 30}
+_BESIDE_US: Final = {"connection_timeout": 2, "read_timeout": 30}
+"""Patience with the machine itself: outside of Azure nothing answers there, and a start need not wait long for that."""
 _RETRIES: Final[dict[str, Any]] = {"retry_total": 2, "retry_backoff_factor": 0.3}
 """A start that fails is told at once; what needs a secret later is tried again by itself."""
 
@@ -44,12 +48,31 @@ def read_master_key_text(
 ) -> Secret:
     """The master key's text from the secret that `vault.key_vault_secret` names. Blocks.
 
-    Raises ConfigError `vault.key_vault`, whatever is wrong: without its key nothing may start.
+    Raises, as without its key nothing may start, Unavailable `vault.key_vault_unreachable` for what passes by itself,
+    and ConfigError `vault.key_vault` for what a person must mend.
     """
     try:
         return KeyVault(outbound, authority_url, environ).read(url)
     except PillarboxError as error:
+        if error.entry.retry:
+            raise Unavailable("vault.key_vault_unreachable", reason=error.sentence, remedy=error.cure) from error
         raise ConfigError("vault.key_vault", reason=error.sentence, remedy=error.cure) from error
+
+
+def check(url: str) -> None:
+    """Look whether a secret could be read at this address, without reading it. Raises ConfigError."""
+    if vault_secret(url) is None:
+        raise ConfigError("keyvault.bad_url", url=url)
+    if not all(map(_installed, ("azure", "azure.identity", "azure.keyvault", "azure.keyvault.secrets"))):
+        raise ConfigError("keyvault.not_installed")
+
+
+def _installed(package: str) -> bool:
+    """Whether there is such a package; those above it are there."""
+    try:
+        return importlib.util.find_spec(package) is not None
+    except (ModuleNotFoundError, ValueError):
+        return False
 
 
 class KeyVault:
@@ -69,7 +92,8 @@ class KeyVault:
         self._clock = clock
         self._lock = threading.Lock()
         self._read: dict[str, tuple[Secret, float]] = {}
-        self._credential: ChainedTokenCredential | None = None
+        self._credential: _FirstOf | None = None
+        self._last_status = 0
 
     def read(self, url: str) -> Secret:
         """The value of a secret. Raises ConfigError, or TokenUnavailable where the vault cannot be reached."""
@@ -92,16 +116,17 @@ class KeyVault:
         except ModuleNotFoundError as error:
             raise ConfigError("keyvault.not_installed") from error
         transport = self._transport(place.vault_url)
+        self._last_status = 0
         try:
             with SecretClient(place.vault_url, self._credential, transport=transport, **_RETRIES) as client:
                 found = client.get_secret(place.name, place.version or None).value
         except azure.ClientAuthenticationError as error:
             # Entra ID refused, or there is nobody to be; the vault's own 401 too.
-            raise ConfigError("keyvault.no_identity", name=place.vault, reason=_nobody(error)) from error
+            raise self._no_token(place, error) from error
         except azure.HttpResponseError as error:
             raise _refused(place, error) from error
         except azure.AzureError as error:
-            why = reason(innermost(error), self._outbound.proxy_for(place.vault_url))
+            why = self._why(error, place.vault_url)
             raise TokenUnavailable("keyvault.unreachable", name=place.vault, reason=why) from error
         except ValueError as error:
             # The SDK's: the challenge names a resource that this vault is not part of.
@@ -110,7 +135,27 @@ class KeyVault:
             raise ConfigError("keyvault.no_value", name=place.vault, secret=place.name)
         return Secret(found)
 
-    def _make_credential(self) -> "ChainedTokenCredential":
+    def _no_token(self, place: VaultSecret, error: Exception) -> PillarboxError:
+        """There is no token: now, as whoever gives it is not reached or busy, or until a person mends it."""
+        from azure.identity import CredentialUnavailableError
+
+        if (cause := _connection_failure(error)) and isinstance(error, CredentialUnavailableError):
+            return TokenUnavailable("identity.unreachable", reason=self._why(cause, ""))
+        if cause:
+            host = urlsplit(self._authority).netloc
+            return TokenUnavailable("microsoft.unreachable", host=host, reason=self._why(cause, self._authority))
+        if _is_busy(self._last_status):
+            phrase = http.HTTPStatus(self._last_status).phrase
+            return TokenUnavailable("microsoft.token_unavailable", text=f"{self._last_status} {phrase}.")
+        return ConfigError("keyvault.no_identity", name=place.vault, reason=_nobody(error))
+
+    def _why(self, error: BaseException, url: str) -> str:
+        """What really happened below all layers, in the system's words; nothing of a proxy's password."""
+        innermost = _innermost(error)
+        words = innermost.strerror if isinstance(innermost, OSError) and innermost.strerror else innermost
+        return reason(words, self._outbound.proxy_for(url) if url else None).splitlines()[0].rstrip(".")
+
+    def _make_credential(self) -> "_FirstOf":
         """Who the environment says that we are. Nothing of a developer's machine is asked, and no person."""
         from azure import identity
 
@@ -132,21 +177,76 @@ class KeyVault:
                 client_id=self._environ.get("AZURE_CLIENT_ID") or None, transport=machine, **_RETRIES
             )
         )
-        return identity.ChainedTokenCredential(*ways)
+        return _FirstOf(ways)
+
+    def _note(self, response: requests.Response, *_more: object, **_options: object) -> None:
+        """Remember the status of an answer: the SDK's errors about tokens do not tell it."""
+        self._last_status = response.status_code
 
     def _has(self, name: str) -> bool:
         return bool(self._environ.get(name))
 
     def _transport(self, url: str) -> "RequestsTransport":
-        """A transport for one host that trusts our CA alone: the SDK's own lets REQUESTS_CA_BUNDLE win."""
+        """A transport for one host, without a `url` the machine itself; it trusts our CA alone.
+
+        The SDK's own lets REQUESTS_CA_BUNDLE win.
+        """
         from azure.core.pipeline.transport import RequestsTransport
 
         session = requests.Session()
         session.trust_env = False
         proxy = self._outbound.proxy_for(url) if url else None
         session.proxies = {"https": proxy} if proxy else {}
-        ca_file = str(self._outbound.ca_file)
-        return RequestsTransport(session=session, use_env_settings=False, connection_verify=ca_file, **_PATIENCE)
+        session.hooks["response"].append(self._note)
+        ca_file, patience = str(self._outbound.ca_file), _PATIENCE if url else _BESIDE_US
+        return RequestsTransport(session=session, use_env_settings=False, connection_verify=ca_file, **patience)
+
+
+class _FirstOf:
+    """The first of several ways to a token that is there.
+
+    As the SDK's ChainedTokenCredential, whose error is a text: what happened to each way cannot be asked any more.
+    """
+
+    def __init__(self, ways: "Sequence[TokenCredential]") -> None:
+        self._ways = ways
+
+    def get_token(self, *scopes: str, **options: Any) -> "AccessToken":
+        """A token. Raises what the last way that was tried raises."""
+        from azure.identity import CredentialUnavailableError
+
+        *first, last = self._ways
+        for way in first:
+            try:
+                return way.get_token(*scopes, **options)
+            except CredentialUnavailableError:
+                continue
+        return last.get_token(*scopes, **options)
+
+
+def _connection_failure(error: BaseException) -> BaseException | None:
+    """The connection that failed below an error of the SDK, which passes by itself; None where there is none."""
+    from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+
+    below: BaseException | None = error
+    while below is not None and not isinstance(below, ServiceRequestError | ServiceResponseError):
+        below = _below(below)
+    return below
+
+
+def _is_busy(status: int) -> bool:
+    return status in (408, 429) or status >= 500
+
+
+def _below(error: BaseException) -> BaseException | None:
+    """The layer below an error: the SDK keeps it in a place of its own."""
+    return getattr(error, "inner_exception", None) or error.__cause__ or error.__context__
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while (below := _below(error)) is not None:
+        error = below
+    return error
 
 
 def _refused(place: VaultSecret, error: "HttpResponseError") -> PillarboxError:
@@ -158,17 +258,15 @@ def _refused(place: VaultSecret, error: "HttpResponseError") -> PillarboxError:
         disabled = "disabled secret" in told.lower()
         code = "keyvault.disabled" if disabled else "keyvault.forbidden"
         return ConfigError(code, name=place.vault, secret=place.name, text=told)
-    if error.status_code in (408, 429) or (error.status_code or 500) >= 500:
+    if _is_busy(error.status_code or 500):
         return TokenUnavailable("keyvault.unreachable", name=place.vault, reason=told)
     return ConfigError("keyvault.refused", name=place.vault, text=told)
 
 
 def _nobody(error: Exception) -> str:
-    """Why there is no token: what Entra ID said, or what each way of the chain did."""
-    text = str(getattr(error, "message", "") or error)
-    told = _SAID.search(text)
-    tried = _TRIED.findall(text)
-    return (told[0] if told else "; ".join(tried) if tried else _first_line(error)).strip().rstrip(".")
+    """Why there is no token: what Entra ID said, or the SDK."""
+    told = _SAID.search(str(getattr(error, "message", "") or error))
+    return (told[0] if told else _first_line(error)).strip().rstrip(".")
 
 
 def _first_line(error: Exception) -> str:

@@ -203,7 +203,8 @@ class Tokens:
         self, owner: Holder, held: Held, resource: Resource, challenge: Challenge, *, anew: bool
     ) -> Token:
         if isinstance(owner, Mailbox) and owner.state is MailboxState.NEEDS_SIGN_IN:
-            raise SignInNeeded("token.needs_sign_in", mailbox=owner.address)
+            code = "token.needs_sign_in" if owner.sign_in else "token.never_signed_in"
+            raise SignInNeeded(code, mailbox=owner.address)
         async with self._lease(held.owner):
             await self._load(owner, held)
             last = held.tokens.get(resource)

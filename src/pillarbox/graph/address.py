@@ -37,9 +37,12 @@ class Root:
     def below(self, path: str, version: str) -> URL:
         """The address of a path such as `/me/messages?$top=5`, written as a person writes it.
 
-        What must be percent-encoded is; what is encoded already stays. Raises InvalidInput `graph.bad_path`.
+        A version that the path begins with takes the place of `version`, as Microsoft's reference writes it so. What
+        must be percent-encoded is; what is encoded already stays. Raises InvalidInput `graph.bad_path`.
         """
-        return URL(f"{self._url}/{version}{encoded(path)}", encoded=True)
+        rest = encoded(path)
+        first = rest[1:].partition("/")[0].partition("?")[0]
+        return URL(f"{self._url}{rest if first in VERSIONS else f'/{version}{rest}'}", encoded=True)
 
     def linked(self, link: str) -> URL:
         """The address that an answer of Graph links to, such as its `@odata.nextLink`.

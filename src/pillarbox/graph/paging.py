@@ -59,7 +59,7 @@ async def one_page(
         left -= wait
         await patience.sleep(wait)
     if refused(answer):
-        raise refusal(answer)
+        raise refusal(answer, patience.clock())
     return _read(answer)
 
 

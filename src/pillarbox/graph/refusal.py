@@ -1,9 +1,11 @@
 """What an answer of Graph that is no success means, as one of our errors."""
 
+import math
 from typing import Final
 
 from pillarbox.core import catalogue
 from pillarbox.core.errors import PillarboxError
+from pillarbox.core.retry_after import seconds_of
 from pillarbox.graph.client import Answer
 
 _CODES: Final = {401: "graph.unauthorized", 403: "graph.forbidden", 404: "graph.not_found", 429: "graph.busy"}
@@ -22,14 +24,19 @@ def refused(answer: Answer) -> bool:
     return answer.status >= 300 and answer.status != 304
 
 
-def refusal(answer: Answer) -> GraphRefused:
-    """The error of a refused call: Microsoft's own code, text and request-id, what the code means, what to do. Pure."""
+def refusal(answer: Answer, now: float) -> GraphRefused:
+    """The error of a refused call: Microsoft's own code, text and request-id, what the code means, what to do. Pure.
+
+    `now`, in seconds since 1970, is for a Retry-After that names a time.
+    """
     code, text = answer.error()
     known = catalogue.explain_graph(code or f"http_{answer.status}")
     ours = "graph.busy" if answer.status >= 500 else "graph.refused"
+    told = answer.headers.get("Retry-After", "") if answer.status == 429 else ""
     return GraphRefused(
-        _CODES.get(answer.status, ours),
+        "graph.throttled" if told else _CODES.get(answer.status, ours),
         answer,
+        seconds=math.ceil(seconds_of(told, now)),
         said=" ".join(filter(None, (str(answer.status), code))),
         text=text or catalogue.sentence("graph.no_text"),
         request_id=answer.request_id or "-",

@@ -20,6 +20,7 @@ from pillarbox.core.headers import address_key
 from pillarbox.core.mail import Clock
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.store.database import Database, ExpectationFailed, Row, Statement, statement
+from pillarbox.store.sealed import place
 
 
 class Accounts:
@@ -37,16 +38,17 @@ class Accounts:
         client_id: str,
         material: Secret,
         *,
-        kind: CredentialKind = CredentialKind.SECRET,
+        kind: CredentialKind | None = CredentialKind.SECRET,
         source: str = "",
         ends_at: float | None = None,
     ) -> AppRegistration | None:
-        """Keep an app registration and its first credential; None when the name is taken."""
+        """Keep an app registration and its first credential (without a `kind` none); None when the name is taken."""
         now = self._clock()
+        first = [] if kind is None else [self._credential(name, kind, material, source, ends_at)]
         try:
             await self._database.write(
                 statement("app_add", expect=1, name=name, tenant_id=tenant_id, client_id=client_id, now=now),
-                self._credential(name, kind, material, source, ends_at),
+                *first,
             )
         except ExpectationFailed:
             return None
@@ -82,7 +84,7 @@ class Accounts:
 
     async def credentials(self, app: AppRegistration) -> list[Credential]:
         """The credentials of an app registration, newest first; one that does not open says why (`broken`)."""
-        return [self._opened(row) for row in await self._database.read("credential_list", app_id=app.id)]
+        return [self._opened(app, row) for row in await self._database.read("credential_list", app_id=app.id)]
 
     async def add_credential(
         self,
@@ -114,7 +116,7 @@ class Accounts:
         self, app: str, kind: CredentialKind, material: Secret, source: str, ends_at: float | None
     ) -> Statement:
         new_id = f"cred_{secrets.token_hex(8)}"
-        sealed = self._vault.seal(material.reveal().encode(), _credential_place(new_id))
+        sealed = self._vault.seal(material.reveal().encode(), place("credentials", new_id))
         return statement(
             "credential_add",
             id=new_id,
@@ -126,27 +128,27 @@ class Accounts:
             now=self._clock(),
         )
 
-    def _opened(self, row: Row) -> Credential:
+    def _opened(self, app: AppRegistration, row: Row) -> Credential:
         material, broken = "", None
         try:
-            material = self._vault.open(row["sealed"], _credential_place(row["id"])).decode()
+            material = self._vault.open(row["sealed"], place("credentials", row["id"])).decode()
         except ConfigError as error:
             # The others are good: this one can be looked at, left out and removed.
-            broken = error
+            broken = ConfigError("app.credential_damaged", name=app.name, id=row["id"], reason=error.sentence)
         kind = CredentialKind(row["kind"])
         return Credential(row["id"], kind, Secret(material), row["source"], row["ends_at"], row["created_at"], broken)
 
     async def load_token_cache(self, owner: str) -> bytes | None:
         """The token cache of an owner such as `app/3`."""
         rows = await self._database.read("token_cache_load", owner=owner)
-        return self._vault.open(rows[0]["sealed"], _cache_place(owner)) if rows else None
+        return self._vault.open(rows[0]["sealed"], place("token_caches", owner)) if rows else None
 
     async def save_token_cache(self, owner: str, content: bytes) -> None:
         """Keep the token cache of an owner in the place of the last one."""
         await self._database.write(self._cache(owner, content))
 
     def _cache(self, owner: str, content: bytes) -> Statement:
-        sealed = self._vault.seal(content, _cache_place(owner))
+        sealed = self._vault.seal(content, place("token_caches", owner))
         return statement("token_cache_save", owner=owner, sealed=sealed, now=self._clock())
 
     async def lease_token(self, owner: str, holder: str, seconds: float) -> bool:
@@ -166,30 +168,45 @@ class Accounts:
         """Give the right back."""
         await self._database.write(statement("token_release", owner=owner, holder=holder))
 
-    async def add_mailbox(self, address: str, app: AppRegistration) -> Mailbox | None:
-        """Keep a mailbox; None when there is one of that address."""
+    async def add_mailbox(self, address: str, app: AppRegistration, waits: str = "") -> Mailbox | None:
+        """Keep a mailbox; None when there is one of that address.
+
+        `waits` is the code why it needs a sign-in from the first moment on; without one it acts by the app's rights.
+        """
+        state = MailboxState.NEEDS_SIGN_IN if waits else MailboxState.OK
         (rows,) = await self._database.write(
             statement(
-                "mailbox_add", address=address, address_key=address_key(address), app_id=app.id, now=self._clock()
+                "mailbox_add",
+                address=address,
+                address_key=address_key(address),
+                app_id=app.id,
+                state=state.value,
+                state_code=waits,
+                now=self._clock(),
             )
         )
-        return Mailbox(rows[0]["id"], address, app) if rows else None
+        return Mailbox(rows[0]["id"], address, app, None, state, waits) if rows else None
 
-    async def signed_in(self, mailbox: Mailbox, sign_in: SignIn, cache: bytes) -> None:
-        """A person has signed in for a mailbox: keep how, and the token cache that came of it."""
-        await self._database.write(
+    async def signed_in(self, mailbox: Mailbox, sign_in: SignIn, cache: bytes) -> list[str]:
+        """A person has signed in for a mailbox: keep how, and the token cache that came of it.
+
+        Messages that were held for want of it are queued again; their ids.
+        """
+        *_, released = await self._database.write(
             statement(
                 "mailbox_signed_in",
                 id=mailbox.id,
                 permissions=",".join(sign_in.permissions),
                 public_client=int(sign_in.public),
                 shared=int(sign_in.shared),
-                account=json.dumps(asdict(sign_in.account)) if sign_in.account else "",
+                account=_account_text(sign_in),
                 password_source=sign_in.password_source,
             ),
             self._cache(mailbox.cache_owner, cache),
             self._event("mailbox.signed_in", mailbox.address, {}),
+            statement("outbox_retry_signed_in", mailbox_id=mailbox.id, now=self._clock()),
         )
+        return [row["id"] for row in released]
 
     async def needs_sign_in(self, mailbox: Mailbox, code: str) -> bool:
         """The sign-in of a mailbox is at its end: state and event together; False where that was known already."""
@@ -202,9 +219,24 @@ class Accounts:
             return False
         return True
 
-    async def set_assurance(self, mailbox: Mailbox, assurance: str) -> None:
-        """Keep the mode that a test found: send-only, verify or draft."""
-        await self._database.write(statement("mailbox_assurance", id=mailbox.id, assurance=assurance))
+    async def set_assurance(self, mailbox: Mailbox, assurance: str) -> bool:
+        """Keep the mode that a test found: send-only, verify or draft. False where it is connected otherwise now."""
+        sign_in = mailbox.sign_in
+        try:
+            await self._database.write(
+                statement(
+                    "mailbox_assurance",
+                    expect=1,
+                    id=mailbox.id,
+                    app_id=mailbox.app.id,
+                    permissions=",".join(sign_in.permissions) if sign_in else "",
+                    account=_account_text(sign_in),
+                    assurance=assurance,
+                )
+            )
+        except ExpectationFailed:
+            return False
+        return True
 
     async def events(self, after: int = 0, limit: int = 100) -> list[Row]:
         """What happened after event number `after`, oldest first."""
@@ -306,17 +338,13 @@ def _mailbox(row: Row) -> Mailbox:
     return Mailbox(row["id"], row["address"], app, _sign_in(row), state, row["state_code"], row["assurance"])
 
 
+def _account_text(sign_in: SignIn | None) -> str:
+    return json.dumps(asdict(sign_in.account)) if sign_in and sign_in.account else ""
+
+
 def _sign_in(row: Row) -> SignIn | None:
     if not row["permissions"]:
         return None
     account = Account(**json.loads(row["account"])) if row["account"] else None
     permissions = tuple(row["permissions"].split(","))
     return SignIn(permissions, bool(row["public_client"]), bool(row["shared"]), account, row["password_source"])
-
-
-def _credential_place(credential_id: str) -> str:
-    return f"credentials/{credential_id}/sealed"
-
-
-def _cache_place(owner: str) -> str:
-    return f"token_caches/{owner}/sealed"

@@ -1,5 +1,6 @@
 """The sealed values of all tables as one: under which keys they lie, and how they are sealed anew."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,11 +8,14 @@ from typing import Final
 
 import apsw
 
-from pillarbox.core.vault import header_of, key_id_of
+from pillarbox.core.master_key import Needed
+from pillarbox.core.vault import Vault, header_of, key_id_of
 from pillarbox.store.database import Database, Statement, queries, statement
 
 TABLES: Final = ("credentials", "sign_ins", "token_caches")
 """Each has one sealed column, `sealed`."""
+_TRIED: Final = 4
+"""Values of each table that are tried where the store seems to be sealed by another key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,11 @@ class SealedValue:
 
 
 def place(table: str, id: str) -> str:
-    """What the sealed value of a row is bound to: table, row and column."""
-    return f"{table}/{id}/sealed"
+    """What the sealed value of a row is bound to: table, row and column.
+
+    Behind a colon stands what tells rows apart whose values were sealed for the same place: migration 0002.
+    """
+    return f"{table}/{id.partition(':')[0]}/sealed"
 
 
 class SealedValues:
@@ -66,34 +73,43 @@ class SealedValues:
                 yield [SealedValue(table, row["id"], row["sealed"]) for row in rows]
                 after = rows[-1]["id"]
 
+    async def holder(self, value: SealedValue) -> str:
+        """Whose it is: the name of an app registration or the address of a mailbox; empty for what is nobody's."""
+        query = _holder(value)
+        rows = await self._database.read(query.name, **query.parameters)
+        return str(rows[0]["holder"]) if rows else ""
+
     async def replace(self, changes: Iterable[tuple[SealedValue, bytes]]) -> None:
         """Put new sealed values in the places of old ones; a row that was written in between keeps what it got."""
         await self._database.write(*(_replacing(old, new) for old, new in changes))
 
 
-def key_ids(path: Path) -> set[str]:
-    """The ids of the keys that the values of the store file `path` are sealed by; none where there is no file.
+def needed(path: Path) -> Needed:
+    """The keys that the values of the store file `path` are sealed by; none where there is no file.
 
     Nobody else may have it open. It is read and not changed, whatever its schema. Raises apsw.Error.
     """
     if not path.exists():
-        return set()
+        return Needed()
     wal = path.with_name(path.name + "-wal")
     # Without this word SQLite would put an empty WAL beside the file.
     immutable = "" if wal.exists() and wal.stat().st_size else "&immutable=1"
     reader = apsw.Connection(
         f"{path.absolute().as_uri()}?mode=ro{immutable}", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     )
+    counts: Counter[str] = Counter()
+    some: list[SealedValue] = []
     try:
-        headers = [
-            header
-            for table in TABLES
-            if reader.table_exists(None, table)
-            for header, _count in reader.execute(queries("sqlite")[_headers(table).name])
-        ]
+        for table in TABLES:
+            if reader.table_exists(None, table):
+                for header, count in reader.execute(queries("sqlite")[_headers(table).name]):
+                    counts[key_id_of(header) or ""] += count
+                page = _page(table, b"", "", _TRIED)
+                rows = reader.execute(queries("sqlite")[page.name], page.parameters)
+                some += [SealedValue(table, str(id), sealed) for id, sealed in rows]
     finally:
         reader.close()
-    return {found for header in headers if (found := key_id_of(header))}
+    return Needed(counts, lambda keys: any(Vault(*keys).sealed(value.sealed, value.place) for value in some))
 
 
 def _headers(table: str) -> Statement:
@@ -110,6 +126,14 @@ def _page(table: str, header: bytes, after: str, limit: int) -> Statement:
         "sign_ins": statement("sealed_page_of_sign_ins", header=header, after=after, limit=limit),
         "token_caches": statement("sealed_page_of_token_caches", header=header, after=after, limit=limit),
     }[table]
+
+
+def _holder(value: SealedValue) -> Statement:
+    return {
+        "credentials": statement("sealed_holder_of_credential", id=value.id),
+        "sign_ins": statement("sealed_holder_of_sign_in", id=value.id),
+        "token_caches": statement("sealed_holder_of_token_cache", owner=value.id),
+    }[value.table]
 
 
 def _replacing(old: SealedValue, new: bytes) -> Statement:

@@ -3,6 +3,7 @@
 from pillarbox.core.mail import Clock
 from pillarbox.core.vault import Vault
 from pillarbox.store.database import Database, Row, statement
+from pillarbox.store.sealed import place
 
 
 class SignIns:
@@ -25,6 +26,9 @@ class SignIns:
 
     async def take(self, id: str) -> bytes | None:
         """What was kept, once: a second call gives None, as does one after its time."""
+        # A stranger's guess must cost no write.
+        if not await self._database.read("sign_in_peek", id=id):
+            return None
         (rows,) = await self._database.write(statement("sign_in_take", id=id))
         return self._opened(id, rows)
 
@@ -40,11 +44,7 @@ class SignIns:
     def _opened(self, id: str, rows: list[Row]) -> bytes | None:
         if not rows or rows[0]["expires_at"] <= self._clock():
             return None
-        return self._vault.open(rows[0]["sealed"], _place(id))
+        return self._vault.open(rows[0]["sealed"], place("sign_ins", id))
 
     def _seal(self, id: str, content: bytes) -> bytes:
-        return self._vault.seal(content, _place(id))
-
-
-def _place(id: str) -> str:
-    return f"sign_ins/{id}/sealed"
+        return self._vault.seal(content, place("sign_ins", id))

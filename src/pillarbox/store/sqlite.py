@@ -19,12 +19,14 @@ from typing import Final, TextIO
 
 import apsw
 
-from pillarbox.core.errors import ConfigError, PillarboxError, Unavailable
+from pillarbox.core.errors import DISK_FULL, ConfigError, PillarboxError, Unavailable
 from pillarbox.store.database import ExpectationFailed, Migration, Row, Statement, migrations, queries
 
 _GROUP_LIMIT: Final = 256
 _CHECKPOINT_IDLE_PAGES: Final = 1_000
 _CHECKPOINT_BUSY_PAGES: Final = 8_000
+_LEAST_ROOM: Final = 64 * 1024
+"""Bytes of disk with which a store can be opened: the index of a WAL begins with 32 KiB."""
 
 
 @dataclass(slots=True)
@@ -230,7 +232,7 @@ async def open_sqlite(
         return database
     except (apsw.Error, OSError) as error:
         lock.close()
-        raise ConfigError("config.state_dir", path=path.parent, reason=error) from error
+        raise _not_opened(path, error) from error
     except PillarboxError:
         lock.close()
         raise
@@ -241,7 +243,7 @@ def _take_lock(path: Path) -> TextIO:
         # For us alone: whoever can open it can hold it.
         lock = os.fdopen(os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600), "r+")
     except OSError as error:
-        raise ConfigError("config.state_dir", path=path.parent, reason=error) from error
+        raise _not_opened(path, error) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -249,10 +251,28 @@ def _take_lock(path: Path) -> TextIO:
         owner = lock.read().strip() or "unknown"
         lock.close()
         raise Unavailable("store.in_use", path=path, owner=f"process {owner}") from None
-    lock.truncate()
-    lock.write(f"{os.getpid()}\n")
-    lock.flush()
+    try:
+        # Past the buffer: what a full disk does not take must not wait in it.
+        os.ftruncate(lock.fileno(), 0)
+        os.pwrite(lock.fileno(), b"%d\n" % os.getpid(), 0)
+    except OSError as error:
+        lock.close()
+        raise _not_opened(path, error) from error
     return lock
+
+
+def _not_opened(path: Path, error: apsw.Error | OSError) -> PillarboxError:
+    """A full disk is over when there is room; all else is for a person to mend."""
+    # SQLite calls it an I/O error where the index of the WAL gets no room (SQLITE_IOERR_SHMSIZE).
+    full = isinstance(error, apsw.FullError) or (isinstance(error, OSError) and error.errno in DISK_FULL)
+    if full or (isinstance(error, apsw.IOError) and _is_full(path.parent)):
+        return Unavailable("store.full")
+    return ConfigError("config.state_dir", path=path.parent, reason=error)
+
+
+def _is_full(folder: Path) -> bool:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize < _LEAST_ROOM
 
 
 def _connect(path: Path) -> apsw.Connection:

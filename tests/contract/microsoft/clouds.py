@@ -38,7 +38,7 @@ NATIONAL = (
         "login.microsoftonline.us",
         "graph.microsoft.us",
         "outlook.office365.us",
-        "smtp.office365.us",
+        "outlook.office365.us",
         "outlook.office365.us",
     ),
     _cloud(
@@ -54,7 +54,7 @@ NATIONAL = (
         "login.partner.microsoftonline.cn",
         "microsoftgraph.chinacloudapi.cn",
         "partner.outlook.cn",
-        "partner.outlook.cn",
+        "smtp.partner.outlook.cn",
         "partner.outlook.cn",
     ),
 )

@@ -47,12 +47,19 @@ def refused(kind: type[PillarboxError], code: str) -> Any:
 
 
 async def test_what_is_added_is_kept_clean_with_its_end_date(accounts: Accounts) -> None:
-    given = apps.client_secret(Secret(f" Value: {SECRET.reveal()}\n"), "contoso", NOW + DAY, NOW)
+    given = apps.client_secret(Secret(f" Value: {SECRET.reveal()}\n"), "contoso", NOW + 90 * DAY, NOW)
     added = await apps.add(accounts, "contoso", f" {TENANT} ", f"Client ID: {CLIENT}", given)
     assert (added.app.tenant_id, added.app.client_id, added.warnings) == (TENANT, CLIENT, ())
     (kept,) = await accounts.credentials(added.app)
-    assert (kept.kind, kept.material, kept.ends_at) == (CredentialKind.SECRET, SECRET, NOW + DAY)
+    assert (kept.kind, kept.material, kept.ends_at) == (CredentialKind.SECRET, SECRET, NOW + 90 * DAY)
     assert added.credential == kept
+
+
+async def test_a_public_client_has_no_credential(accounts: Accounts) -> None:
+    added = await apps.add(accounts, "people", TENANT, CLIENT, None)
+    assert (added.credential, await accounts.credentials(added.app)) == (None, [])
+    further = await apps.add_credential(accounts, "people", apps.managed_identity("system"))
+    assert await accounts.credentials(added.app) == [further.credential]
 
 
 async def test_a_name_is_taken_once_and_has_a_form(accounts: Accounts, app: AppRegistration) -> None:
@@ -73,7 +80,8 @@ async def test_a_further_credential_comes_first_and_the_old_one_stays(
     added = await apps.add_credential(accounts, "contoso", apps.certificate(pair.pem, NOW))
     found = await accounts.credentials(app)
     assert [each.kind for each in found] == [CredentialKind.CERTIFICATE, CredentialKind.SECRET]
-    assert (added.credential, added.credential.ends_at) == (found[0], pair.public.ends_at)
+    assert added.credential == found[0]
+    assert found[0].ends_at == pair.public.ends_at
 
 
 async def test_a_credential_is_removed_but_never_the_last_one(accounts: Accounts, app: AppRegistration) -> None:
@@ -150,6 +158,7 @@ def test_a_secret_that_is_read_anew_is_read_once_to_see_that_it_is_one() -> None
 
 def test_a_certificate_that_is_over_or_not_begun_is_refused(pair: KeyPair) -> None:
     assert apps.certificate(pair.pem, NOW).ends_at == pair.public.ends_at
+    assert [odd.code for odd in apps.certificate(pair.pem, pair.public.ends_at - DAY).warnings] == ["app.end_near"]
     with refused(InvalidInput, "app.end_past"):
         apps.certificate(pair.pem, pair.public.ends_at)
     with refused(InvalidInput, "certificate.not_begun"):

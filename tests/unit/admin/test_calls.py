@@ -11,6 +11,7 @@ import pytest
 from pillarbox.admin.calls import Call, Calls, checked
 from pillarbox.core.accounts import Account, Mailbox, SignIn
 from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
+from pillarbox.core.graph_limits import MOST_SENT
 from pillarbox.core.scopes import Resource, token_scopes, with_identity
 from pillarbox.core.vault import Secret
 from pillarbox.emulator import Certificates, Emulator, SigningKey, seed
@@ -78,7 +79,7 @@ async def test_one_is_named_and_not_two(make_house: MakeHouse) -> None:
     _, calls = await app_only(make_house, ERP)
     with pytest.raises(InvalidInput) as caught:
         await calls.holder("contoso", ERP)
-    assert caught.value.code == "graph.who"
+    assert (caught.value.code, caught.value.cure) == ("graph.who_of_two", "Say one of --app and --mailbox.")
 
 
 async def test_where_there_is_a_choice_one_must_be_named(make_house: MakeHouse) -> None:
@@ -309,3 +310,28 @@ async def test_the_routes_say_that_they_are_for_the_local_socket_alone(make_hous
     paths = house.gateway.api.openapi()["paths"]
     local = {path for path, verbs in paths.items() for verb in verbs.values() if LOCAL_ONLY in verb.get("tags", ())}
     assert local == {"/api/v1/tokens", "/api/v1/graph", "/api/v1/graph:page"}
+
+
+# ---- limits
+
+
+async def test_a_body_that_graph_does_not_take_is_not_sent(make_house: MakeHouse) -> None:
+    house, calls = await app_only(make_house)
+    holder = await calls.holder(None, ERP)
+    with pytest.raises(InvalidInput) as caught:
+        await calls.graph_call(holder, Call(f"/users/{ERP}/messages", "POST", body=bytes(MOST_SENT + 1)))
+    assert (caught.value.code, house.microsoft.emulator.ledger.token_requests) == ("graph.data_too_large", 0)
+
+
+def test_a_header_is_given_once_in_any_case() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        checked({"Prefer": "a", "prefer": "b"})
+    assert caught.value.params["reason"] == "it is given twice"
+
+
+@pytest.mark.parametrize("path", ["/me", "me?x", "/v1.0/me", "v1.0/me", "/beta/me/messages"])
+async def test_me_behind_an_app_is_told_however_it_is_written(make_house: MakeHouse, path: str) -> None:
+    _, calls = await app_only(make_house)
+    called = await calls.graph_call(await calls.holder(None, ERP), Call(path))
+    assert called.refusal is not None
+    assert called.refusal.code == "graph.me_without_person"

@@ -2,19 +2,27 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pillarbox.admin.sign_in_plan import Plan
+from pillarbox.admin import mailboxes
+from pillarbox.admin.sign_in_plan import Options, Plan
 from pillarbox.admin.sign_in_words import Return
-from pillarbox.core.accounts import CredentialKind, MailboxState
+from pillarbox.core.accounts import CredentialKind, Mailbox, MailboxState
 from pillarbox.core.errors import PillarboxError
+from pillarbox.core.mail import Envelope, Outcome, State, Verdict
 from pillarbox.core.scopes import Resource
-from pillarbox.core.vault import Secret
+from pillarbox.core.vault import Secret, Vault
+from pillarbox.delivery import policy
+from pillarbox.store.accounts import Accounts
+from pillarbox.store.database import Row, Statement
+from pillarbox.store.outbox import NewMessage, Outbox
+from pillarbox.store.sign_ins import SignIns
+from pillarbox.store.sqlite import SqliteDatabase
 from tests.sign_ins import ALICE, BOB, LOOPBACK, SCANNER, Desk, desk, register
 
 __all__ = ["desk"]  # a fixture
@@ -35,7 +43,7 @@ async def code_of(work: Any) -> str:
 @pytest.mark.parametrize("permissions", SETS, ids="+".join)
 async def test_a_person_connects_their_mailbox_by_a_link(desk: Desk, permissions: tuple[str, ...]) -> None:
     mailbox = await desk.mailbox()
-    started = await desk.started(mailbox, Plan(permissions))
+    started = await desk.started(mailbox, Options(permissions))
     await desk.connect.callback(await desk.comes_back(started), started.browser)
     result = await desk.connect.result(started.browser)
     assert result
@@ -53,7 +61,7 @@ async def test_a_person_connects_their_mailbox_by_a_link(desk: Desk, permissions
 @pytest.mark.parametrize("permissions", SETS, ids="+".join)
 async def test_a_person_connects_their_mailbox_on_this_machine(desk: Desk, permissions: tuple[str, ...]) -> None:
     mailbox = await desk.mailbox(app="desktop")
-    started = await desk.connect.start_here(mailbox, Plan(permissions), LOOPBACK)
+    started = await desk.connect.start_here(mailbox, Options(permissions), LOOPBACK)
     done = await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
     assert (done.address, done.account.upn) == (ALICE, ALICE)
     assert done.granted
@@ -66,7 +74,7 @@ async def test_a_person_connects_their_mailbox_on_this_machine(desk: Desk, permi
 
 async def test_one_token_request_is_for_one_resource(desk: Desk) -> None:
     mailbox = await desk.mailbox()
-    started = await desk.started(mailbox, Plan(("send", "exchange")))
+    started = await desk.started(mailbox, Options(("send", "exchange")))
     asked = parse_qs(urlsplit(started.url).query)["scope"][0].split()
     assert {"openid", "profile", "email", "offline_access"} < set(asked)
     assert any(scope.endswith("/SMTP.Send") for scope in asked)
@@ -87,7 +95,7 @@ async def test_the_address_has_pkce_and_lets_the_person_choose_the_account(desk:
 
 async def test_a_shared_mailbox_is_connected_by_the_user_who_was_named(desk: Desk) -> None:
     mailbox = await desk.mailbox("helpdesk@contoso.example")
-    started = await desk.started(mailbox, Plan(("exchange",), shared=True, user=ALICE))
+    started = await desk.started(mailbox, Options(("exchange",), shared=True, user=ALICE))
     assert parse_qs(urlsplit(started.url).query)["login_hint"] == [ALICE]
     done = await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
     assert (done.address, done.account.upn) == ("helpdesk@contoso.example", ALICE)
@@ -283,7 +291,7 @@ async def test_another_account_leaves_a_connected_mailbox_as_it_was(desk: Desk) 
     cache = await desk.accounts.load_token_cache(mailbox.cache_owner)
     started = await desk.started(mailbox)
     work = desk.connect.finish(mailbox, await desk.comes_back(started, BOB), started.browser)
-    assert await code_of(work) == "sign_in.wrong_account"
+    assert await code_of(work) == "sign_in.other_account"
     assert await desk.accounts.mailbox_by_id(mailbox.id) == mailbox
     assert await desk.accounts.load_token_cache(mailbox.cache_owner) == cache
 
@@ -298,30 +306,104 @@ async def test_another_account_of_the_same_name_is_refused_until_an_administrato
     started = await desk.started(mailbox)
     work = desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
     assert await code_of(work) == "sign_in.replaced_account"
-    started = await desk.started(mailbox, Plan(new_account=True))
+    started = await desk.started(mailbox, Options(new_account=True))
     done = await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
     assert done.account.object_id == again.id
 
 
-async def test_an_exchange_set_alone_does_not_prove_an_alias(desk: Desk) -> None:
+async def test_an_exchange_set_alone_does_not_prove_an_alias_but_an_administrators_word_does(desk: Desk) -> None:
     desk.microsoft.seed.user("alice").aliases.append("info@contoso.example")
     mailbox = await desk.mailbox("info@contoso.example")
-    started = await desk.started(mailbox, Plan(("exchange",)))
+    started = await desk.started(mailbox, Options(("exchange",)))
     work = desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
     assert await code_of(work) == "sign_in.wrong_account"
-    started = await desk.started(mailbox, Plan(("exchange",), user=ALICE))
-    assert await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+    started = await desk.started(mailbox, Options(("exchange",), user=ALICE))
+    done = await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+    assert [ALICE in note and "administrator's word" in note for note in done.notes] == [True]
+
+
+async def test_what_graph_has_proven_needs_nobodys_word(desk: Desk) -> None:
+    desk.microsoft.seed.user("alice").aliases.append("info@contoso.example")
+    mailbox = await desk.mailbox("info@contoso.example")
+    started = await desk.started(mailbox, Options(user=ALICE))
+    assert (await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)).notes == ()
+
+
+async def test_a_user_who_was_named_must_own_the_address_where_graph_can_say_so(desk: Desk) -> None:
+    mailbox = await desk.mailbox(BOB)
+    started = await desk.started(mailbox, Options(user=ALICE))
+    work = desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+    assert await code_of(work) == "sign_in.not_owner"
+    assert await desk.unchanged(mailbox)
+
+
+@pytest.mark.parametrize("permissions", [("send",), ("exchange",)], ids="+".join)
+@pytest.mark.parametrize("shared", [False, True], ids=["own", "shared"])
+async def test_naming_another_user_takes_no_connected_mailbox_over(
+    desk: Desk, permissions: tuple[str, ...], shared: bool
+) -> None:
+    mailbox = await connected(desk)
+    started = await desk.started(mailbox, Options(permissions, shared, BOB))
+    work = desk.connect.finish(mailbox, await desk.comes_back(started, BOB), started.browser)
+    assert await code_of(work) == "sign_in.other_account"
+    assert await desk.accounts.mailbox_by_id(mailbox.id) == mailbox
+
+
+async def test_another_user_takes_a_connected_mailbox_over_where_an_administrator_says_so(desk: Desk) -> None:
+    mailbox = await connected(desk)
+    options = Options(("exchange",), user=BOB, new_account=True)
+    started = await desk.started(mailbox, options)
+    done = await desk.connect.finish(mailbox, await desk.comes_back(started, BOB), started.browser)
+    assert done.account.upn == BOB
+
+
+async def connected_as_shared(desk: Desk) -> Mailbox:
+    """A shared mailbox that Alice has signed in for."""
+    mailbox = await desk.mailbox("helpdesk@contoso.example")
+    started = await desk.started(mailbox, Options(("exchange",), shared=True, user=ALICE))
+    await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+    return await desk.accounts.mailbox_by_id(mailbox.id)
+
+
+async def test_a_shared_mailbox_becomes_nobodys_own_in_silence(desk: Desk) -> None:
+    mailbox = await connected_as_shared(desk)
+    assert await code_of(desk.link(mailbox, Options(shared=False))) == "sign_in.was_shared"
+    assert await desk.link(mailbox, Options(shared=False, user=ALICE, new_account=True))
+
+
+async def test_nor_by_a_link_that_was_made_before(desk: Desk) -> None:
+    mailbox = await desk.mailbox("helpdesk@contoso.example")
+    early = await desk.started(mailbox, Options(("exchange",), user=ALICE))
+    await connected_as_shared(desk)
+    work = desk.connect.finish(mailbox, await desk.comes_back(early), early.browser)
+    assert await code_of(work) == "sign_in.was_shared"
+
+
+async def test_what_is_left_out_is_as_last_time(desk: Desk) -> None:
+    mailbox = await connected_as_shared(desk)
+    started = await desk.started(mailbox)
+    assert parse_qs(urlsplit(started.url).query)["login_hint"] == [ALICE]
+    await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+    assert await desk.accounts.mailbox_by_id(mailbox.id) == mailbox
+
+
+async def test_while_graph_cannot_be_asked_nothing_is_said_of_the_owner(desk: Desk) -> None:
+    mailbox = await desk.mailbox(BOB)
+    started = await desk.started(mailbox, Options(user=ALICE))
+    desk.microsoft.emulator.faults.add(path="/me", status=503, times=1)
+    work = desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
+    assert await code_of(work) == "sign_in.interrupted"
 
 
 async def test_a_shared_mailbox_without_a_named_user_is_refused(desk: Desk) -> None:
     mailbox = await desk.mailbox("helpdesk@contoso.example")
-    assert await code_of(desk.link(mailbox, Plan(shared=True))) == "sign_in.shared_needs_user"
+    assert await code_of(desk.link(mailbox, Options(shared=True))) == "sign_in.shared_needs_user"
 
 
 @pytest.mark.parametrize("user", ["a@b@c", '"a@b"@c', "alice", "alice@contoso.example\r\n"])
 async def test_a_user_name_that_is_none_is_refused(desk: Desk, user: str) -> None:
     mailbox = await desk.mailbox()
-    assert await code_of(desk.link(mailbox, Plan(user=user))) == "mailbox.bad_address"
+    assert await code_of(desk.link(mailbox, Options(user=user))) == "mailbox.bad_address"
 
 
 # ---- what Microsoft refuses
@@ -428,7 +510,7 @@ async def test_a_redirect_uri_that_is_not_registered_stays_on_microsofts_page(de
 )
 async def test_a_code_is_never_sent_to_another_machine(desk: Desk, uri: str) -> None:
     mailbox = await desk.mailbox(app="desktop")
-    assert await code_of(desk.connect.start_here(mailbox, Plan(), uri)) == "sign_in.bad_redirect_uri"
+    assert await code_of(desk.connect.start_here(mailbox, Options(), uri)) == "sign_in.bad_redirect_uri"
 
 
 PEOPLE: dict[str, tuple[Callable[[Any], None], str]] = {
@@ -489,14 +571,105 @@ async def test_a_mailbox_of_another_app_registration_is_not_taken_over(desk: Des
     assert await code_of(desk.mailbox(app="desktop")) == "sign_in.other_app"
 
 
+@dataclass
+class Dying:
+    """A store whose process is killed after some transactions."""
+
+    database: SqliteDatabase
+    left: int = 0
+
+    async def write(self, *statements: Statement) -> list[list[Row]]:
+        if not self.left:
+            raise ZeroDivisionError
+        self.left -= 1
+        return await self.database.write(*statements)
+
+    async def read(self, name: str, /, **parameters: object) -> list[Row]:
+        return await self.database.read(name, **parameters)
+
+    async def close(self) -> None:
+        """It stays open."""
+
+
+async def test_a_kill_after_a_mailbox_was_added_lets_nothing_leave_by_the_apps_rights(desk: Desk) -> None:
+    accounts = Accounts(Dying(desk.database, 1), Vault(bytes(32)), desk.clock)
+    added = await replace(desk.connect, accounts=accounts).mailbox(ALICE, "web")
+    assert added == await desk.accounts.mailbox(ALICE)
+    assert added.state is MailboxState.NEEDS_SIGN_IN
+
+
+async def test_an_answer_that_nobody_waits_for_writes_nothing(desk: Desk) -> None:
+    sign_ins = SignIns(Dying(desk.database), Vault(bytes(32)), desk.clock)
+    await replace(desk.connect, sign_ins=sign_ins).callback(Return(state="A" * 43, code="code"), "B" * 43)
+    assert desk.log.lines("sign_in.refused")
+
+
+async def test_a_mailbox_that_was_never_finished_is_removed_with_what_was_begun(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    link, started = await desk.link(mailbox), await desk.started(mailbox)
+    await mailboxes.remove(desk.accounts, ALICE)
+    assert await desk.accounts.mailboxes() == []
+    assert await code_of(desk.connect.start(link.url.rpartition("/")[2])) == "sign_in.unknown_ticket"
+    state = parse_qs(urlsplit(started.url).query)["state"][0]
+    await desk.connect.callback(Return(state=state, code="code"), started.browser)
+    assert await desk.connect.result(started.browser) is None
+    assert desk.token_requests == 0
+
+
+async def held(desk: Desk, mailbox: Mailbox, queue_id: str, code: str) -> None:
+    """A message that was held for this reason."""
+    outbox, envelope = Outbox(desk.database, desk.clock), Envelope(mailbox.address, (BOB,))
+    await outbox.enqueue(NewMessage(queue_id, mailbox.id, "printer", envelope, "<1@x>", b"x"))
+    (message,) = await outbox.claim(mailbox.id, 1)
+    outcome = Outcome(Verdict.BROKEN, code=code, text="why", cure="cure")
+    began = await outbox.start(message)
+    await outbox.finish(message, began, outcome, policy.after(outcome, 1, desk.clock()))
+
+
+async def test_mail_that_waited_for_a_sign_in_goes_on_by_itself(desk: Desk) -> None:
+    mailbox, other = await desk.mailbox(), await desk.mailbox(BOB)
+    for number, code in enumerate(("token.needs_sign_in", "microsoft.token_refused", "token.not_connected_for")):
+        await held(desk, mailbox, f"m{number}", code)
+    await held(desk, mailbox, "policy", "ErrorSendAsDenied")
+    await held(desk, other, "others", "token.needs_sign_in")
+    started = await desk.started(mailbox)
+    await desk.connect.callback(await desk.comes_back(started), started.browser)
+    outbox = Outbox(desk.database, desk.clock)
+    states = {row["id"]: row["state"] for row in await outbox.list(state=None, before=None, limit=9)}
+    waiting = {"policy": State.HELD, "others": State.HELD}
+    assert states == {"m0": State.QUEUED, "m1": State.QUEUED, "m2": State.QUEUED} | waiting
+    assert desk.woken == [mailbox.id]
+    assert len(desk.log.lines("mail.retried")) == 3
+    result = await desk.connect.result(started.browser)
+    assert result
+    assert result.notes == ("Messages that waited for this sign-in and are sent now: 3.",)
+
+
+async def test_where_no_mail_waited_nothing_is_woken(desk: Desk) -> None:
+    await connected(desk)
+    assert desk.woken == []
+
+
+async def test_a_passing_fault_at_the_end_says_to_begin_again(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    started = await desk.started(mailbox)
+    back = await desk.comes_back(started)
+    desk.microsoft.emulator.faults.add(path="/token", status=429, retry_after=31, times=1)
+    with pytest.raises(PillarboxError) as refused:
+        await desk.connect.finish(mailbox, back, started.browser)
+    assert refused.value.code == "sign_in.interrupted"
+    assert "Begin it again in 31 seconds" in refused.value.cure
+    assert not refused.value.entry.retry
+
+
 @pytest.mark.parametrize(
-    ("address", "plan"),
-    [(SCANNER, Plan(shared=True)), (SCANNER, Plan(user="a@b@c")), (SCANNER, Plan(())), ("a@b@c", Plan())],
+    ("address", "options"),
+    [(SCANNER, Options(shared=True)), (SCANNER, Options(user="a@b@c")), (SCANNER, Options(())), ("a@b@c", Options())],
     ids=["shared by nobody", "no user name", "no permissions", "no address"],
 )
-async def test_a_sign_in_that_cannot_be_begun_adds_no_mailbox(desk: Desk, address: str, plan: Plan) -> None:
+async def test_a_sign_in_that_cannot_be_begun_adds_no_mailbox(desk: Desk, address: str, options: Options) -> None:
     with pytest.raises(PillarboxError):
-        await desk.connect.mailbox(address, "web", plan)
+        await desk.connect.mailbox(address, "web", options)
     assert await desk.accounts.mailboxes() == []
 
 

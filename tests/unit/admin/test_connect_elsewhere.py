@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from pillarbox.admin.sign_in_plan import Plan
+from pillarbox.admin import connect_device, connect_password
+from pillarbox.admin.sign_in_plan import Options, Plan
 from pillarbox.admin.sign_in_words import Connected, Device, Waiting
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.vault import Secret
-from tests.sign_ins import ALICE, BOB, Desk, desk
+from tests.sign_ins import ALICE, BOB, LOOPBACK, Desk, desk
 from tests.unit.admin.test_connect import SETS, code_of
 
 __all__ = ["desk"]  # a fixture
@@ -26,10 +27,10 @@ async def typed_in(desk: Desk, device: Device, user: str = ALICE, *, accept: boo
     await desk.visitor.go_on(page, user, desk.microsoft.seed.passwords[user], accept=accept)
 
 
-async def begun(desk: Desk, plan: Plan = Plan()) -> tuple[Mailbox, Device]:  # noqa: B008 - it is frozen
+async def begun(desk: Desk, options: Options = Options()) -> tuple[Mailbox, Device]:  # noqa: B008 - it is frozen
     """A mailbox, and a code for it."""
     mailbox = await desk.mailbox(app="desktop")
-    return mailbox, await desk.connect.begin_device(mailbox, plan)
+    return mailbox, await connect_device.begin(desk.connect, mailbox, options)
 
 
 # ---- device code
@@ -37,10 +38,10 @@ async def begun(desk: Desk, plan: Plan = Plan()) -> tuple[Mailbox, Device]:  # n
 
 @pytest.mark.parametrize("permissions", [*SETS[:3]], ids="+".join)
 async def test_a_code_on_another_device_connects_the_mailbox(desk: Desk, permissions: tuple[str, ...]) -> None:
-    mailbox, device = await begun(desk, Plan(permissions))
-    assert await desk.connect.poll_device(mailbox, device.handle) == Waiting(5)
+    mailbox, device = await begun(desk, Options(permissions))
+    assert await connect_device.poll(desk.connect, mailbox, device.handle) == Waiting(5)
     await typed_in(desk, device)
-    done = await desk.connect.poll_device(mailbox, device.handle)
+    done = await connect_device.poll(desk.connect, mailbox, device.handle)
     assert isinstance(done, Connected)
     assert done.account.upn == ALICE
     connected = await desk.accounts.mailbox_by_id(mailbox.id)
@@ -50,7 +51,7 @@ async def test_a_code_on_another_device_connects_the_mailbox(desk: Desk, permiss
 
 
 async def test_a_device_asks_for_one_resource_alone(desk: Desk) -> None:
-    _, device = await begun(desk, Plan(("send", "exchange")))
+    _, device = await begun(desk, Options(("send", "exchange")))
     flows = desk.microsoft.emulator.authority.pending
     (waiting,) = [one for one in flows._devices.values() if one.user_code == device.user_code]
     assert len(waiting.scopes.resources) == 1
@@ -59,29 +60,29 @@ async def test_a_device_asks_for_one_resource_alone(desk: Desk) -> None:
 async def test_a_device_code_is_over_once_it_was_answered(desk: Desk) -> None:
     mailbox, device = await begun(desk)
     await typed_in(desk, device)
-    await desk.connect.poll_device(mailbox, device.handle)
+    await connect_device.poll(desk.connect, mailbox, device.handle)
     before = desk.token_requests
-    assert await code_of(desk.connect.poll_device(mailbox, device.handle)) == "sign_in.unknown"
+    assert await code_of(connect_device.poll(desk.connect, mailbox, device.handle)) == "sign_in.unknown"
     assert desk.token_requests == before
 
 
 async def test_a_device_code_of_another_mailbox_is_refused(desk: Desk) -> None:
     _, device = await begun(desk)
     other = await desk.mailbox(BOB, "desktop")
-    assert await code_of(desk.connect.poll_device(other, device.handle)) == "sign_in.unknown"
+    assert await code_of(connect_device.poll(desk.connect, other, device.handle)) == "sign_in.unknown"
     assert desk.token_requests == 0
 
 
 async def test_a_device_code_ends(desk: Desk) -> None:
     mailbox, device = await begun(desk)
     desk.clock.ahead = device.expires_at - desk.clock() + 1
-    assert await code_of(desk.connect.poll_device(mailbox, device.handle)) == "sign_in.unknown"
+    assert await code_of(connect_device.poll(desk.connect, mailbox, device.handle)) == "sign_in.unknown"
 
 
 async def test_another_account_on_another_device_connects_nothing(desk: Desk) -> None:
     mailbox, device = await begun(desk)
     await typed_in(desk, device, BOB)
-    assert await code_of(desk.connect.poll_device(mailbox, device.handle)) == "sign_in.wrong_account"
+    assert await code_of(connect_device.poll(desk.connect, mailbox, device.handle)) == "sign_in.wrong_account"
     assert await desk.unchanged(mailbox)
 
 
@@ -90,27 +91,93 @@ async def test_a_person_who_declines_is_told(desk: Desk) -> None:
     mailbox, device = await begun(desk)
     await typed_in(desk, device, accept=False)
     with pytest.raises(PillarboxError) as refused:
-        await desk.connect.poll_device(mailbox, device.handle)
+        await connect_device.poll(desk.connect, mailbox, device.handle)
     assert "AADSTS70017" in refused.value.sentence
-    assert await code_of(desk.connect.poll_device(mailbox, device.handle)) == "sign_in.unknown"
+    assert await code_of(connect_device.poll(desk.connect, mailbox, device.handle)) == "sign_in.unknown"
 
 
 async def test_a_device_code_needs_public_client_flows(desk: Desk) -> None:
     mailbox = await desk.mailbox(app="web")
-    device = await desk.connect.begin_device(mailbox, Plan())
+    device = await connect_device.begin(desk.connect, mailbox, Options())
     await typed_in(desk, device)
     with pytest.raises(PillarboxError) as refused:
-        await desk.connect.poll_device(mailbox, device.handle)
+        await connect_device.poll(desk.connect, mailbox, device.handle)
     assert "AADSTS7000218" in refused.value.sentence
-    assert "public client" in refused.value.cure.lower()
+    assert "set 'Allow public client flows' to Yes" in refused.value.cure
+    assert "app secret" not in refused.value.cure
 
 
 async def test_while_microsoft_is_down_a_device_code_stays_good(desk: Desk) -> None:
     mailbox, device = await begun(desk)
     await typed_in(desk, device)
     desk.microsoft.emulator.faults.add(path="/token", status=503, times=1)
-    assert await code_of(desk.connect.poll_device(mailbox, device.handle)) == "microsoft.token_unavailable"
-    assert isinstance(await desk.connect.poll_device(mailbox, device.handle), Connected)
+    assert await code_of(connect_device.poll(desk.connect, mailbox, device.handle)) == "microsoft.token_unavailable"
+    assert isinstance(await connect_device.poll(desk.connect, mailbox, device.handle), Connected)
+
+
+async def test_a_throttled_poll_waits_as_long_as_microsoft_asks_and_goes_on_so(desk: Desk) -> None:
+    mailbox, device = await begun(desk)
+    desk.microsoft.emulator.faults.add(path="/token", status=429, retry_after=40, times=1)
+    assert await connect_device.poll(desk.connect, mailbox, device.handle) == Waiting(40)
+    assert await connect_device.poll(desk.connect, mailbox, device.handle) == Waiting(40)
+    await typed_in(desk, device)
+    assert isinstance(await connect_device.poll(desk.connect, mailbox, device.handle), Connected)
+
+
+async def test_while_microsoft_cannot_be_asked_a_device_code_is_not_begun(desk: Desk) -> None:
+    mailbox = await desk.mailbox(app="desktop")
+    desk.microsoft.emulator.faults.add(path="/devicecode", status=429, retry_after=12, times=1)
+    with pytest.raises(PillarboxError) as refused:
+        await connect_device.begin(desk.connect, mailbox, Options())
+    assert refused.value.code == "sign_in.not_begun"
+    assert "in 12 seconds" in refused.value.cure
+
+
+async def test_a_fault_after_the_code_was_taken_says_to_begin_again(desk: Desk) -> None:
+    mailbox, device = await begun(desk)
+    await typed_in(desk, device)
+    desk.microsoft.emulator.faults.add(path="/keys", status=503, times=1)
+    with pytest.raises(PillarboxError) as refused:
+        await connect_device.poll(desk.connect, mailbox, device.handle)
+    assert (refused.value.code, refused.value.entry.retry) == ("sign_in.interrupted", False)
+
+
+# ---- an app registration without a credential
+
+
+@pytest.fixture
+async def bare(desk: Desk) -> Desk:
+    """With the app registration `bare`, which has no credential at all."""
+    app, tenant = desk.microsoft.seed.desktop, desk.microsoft.seed.tenant
+    assert await desk.accounts.add_app("bare", tenant.id, app.client_id, Secret(""), kind=None)
+    return desk
+
+
+async def test_a_code_on_another_device_needs_no_credential(bare: Desk) -> None:
+    mailbox = await bare.mailbox(app="bare")
+    device = await connect_device.begin(bare.connect, mailbox, Options())
+    await typed_in(bare, device)
+    assert isinstance(await connect_device.poll(bare.connect, mailbox, device.handle), Connected)
+    await good_for_a_token(bare, mailbox)
+
+
+async def test_a_browser_on_this_machine_needs_no_credential(bare: Desk) -> None:
+    mailbox = await bare.mailbox(app="bare")
+    started = await bare.connect.start_here(mailbox, Options(), LOOPBACK)
+    await bare.connect.finish(mailbox, await bare.comes_back(started), started.browser)
+    await good_for_a_token(bare, mailbox)
+
+
+@pytest.mark.parametrize("v1", [False, True], ids=["v2", "v1"])
+async def test_a_password_needs_no_credential(bare: Desk, v1: bool) -> None:
+    mailbox = await bare.mailbox(app="bare")
+    await connect_password.connect(bare.connect, mailbox, Options(), password(bare), v1=v1)
+    await good_for_a_token(bare, mailbox)
+
+
+async def good_for_a_token(desk: Desk, mailbox: Mailbox) -> None:
+    """A new token is to be had by what the sign-in left."""
+    assert await desk.connect.clients.tokens.fresh(await desk.accounts.mailbox_by_id(mailbox.id))
 
 
 # ---- password
@@ -127,7 +194,7 @@ async def test_a_password_is_exchanged_and_forgotten(
     desk: Desk, permissions: tuple[str, ...], v1: bool, app: str
 ) -> None:
     mailbox = await desk.mailbox(app=app)
-    done = await desk.connect.password(mailbox, Plan(permissions), password(desk), v1=v1)
+    done = await connect_password.connect(desk.connect, mailbox, Options(permissions), password(desk), v1=v1)
     assert done.account.upn == ALICE
     connected = await desk.accounts.mailbox_by_id(mailbox.id)
     assert connected.sign_in
@@ -143,7 +210,7 @@ async def test_an_app_with_a_secret_that_allows_public_clients_is_asked_as_one(d
     """As the page makes it: a secret for the callback, "Allow public client flows" for device codes."""
     desk.microsoft.seed.web.public_client = True
     mailbox = await desk.mailbox(app="web")
-    await desk.connect.password(mailbox, Plan(), password(desk))
+    await connect_password.connect(desk.connect, mailbox, Options(), password(desk))
     connected = await desk.accounts.mailbox_by_id(mailbox.id)
     assert connected.sign_in
     assert connected.sign_in.public
@@ -153,7 +220,7 @@ async def test_an_app_with_a_secret_that_allows_public_clients_is_asked_as_one(d
 async def test_a_password_may_stay_where_it_is(desk: Desk) -> None:
     desk.places["env:SCANNER"] = password(desk)
     mailbox = await desk.mailbox()
-    await desk.connect.password(mailbox, Plan(), None, "env:SCANNER")
+    await connect_password.connect(desk.connect, mailbox, Options(), None, "env:SCANNER")
     connected = await desk.accounts.mailbox_by_id(mailbox.id)
     assert connected.sign_in
     assert connected.sign_in.password_source == "env:SCANNER"
@@ -164,13 +231,15 @@ async def test_a_password_may_stay_where_it_is(desk: Desk) -> None:
 async def test_a_password_is_off_until_it_is_switched_on(desk: Desk) -> None:
     mailbox = await desk.mailbox()
     off = replace(desk.connect, password_grant=False)
-    assert await code_of(off.password(mailbox, Plan(), password(desk))) == "sign_in.password_off"
+    assert await code_of(connect_password.connect(off, mailbox, Options(), password(desk))) == "sign_in.password_off"
     assert desk.token_requests == 0
 
 
 async def test_a_user_with_a_password_connects_a_shared_mailbox(desk: Desk) -> None:
     mailbox = await desk.mailbox("helpdesk@contoso.example")
-    done = await desk.connect.password(mailbox, Plan(EXCHANGE, shared=True, user=ALICE), password(desk))
+    done = await connect_password.connect(
+        desk.connect, mailbox, Options(EXCHANGE, shared=True, user=ALICE), password(desk)
+    )
     assert (done.address, done.account.upn) == ("helpdesk@contoso.example", ALICE)
 
 
@@ -193,7 +262,7 @@ async def test_a_password_that_microsoft_refuses_connects_nothing(desk: Desk, wh
     given = password(desk)
     change(desk.microsoft.seed.user("alice"))
     with pytest.raises(PillarboxError) as refused:
-        await desk.connect.password(mailbox, Plan(), given, v1=v1)
+        await connect_password.connect(desk.connect, mailbox, Options(), given, v1=v1)
     assert number in refused.value.sentence
     assert refused.value.cure
     assert await desk.unchanged(mailbox)
@@ -204,7 +273,7 @@ async def test_a_password_without_consent_connects_nothing(desk: Desk) -> None:
     desk.microsoft.seed.tenant.grants.clear()
     mailbox = await desk.mailbox()
     with pytest.raises(PillarboxError) as refused:
-        await desk.connect.password(mailbox, Plan(), password(desk))
+        await connect_password.connect(desk.connect, mailbox, Options(), password(desk))
     assert "AADSTS65001" in refused.value.sentence
 
 
@@ -212,19 +281,41 @@ async def test_a_password_needs_public_client_flows_where_the_app_has_no_secret(
     desk.microsoft.seed.desktop.public_client = False
     mailbox = await desk.mailbox(app="desktop")
     with pytest.raises(PillarboxError) as refused:
-        await desk.connect.password(mailbox, Plan(), password(desk))
+        await connect_password.connect(desk.connect, mailbox, Options(), password(desk))
     assert "AADSTS7000218" in refused.value.sentence
+    assert "set 'Allow public client flows' to Yes" in refused.value.cure
+
+
+async def test_a_password_that_was_used_is_warned_of(desk: Desk) -> None:
+    done = await connect_password.connect(desk.connect, await desk.mailbox(), Options(), password(desk))
+    assert [note for note in done.notes if "advises against" in note]
+    (line,) = desk.log.lines("sign_in.by_password")
+    assert ALICE in line
+    assert "warning" in line
+
+
+async def test_while_microsoft_is_busy_a_password_is_to_be_given_again(desk: Desk) -> None:
+    mailbox = await desk.mailbox()
+    desk.microsoft.emulator.faults.add(path="/token", status=429, retry_after=9, times=1)
+    with pytest.raises(PillarboxError) as refused:
+        await connect_password.connect(desk.connect, mailbox, Options(), password(desk))
+    assert refused.value.code == "sign_in.interrupted"
+    assert "in 9 seconds" in refused.value.cure
 
 
 async def test_a_password_is_of_the_user_who_signed_in_last_time(desk: Desk) -> None:
     desk.microsoft.seed.user("alice").aliases.append("info@contoso.example")
     mailbox = await desk.mailbox("info@contoso.example")
-    await desk.connect.password(mailbox, Plan(user=ALICE), password(desk))
-    done = await desk.connect.password(await desk.mailbox("info@contoso.example"), Plan(), password(desk))
+    await connect_password.connect(desk.connect, mailbox, Options(user=ALICE), password(desk))
+    done = await connect_password.connect(
+        desk.connect, await desk.mailbox("info@contoso.example"), Options(), password(desk)
+    )
     assert done.account.upn == ALICE
 
 
 async def test_an_empty_password_makes_no_request(desk: Desk) -> None:
     mailbox = await desk.mailbox()
-    assert await code_of(desk.connect.password(mailbox, Plan(), Secret(""))) == "sign_in.no_password"
+    assert (
+        await code_of(connect_password.connect(desk.connect, mailbox, Options(), Secret(""))) == "sign_in.no_password"
+    )
     assert desk.token_requests == 0

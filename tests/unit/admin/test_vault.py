@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from pillarbox.core.log import make_logger
 from pillarbox.core.master_key import KEY_BYTES, KeyRing, key_id
 from pillarbox.core.vault import Vault
 from pillarbox.store.accounts import Accounts
-from pillarbox.store.sealed import SealedValues
+from pillarbox.store.sealed import SealedValue, SealedValues
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 from tests.conftest import Log
 from tests.unit.store.test_sealed import fill, found
@@ -226,7 +226,10 @@ async def test_a_value_that_does_not_open_is_told_and_its_key_is_kept(
     place = await desk.damage("token_caches")
     status = await desk.rotation.rotate()
     assert summary(status) == ("vault.undecryptable", [(NEW_ID, 5), (OLD_ID, 0)], 1)
-    assert (status.undecryptable, status.places) == ({"token_caches": 1}, [place])
+    assert (status.undecryptable, [one.code for one in status.damaged]) == (
+        {"token_caches": 1},
+        ["vault.damaged_tokens"],
+    )
     assert master_key.read(file).keys == (NEW, OLD)
     await fill_again(desk, place)
     assert summary(await desk.rotation.rotate()) == ("vault.sound", [(NEW_ID, 6)], 0)
@@ -336,3 +339,42 @@ async def test_a_key_behind_a_link_is_not_written(database: SqliteDatabase, file
     error = await refusal(Desk(database, master_key.read(link)).rotation.rotate())
     assert error.code == "vault.one_key"
     assert (link.is_symlink(), os.listdir(tmp_path).count("link.key.new")) == (True, 0)
+
+
+async def test_each_damaged_value_is_told_with_what_gets_rid_of_it(desk: Desk, database: SqliteDatabase) -> None:
+    await fill(database, desk.vault, rows=1)
+    await desk.accounts.save_token_cache("mailbox/1", b"a sign-in")
+    app = await desk.accounts.app("app-0")
+    assert app is not None
+    await desk.accounts.save_token_cache(app.cache_owner, b"tokens")
+    for value in await found(desk.values):
+        await desk.values.replace([(value, value.sealed[:-1] + bytes([value.sealed[-1] ^ 1]))])
+    (credential,) = await desk.accounts.credentials(app)
+    told = {one.code: one.cure for one in (await desk.rotation.status()).damaged}
+    assert f"`pillarbox app credential remove app-0 {credential.id}`" in told["vault.damaged_credential"]
+    assert told["vault.damaged_sign_in"] == "`pillarbox mailbox sign-in box-0@contoso.example`"
+    assert "`pillarbox token get --app app-0 --fresh`" in told["vault.damaged_tokens"]
+    assert told["vault.damaged_journey"]
+
+
+class FullDisk(SealedValues):
+    """Values on a disk without room."""
+
+    async def replace(self, changes: Iterable[tuple[SealedValue, bytes]]) -> None:
+        """Fails."""
+        raise Unavailable("store.full")
+
+
+async def test_a_rotation_that_a_full_disk_cuts_off_says_to_run_it_again(
+    desk: Desk, database: SqliteDatabase, file: Path
+) -> None:
+    await fill(database, desk.vault)
+    log = make_logger(desk.log, "info", "text", lambda: 0.0)
+    full = Rotation(desk.vault, master_key.read(file), FullDisk(database), desk._random, log)
+    error = await refusal(full.rotate())
+    assert (error.code, error.entry.exit) == ("vault.cut_off", 75)
+    assert ("disk" in error.sentence, "`pillarbox vault rotate` again" in error.cure) == (True, True)
+    assert master_key.read(file).keys == (NEW, OLD)
+    again = Desk(database, master_key.read(file))
+    await again.rotation.rotate()
+    assert (await again.under(), again.made) == ({NEW}, [])

@@ -22,7 +22,10 @@ SECRET = "abc8Q~dEfGhIjKlMnOpQrStUvWxYz0123456.-_x"
 OTHER = "xyz8Q~dEfGhIjKlMnOpQrStUvWxYz0123456.-_x"
 IDS = ("--tenant-id", TENANT, "--client-id", CLIENT)
 PASSWORD = "correct horse"
-SOON = (datetime.date.today() + datetime.timedelta(days=90)).isoformat()
+_SOON = next(day for n in range(90, 120) if (day := datetime.date.today() + datetime.timedelta(days=n)).day > 12)
+SOON = _SOON.isoformat()
+AMERICAN = f"{_SOON.month}/{_SOON.day}/{_SOON.year}"
+NEAR = (datetime.date.today() + datetime.timedelta(days=12)).isoformat()
 
 
 class Desk:
@@ -83,10 +86,55 @@ async def test_at_a_terminal_all_is_asked_and_the_secret_is_not_seen(desk: Desk)
     code, screen = await desk.asked("app", "add", "contoso", answers=questions)
     assert (code, "Added the app registration contoso." in screen) == (0, True)
     assert SECRET not in screen
+    assert "`pillarbox app test contoso`" in screen
     assert await desk.material() == [Secret(SECRET)]
     (found,) = await desk.done("app", "list")
     assert (found["client_id"], found["tenant_id"]) == (CLIENT, TENANT)
     assert datetime.datetime.fromtimestamp(found["ends_at"], datetime.UTC).date().isoformat() == SOON
+
+
+async def test_a_bad_answer_is_told_at_once_and_asked_again(desk: Desk) -> None:
+    questions = [
+        ("Application (client) ID: ", "gateway"),
+        ("Application (client) ID: ", CLIENT),
+        ("Directory (tenant) ID: ", "common"),
+        ("Directory (tenant) ID: ", CLIENT),
+        ("Application (client) ID: ", CLIENT),
+        ("Directory (tenant) ID: ", TENANT),
+        ("Client secret (its Value): ", TENANT),
+        ("Client secret (its Value): ", SECRET),
+        ("empty if you do not know): ", "5/6/2099"),
+        ("empty if you do not know): ", "2020-01-01"),
+        ("empty if you do not know): ", AMERICAN),
+    ]
+    code, screen = await desk.asked("app", "add", "contoso", answers=questions)
+    assert code == 0
+    for words in (
+        "'gateway' is not",
+        "'common' names no tenant",
+        "are the same",
+        "ID of a client secret",
+        "may be two",
+    ):
+        assert words in screen
+    assert "is in the past" in screen
+    assert (await desk.material(), SECRET in screen) == ([Secret(SECRET)], False)
+    assert (await desk.say("app", "list"))[1].endswith(f"\t{SOON}\n")
+
+
+async def test_nothing_is_asked_where_it_would_come_to_nothing(desk: Desk) -> None:
+    await desk.done("app", "add", "contoso", *IDS, PILLARBOX_CLIENT_SECRET=SECRET)
+    for words, said in (
+        (("add", "contoso"), "There is an app registration 'contoso' already."),
+        (("add", "a/b"), "cannot be the name"),
+        (("add", "again", "--client-id", "x"), "'x' is not a client ID."),
+        (("add", "again", "--client-id", TENANT, "--tenant-id", CLIENT), "the wrong way round"),
+        (("add", "again", *IDS, "--secret-ends", "soon"), "'soon' is no date"),
+        (("secret", "nobody"), "There is no app registration 'nobody'."),
+        (("credential", "add", "nobody"), "There is no app registration 'nobody'."),
+    ):
+        code, screen = await desk.asked("app", *words, answers=[])
+        assert (code in (1, 2, 3), said in screen, "Value" in screen.partition("pillarbox:")[0]) == (True, True, False)
 
 
 async def test_the_end_date_may_be_left_empty(desk: Desk) -> None:
@@ -107,9 +155,9 @@ async def test_asked_with_json_the_output_is_one_document(desk: Desk, tmp_path: 
 @pytest.mark.parametrize(
     ("words", "missing"),
     [
-        ((), "No Application (client) ID was given. Say --client-id, set PILLARBOX_CLIENT_ID"),
-        (("--client-id", CLIENT), "No Directory (tenant) ID was given. Say --tenant-id, set PILLARBOX_TENANT_ID"),
-        (IDS, "No Client secret (its Value) was given. Set PILLARBOX_CLIENT_SECRET"),
+        ((), "Not given: Application (client) ID. Say --client-id, set PILLARBOX_CLIENT_ID"),
+        (("--client-id", CLIENT), "Not given: Directory (tenant) ID. Say --tenant-id, set PILLARBOX_TENANT_ID"),
+        (IDS, "Not given: Client secret (its Value). Set PILLARBOX_CLIENT_SECRET"),
     ],
 )
 async def test_where_nobody_can_be_asked_it_says_what_is_missing(
@@ -139,7 +187,7 @@ async def test_an_odd_secret_is_taken_with_a_warning(desk: Desk) -> None:
     assert errors.startswith("Warning: The client secret has only 9 characters")
 
 
-@pytest.mark.parametrize(("date", "words"), [("2020-01-01", "is in the past"), ("soon", "'soon' is no date.")])
+@pytest.mark.parametrize(("date", "words"), [("2020-01-01", "is in the past"), ("soon", "'soon' is no date,")])
 async def test_an_end_date_that_cannot_be_is_refused(desk: Desk, date: str, words: str) -> None:
     code, _, errors = await desk.say(
         "app", "add", "contoso", *IDS, "--secret-ends", date, PILLARBOX_CLIENT_SECRET=SECRET
@@ -165,10 +213,13 @@ async def test_a_further_secret_comes_first_until_the_old_one_is_removed(desk: D
     await desk.done("app", "add", "contoso", *IDS, "--secret-ends", SOON, PILLARBOX_CLIENT_SECRET=SECRET)
     code, screen = await desk.asked(
         *("app", "secret", "contoso"),
-        answers=[("Client secret (its Value): ", OTHER), ("empty if you do not know): ", "2020-01-01")],
+        answers=[
+            ("Client secret (its Value): ", OTHER),
+            ("empty if you do not know): ", "2020-01-01"),
+            ("empty if you do not know): ", ""),
+        ],
     )
-    assert (code, "is in the past" in screen) == (2, True)
-    assert (await desk.say("app", "secret", "contoso", PILLARBOX_CLIENT_SECRET=OTHER))[0] == 0
+    assert (code, "is in the past" in screen) == (0, True)
     assert await desk.material() == [Secret(OTHER), Secret(SECRET)]
     _, old = await desk.done("app", "credential", "list", "contoso")
     assert (await desk.done("app", "list"))[0]["credentials"] == 2
@@ -227,6 +278,16 @@ async def test_the_file_of_the_public_part_has_the_apps_name_unless_it_is_given(
     assert await desk.kinds() == ["certificate"]
 
 
+async def test_where_the_public_part_cannot_be_written_nothing_is_added(desk: Desk, tmp_path: Path) -> None:
+    os.chdir(tmp_path)
+    code, _, errors = await desk.say("app", "add", "contoso", *IDS, "--new-certificate", "/proc/contoso.cer")
+    assert (code, "cannot be written" in errors) == (1, True)
+    assert await desk.done("app", "list") == []
+    await desk.say("app", "add", "contoso", "--tenant-id", TENANT, "--client-id", "x", "--new-certificate")
+    await desk.say("app", "certificate", "new", "nobody")
+    assert list(tmp_path.glob("*.cer")) == []
+
+
 @pytest.mark.parametrize("form", ["one file", "two files", "PFX", "encrypted"])
 async def test_a_certificate_is_read_from_files(desk: Desk, tmp_path: Path, pair: KeyPair, form: str) -> None:
     key, own = certificates.split(pair.pem)
@@ -262,7 +323,12 @@ async def test_the_password_of_a_pfx_file_is_asked_for_unseen(desk: Desk, tmp_pa
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"\xff\xfe", "is it a PFX file?"), (b"nothing", "no private key"), (b"x" * 300_000, "too long")],
+    [
+        (b"\xff\xfe", "no private key"),
+        (b"nothing", "no private key"),
+        (b"x" * 300_000, "too long to be a certificate. "),
+        (b"0\x03abc", "the file is DER"),
+    ],
 )
 async def test_a_file_that_holds_something_else_is_told(desk: Desk, tmp_path: Path, content: bytes, words: str) -> None:
     file = tmp_path / "x.pem"
@@ -279,7 +345,7 @@ async def test_a_pod_is_known_by_its_variables(desk: Desk, tmp_path: Path) -> No
         "AZURE_CLIENT_ID": CLIENT,
         "AZURE_TENANT_ID": TENANT,
         "AZURE_FEDERATED_TOKEN_FILE": "/var/run/secrets/token",
-        "AZURE_AUTHORITY_HOST": "https://login.microsoftonline.com/",
+        "AZURE_AUTHORITY_HOST": desk.house.gateway.settings.addresses().authority_url,
     }
     added = await desk.done("app", "add", "contoso", "--federated", **pod)
     assert (added["client_id"], added["credential"]["source"]) == (CLIENT, "file:/var/run/secrets/token")
@@ -300,9 +366,68 @@ async def test_identities_of_the_machine(desk: Desk) -> None:
     assert (added["credential"]["kind"], added["credential"]["source"]) == ("federated", f"managed-identity:{CLIENT}")
 
 
-async def test_two_kinds_at_once_are_refused(desk: Desk) -> None:
-    code, _, errors = await desk.say("app", "add", "contoso", *IDS, "--federated", "--managed-identity", "system")
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--federated", "--managed-identity", "system"),
+        ("--certificate-file", "x", "--pfx-file", "x"),
+        ("--new-certificate", "x.cer", "--secret-from", "env:X"),
+        ("--public", "--federated-identity", CLIENT),
+    ],
+)
+async def test_two_kinds_at_once_are_refused(desk: Desk, options: tuple[str, ...]) -> None:
+    code, _, errors = await desk.say("app", "add", "contoso", *IDS, *options)
+    assert (code, "exactly one credential" in errors, "--federated-identity" in errors) == (2, True, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--key-file", "x"), "--key-file goes with --certificate-file."),
+        (("--pfx-file", "x", "--key-file", "x"), "--key-file goes with --certificate-file."),
+        (("--pfx-file", "x", "--secret-ends", SOON), "--secret-ends goes with a client secret."),
+        (("--public", "--secret-ends", SOON), "--secret-ends goes with a client secret."),
+    ],
+)
+async def test_what_belongs_to_another_credential_is_refused(desk: Desk, options: tuple[str, ...], words: str) -> None:
+    code, _, errors = await desk.say("app", "add", "contoso", *IDS, *options)
+    assert (code, words in errors) == (2, True)
+
+
+async def test_a_further_credential_of_any_kind_is_added(desk: Desk, tmp_path: Path) -> None:
+    await desk.done("app", "add", "contoso", *IDS, PILLARBOX_CLIENT_SECRET=SECRET)
+    more = ("app", "credential", "add", "contoso")
+    assert (await desk.done(*more, "--token-file", "/x/token"))["credential"]["source"] == "file:/x/token"
+    await desk.done(*more, "--managed-identity", "user")
+    await desk.done(*more, "--new-certificate", str(tmp_path / "x.cer"))
+    await desk.done(*more, PILLARBOX_CLIENT_SECRET=OTHER)
+    assert await desk.kinds() == ["secret", "certificate", "managed-identity", "federated", "secret"]
+    code, _, errors = await desk.say(*more, "--federated-identity", CLIENT, "--managed-identity", "system")
     assert (code, "exactly one credential" in errors) == (2, True)
+
+
+async def test_a_public_client_needs_no_credential(desk: Desk) -> None:
+    code, screen = await desk.asked("app", "add", "people", *IDS, "--public", answers=[])
+    assert (code, "pillarbox mailbox sign-in ADDRESS --app people" in screen) == (0, True)
+    assert await desk.kinds("people") == []
+    code, _, errors = await desk.say("token", "get", "--app", "people")
+    assert (code != 0, "has no credential" in errors) == (True, True)
+
+
+async def test_before_the_newest_credential_goes_a_person_is_asked(desk: Desk) -> None:
+    await desk.done("app", "add", "contoso", *IDS, PILLARBOX_CLIENT_SECRET=SECRET)
+    newest = (await desk.done("app", "secret", "contoso", PILLARBOX_CLIENT_SECRET=OTHER))["credential"]["id"]
+    remove = ("app", "credential", "remove", "contoso", newest)
+    code, screen = await desk.asked(*remove, answers=[("Remove it? [y/N]: ", "n")])
+    assert (code, "tried first" in screen, len(await desk.kinds())) == (130, True, 2)
+    assert (await desk.asked(*remove, "--yes", answers=[]))[0] == 0
+    assert await desk.material() == [Secret(SECRET)]
+
+
+async def test_a_file_without_end_is_no_secret(desk: Desk) -> None:
+    for words in (("app", "add", "contoso", *IDS), ("app", "secret", "contoso")):
+        code, _, errors = await desk.say(*words, PILLARBOX_CLIENT_SECRET_FILE="/dev/zero")
+        assert (code, "too long to be a secret" in errors) == (78, True)
 
 
 # ---- lists, and what never comes out
@@ -316,6 +441,15 @@ async def test_lists_are_tables_with_dates_and_thumbprints(desk: Desk, tmp_path:
     (shown, _) = await desk.done("app", "credential", "list", "contoso")
     assert certificate.split("\t")[:6:5] == [shown["id"], shown["sha1"]]
     assert secret.split("\t")[1:] == ["secret", "", SOON, "0 days", "", ""]
+
+
+async def test_what_ends_soon_is_marked_and_told(desk: Desk) -> None:
+    code, _, errors = await desk.say(
+        "app", "add", "contoso", *IDS, "--secret-ends", NEAR, PILLARBOX_CLIENT_SECRET=SECRET
+    )
+    assert (code, f"Warning: This credential ends on {NEAR}: in 1" in errors) == (0, True)
+    for words in (("app", "list"), ("app", "credential", "list", "contoso")):
+        assert f"\t{NEAR} (in 1" in (await desk.say(*words))[1]
 
 
 async def test_nothing_secret_comes_out_again(desk: Desk, tmp_path: Path, pair: KeyPair) -> None:

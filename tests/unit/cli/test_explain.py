@@ -32,8 +32,8 @@ async def test_a_code_is_explained_in_five_lines() -> None:
 
 
 async def test_of_a_text_the_line_is_shown_that_was_understood() -> None:
-    _, output, _ = await pillarbox("explain", "it says: 535 5.7.3 Authentication unsuccessful [AM0PR02CA0001]")
-    assert output.splitlines()[1] == "  found in: it says: 535 5.7.3 Authentication unsuccessful [AM0PR02CA0001]"
+    _, output, _ = await pillarbox("explain", "it says: 550 5.1.8 Access denied, bad outbound sender [AM0]")
+    assert output.splitlines()[1] == "  found in: it says: 550 5.1.8 Access denied, bad outbound sender [AM0]"
 
 
 async def test_words_need_no_quotation_marks() -> None:
@@ -79,6 +79,16 @@ async def test_a_text_may_begin_with_a_dash() -> None:
 async def test_standard_input_may_have_any_encoding(encoding: str) -> None:
     exit_code, output, _ = await explained("é: AADSTS7000215: Ungültiger Schlüssel\r\n".encode(encoding))
     assert (exit_code, output.splitlines()[0]) == (0, b"AADSTS7000215")
+
+
+async def test_of_many_codes_the_first_are_explained_and_one_line_counts_the_rest() -> None:
+    text = " ".join(f"AADSTS1{number:06}" for number in range(16_000)).encode()
+    _, output, complaints = await explained(text)
+    assert (output.count(b"cause:"), complaints) == (50, b"")
+    assert output.splitlines()[-1] == b"15950 more codes stand in this text: explain a part of it."
+    _, output, complaints = await explained(text, "--json")
+    assert len(json.loads(output)) == 50
+    assert complaints == b"15950 more codes stand in this text: explain a part of it.\n"
 
 
 async def test_binary_input_with_a_code_in_it_does_not_steer_the_terminal() -> None:

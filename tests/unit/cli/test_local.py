@@ -9,6 +9,7 @@ import pytest
 
 from pillarbox.cli import local
 from pillarbox.core.errors import Forbidden, Unavailable
+from pillarbox.endpoints.api.version import HEADER, of_this_package
 from tests.conftest import MakeHouse
 
 ROOT, ME, STRANGER = 0, 1000, 1001
@@ -70,3 +71,92 @@ async def test_without_patience_the_store_is_in_use(make_house: MakeHouse) -> No
     first = await make_house(start=False)
     with pytest.raises(Unavailable, match="has the store"):
         await first.again().open()
+
+
+# ---- a service of another version
+
+
+class Older:
+    """A service on a Unix socket that answers every request alike, and remembers the requests."""
+
+    def __init__(self, headers: str) -> None:
+        self.asked: list[str] = []
+        self._headers = headers
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        while request := await reader.readline():
+            self.asked.append(request.decode().split()[0])
+            while (await reader.readline()).strip():
+                pass
+            body = b"" if self.asked[-1] == "HEAD" else b'{"data": [{}]}'
+            writer.write(f"HTTP/1.1 200 OK\r\n{self._headers}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "theirs"),
+    [
+        ("", "before 0.1.0"),
+        (f"{HEADER}: 0.0.9, schema 1\r\n", "0.0.9, schema 1"),
+        (f"{HEADER}: {of_this_package()}0\r\n", f"{of_this_package()}0"),
+    ],
+)
+async def test_a_service_of_another_version_is_not_asked_to_do_anything(
+    tmp_path: Path, headers: str, theirs: str
+) -> None:
+    older = Older(headers)
+    path = tmp_path / "api.sock"
+    api = local.Api(path, None, ())
+    async with await asyncio.start_unix_server(older.answer, path):
+        for ask in (lambda: api.get("/api/v1/apps"), lambda: api.post("/api/v1/apps", {"name": "contoso"})):
+            with pytest.raises(Unavailable, match=f"another version \\({theirs}") as caught:
+                await asyncio.to_thread(ask)
+            assert (caught.value.code, caught.value.cure) == ("cli.other_version", "Restart the service.")
+    assert older.asked == ["GET", "HEAD"]
+
+
+async def test_every_answer_of_the_service_bears_its_version(make_house: MakeHouse) -> None:
+    house = await make_house()
+
+    def ask(method: str, path: str) -> tuple[int, str | None]:
+        connection = local.UnixConnection(house.gateway.settings.socket, os.geteuid())
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status, answer.getheader(HEADER)
+        finally:
+            connection.close()
+
+    found = [await asyncio.to_thread(ask, *what) for what in (("GET", "/api/v1/apps"), ("HEAD", "/x"), ("PUT", "/"))]
+    assert {version for _, version in found} == {of_this_package()}
+    assert [status for status, _ in found] == [200, 404, 404]
+
+
+async def test_an_error_that_nobody_foresaw_bears_the_version_too(make_house: MakeHouse) -> None:
+    house = await make_house()
+
+    @house.gateway.api.get("/api/v1/broken")
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    def ask() -> str | None:
+        connection = local.UnixConnection(house.gateway.settings.socket, os.geteuid())
+        try:
+            connection.request("GET", "/api/v1/broken")
+            return connection.getresponse().getheader(HEADER)
+        finally:
+            connection.close()
+
+    assert await asyncio.to_thread(ask) == of_this_package()
+
+
+# ---- bytes that are no text
+
+
+@pytest.mark.parametrize("ask", ["post", "put"])
+def test_bytes_that_are_no_text_do_not_leave_as_escapes(tmp_path: Path, ask: str) -> None:
+    api = local.Api(tmp_path / "nobody.sock", None, ())
+    with pytest.raises(UnicodeEncodeError):
+        getattr(api, ask)("/api/v1/apps", {"client_secret": "p\udce4ssword"})

@@ -3,6 +3,7 @@
 import csv
 import re
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from pillarbox.core import catalogue
 from pillarbox.core.catalogue import WHO, Explanation, Reply
-from pillarbox.core.explain import Finding, decode, explain
+from pillarbox.core.explain import Finding, decode, explain, look
 from tests.unit.core.test_catalogue import DEVELOPERS, rows
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -129,9 +130,113 @@ def test_every_code_of_graph_is_found(known: Explanation) -> None:
 
 
 @pytest.mark.parametrize("reply", catalogue.replies(), ids=lambda reply: reply.explanation.code)
-def test_every_reply_of_exchange_is_found(reply: Reply) -> None:
+def test_every_example_of_the_replies_is_found(reply: Reply) -> None:
     texts = [reply.example, f"Nov 20 12:00:00 mx1 postfix/smtp[9]: said: {reply.example} (in reply to end of DATA)"]
-    assert [codes(text) for text in texts] == [[reply.explanation.code]] * 2
+    code = reply.example[:9] if reply.reply.endswith("x.x") else reply.explanation.code
+    assert [codes(text) for text in texts] == [[code]] * 2
+
+
+SERVER = "[SN2PR00CA0018.namprd00.prod.outlook.com]"
+DENIED = "Authentication unsuccessful"
+SAID = {
+    # What Exchange Online says, by Microsoft's pages and by those who met it; not taken from our table.
+    f"535 5.7.139 {DENIED}, basic authentication is disabled. {SERVER}": "535 5.7.139 basic authentication is disabled",
+    f"535 5.7.139 {DENIED}, SmtpClientAuthentication is disabled for the Tenant. Visit "
+    f"https://aka.ms/smtp_auth_disabled for more information. {SERVER}": (
+        "535 5.7.139 SmtpClientAuthentication is disabled for the Tenant"
+    ),
+    f"535 5.7.139 {DENIED}, SmtpClientAuthentication is disabled for the Mailbox. Visit "
+    f"https://aka.ms/smtp_auth_disabled for more information. {SERVER}": (
+        "535 5.7.139 SmtpClientAuthentication is disabled for the Mailbox"
+    ),
+    f"535 5.7.139 {DENIED}, user is locked by your organization's security defaults policy. {SERVER}": (
+        "535 5.7.139 user is locked by your organization's security defaults policy"
+    ),
+    f"535 5.7.139 {DENIED}, the request did not meet the criteria to be authenticated successfully. {SERVER}": (
+        "535 5.7.139 the request did not meet the criteria to be authenticated successfully"
+    ),
+    f"535 5.7.3 {DENIED} {SERVER}": "535 5.7.3",
+    f"535 5.7.3 {DENIED} [SN2PR00CA0018.namprd00.prod.outlook.com 2026-11-20T12:00:00.000Z 08DE]": "535 5.7.3",
+    "550 5.7.30 Basic authentication is not supported for Client Submission.": (
+        "550 5.7.30 Basic authentication is not supported for Client Submission"
+    ),
+    "530 5.7.57 Client not authenticated to send mail": "530 5.7.57 Client not authenticated to send mail",
+    "432 4.3.2 Concurrent connections limit exceeded.": "432 4.3.2 Concurrent connections limit exceeded",
+    "432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded": "432 4.3.2 sender thread limit exceeded",
+    "4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded": "432 4.3.2 sender thread limit exceeded",
+    "451 4.7.500 Server busy. Please try again later. (AS777125)": "451 4.7.5xx",
+    "451 4.7.699 (AS843)": "451 4.7.6xx",
+    "554 5.2.2 mailbox full; STOREDRV.Submission.Exception:QuotaExceededException.Mapi": "554 5.2.2 mailbox full",
+    "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException.Mapi": (
+        "554 5.2.0 SubmissionQuotaExceededException"
+    ),
+    "554 5.2.252 SendAsDenied; a@contoso.example not allowed to send as b@contoso.example; "
+    "STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied": "554 5.2.252 SendAsDenied",
+    "554 5.2.0 SendAsDenied; a@contoso.example not allowed to send as b@contoso.example; "
+    "STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied": "554 5.2.252 SendAsDenied",
+    "550 5.1.8 Access denied, bad outbound sender": "550 5.1.8 bad outbound sender",
+    "550 5.7.705 Access denied, tenant has exceeded threshold": "550 5.7.705",
+    "550 5.7.708 Access denied, traffic not accepted from this IP": "550 5.7.708",
+    "550 5.7.60 SMTP; Client does not have permissions to send as this sender": (
+        "550 5.7.60 does not have permissions to send as this sender"
+    ),
+    "A01 NO AUTHENTICATE failed.": "NO AUTHENTICATE failed",
+    "A02 BAD User is authenticated but not connected.": "BAD User is authenticated but not connected",
+    "* BYE Connection closed. 14": "BYE Connection closed",
+}
+
+
+@pytest.mark.parametrize(("line", "code"), SAID.items(), ids=SAID.values())
+def test_every_reply_of_exchange_is_found(line: str, code: str) -> None:
+    texts = [line, f"Nov 20 12:00:00 mx1 postfix/smtp[9]: said: {line} (in reply to end of DATA)"]
+    assert [codes(text) for text in texts] == [[code]] * 2
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        ("421 4.4.2 Connection dropped due to SocketError", "421 4.4.2", "for the moment"),
+        ("452 4.5.3 Too many recipients", "452 4.5.3", "for the moment"),
+        ("450-4.7.3 Organization queue quota exceeded", "450 4.7.3", "for the moment"),
+        ("501 5.1.3 Invalid address", "501 5.1.3", "for good"),
+        ("(503, b'5.5.1 Bad sequence of commands')", "503 5.5.1", "for good"),
+        ("4.4.7", "4.4.7", "for the moment"),
+        ("dsn=5.4.14, status=bounced", "5.4.14", "for good"),
+    ],
+)
+def test_a_reply_that_is_not_known_is_explained_by_its_class(line: str, code: str, words: str) -> None:
+    finding = only(line)
+    assert (finding.code, finding.who) == (code, "operator")
+    assert words in finding.meaning
+    assert finding.cure
+
+
+def test_a_code_of_graph_that_is_not_known_says_so() -> None:
+    for text in (
+        '{"error":{"code":"SomethingNew","message":"New."}}',
+        '{"error": {"message": "New.", "code": "SomethingNew"}}',
+        "{'error': {'code': 'SomethingNew'}}",
+        '{\\"error\\":{\\"code\\":\\"SomethingNew\\"}}',
+    ):
+        finding = only(text)
+        assert (finding.code, finding.kind) == ("SomethingNew", "graph")
+        assert "not known" in finding.meaning
+        assert "request-id" in finding.cure
+
+
+def test_beside_a_code_of_graph_that_is_not_known_the_status_still_says_something() -> None:
+    assert codes('HTTP/1.1 403 Forbidden\n\n{"error":{"code":"SomethingNew"}}') == ["SomethingNew", "HTTP 403"]
+
+
+def test_a_code_that_is_known_says_more_than_one_that_is_not() -> None:
+    assert codes('{"error":{"code":"SomethingNew","innererror":{"code":"ErrorItemNotFound"}}}') == ["ErrorItemNotFound"]
+    assert codes('{"error":{"code":"BadRequest","innererror":{"code":"SomethingNew"}}}') == ["BadRequest"]
+
+
+def test_what_is_known_elsewhere_is_no_unknown_code_of_graph() -> None:
+    assert codes('{"error":{"code":"invalid_grant"}}') == ["invalid_grant"]
+    assert codes('{"error":{"code":"mail.too_large"}}') == ["mail.too_large"]
+    assert codes('{"error":{"code":"AADSTS50034"}}') == ["AADSTS50034"]
 
 
 @pytest.mark.parametrize("code", [code for code in catalogue.entries() if "." in code])
@@ -179,10 +284,62 @@ def test_a_status_far_from_the_code_is_another_matter() -> None:
     assert codes("HTTP/1.1 401 Unauthorized\n\nAADSTS7000215") == ["AADSTS7000215"]
 
 
-def test_a_number_that_is_not_known_says_so() -> None:
-    finding = only("AADSTS5000999: New.")
+@pytest.mark.parametrize("text", ["AADSTS5000999: New.", "AADSTS5000999"])
+def test_a_number_that_is_not_known_says_so_and_where_to_look(text: str) -> None:
+    finding = only(text)
     assert "not known" in finding.meaning
-    assert finding.cure
+    assert "https://login.microsoftonline.com/error" in finding.cure
+
+
+@pytest.mark.parametrize("row", KNOWN, ids=name_of)
+def test_no_cure_asks_for_what_was_given(row: dict[str, str]) -> None:
+    assert not re.search(r"text above|whole (line|text)", row["remedy"])
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("535", "535 Authentication failed"),
+        ("535 5.7.139", "535 5.7.139 Authentication unsuccessful, by a new rule"),
+        ("550", "550 Requested action not taken"),
+        ("5.4.1", "550 5.4.1 Recipient address rejected: Access denied"),
+        ("invalid_grant", '{"error":"invalid_grant"}'),
+    ],
+)
+def test_the_whole_line_is_asked_for_where_the_code_came_alone(code: str, text: str) -> None:
+    assert re.search(r"explain the whole (line|text)", only(code).cure)
+    assert "explain the whole" not in only(text).cure
+
+
+def test_a_number_counts_where_it_is_alone_or_called_a_code() -> None:
+    texts = [
+        "7000222",
+        "why 7000222?",
+        "(7000222)",
+        "error 7000222",
+        "error number 7000222",
+        "it says, code is 7000222",
+    ]
+    assert [codes(text) for text in texts] == [["AADSTS7000222"]] * len(texts)
+    assert codes("the printer shows error 535 since Monday") == ["535"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "504 5.7.4 Unrecognized authentication type",
+        "error: 504 5.7.4 Unrecognized authentication type",
+        "error: 504 Unrecognized authentication type",
+        "server response: 504-5.7.4 Unrecognized authentication type",
+    ],
+)
+def test_the_number_of_a_reply_is_no_status_of_http(text: str) -> None:
+    assert codes(text) == ["504 5.7.4 Unrecognized authentication type"]
+
+
+def test_a_status_of_http_elsewhere_is_still_one() -> None:
+    text = "error: 504 5.7.4 Unrecognized authentication type\n" + "x" * 100 + "\nHTTP/1.1 504 Gateway Timeout"
+    assert codes(text) == ["504 5.7.4 Unrecognized authentication type", "HTTP 504"]
 
 
 def test_an_old_and_a_new_reply_of_the_same_number_are_both_found() -> None:
@@ -225,6 +382,14 @@ def test_our_code_sends_the_reader_to_what_microsoft_said() -> None:
         "a report on mailbox fullness",
         "the functions badrequest, unknownerror and itemnotfound of a program",
         "unlocked blocked; the user is locked out of the building and cannot get in any more, says the porter",
+        "postfix/qmgr[9]: 4B1C2D3E4F: from=<a@contoso.example>, size=700016, nrcpt=1",
+        "from=<a@b>, size=700016, nrcpt=1",
+        "order 500011 was shipped",
+        "the 7000222 of them",
+        "seat 401 is free",
+        "535 people came",
+        "postcode 50126, zip code: 90002, barcode 700016",
+        "see section #4.2.1",
         "535 euros and 550 cents were paid to the door keeper by whoever came in at 401 minutes past the hour",
     ],
 )
@@ -262,12 +427,48 @@ def test_what_only_looks_like_a_code_is_none(text: str) -> None:
         'ConvertTo-SecureString -String "Hush Hush" -AsPlainText',
         "curl -u scanner:HushHush smtp://x",
         "[smtp.office365.com]:587 scanner@contoso.example:HushHush",
+        "[smtp.office365.com]:587 scanner:HushHush",
+        "client_secret%3DHushHush%26x",
+        '"password%22%3A%22HushHush%22"',
+        "p%2561ssword%253DHushHush",
+        "&#112;assword HushHush",
+        "https%3A%2F%2Fscanner%3AHushHush%40contoso.example",
+        'A01 LOGIN "scanner@contoso.example" "HushHush"',
+        "AUTH LOGIN c2Nhbm5lckBjb250b3NvLmV4YW1wbGU= SHVzaEh1c2g=",
+        "curl --user=scanner:HushHush",
+        "Password: Hush Hush Word",
+        "('client_secret', 'HushHush')",
+        'clientSecret "HushHush"',
+        '<add key="ClientSecret" value="HushHush" />',
+        "setx PILLARBOX_CLIENT_SECRET HushHush",
+        "swaks -ap HushHush2",
+        "sshpass -p HushHush",
+        "runas /u scanner HushHush",
+        "AccountKey=HushHush==",
+        "credentials scanner HushHush",
+        "user: HushHush",
+        "assertion HushHush",
+        "pwd HushHush",
+        "SASL_PASSWD HushHush",
+        "密碼 HushHush",
+        "пароль HushHush",
+        "password:\n HushHush",
+        "curl --user \\\n HushHush",
     ],
 )
-def test_a_secret_is_not_shown_again(secret: str) -> None:
-    shown = only(f"{secret} AADSTS50034 {secret}").found
-    assert "AADSTS50034" in shown
-    assert not re.search(r"Hush|NotASecret|eyJ|SHVzaA|c2hIdX", shown)
+@pytest.mark.parametrize("code", ["AADSTS50034", "535 5.7.3 Authentication unsuccessful", "A01 NO LOGIN failed."])
+def test_a_secret_is_not_shown_again(secret: str, code: str) -> None:
+    for text in (f"{secret} {code} {secret}", f"{secret} {code}", f"{code} {secret}", f"{secret}{code}"):
+        for finding in explain(text):
+            assert not re.search(r"Hush|Word|NotASecret|eyJ|SHVzaA|SHVzaEh|c2hIdX|c2Nhbm5", finding.found)
+    assert any(code.rstrip(".") in finding.found for finding in explain(f"{secret} {code} {secret}"))
+
+
+@pytest.mark.parametrize("line", SAID)
+def test_of_a_line_with_a_secret_no_more_is_shown_than_the_catalogue_says_itself(line: str) -> None:
+    known = " ".join(reply.example for reply in catalogue.replies())
+    for finding in explain(f"the secret is HushHush {line.partition(' [')[0]} HushHush"):
+        assert finding.found in known or re.fullmatch(r"[\d. ]+", finding.found)
 
 
 @given(
@@ -278,11 +479,6 @@ def test_a_secret_is_not_shown_again(secret: str) -> None:
 def test_no_secret_behind_a_name_is_shown_wherever_the_line_is_cut(name: str, secret: str, before: int) -> None:
     text = f"{'x ' * before}AADSTS50034 {name}{secret}"
     assert all(secret not in finding.found for finding in explain(text) if finding.code == "AADSTS50034")
-
-
-def test_a_number_behind_the_word_token_is_no_secret() -> None:
-    line = "Microsoft Entra ID refused a token: AADSTS90002: Tenant 'contoso' not found."
-    assert only(line).found == line
 
 
 def test_a_code_within_a_secret_stands_alone() -> None:
@@ -298,10 +494,7 @@ def test_control_characters_are_written_out() -> None:
 
 
 def test_what_says_nothing_secret_is_shown_whole() -> None:
-    line = (
-        "535 5.7.139 Authentication unsuccessful, basic authentication is disabled. "
-        "[AM0PR02CA0001.eurprd02.prod.outlook.com 2026-11-20T12:00:00.000Z 08DE]"
-    )
+    line = "550 5.1.8 Access denied, bad outbound sender [AM0PR02CA0001.eurprd02.prod.outlook.com 2026-11-20 08DE27F0]"
     assert only(line).found == line
     assert only("Request_ResourceNotFound 11111111-2222-4333-8444-555555555555").found.endswith("555555555555")
     words_without_blanks = "365\u7528\u6237\u5e10\u6237\u4e0d\u5b58\u5728" * 5
@@ -320,8 +513,8 @@ def test_of_a_long_line_the_part_around_the_code_is_shown() -> None:
 
 
 def test_a_line_is_cut_between_words() -> None:
-    reply = "535 5.7.139 Authentication unsuccessful, basic authentication is disabled. "
-    assert only("a relay said: " * 20 + reply + "b " * 99).found.startswith(f"…{reply}b b")
+    reply = "550 5.1.8 Access denied, bad outbound sender. "
+    assert only("a relay said: " * 20 + reply + "b " * 99).found.startswith(f"…said: a relay said: {reply}b b")
 
 
 @pytest.mark.parametrize("before", [0, 50, 70, 100, 139, 140, 150, 2500])
@@ -382,3 +575,24 @@ def test_time_grows_with_the_text_alone(piece: str) -> None:
 def test_ten_megabytes_are_no_trouble() -> None:
     text = "\n".join(file.read_text("utf-8") for file in PASTED)
     assert set(codes(text * (10_000_000 // len(text)))) == set(codes(text))
+
+
+@pytest.mark.parametrize(
+    "one",
+    ["AADSTS1{:06}", '{{"error":{{"code":"New{}"}}}}', "421 4.4.{}\n", "AADSTS1{:06} invalid_grant HTTP 401 535"],
+)
+def test_of_many_different_codes_the_first_fifty_are_explained_and_the_rest_counted(one: str) -> None:
+    text = " ".join(one.format(number) for number in range(100_000))
+    began = time.process_time()
+    found = look(text)
+    # What took the square of it took minutes.
+    assert time.process_time() - began < 15
+    assert len(found.findings) == 50
+    assert found.more >= 900
+
+
+def test_all_codes_are_counted_once() -> None:
+    found = look("AADSTS7000215 " + " ".join(f"AADSTS1{number:06}" for number in range(16_000)) * 2)
+    assert (len(found.findings), found.more) == (50, 15_951)
+    assert found.findings[0].code == "AADSTS7000215"
+    assert look("AADSTS50034 AADSTS50126").more == 0

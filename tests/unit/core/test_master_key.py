@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pillarbox.core import master_key
 from pillarbox.core.errors import ConfigError
-from pillarbox.core.master_key import KEY_BYTES, KeyRing, key_id
+from pillarbox.core.master_key import KEY_BYTES, KeyRing, Needed, key_id
 
 CANARY = "canary-8c1f"
 OLD, NEW = b"o" * KEY_BYTES, b"n" * KEY_BYTES
@@ -33,6 +33,11 @@ def code_of(work: Callable[[], object]) -> str:
     return caught.value.code
 
 
+def many(*ids: str) -> Needed:
+    """What a store needs of which the keys of these ids sealed two values each."""
+    return Needed(dict.fromkeys(ids, 2))
+
+
 # ---- a ring as text
 
 
@@ -45,7 +50,17 @@ def test_a_key_that_stands_twice_is_one_key() -> None:
     assert master_key.parse(f"{NEW.hex()} {OLD.hex()} {NEW.hex().upper()}", "here") == (NEW, OLD)
 
 
-@pytest.mark.parametrize("text", ["", " ", "00" * 31, "00" * 33, "zz" * 32, "00" * 64, f"{'00' * 32} 00", "é" * 64])
+@given(st.binary(min_size=32, max_size=32), st.integers(1, 63))
+def test_one_key_that_is_broken_into_lines_is_one_key(key: bytes, at: int) -> None:
+    text = key.hex()
+    assert master_key.parse(f"{text[:at]}\n{text[at:]}\n", "here") == (key,)
+    # As `xxd -p` breaks it, which the first release took.
+    assert master_key.parse(f"{text[:60]}\n{text[60:]}", "here") == (key,)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "00" * 31, "00" * 33, "zz" * 32, "00" * 64, "00 " * 31, "00 " * 33, f"{'00' * 32} 00", "é" * 64]
+)
 def test_a_text_that_is_no_ring_is_named(text: str) -> None:
     assert code_of(lambda: master_key.parse(text, "here")) == "vault.key_format"
 
@@ -66,11 +81,11 @@ def test_a_ring_does_not_show_its_keys() -> None:
 def test_a_new_key_is_made_readable_by_its_owner_alone(file: Path) -> None:
     before = os.umask(0)
     try:
-        ring = master_key.find(None, file, (), os.urandom)
+        ring = master_key.find(None, file, Needed(), os.urandom)
     finally:
         os.umask(before)
     assert (file.stat().st_mode & 0o777, len(ring.keys[0]), ring.file) == (0o600, 32, file)
-    assert master_key.find(None, file, ring.ids, os.urandom) == ring
+    assert master_key.find(None, file, many(*ring.ids), os.urandom) == ring
 
 
 def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(file: Path) -> None:
@@ -153,14 +168,14 @@ def test_a_key_behind_a_link_is_read_and_is_not_ours_to_write(file: Path, tmp_pa
 
 def test_a_link_to_a_key_that_is_not_mounted_is_not_replaced_by_a_new_key(file: Path, tmp_path: Path) -> None:
     file.symlink_to(tmp_path / "mounted")
-    assert code_of(lambda: master_key.find(None, file, (), os.urandom)) == "vault.key_missing"
+    assert code_of(lambda: master_key.find(None, file, Needed(), os.urandom)) == "vault.key_missing"
     assert file.is_symlink()
     assert not (tmp_path / "mounted").exists()
 
 
 def test_a_key_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere" / "master.key"
-    assert code_of(lambda: master_key.find(None, nowhere, (), os.urandom)) == "config.state_dir"
+    assert code_of(lambda: master_key.find(None, nowhere, Needed(), os.urandom)) == "config.state_dir"
 
 
 # ---- what a store needs
@@ -168,7 +183,7 @@ def test_a_key_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_a_lost_key_is_not_replaced_and_named(file: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        master_key.find(None, file, {OLD_ID}, os.urandom)
+        master_key.find(None, file, many(OLD_ID), os.urandom)
     assert (caught.value.code, caught.value.entry.exit) == ("vault.key_missing", 78)
     assert OLD_ID in caught.value.sentence
     assert not file.exists()
@@ -176,7 +191,7 @@ def test_a_lost_key_is_not_replaced_and_named(file: Path) -> None:
 
 def test_a_ring_without_the_keys_of_the_store_is_refused_and_they_are_named(file: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        master_key.find(KeyRing((NEW,), "PILLARBOX_MASTER_KEY"), file, {OLD_ID, NEW_ID, "ffffffff"}, os.urandom)
+        master_key.find(KeyRing((NEW,), "PILLARBOX_MASTER_KEY"), file, many(OLD_ID, NEW_ID, "ffffffff"), os.urandom)
     assert (caught.value.code, caught.value.entry.exit) == ("vault.wrong_key", 78)
     missing = ", ".join(sorted([OLD_ID, "ffffffff"]))
     assert caught.value.sentence == (
@@ -188,19 +203,55 @@ def test_a_start_removes_the_keys_that_a_killed_process_left_beside_the_file(fil
     master_key.write(file, [OLD])
     file.with_name("master.key.new").write_text(NEW.hex())
     with pytest.raises(ConfigError):
-        master_key.find(None, file, {NEW_ID}, os.urandom)
+        master_key.find(None, file, many(NEW_ID), os.urandom)
     assert file.with_name("master.key.new").exists()  # a start that is refused touches nothing
-    master_key.find(None, file, {OLD_ID}, os.urandom)
+    master_key.find(None, file, many(OLD_ID), os.urandom)
     assert list(file.parent.iterdir()) == [file]
 
 
 def test_what_cannot_be_removed_beside_the_file_does_not_stop_a_start(file: Path) -> None:
     master_key.write(file, [OLD])
     file.with_name("master.key.new").mkdir()
-    assert master_key.find(None, file, {OLD_ID}, os.urandom).keys == (OLD,)
+    assert master_key.find(None, file, many(OLD_ID), os.urandom).keys == (OLD,)
 
 
 def test_a_ring_that_was_given_needs_no_file(file: Path) -> None:
     given_ring = KeyRing((NEW, OLD), "PILLARBOX_MASTER_KEY")
-    assert master_key.find(given_ring, file, {OLD_ID}, os.urandom) == given_ring
+    assert master_key.find(given_ring, file, many(OLD_ID), os.urandom) == given_ring
+    assert not file.exists()
+
+
+# ---- what is a lost key, and what a damaged value
+
+
+DAMAGED = "ffffffff"
+
+
+@pytest.mark.parametrize(
+    ("counts", "missing"),
+    [
+        ({OLD_ID: 1}, set()),
+        ({OLD_ID: 2, DAMAGED: 1}, set()),
+        ({OLD_ID: 1, DAMAGED: 1, "eeeeeeee": 1}, set()),
+        ({OLD_ID: 5, "": 3}, set()),
+        ({NEW_ID: 1}, {NEW_ID}),
+        ({NEW_ID: 3, DAMAGED: 1}, {NEW_ID}),
+        ({OLD_ID: 9, NEW_ID: 2}, {NEW_ID}),
+        ({}, set()),
+    ],
+)
+def test_an_id_that_one_value_alone_names_is_damage_where_the_ring_opens_others(
+    counts: dict[str, int], missing: set[str]
+) -> None:
+    assert Needed(counts).missing(KeyRing((OLD,), "here")) == missing
+
+
+def test_a_ring_that_sealed_the_only_value_is_the_right_one_whatever_id_the_value_names() -> None:
+    assert Needed({DAMAGED: 1}, lambda keys: OLD in keys).missing(KeyRing((OLD,), "here")) == set()
+    assert Needed({DAMAGED: 1}, lambda keys: OLD in keys).missing(KeyRing((NEW,), "here")) == {DAMAGED}
+
+
+@pytest.mark.parametrize("counts", [{DAMAGED: 1}, {"": 1}])
+def test_a_store_with_any_sealed_value_gets_no_new_key(file: Path, counts: dict[str, int]) -> None:
+    assert code_of(lambda: master_key.find(None, file, Needed(counts), os.urandom)) == "vault.key_missing"
     assert not file.exists()

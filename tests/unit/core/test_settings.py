@@ -168,6 +168,11 @@ def test_a_setting_that_is_no_secret_has_no_file_variable() -> None:
     assert refusal(environ={"PILLARBOX_SMTP__LISTEN_FILE": "x"}).code == "config.unknown_key"
 
 
+def test_a_secret_file_without_end_is_refused() -> None:
+    error = refusal(environ={"PILLARBOX_MASTER_KEY_FILE": "/dev/zero"})
+    assert (error.code, "too long to be a secret" in error.sentence) == ("config.unreadable_file", True)
+
+
 def test_a_file_of_a_secret_that_is_missing_is_named_with_its_variable() -> None:
     error = refusal(environ={"PILLARBOX_MASTER_KEY_FILE": "/nowhere"})
     assert "/nowhere (named by PILLARBOX_MASTER_KEY_FILE)" in error.sentence

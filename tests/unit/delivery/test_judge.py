@@ -4,23 +4,31 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from pillarbox.core.mail import Verdict
+from pillarbox.core.accounts import Account, AppRegistration, Mailbox, SignIn
+from pillarbox.core.mail import Outcome, Verdict
 from pillarbox.core.retry_after import seconds_of
-from pillarbox.delivery.transports import judge
+from pillarbox.delivery import transports
 from pillarbox.graph.client import Answer
 
 NOON = 1_795_176_000.0  # 2026-11-20 12:00:00 UTC
+BY_APP = Mailbox(1, "scanner@contoso.example", AppRegistration(1, "contoso", "t", "c"))
+ALICE = Account("t", "o", "alice@contoso.example")
 
 
 def answer(status: int, code: str = "", text: str = "", **headers: str) -> Answer:
     body = json.dumps({"error": {"code": code, "message": text}}).encode() if code else b""
     return Answer(status, CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()}), body)
+
+
+def judge(answer: Answer, now: float, retry_after_default: float, mailbox: Mailbox = BY_APP) -> Outcome:
+    return transports.judge(answer, mailbox, now, retry_after_default)
 
 
 def verdict(status: int) -> Verdict:
@@ -84,6 +92,32 @@ def test_an_answer_without_an_error_envelope_is_named_by_its_status(body: bytes)
 )
 def test_the_cure_is_the_codes_or_else_the_statuses(status: int, code: str, words: str) -> None:
     assert words in judge(answer(status, code, "No."), NOON, 60.0).cure
+
+
+# ---- who may not send
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_item_that_is_not_found_is_a_right_that_a_person_has_not(shared: bool) -> None:
+    """In others' mailboxes Exchange says so by 404; waiting mends nothing."""
+    mailbox = replace(BY_APP, sign_in=SignIn(("send",), shared=shared, account=ALICE))
+    text = "The specified object was not found in the store."
+    outcome = judge(answer(404, "ErrorItemNotFound", text, request_id="r-3"), NOON, 60.0, mailbox)
+    assert (outcome.verdict, outcome.code, outcome.request_id) == (Verdict.BROKEN, "ErrorItemNotFound", "r-3")
+    words = "alice@contoso.example may not send as scanner@contoso.example, or there is no such mailbox."
+    assert outcome.text == f"{words} Microsoft says: {text}"
+    assert "'Send as'" in outcome.cure
+    assert "pillarbox outbox retry --state held" in outcome.cure
+
+
+def test_item_that_is_not_found_for_an_app_is_a_mailbox_that_is_just_made() -> None:
+    assert judge(answer(404, "ErrorItemNotFound", "No."), NOON, 60.0).verdict is Verdict.RETRY
+
+
+@pytest.mark.parametrize("code", ["ErrorInvalidUser", "MailboxNotEnabledForRESTAPI", ""])
+def test_mailbox_that_is_not_there_may_come_for_a_person_too(code: str) -> None:
+    mailbox = replace(BY_APP, sign_in=SignIn(("send",), account=ALICE))
+    assert judge(answer(404, code, "No."), NOON, 60.0, mailbox).verdict is Verdict.RETRY
 
 
 # ---- how long to wait

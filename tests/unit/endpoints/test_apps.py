@@ -60,6 +60,7 @@ async def test_a_secret_goes_in_and_never_comes_out(house: House) -> None:
         {"client_secret": SECRET, "new_certificate": True},
         {"federated": "file:/x", "managed_identity": "system"},
         {"client_secret": SECRET, "client_secret_from": "env:X"},
+        {"client_secret": SECRET, "public": True},
     ],
 )
 async def test_exactly_one_credential_is_given(house: House, given: dict[str, Any]) -> None:
@@ -96,3 +97,32 @@ async def test_a_registration_that_is_not_there_is_told(house: House) -> None:
     ):
         status, text = await ask(house, method, path, body)
         assert (status, json.loads(text)["code"]) == (404, "app.not_found")
+
+
+async def test_a_secret_given_as_an_id_is_told_whatever_the_secret_is(house: House) -> None:
+    for wrong in ({"client_secret": TENANT}, {"client_secret": ""}, {}, {"client_secret_from": "env:NOT_SET"}):
+        status, text = await ask(house, "POST", "/api/v1/apps", {**APP, "client_id": SECRET, **wrong})
+        assert (status, json.loads(text)["code"]) == (422, "app.secret_as_id")
+
+
+async def test_an_end_date_goes_with_a_client_secret(house: House) -> None:
+    status, text = await ask(house, "POST", "/api/v1/apps", {**APP, "managed_identity": "system", "ends_at": 4e9})
+    assert (status, "ends_at" in json.loads(text)["title"]) == (422, True)
+
+
+async def test_the_cloud_of_a_pod_is_held_against_the_services_own_settings(house: House) -> None:
+    given = {**APP, "federated": "file:/x"}
+    for host in ("login.microsoftonline.us", "https://login.microsoftonline.com/"):
+        status, text = await ask(house, "POST", "/api/v1/apps", {**given, "authority_host": host})
+        assert (status, json.loads(text)["code"]) == (422, "app.other_cloud")
+    own = house.gateway.settings.addresses().authority_url
+    assert (await ask(house, "POST", "/api/v1/apps", {**given, "authority_host": f"{own}/"}))[0] == 201
+
+
+async def test_a_public_client_has_no_credential_and_no_token_of_its_own(house: House) -> None:
+    status, text = await ask(house, "POST", "/api/v1/apps", {**APP, "public": True})
+    assert (status, json.loads(text)["credential"]) == (201, None)
+    (listed,) = json.loads((await ask(house, "GET", "/api/v1/apps"))[1])["data"]
+    assert (listed["credentials"], listed["ends_at"]) == (0, None)
+    status, text = await ask(house, "POST", "/api/v1/tokens", {"app": "contoso"})
+    assert json.loads(text)["code"] == "app.no_credential"

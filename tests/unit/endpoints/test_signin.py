@@ -1,19 +1,23 @@
 """The pages around a sign-in, as a browser sees them: the cookie, clean addresses, headers, and hostile queries."""
 
+import re
+import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
 import pytest
 
-from pillarbox.admin.sign_in_plan import Plan
+from pillarbox.admin.sign_in_plan import Options
 from pillarbox.admin.sign_in_words import Result, Return
-from pillarbox.core.errors import PillarboxError
+from pillarbox.core.errors import PillarboxError, Unavailable
+from pillarbox.core.vault import Vault
 from pillarbox.endpoints import signin, signin_pages
 from pillarbox.endpoints.signin_browser import cookie_header, returned
 from pillarbox.endpoints.web import HttpListener
+from pillarbox.store.sign_ins import SignIns
 from tests.sign_ins import ALICE, BOB, Desk, desk
 from tests.unit.emulator.visitor import Page
 
@@ -21,6 +25,7 @@ __all__ = ["desk"]  # a fixture
 
 HTML = '<script>alert(1)</script><img src=x onerror="alert(2)">'
 COOKIE = "pillarbox-signin"
+KEPT = (Vault(bytes(32)), time.time)
 
 
 @dataclass
@@ -36,12 +41,18 @@ class Site:
         async with self.session.request(method, url, allow_redirects=False, headers=headers) as answer:
             return Page(url, answer.status, answer.headers, await answer.text())
 
-    async def link(self, plan: Plan = Plan(), address: str = ALICE) -> str:  # noqa: B008 - it is frozen
-        return (await self.desk.link(await self.desk.mailbox(address), plan)).url
+    async def begin(self, link: str) -> Page:
+        """Open a link and press its button."""
+        page = await self.open(link)
+        assert [(form.action, form.fields) for form in page.forms] == [("", {})], page.text
+        return await self.open(link, "POST")
+
+    async def link(self, options: Options = Options(), address: str = ALICE) -> str:  # noqa: B008 - it is frozen
+        return (await self.desk.link(await self.desk.mailbox(address), options)).url
 
     async def sign_in(self, link: str, user: str = ALICE, *, accept: bool = True) -> Page:
         """Open the link and sign in; where Microsoft sends the browser."""
-        first = await self.open(link)
+        first = await self.begin(link)
         page = await self.desk.at_microsoft(first.location, user, accept=accept)
         return await self.open(page.location)
 
@@ -61,7 +72,7 @@ async def site(desk: Desk) -> AsyncIterator[Site]:
 async def test_a_person_opens_the_link_signs_in_and_reads_that_it_worked(
     site: Site, permissions: tuple[str, ...]
 ) -> None:
-    back = await site.sign_in(await site.link(Plan(permissions)))
+    back = await site.sign_in(await site.link(Options(permissions)))
     assert (back.status, back.location, back.html) == (303, "done", "")
     done = await site.open("/signin/" + back.location)
     assert done.status == 200
@@ -84,7 +95,7 @@ async def test_a_failure_says_what_happened_what_helps_and_who_can(site: Site) -
 
 
 async def test_the_cookie_is_for_this_host_and_out_of_reach_of_scripts(site: Site) -> None:
-    first = await site.open(await site.link())
+    first = await site.begin(await site.link())
     name, _, rest = first.headers["Set-Cookie"].partition("=")
     value, *flags = rest.split("; ")
     assert (name, len(value)) == (COOKIE, 43)
@@ -95,7 +106,7 @@ async def test_with_https_no_other_host_can_plant_the_cookie(site: Site) -> None
     link = await site.link()
     here = site.desk.public_url
     site.desk.public_url = "https://mail.contoso.example"
-    first = await site.open(link)
+    first = await site.open(link, "POST")
     site.desk.public_url = here
     assert first.headers["Set-Cookie"].startswith("__Host-pillarbox-signin=")
     assert first.headers["Set-Cookie"].endswith("; Secure")
@@ -103,7 +114,7 @@ async def test_with_https_no_other_host_can_plant_the_cookie(site: Site) -> None
 
 
 async def test_without_the_cookie_no_token_is_asked_for(site: Site) -> None:
-    first = await site.open(await site.link())
+    first = await site.begin(await site.link())
     page = await site.desk.at_microsoft(first.location)
     site.session.cookie_jar.clear()
     back = await site.open(page.location)
@@ -114,16 +125,16 @@ async def test_without_the_cookie_no_token_is_asked_for(site: Site) -> None:
 
 
 async def test_the_cookie_of_another_sign_in_does_not_do(site: Site) -> None:
-    first = await site.open(await site.link())
+    first = await site.begin(await site.link())
     page = await site.desk.at_microsoft(first.location)
-    await site.open(await site.link(address=BOB))
+    await site.begin(await site.link(address=BOB))
     await site.open(page.location)
     assert (await site.open("/signin/done")).status == 400
     assert site.desk.token_requests == 0
 
 
 async def test_a_callback_loaded_twice_shows_the_same_end(site: Site) -> None:
-    first = await site.open(await site.link())
+    first = await site.begin(await site.link())
     page = await site.desk.at_microsoft(first.location)
     for _ in range(2):
         await site.open(page.location)
@@ -133,20 +144,81 @@ async def test_a_callback_loaded_twice_shows_the_same_end(site: Site) -> None:
 
 async def test_a_link_opens_once(site: Site) -> None:
     link = await site.link()
-    assert (await site.open(link)).status == 303
-    again = await site.open(link)
-    assert (again.status, again.location) == (404, "")
-    assert "used before" in again.text
+    assert (await site.begin(link)).status == 303
+    for method in ("POST", "GET"):
+        again = await site.open(link, method)
+        assert (again.status, again.location) == (404, "")
+        assert "used before" in again.text
+
+
+async def test_robots_that_follow_a_link_use_nothing_up(site: Site) -> None:
+    link = await site.link()
+    for _ in range(3):
+        page = await site.open(link)
+        assert (page.status, page.location, "Set-Cookie" in page.headers) == (200, "", False)
+        assert ALICE in page.title
+    assert (await site.begin(link)).status == 303
+
+
+async def test_the_button_may_lead_on_to_microsoft_and_nothing_else_may(site: Site) -> None:
+    """Chrome holds every redirect after a form to form-action: Microsoft's, and an organization's own page."""
+    page = await site.open(await site.link())
+    policy = page.headers["Content-Security-Policy"]
+    assert "; form-action 'self' https:; " in policy
+    assert {**page.headers, "Content-Security-Policy": policy.replace("'self' https:", "'none'")}.items() >= (
+        signin_pages.HEADERS.items()
+    )
+
+
+async def test_a_link_stays_good_while_microsoft_cannot_be_asked(site: Site) -> None:
+    link = await site.link()
+    site.desk.microsoft.emulator.faults.add(path="openid-configuration", status=429, retry_after=17, times=1)
+    page = await site.open(link, "POST")
+    assert (page.status, page.location) == (503, "")
+    assert "Nothing was used up" in page.text
+    assert "17 seconds" in page.text
+    assert (await site.begin(link)).status == 303
+
+
+async def test_a_passing_fault_at_the_end_says_to_begin_again(site: Site) -> None:
+    first = await site.begin(await site.link())
+    page = await site.desk.at_microsoft(first.location)
+    site.desk.microsoft.emulator.faults.add(path="/token", status=503, retry_after=23, times=1)
+    assert (await site.open(page.location)).location == "done"
+    done = await site.open("/signin/done")
+    assert done.status == 400
+    assert "Begin it again in 23 seconds" in done.text
+    assert "Nothing to do" not in done.text
+
+
+async def test_a_store_that_cannot_be_written_leaves_no_code_in_the_address(site: Site) -> None:
+    first = await site.begin(await site.link())
+    page = await site.desk.at_microsoft(first.location)
+
+    class Full(SignIns):
+        async def take(self, id: str) -> bytes | None:
+            raise Unavailable("store.full")
+
+    good, site.desk.connect = site.desk.connect, replace(site.desk.connect, sign_ins=Full(site.desk.database, *KEPT))
+    back = await site.open(page.location)
+    site.desk.connect = good
+    assert (back.status, back.location, back.html) == (303, "failed/store", "")
+    shown = await site.open("/signin/" + back.location)
+    assert shown.status == 503
+    assert "could not be written" in shown.text
+    assert_safe(shown)
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
-@pytest.mark.parametrize("path", ["start", "callback", "done"])
-async def test_no_other_method_is_answered_and_a_preview_uses_no_link_up(site: Site, method: str, path: str) -> None:
+@pytest.mark.parametrize("path", ["start", "callback", "done", "failed/store"])
+async def test_no_other_method_is_answered(site: Site, method: str, path: str) -> None:
+    if (path, method) == ("start", "POST"):
+        path, method = "start", "PATCH"
     link = await site.link()
     answer = await site.open(link if path == "start" else f"/signin/{path}", method)
     assert answer.status == 405
     assert "Set-Cookie" not in answer.headers
-    assert (await site.open(link)).status == 303
+    assert (await site.begin(link)).status == 303
 
 
 @pytest.mark.parametrize(
@@ -154,6 +226,7 @@ async def test_no_other_method_is_answered_and_a_preview_uses_no_link_up(site: S
     [
         *("/", "/signin", "/signin/", "/signin/start", "/signin/start/", "/signin/done/", "/docs", "/openapi.json"),
         *("/api/v1/status", "/signin/start/x/y", "/signin/callback/", "/%00", "/favicon.ico"),
+        *("/signin/failed", "/signin/failed/", "/signin/failed/internal", "/signin/failed/store/x"),
         "/signin/../../etc/passwd",
     ],
 )
@@ -163,7 +236,9 @@ async def test_nothing_else_is_there(site: Site, path: str) -> None:
     assert_safe(answer)
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/signin/done", "/signin/callback", "/signin/start/x", "link"])
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/signin/done", "/signin/callback", "/signin/start/x", "/signin/failed/store", "link"]
+)
 async def test_every_answer_is_kept_nowhere_and_lets_nothing_run(site: Site, path: str) -> None:
     assert_safe(await site.open(await site.link() if path == "link" else path))
 
@@ -173,7 +248,7 @@ def assert_safe(answer: Page) -> None:
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
-    assert "form-action 'none'" in policy
+    assert re.search("form-action ('none'|'self' https:);", policy)
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Frame-Options"] == "DENY"
@@ -195,7 +270,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("what", HOSTILE)
 async def test_a_hostile_query_ends_on_our_own_clean_page(site: Site, what: str) -> None:
-    first = await site.open(await site.link())
+    first = await site.begin(await site.link())
     state = returned(first.location.partition("?")[2]).state
     back = await site.open("/signin/callback?" + HOSTILE[what].replace("{state}", state))
     if what == "long":
@@ -209,7 +284,7 @@ async def test_a_hostile_query_ends_on_our_own_clean_page(site: Site, what: str)
 
 
 async def test_what_a_stranger_wrote_into_the_answer_is_shown_as_text(site: Site) -> None:
-    first = await site.open(await site.link())
+    first = await site.begin(await site.link())
     state = returned(first.location.partition("?")[2]).state
     told = urlencode({"state": state, "error": "access_denied", "error_description": f"AADSTS65004: {HTML}\x00\u202e"})
     await site.open(f"/signin/callback?{told}")
@@ -221,7 +296,7 @@ async def test_what_a_stranger_wrote_into_the_answer_is_shown_as_text(site: Site
 
 
 async def test_the_log_holds_no_query(site: Site) -> None:
-    first = await site.open(await site.link())
+    first = await site.begin(await site.link())
     page = await site.desk.at_microsoft(first.location)
     await site.open(page.location)
     said = site.desk.log.getvalue()
@@ -239,30 +314,36 @@ async def test_what_nobody_foresaw_shows_a_page_and_no_query_in_the_log(desk: De
         async def callback(self, *_: Any) -> None:
             raise ZeroDivisionError
 
+        async def result(self, *_: Any) -> None:
+            raise ZeroDivisionError
+
     app = signin.build(lambda: Broken(), desk.logger)  # type: ignore[arg-type,return-value]
-    answer = await asgi(app, "/signin/callback", b"state=secret&code=secret")
-    assert answer[0] == 500
-    assert b"unforeseen" in answer[1]
-    assert desk.log.lines("unexpected")
+    status, location, _ = await asgi(app, "/signin/callback", b"state=secret&code=secret")
+    assert (status, location) == (303, b"failed/unforeseen")
+    with pytest.raises(ZeroDivisionError):
+        await asgi(app, "/signin/done", b"state=secret")
+    status, _, page = await asgi(app, "/signin/failed/unforeseen", b"")
+    assert (status, b"unforeseen" in page) == (500, True)
+    assert len(desk.log.lines("unexpected")) == 2
     assert "secret" not in desk.log.getvalue()
 
 
-async def asgi(app: Any, path: str, query: bytes) -> tuple[int, bytes]:
-    """A call without a network. A server would close the connection on what the application raises."""
-    status, pieces = 0, []
+async def asgi(app: Any, path: str, query: bytes) -> tuple[int, bytes, bytes]:
+    """Status, redirect and page of a call without a network; raises what a server would close the connection on."""
+    status, location, pieces = 0, b"", []
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Any) -> None:
-        nonlocal status
+        nonlocal status, location
         status = message.get("status", status)
+        location = dict(message.get("headers", [])).get(b"location", location)
         pieces.append(message.get("body", b""))
 
     scope = {"type": "http", "method": "GET", "path": path, "query_string": query, "headers": [], "scheme": "http"}
-    with pytest.raises(ZeroDivisionError):
-        await app(scope, receive, send)
-    return status, b"".join(pieces)
+    await app(scope, receive, send)
+    return status, location, b"".join(pieces)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +355,8 @@ def test_nothing_is_taken_of_a_query_that_microsoft_cannot_have_sent(query: str)
 
 def test_pages_escape_what_they_show() -> None:
     pages = [
-        signin_pages.connected(Result(HTML, HTML)),
+        signin_pages.connected(Result(HTML, HTML, notes=(HTML,))),
+        signin_pages.invitation(HTML),
         signin_pages.failed(HTML, HTML),
         signin_pages.failure(PillarboxError("mailbox.bad_address", address=HTML)),
     ]
@@ -295,7 +377,8 @@ def test_a_failure_names_who_can_mend_it(number: str, who: str) -> None:
 
 
 def test_pages_load_nothing() -> None:
-    for page in (signin_pages.unknown(), signin_pages.nothing_here(), signin_pages.connected(Result(ALICE, ALICE))):
+    shown = signin_pages.connected(Result(ALICE, ALICE)), signin_pages.invitation(ALICE)
+    for page in (signin_pages.unknown(), signin_pages.nothing_here(), *shown):
         assert "http" not in page
         assert "src=" not in page
         assert "url(" not in page

@@ -101,6 +101,7 @@ async def test_an_endless_answer_is_given_up_after_a_megabyte(ask: Callable[[Ans
         ({"error": "invalid_client", "error_codes": 7}, TokenRefused),
         ({"error": "invalid_client", "error_description": ["x"]}, TokenRefused),
         ({"error": "invalid_client", "error_description": " \r\n"}, TokenRefused),
+        ({"error": ""}, TokenRefused),
         ({"error": "invalid_grant", "error_description": "AADSTS700082: x", "error_codes": [None]}, SignInNeeded),
     ],
 )

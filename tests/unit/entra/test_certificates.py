@@ -157,3 +157,30 @@ def test_what_is_no_rsa_key_of_2048_bits_is_refused() -> None:
     short = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     with refused("certificate.short_key"):
         certificates.read_pem(Secret(plain(short) + pem_of(self_signed(short))))
+
+
+def test_a_file_may_be_pem_or_der(pair: KeyPair) -> None:
+    own = loaded(pair.public.pem).public_bytes(serialization.Encoding.DER)
+    key = key_of(pair).private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    pieces = [certificates.text_of(each).reveal() for each in (own, key)]
+    assert certificates.read_pem(Secret("\n".join(pieces))).public == pair.public
+    text = pair.pem.reveal()
+    for content in (text.encode("utf-16"), text.encode("utf-8-sig"), b"friendlyName: \xe9\n" + text.encode()):
+        assert certificates.read_pem(certificates.text_of(content)).public == pair.public
+
+
+def test_a_file_of_another_kind_is_told_by_its_name(pair: KeyPair) -> None:
+    with pytest.raises(InvalidInput, match="for --pfx-file"):
+        certificates.text_of(pfx(pair))
+    with pytest.raises(InvalidInput, match="for --certificate-file"):
+        certificates.read_pfx(pair.pem.reveal().encode(), Secret(PASSWORD))
+    locked = key_of(pair).private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(PASSWORD.encode()),
+    )
+    for content in (locked, b"0\x03abc"):
+        with pytest.raises(InvalidInput, match="the file is DER"):
+            certificates.text_of(content)

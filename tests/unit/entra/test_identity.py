@@ -256,14 +256,57 @@ async def test_a_known_key_is_asked_for_once_a_day(
     assert asked_for_keys(microsoft) == 2
 
 
-async def test_while_microsoft_is_down_keys_are_asked_for_again(
+async def test_while_microsoft_is_down_keys_are_asked_for_every_five_minutes(
     authority: Authority, clock: Clock, app: AppRegistration, microsoft: Microsoft, signing_key: SigningKey
 ) -> None:
     discovery = Discovery(authority, clock)
     microsoft.emulator.faults.add(path="/keys", status=503, times=1)
-    with pytest.raises(TokenUnavailable):
-        await discovery.key(app.tenant_id, signing_key.kid)
+    for _ in range(3):
+        with pytest.raises(TokenUnavailable):
+            await discovery.key(app.tenant_id, signing_key.kid)
+    assert asked_for_keys(microsoft) == 1
+    clock.now += 300
     assert await discovery.key(app.tenant_id, signing_key.kid)
+
+
+class Keyless(SigningKey):
+    """An authority that lists nothing of use for a while."""
+
+    def jwk(self, issuer: str) -> dict[str, str]:
+        return {}
+
+
+@pytest.mark.parametrize("down", [False, True], ids=["no keys", "down"])
+async def test_the_last_good_keys_do_while_no_new_ones_are_to_be_had(
+    authority: Authority,
+    clock: Clock,
+    app: AppRegistration,
+    microsoft: Microsoft,
+    signing_key: SigningKey,
+    down: bool,
+) -> None:
+    discovery = Discovery(authority, clock)
+    assert await discovery.key(app.tenant_id, signing_key.kid)
+    clock.now += 86400
+    if down:
+        microsoft.emulator.faults.add(path="/keys", status=503)
+    else:
+        microsoft.emulator.authority.tokens.key = Keyless()
+    assert await discovery.key(app.tenant_id, signing_key.kid)
+    # Of an unknown one it is not said that there is none.
+    with pytest.raises(TokenUnavailable):
+        await discovery.key(app.tenant_id, "new")
+    assert asked_for_keys(microsoft) == 2
+
+
+async def test_a_clock_that_went_back_keeps_no_new_key_away(
+    authority: Authority, clock: Clock, app: AppRegistration, microsoft: Microsoft
+) -> None:
+    discovery = Discovery(authority, clock)
+    assert await discovery.key(app.tenant_id, "new") is None
+    clock.now -= 7 * 86400
+    assert await discovery.key(app.tenant_id, "new") is None
+    assert asked_for_keys(microsoft) == 2
 
 
 async def test_an_unknown_tenant_has_no_issuer(authority: Authority, clock: Clock) -> None:
@@ -303,7 +346,7 @@ ALICE = Account("t", "alice-id", "alice@contoso.example")
     ("account", "meant"),
     [
         (ALICE, Meant("Alice@Contoso.example")),
-        (ALICE, Meant("helpdesk@contoso.example", "alice@contoso.example")),
+        (ALICE, Meant("helpdesk@contoso.example", "alice@contoso.example", shared=True)),
         (ALICE, Meant("old@contoso.example", "", Account("t", "alice-id", "old@contoso.example"))),
         (Account("t", "o", "a.smith@contoso.example", "alice@contoso.example"), Meant("alice@contoso.example")),
     ],
@@ -318,7 +361,13 @@ def test_the_account_that_was_meant_is_taken(account: Account, meant: Meant) -> 
     [
         (ALICE, Meant("bob@contoso.example"), "sign_in.wrong_account"),
         (ALICE, Meant("alice@contoso.example", "bob@contoso.example"), "sign_in.wrong_account"),
-        (ALICE, Meant("a@x.example", "", Account("t", "bob-id", "bob@contoso.example")), "sign_in.wrong_account"),
+        (ALICE, Meant("a@x.example", "", Account("t", "bob-id", "bob@contoso.example")), "sign_in.other_account"),
+        (ALICE, Meant("a@x.example", ALICE.upn, Account("t", "b", "bob@contoso.example")), "sign_in.other_account"),
+        (ALICE, Meant("a@x.example", "bob@contoso.example", ALICE), "sign_in.wrong_account"),
+        (ALICE, Meant("helpdesk@contoso.example", "alice@contoso.example"), "sign_in.not_owner"),
+        (Account("t", "o", "\u212aim@contoso.example"), Meant("kim@contoso.example"), "sign_in.wrong_account"),
+        (Account("t", "o", "stra\u00dfe@contoso.example"), Meant("strasse@contoso.example"), "sign_in.wrong_account"),
+        (Account("t", "o", "\u00c4nne@contoso.example"), Meant("\u00e4nne@contoso.example"), "sign_in.wrong_account"),
         (ALICE, Meant("a@x.example", "", Account("t", "old-id", "alice@contoso.example")), "sign_in.replaced_account"),
         (ALICE, Meant("a@x.example", "", Account("u", "alice-id", ALICE.upn)), "sign_in.replaced_account"),
         (

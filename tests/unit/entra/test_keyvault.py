@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from azure.keyvault.secrets._shared import http_challenge_cache
 
 from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind
-from pillarbox.core.errors import ConfigError, PillarboxError
+from pillarbox.core.errors import ConfigError, PillarboxError, Unavailable
 from pillarbox.core.tls import Outbound
 from pillarbox.core.vault import Secret
 from pillarbox.emulator import Certificates
@@ -227,10 +228,53 @@ async def test_a_wrong_secret_of_the_environment_is_told_in_entras_words(
     assert (error.code, "AADSTS7000215" in error.sentence) == ("keyvault.no_identity", True)
 
 
-async def test_a_machine_that_is_nobody_is_told_what_to_give_it(key_vault: KeyVault, vault: Vault) -> None:
-    os.environ["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = "http://127.0.0.1:1"
+async def test_a_machine_that_is_nobody_is_told_what_to_give_it(
+    key_vault: KeyVault, microsoft: Microsoft, vault: Vault
+) -> None:
+    machine(microsoft)
+    os.environ["AZURE_CLIENT_ID"] = "66666666-7777-4888-9999-aaaaaaaaaaaa"
     error = await refusal(key_vault)
     assert (error.code, "managed identity" in error.cure) == ("keyvault.no_identity", True)
+
+
+async def test_a_machine_that_does_not_answer_may_answer_later(key_vault: KeyVault, vault: Vault) -> None:
+    os.environ["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = "http://127.0.0.1:1"
+    error = await refusal(key_vault)
+    assert (type(error), error.code, error.entry.exit) == (TokenUnavailable, "identity.unreachable", 75)
+    assert "does not answer: Connection refused." in error.sentence
+
+
+@pytest.mark.parametrize("status", [408, 429, 503])
+async def test_a_token_endpoint_that_is_busy_may_be_asked_later(
+    key_vault: KeyVault, microsoft: Microsoft, vault: Vault, status: int
+) -> None:
+    by_secret(microsoft, vault)
+    microsoft.emulator.faults.add(path="/token", status=status)
+    error = await refusal(key_vault)
+    assert (type(error), error.code, str(status) in error.sentence) == (
+        TokenUnavailable,
+        "microsoft.token_unavailable",
+        True,
+    )
+
+
+async def test_a_token_endpoint_that_is_not_reached_may_be_reached_later(
+    key_vault: KeyVault, microsoft: Microsoft, vault: Vault, proxy: Proxy
+) -> None:
+    by_secret(microsoft, vault)
+    # The vault answers with its challenge, then nothing else does.
+    proxy.answers = ["", *["502 Bad Gateway"] * 10]
+    error = await refusal(key_vault)
+    assert (type(error), error.code) == (TokenUnavailable, "microsoft.unreachable")
+    assert error.sentence == "login.microsoftonline.com cannot be reached: Tunnel connection failed: 502 Bad Gateway."
+
+
+async def test_a_connection_that_fails_is_told_in_the_systems_words(microsoft: Microsoft, vault: Vault) -> None:
+    key_vault = KeyVault(Outbound(microsoft.emulator.ca_file), "https://login.microsoftonline.com")
+    error = await refusal(key_vault, "https://contoso.vault.localhost:1/secrets/gateway")
+    assert error.code == "keyvault.unreachable"
+    # Where the resolver does not know names below localhost, it says that.
+    assert re.search(r"be reached: (Connection refused|[A-Z][a-z ]*(resolution|not known))\.$", error.sentence)
 
 
 async def test_a_vault_that_cannot_be_reached_may_be_reached_later(
@@ -277,13 +321,36 @@ async def test_the_master_key_is_read_and_a_failure_stops_the_start_with_its_cur
     given = (outbound, "https://login.microsoftonline.com")
     assert await asyncio.to_thread(keyvault.read_master_key_text, URL, *given) == Secret(VALUE)
     vault.readers.clear()
-    for answers in ([], ["502 Bad Gateway"] * 10):
+    for answers, kind, code, exit_code in (
+        ([], ConfigError, "vault.key_vault", 78),
+        (["502 Bad Gateway"] * 10, Unavailable, "vault.key_vault_unreachable", 75),
+    ):
         proxy.answers = answers
-        with pytest.raises(ConfigError) as caught:
+        with pytest.raises(kind) as caught:
             await asyncio.to_thread(keyvault.read_master_key_text, URL, *given)
-        assert (caught.value.code, caught.value.entry.exit) == ("vault.key_vault", 78)
-        assert "contoso" in caught.value.sentence
+        assert (caught.value.code, caught.value.entry.exit) == (code, exit_code)
+        assert "key vault" in caught.value.sentence
         assert caught.value.cure
+
+
+async def test_without_the_extra_a_check_of_the_settings_says_so(tmp_path: Path) -> None:
+    program = (
+        "import importlib.util, sys; sys.modules['azure.keyvault'] = None\n"
+        "from pillarbox.entra import keyvault\n"
+        f"keyvault.check({URL!r})\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stderr=asyncio.subprocess.PIPE, cwd=tmp_path
+    )
+    _, errors = await process.communicate()
+    assert errors.decode().splitlines()[-1].endswith("ConfigError: Reading a key vault needs two packages more.")
+
+
+def test_a_check_of_the_settings_knows_what_is_no_secret_of_a_vault() -> None:
+    keyvault.check(URL)
+    with pytest.raises(ConfigError) as caught:
+        keyvault.check("https://fabrikam.example/secrets/gateway")
+    assert caught.value.code == "keyvault.bad_url"
 
 
 async def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:

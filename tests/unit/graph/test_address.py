@@ -32,6 +32,11 @@ ROOT = Root(GRAPH)
         ("@evil.example", "/v1.0/@evil.example"),
         (":1/", "/v1.0/:1/"),
         ("evil.example", "/v1.0/evil.example"),
+        ("/v1.0/users/a@contoso.example", "/v1.0/users/a@contoso.example"),
+        ("beta/users?$top=1", "/beta/users?$top=1"),
+        ("/v1.0", "/v1.0"),
+        ("/v1.0x/me", "/v1.0/v1.0x/me"),
+        ("/me/beta", "/v1.0/me/beta"),
     ],
 )
 def test_a_path_is_sent_as_it_is_meant(path: str, sent: str) -> None:

@@ -66,7 +66,8 @@ async def test_the_secret_comes_back_by_the_right_key_alone(
     assert [one.material.reveal() for one in await accounts.credentials(app)] == [CANARY]
     (other,) = await Accounts(database, Vault(b"x" * 32), lambda: 0.0).credentials(app)
     assert other.broken is not None
-    assert (other.broken.code, other.material) == ("vault.wrong_key", Secret(""))
+    assert (other.broken.code, other.material) == ("app.credential_damaged", Secret(""))
+    assert f"pillarbox app credential remove contoso {other.id}" in other.broken.cure
 
 
 async def test_a_sealed_value_in_another_row_does_not_open(

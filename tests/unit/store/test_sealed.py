@@ -148,7 +148,7 @@ async def test_the_keys_of_a_store_are_known_before_it_is_opened(database: Sqlit
     await fill(database, OLD, rows=1)
     await Accounts(database, NEW, lambda: 0.0).save_token_cache("app/7", b"new")
     await database.close()
-    assert sealed.key_ids(tmp_path / "store.db") == {OLD_ID, key_id_of(NEW.header)}
+    assert sealed.needed(tmp_path / "store.db").counts == {OLD_ID: 3, key_id_of(NEW.header): 1}
 
 
 async def test_looking_changes_no_byte_of_a_store_whose_process_was_killed(
@@ -161,7 +161,7 @@ async def test_looking_changes_no_byte_of_a_store_whose_process_was_killed(
         shutil.copy(tmp_path / name, left / name)
     before = {path.name: path.read_bytes() for path in left.iterdir()}
     assert len(before["store.db-wal"]) > 0
-    assert sealed.key_ids(left / "store.db") == {OLD_ID}
+    assert sealed.needed(left / "store.db").ids == {OLD_ID}
     assert {name: (left / name).read_bytes() for name in before} == before
 
 
@@ -171,7 +171,7 @@ async def test_looking_puts_nothing_beside_a_store_that_was_closed(database: Sql
     folder = tmp_path / "a folder, 100 % odd?#"
     folder.mkdir()
     shutil.copy(tmp_path / "store.db", folder / "store.db")
-    assert sealed.key_ids(folder / "store.db") == {OLD_ID}
+    assert sealed.needed(folder / "store.db").ids == {OLD_ID}
     assert [path.name for path in folder.iterdir()] == ["store.db"]
 
 
@@ -180,17 +180,56 @@ async def test_a_store_of_the_first_schema_tells_its_keys_too(tmp_path: Path) ->
     place = "credentials/contoso/sealed"
     with first._writer as writer:
         writer.execute("INSERT INTO apps VALUES (1, 'contoso', 't', 'c', 0)")
-        writer.execute("INSERT INTO credentials VALUES (1, 1, ?, 0)", (OLD.seal(b"secret", place),))
+        writer.execute("INSERT INTO apps VALUES (2, 'fabrikam', 't', 'c', 0)")
+        for number, secret in enumerate((b"first", b"second", b"newest"), start=1):
+            writer.execute("INSERT INTO credentials VALUES (?, 1, ?, 0)", (number, OLD.seal(secret, place)))
+        other = OLD.seal(b"other", "credentials/fabrikam/sealed")
+        writer.execute("INSERT INTO credentials VALUES (4, 2, ?, 0)", (other,))
     await first.close()
-    assert sealed.key_ids(tmp_path / "first.db") == {OLD_ID}
+    assert sealed.needed(tmp_path / "first.db").ids == {OLD_ID}
     upgraded = await open_sqlite(tmp_path / "first.db", on_death=print)
-    (value,) = await found(SealedValues(upgraded))
+    kept = {value.id: OLD.open(value.sealed, value.place) for value in await found(SealedValues(upgraded))}
+    accounts = Accounts(upgraded, OLD, lambda: 0.0)
+    app = await accounts.app("contoso")
+    assert app is not None
+    in_order = [one.material.reveal() for one in await accounts.credentials(app)]
     await upgraded.close()
-    assert (value.place, OLD.open(value.sealed, value.place)) == (place, b"secret")
+    assert kept == {"contoso": b"newest", "contoso:1": b"first", "contoso:2": b"second", "fabrikam": b"other"}
+    assert in_order == ["newest", "second", "first"]
+
+
+async def test_whose_a_value_is_can_be_asked(database: SqliteDatabase, values: SealedValues) -> None:
+    await fill(database, OLD, rows=1)
+    app = await Accounts(database, OLD, lambda: 0.0).app("app-0")
+    assert app is not None
+    for owner in (app.cache_owner, "mailbox/1", "mailbox/7"):
+        await Accounts(database, OLD, lambda: 0.0).save_token_cache(owner, b"cache")
+    holders = {(value.table, value.id): await values.holder(value) for value in await found(values)}
+    (credential,) = (id for table, id in holders if table == "credentials")
+    assert holders == {
+        ("credentials", credential): "app-0",
+        ("sign_ins", "0" * 64): "box-0@contoso.example",
+        ("token_caches", "app/0"): "",
+        ("token_caches", app.cache_owner): "app-0",
+        ("token_caches", "mailbox/1"): "box-0@contoso.example",
+        ("token_caches", "mailbox/7"): "",
+    }
+
+
+async def test_a_value_whose_key_id_was_changed_shows_that_its_key_is_there(
+    database: SqliteDatabase, values: SealedValues, tmp_path: Path
+) -> None:
+    await fill(database, OLD, rows=1)
+    for value in await found(values):
+        await values.replace([(value, value.sealed[:3] + bytes([value.sealed[3] ^ 1]) + value.sealed[4:])])
+    await database.close()
+    needed = sealed.needed(tmp_path / "store.db")
+    assert OLD_ID not in needed.ids
+    assert [needed.sealed_by([key * 32]) for key in (b"o", b"n")] == [True, False]
 
 
 def test_where_there_is_no_store_none_is_made(tmp_path: Path) -> None:
-    assert sealed.key_ids(tmp_path / "store.db") == set()
+    assert sealed.needed(tmp_path / "store.db").counts == {}
     assert list(tmp_path.iterdir()) == []
 
 

@@ -20,14 +20,14 @@ Login = Callable[[Server, Credentials], Awaitable[str]]
 async def smtp_login(visit: Visit) -> Found:
     """Whether Exchange lets us in by SMTP."""
     cloud = visit.clients.cloud
-    if not visit.uses("SMTP.SendAsApp"):
-        return left_out("check.smtp_unused")
+    if not visit.uses_exchange:
+        return _unused(visit, "check.smtp_unused")
     if not cloud.smtp_host:
         return left_out("check.no_exchange", protocol="SMTP")
     visit.need_token(Resource.EXCHANGE)
     place = Place(cloud.smtp_host, cloud.smtp_port, starttls=True, mail=True)
     shown = await secure(place, visit.clients.outbound)
-    reply = await _let_in(visit, smtp.login, place)
+    reply = await _let_in(visit, smtp.login, place, "check.smtp_refuses_app")
     evidence = {"reply": reply, **shown.evidence}
     return found("check.smtp", evidence, mailbox=visit.mailbox.address, host=place.shown, signer=shown.signer)
 
@@ -35,19 +35,30 @@ async def smtp_login(visit: Visit) -> Found:
 async def imap_login(visit: Visit) -> Found:
     """Whether Exchange lets us in by IMAP, and as far as INBOX."""
     cloud = visit.clients.cloud
-    if not visit.uses("IMAP.AccessAsApp"):
-        return left_out("check.imap_unused")
+    if not visit.uses_exchange:
+        return _unused(visit, "check.imap_unused")
     if not cloud.imap_host:
         return left_out("check.no_exchange", protocol="IMAP")
     visit.need_token(Resource.EXCHANGE)
+    rights = visit.named_rights(Resource.EXCHANGE)
+    if visit.sign_in is None and rights and "IMAP.AccessAsApp" not in rights:
+        # For IMAP there is no role of Exchange's that the token would not show.
+        return left_out("check.imap_no_role", rights=", ".join(rights))
     place = Place(cloud.imap_host, cloud.imap_port, mail=True)
     shown = await secure(place, visit.clients.outbound)
-    selected = await _let_in(visit, imap.login, place)
+    selected = await _let_in(visit, imap.login, place, "check.imap_refuses_app")
     evidence = {"reply": selected, **shown.evidence}
     return found("check.imap", evidence, mailbox=visit.mailbox.address, host=place.shown, signer=shown.signer)
 
 
-async def _let_in(visit: Visit, login: Login, place: Place) -> str:
+def _unused(visit: Visit, by_app: str) -> Found:
+    """A person's sign-in must have asked for it; an app tries it when somebody wants to know."""
+    if visit.sign_in is None:
+        return left_out(by_app)
+    return left_out("check.exchange_not_asked", mailbox=visit.mailbox.address)
+
+
+async def _let_in(visit: Visit, login: Login, place: Place, refuses_app: str) -> str:
     """What Exchange answers to a login. Raises as the login, with the likely causes where Exchange tells none."""
     server = Server(place.host, place.port, visit.clients.outbound.ssl_context(), _PATIENCE)
     address, app = visit.mailbox.address, visit.app
@@ -60,7 +71,7 @@ async def _let_in(visit: Visit, login: Login, place: Place) -> str:
         evidence = {"reply": reply}
         if visit.sign_in is None:
             raise Failed(
-                "check.unknown_to_exchange",
+                refuses_app,
                 evidence,
                 host=place.shown,
                 reply=reply,

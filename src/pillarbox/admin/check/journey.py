@@ -1,19 +1,21 @@
 """The Test button: an app registration or a mailbox, tried step by step against Microsoft as it is now."""
 
 import asyncio
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pillarbox.admin import apps
 from pillarbox.admin.check.graph import Sleep
 from pillarbox.admin.check.steps import Failed, Found, Report, Status, Step
-from pillarbox.admin.check.trials import OF_APP, OF_MAILBOX, SIGN_IN, Trial
+from pillarbox.admin.check.trials import SIGN_IN, Trial, of_app, of_mailbox
 from pillarbox.admin.check.visit import SKIPPED, NotTried, SubmitAndWait, Visit
 from pillarbox.admin.clients import Clients
-from pillarbox.core.accounts import AppRegistration, Mailbox, MailboxState
+from pillarbox.core.accounts import AppRegistration, Credential, Mailbox, MailboxState
 from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock, is_address
+from pillarbox.entra.authority import TokenUnavailable
 from pillarbox.store.accounts import Accounts
 
 
@@ -32,7 +34,9 @@ class Check:
 
     async def check_app(self, name: str) -> Report:
         """Test an app registration as far as its tokens. Raises NotFound."""
-        return await self._report(await apps.get(self.accounts, name), OF_APP)
+        app = await apps.get(self.accounts, name)
+        credentials = await self.accounts.credentials(app)
+        return await self._report(app, of_app(len(credentials)), credentials)
 
     async def check_mailbox(self, address: str, to: str | None = None, *, exchange: bool = False) -> Report:
         """Test a mailbox; with `to` a real mail is sent there. The mode that follows is kept.
@@ -45,21 +49,30 @@ class Check:
         if to is not None and not is_address(to):
             raise InvalidInput("mail.bad_recipient", address=to)
         by_app = mailbox.sign_in is None and mailbox.state is MailboxState.OK
-        trials = OF_MAILBOX if by_app else (SIGN_IN, *OF_MAILBOX)
-        return await self._report(mailbox, trials, to or "", exchange=exchange)
+        credentials = await self.accounts.credentials(mailbox.app)
+        trials = of_mailbox(by_app, len(credentials))
+        return await self._report(mailbox, trials, credentials, to or "", exchange=exchange)
 
     async def _report(
-        self, holder: AppRegistration | Mailbox, trials: Iterable[Trial], to: str = "", *, exchange: bool = False
+        self,
+        holder: AppRegistration | Mailbox,
+        trials: Iterable[Trial],
+        credentials: Sequence[Credential],
+        to: str = "",
+        *,
+        exchange: bool = False,
     ) -> Report:
         assurance = holder.assurance if isinstance(holder, Mailbox) else ""
 
-        async def keep(found: str) -> None:
+        async def keep(found: str) -> bool:
             nonlocal assurance
-            if isinstance(holder, Mailbox):
-                await self.accounts.set_assurance(holder, found)
-                assurance = found
+            kept = isinstance(holder, Mailbox) and await self.accounts.set_assurance(holder, found)
+            assurance = found if kept else ""
+            return kept
 
-        visit = Visit(self.clients, holder, to, exchange, self.clock, self.sleep, self.submit_and_wait, keep)
+        visit = Visit(
+            self.clients, holder, to, exchange, credentials, self.clock, self.sleep, self.submit_and_wait, keep
+        )
         *tried, verdict = trials
         for trial in tried:
             await self._add(visit, trial)
@@ -88,6 +101,8 @@ class Check:
             return _step(trial, left_out_step.why)
         except Failed as error:
             return Step(trial.name, Status.FAIL, error.code, error.params, error.evidence)
+        except TokenUnavailable as error:
+            return _paused(trial, error)
         except PillarboxError as error:
             return Step(trial.name, Status.FAIL, error.code, error.params, _evidence(error))
         except TimeoutError:
@@ -100,6 +115,16 @@ class Check:
 def _step(trial: Trial, found: Found) -> Step:
     status = Status.SKIP if found.skipped else Status.OK
     return Step(trial.name, status, found.code, found.params, found.evidence)
+
+
+def _paused(trial: Trial, error: TokenUnavailable) -> Step:
+    """Entra ID is busy: a test asks again when somebody presses the button, and not by itself."""
+    if error.retry_after is None:
+        return Step(trial.name, Status.FAIL, error.code, error.params, _evidence(error))
+    # A second too few would be a second refusal.
+    seconds = math.ceil(error.retry_after)
+    evidence = {**_evidence(error), "retry_after": seconds}
+    return Step(trial.name, Status.FAIL, "check.entra_pause", {"seconds": seconds}, evidence)
 
 
 def _evidence(error: PillarboxError) -> dict[str, object]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pillarbox.admin.check.cures import of_a_test
 from pillarbox.core import catalogue
 from pillarbox.core.errors import PillarboxError
 
@@ -37,7 +38,8 @@ class Step:
     @property
     def cure(self) -> str:
         """What to do, or what else to know; may be empty."""
-        return self._entry.cure.format(**self.params).strip()
+        told = self._entry.cure.format(**self.params).strip()
+        return of_a_test(told) if self.status is Status.FAIL else told
 
     @property
     def _entry(self) -> catalogue.Entry:

@@ -1,6 +1,6 @@
 """What the access tokens say, and what that means for who tests. Nothing is decided by it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,8 +12,8 @@ Claims = Mapping[str, Any]
 _TOLD: Final = ("aud", "tid", "appid", "azp", "idtyp", "roles", "scp", "upn", "oid", "ver", "exp")
 """The claims that are shown: whom the token is for and of, and what it allows."""
 _OF_IDENTITY: Final = frozenset({"openid", "profile", "email", "offline_access"})
-_NEEDED: Final = frozenset({"Mail.Send"})
-
+TO_SEND: Final = frozenset({"Mail.Send"})
+"""What an app needs, and nothing more."""
 _YEAR_10000: Final = 253_402_300_800
 """The first moment that has no date."""
 
@@ -31,8 +31,8 @@ def rights(claims: Claims) -> tuple[str, ...]:
     return tuple(str(name) for name in named if name not in _OF_IDENTITY)
 
 
-def judge(of: Mapping[Resource, Claims]) -> Found:
-    """What the tokens say of whom they are and what they allow. Pure."""
+def judge(of: Mapping[Resource, Claims], needed: Collection[str] = TO_SEND) -> Found:
+    """What the tokens say of whom they are and what they allow, beside what is `needed`. Pure."""
     evidence = {resource.value: _shown(claims) for resource, claims in of.items()}
     graph, exchange = of.get(Resource.GRAPH, {}), of.get(Resource.EXCHANGE, {})
     if not graph and not exchange:
@@ -41,14 +41,18 @@ def judge(of: Mapping[Resource, Claims]) -> Found:
     both = "; for Exchange ".join(filter(None, [_listed(rights(graph)), on_exchange]))
     for claims in (graph, exchange):
         if "scp" in claims:
-            return found("check.rights_delegated", evidence, who=claims.get("upn") or "a person", rights=both)
+            who = claims.get("upn") or "a person"
+            if surplus := _listed([right for right in (*rights(graph), *rights(exchange)) if right not in needed]):
+                return found("check.rights_delegated_wide", evidence, who=who, rights=both, surplus=surplus)
+            return found("check.rights_delegated", evidence, who=who, rights=both)
     if not rights(graph):
         if on_exchange:
             return found("check.rights_exchange", evidence, rights=on_exchange)
         return found("check.rights_none", evidence)
-    surplus = [right for right in rights(graph) if right not in _NEEDED]
-    if surplus:
-        return found("check.rights_wide", evidence, rights=both, surplus=_listed(surplus))
+    if not set(rights(graph)) & set(needed):
+        return found("check.rights_other", evidence, rights=both, missing=_listed(sorted(needed)))
+    if surplus := _listed([right for right in rights(graph) if right not in needed]):
+        return found("check.rights_wide", evidence, rights=both, surplus=surplus)
     return found("check.rights_app", evidence, rights=both)
 
 

@@ -7,14 +7,16 @@ from typing import Final
 from pillarbox.admin.check import clock as our_clock
 from pillarbox.admin.check import token as tokens
 from pillarbox.admin.check.connection import Place, proxy_name, reach, secure
+from pillarbox.admin.check.credentials import credentials, named
 from pillarbox.admin.check.exchange import imap_login, smtp_login
 from pillarbox.admin.check.graph import no_right
 from pillarbox.admin.check.steps import Failed, Found, found, left_out
-from pillarbox.admin.check.visit import ENTRA, Visit
+from pillarbox.admin.check.visit import ANY_CREDENTIAL, ENTRA, Visit
 from pillarbox.core.accounts import MailboxState
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.scopes import Resource
 from pillarbox.core.vault import Secret
+from pillarbox.entra.acquire import Memory
 
 _WAIT_FOR_MAIL: Final = 75
 _RESOURCES: Final = {Resource.GRAPH: "Graph", Resource.EXCHANGE: "Exchange Online"}
@@ -64,23 +66,39 @@ async def clock(visit: Visit) -> Found:
     return our_clock.judge(Place.of(url).shown, visit.clock(), answer.headers.get("Date", ""))
 
 
-async def token(visit: Visit) -> Found:
-    """A new token for each resource in use; one for Exchange on trial, where an app may have rights there."""
+async def tenant(visit: Visit) -> Found:
+    """Whether Microsoft knows the tenant of an app that has no credential: nothing else can be asked without one."""
     visit.need(ENTRA)
+    authority = visit.clients.authority
+    await authority.run(lambda: authority.public(visit.app, Memory().cache))
+    return found("check.tenant", tenant=visit.app.tenant_id)
+
+
+async def token(visit: Visit) -> Found:
+    """A new token for each resource in use."""
+    visit.need(ENTRA, ANY_CREDENTIAL)
+    if visit.sign_in is None and not visit.credentials:
+        raise Failed("check.nobody_acts", {}, app=visit.app.name, mailbox=visit.mailbox.address)
     failed: list[PillarboxError] = []
-    for resource in visit.resources:
-        if failed and resource not in visit.wanted:
-            break
+    for resource in visit.wanted:
         try:
             visit.tokens[resource] = Secret(await visit.clients.tokens.fresh(visit.holder, resource))
         except PillarboxError as error:
             visit.broken[resource] = "token"
-            if resource in visit.wanted:
-                failed.append(error)
+            failed.append(error)
     if failed:
         raise failed[0]
     names = [_RESOURCES[resource] for resource in visit.tokens]
-    return found("check.token", {"resources": names}, resources=" and ".join(names))
+    evidence: dict[str, object] = {"resources": names}
+    if visit.used is None:
+        return found("check.token", evidence, resources=" and ".join(names))
+    evidence["credential"] = visit.used.id
+    return found("check.token_by", evidence, resources=" and ".join(names), credential=named(visit.used))
+
+
+async def no_token(visit: Visit) -> Found:
+    """An app without a credential acts for people only."""
+    return left_out("check.no_credential", app=visit.app.name)
 
 
 async def rights(visit: Visit) -> Found:
@@ -88,7 +106,7 @@ async def rights(visit: Visit) -> Found:
     if not visit.tokens:
         visit.need("token")
     visit.claims = {resource: tokens.claims_of(one.reveal()) for resource, one in visit.tokens.items()}
-    return tokens.judge(visit.claims)
+    return tokens.judge(visit.claims, visit.needed)
 
 
 async def mailbox(visit: Visit) -> Found:
@@ -97,6 +115,9 @@ async def mailbox(visit: Visit) -> Found:
     answer = visit.probe = await visit.graph.probe()
     code, _ = answer.error()
     evidence = {"status": answer.status, "code": code, "request_id": answer.request_id}
+    if answer.status == 404 and no_right(answer) and visit.sign_in is None:
+        # To a person Exchange says so of a right; an app has it for all mailboxes or is told 403.
+        raise Failed("check.no_mailbox_yet", evidence, said=f"404 {code}", mailbox=visit.mailbox.address)
     if no_right(answer):
         return left_out("check.mailbox_untold", evidence)
     # A refusal without a code is not Graph's.
@@ -113,10 +134,13 @@ async def send(visit: Visit) -> Found:
     code, _ = answer.error()
     refused = visit.graph.refused(answer)
     if no_right(answer):
-        if visit.sign_in is None and not visit.named_rights(Resource.GRAPH):
-            raise Failed("check.no_right", refused.evidence, app=visit.app.name, mailbox=address)
-        if visit.sign_in is not None and visit.sign_in.shared:
-            raise Failed("check.not_shared", refused.evidence, who=visit.who, mailbox=address)
+        if visit.sign_in is None and "Mail.Send" not in visit.named_rights(Resource.GRAPH):
+            named_rights = ", ".join(visit.named_rights(Resource.GRAPH)) or "none"
+            raise Failed("check.no_right", refused.evidence, app=visit.app.name, mailbox=address, rights=named_rights)
+        if visit.sign_in is not None and (visit.sign_in.shared or answer.status == 404):
+            raise Failed(
+                "mailbox.may_not_send", refused.evidence, who=visit.who, mailbox=address, text=answer.error()[1]
+            )
         raise refused
     if answer.status == 403:
         raise refused
@@ -135,9 +159,13 @@ async def _send_one(visit: Visit, to: str) -> Found:
         visit.can.add("send")
         visit.sent = row
         return found("check.sent", evidence, id=row["id"], to=to)
-    if row["state"] in ("queued", "sending", "deferred"):
-        raise Failed("check.not_sent_yet", evidence, id=row["id"], state=row["state"], reason=row["reason"])
-    raise Failed("check.not_sent", evidence, id=row["id"], state=row["state"], reason=row["reason"], cure=row["cure"])
+    if row["state"] == "uncertain":
+        raise Failed("check.sent_unclear", evidence, id=row["id"], to=to, reason=row["reason"])
+    if row["state"] == "queued":
+        raise Failed("check.not_begun", evidence, id=row["id"])
+    if row["state"] == "sending":
+        raise Failed("check.not_sent_yet", evidence, id=row["id"])
+    raise Failed("check.not_sent", evidence, id=row["id"], reason=row["reason"], cure=row["cure"])
 
 
 async def sent_items(visit: Visit) -> Found:
@@ -170,40 +198,40 @@ async def message_id(visit: Visit) -> Found:
 
 
 async def mode(visit: Visit) -> Found:
-    """The verdict: the mode that follows, which is kept with the mailbox."""
+    """The verdict: the mode that follows, which is kept with the mailbox. Fails where it cannot send."""
     address = visit.mailbox.address
     if "send" not in visit.can:
         if visit.first_failed:
-            return left_out("check.mode_none", mailbox=address, step=visit.first_failed)
-        return left_out("check.mode_untold" if visit.uses_graph else "check.mode_no_graph", mailbox=address)
+            raise Failed("check.mode_none", {}, mailbox=address, step=visit.first_failed)
+        if not visit.uses_graph:
+            raise Failed("check.mode_no_graph", {}, mailbox=address)
+        return left_out("check.mode_untold", mailbox=address)
     for step in ("sent-items", "drafts"):
         if step in visit.broken:
             # What could not be tried just now must not take away what the last test found.
             return left_out("check.mode_open", mailbox=address, step=step)
     assurance = "draft" if "draft" in visit.can else "verify" if "verify" in visit.can else "send-only"
-    await visit.keep_assurance(assurance)
+    if not await visit.keep_assurance(assurance):
+        return left_out("check.mode_changed", mailbox=address)
     return found(f"check.mode_{assurance.replace('-', '_')}", {"assurance": assurance}, mailbox=address)
 
 
 async def app(visit: Visit) -> Found:
     """The verdict on an app registration."""
+    name = visit.app.name
     if visit.first_failed:
-        return left_out("check.app_none", app=visit.app.name, step=visit.first_failed)
-    return found("check.app", app=visit.app.name)
+        raise Failed("check.app_partly" if visit.tokens else "check.app_none", {}, app=name, step=visit.first_failed)
+    return found("check.app", app=name) if visit.tokens else found("check.app_public", app=name)
 
 
-WAY: Final = (
-    Trial("addresses", addresses),
-    Trial("tls", tls),
-    Trial("clock", clock),
-    Trial("token", token),
-    Trial("rights", rights),
-)
-"""How far Microsoft is, and whether it knows us."""
+_FAR: Final = (Trial("addresses", addresses), Trial("tls", tls), Trial("clock", clock))
+"""How far Microsoft is."""
+_CREDENTIALS: Final = Trial("credentials", credentials, 90)
+_KNOWN: Final = (Trial("token", token), Trial("rights", rights))
+"""Whether Microsoft knows us."""
 SIGN_IN: Final = Trial("sign-in", sign_in)
-OF_APP: Final = (*WAY, Trial("verdict", app))
-OF_MAILBOX: Final = (
-    *WAY,
+_VERDICT: Final = Trial("verdict", app)
+_MAIL: Final = (
     Trial("mailbox", mailbox),
     Trial("send", send, _WAIT_FOR_MAIL),
     Trial("sent-items", sent_items),
@@ -213,3 +241,22 @@ OF_MAILBOX: Final = (
     Trial("message-id", message_id),
     Trial("mode", mode),
 )
+
+
+def of_app(credentials: int) -> tuple[Trial, ...]:
+    """What is tried of an app registration that has so many credentials. The last is the verdict."""
+    if not credentials:
+        return (*_FAR, Trial("tenant", tenant), Trial("token", no_token), _VERDICT)
+    return (*_FAR, *_each(credentials), *_KNOWN, _VERDICT)
+
+
+def of_mailbox(by_app: bool, credentials: int) -> tuple[Trial, ...]:
+    """What is tried of a mailbox that an app registration, or else a sign-in, acts for. The last is the verdict."""
+    if by_app:
+        return (*_FAR, *_each(credentials), *_KNOWN, *_MAIL)
+    return (SIGN_IN, *_FAR, *_KNOWN, *_MAIL)
+
+
+def _each(credentials: int) -> tuple[Trial, ...]:
+    # Of a single one the token tells.
+    return (_CREDENTIALS,) if credentials > 1 else ()

@@ -7,13 +7,13 @@ from typing import Any, Final, TypeVar
 from pillarbox.admin.check.connection import Place
 from pillarbox.admin.check.graph import GraphMailbox, Sleep
 from pillarbox.admin.check.steps import Found, Status, Step, left_out
-from pillarbox.admin.check.token import Claims
+from pillarbox.admin.check.token import TO_SEND, Claims
 from pillarbox.admin.check.token import rights as rights_in
 from pillarbox.admin.clients import Clients
-from pillarbox.core.accounts import AppRegistration, Mailbox, SignIn
+from pillarbox.core.accounts import AppRegistration, Credential, Mailbox, SignIn
 from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.mail import Clock
-from pillarbox.core.scopes import SETS, Resource
+from pillarbox.core.scopes import Resource, token_scopes
 from pillarbox.core.vault import Secret
 from pillarbox.graph.client import Answer
 
@@ -21,6 +21,7 @@ _T = TypeVar("_T")
 SKIPPED: Final = "check.skipped"
 ENTRA: Final = "login host"
 GRAPH_HOST: Final = "graph host"
+ANY_CREDENTIAL: Final = "any credential"
 SubmitAndWait = Callable[[Mailbox, str], Awaitable[Mapping[str, Any]]]
 """Hands in a test mail from a mailbox to an address as all mail is; its row of the outbox once it has come to rest."""
 
@@ -44,15 +45,20 @@ class Visit:
     holder: AppRegistration | Mailbox
     to: str
     exchange: bool
-    """Whether SMTP and IMAP are tried although nothing shows a right to use them."""
+    """Whether an app is to try SMTP and IMAP, which nothing that sends needs."""
+    credentials: Sequence[Credential]
+    """Those of the app registration, newest first."""
     clock: Clock
     sleep: Sleep
     submit_and_wait: SubmitAndWait
-    keep_assurance: Callable[[str], Awaitable[None]]
+    keep_assurance: Callable[[str], Awaitable[bool]]
+    """Keeps the mode that was found; False where the mailbox is not connected any more as it was tested."""
     steps: list[Step] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     tokens: dict[Resource, Secret] = field(default_factory=dict)
     claims: dict[Resource, Claims] = field(default_factory=dict)
+    used: Credential | None = None
+    """The credential that Microsoft takes, where there are several."""
     probe: Answer | None = None
     sent: Mapping[str, Any] | None = None
     can: set[str] = field(default_factory=set)
@@ -78,21 +84,31 @@ class Visit:
     @property
     def who(self) -> str:
         """The person who signed in for the mailbox, as people call them."""
-        account = self.sign_in.account if self.sign_in else None
-        return account.upn if account else "the person who signed in"
+        return self.sign_in.who if self.sign_in else "nobody"
 
     @property
-    def wanted(self) -> frozenset[Resource]:
-        """The resources that must give a token."""
+    def wanted(self) -> tuple[Resource, ...]:
+        """The resources that must give a token: those that something uses."""
         if self.sign_in is not None:
-            return frozenset(SETS[name][0] for name in self.sign_in.permissions)
-        return frozenset({Resource.GRAPH, Resource.EXCHANGE} if self.exchange else {Resource.GRAPH})
+            return tuple(one for one in Resource if self._asked_for(one))
+        by_exchange = self.exchange and bool(self.clients.cloud.exchange_url)
+        return (Resource.GRAPH, Resource.EXCHANGE) if by_exchange else (Resource.GRAPH,)
 
     @property
-    def resources(self) -> tuple[Resource, ...]:
-        """The resources that are asked for a token: whether an app has rights on Exchange, its token there tells."""
-        on_trial = self.sign_in is None and bool(self.clients.cloud.exchange_url)
-        return tuple(one for one in Resource if one in self.wanted or (on_trial and one is Resource.EXCHANGE))
+    def needed(self) -> frozenset[str]:
+        """The rights that are used; a token that names more of them says more than it should."""
+        if self.sign_in is None:
+            return TO_SEND
+        asked = [right for one in Resource for right in self._asked_for(one)]
+        # Who has signed in for a mailbox of their own too has consented to both.
+        return frozenset(["User.Read", *asked, *(right.removesuffix(".Shared") for right in asked)])
+
+    def _asked_for(self, resource: Resource) -> list[str]:
+        """The permissions on a resource that the sign-in asked for."""
+        assert self.sign_in is not None
+        cloud, permissions = self.clients.cloud, self.sign_in.permissions
+        scopes = token_scopes(cloud, permissions, resource, shared=self.sign_in.shared)
+        return [scope.rpartition("/")[2] for scope in scopes]
 
     @property
     def graph(self) -> GraphMailbox:
@@ -106,11 +122,10 @@ class Visit:
         """Whether there is anything to do at Graph."""
         return Resource.GRAPH in self.wanted
 
-    def uses(self, role: str) -> bool:
-        """Whether Exchange's old protocols are to be tried: by the sign-in, by an app's role, or as somebody asked."""
-        if self.sign_in is not None:
-            return Resource.EXCHANGE in self.wanted
-        return self.exchange or role in self.named_rights(Resource.EXCHANGE)
+    @property
+    def uses_exchange(self) -> bool:
+        """Whether Exchange's old protocols are to be tried: by the sign-in, or by an app as somebody asked."""
+        return Resource.EXCHANGE in self.wanted
 
     def named_rights(self, resource: Resource) -> tuple[str, ...]:
         """The permissions that the token for a resource names."""

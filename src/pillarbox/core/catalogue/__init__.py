@@ -53,6 +53,8 @@ class Explanation:
     """The page of docs/ that says more, with its anchor."""
     status: int = 0
     """The HTTP status it comes with; mostly inferred, so nothing branches on it. 0: none."""
+    alone: str = ""
+    """What to do first where nothing but the code was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Reply:
     protocol: str
     """smtp or imap."""
     reply: str
-    """Its number, such as `535 5.7.139`, `451 4.7.5xx` (x: any digit) or `535`; in IMAP NO, BAD or BYE."""
+    """Its number, such as `535 5.7.139`, `451 4.7.5xx` (x: any digits) or `535`; in IMAP NO, BAD or BYE."""
     words: str
     """What it also says, where the number alone does not tell."""
     example: str
@@ -148,7 +150,16 @@ def _explanations(file: str) -> Mapping[str, Explanation]:
 
 def _explanation(code: str, row: Mapping[str, str]) -> Explanation:
     status = int(row.get("http_status") or 0)
-    return Explanation(code, row.get("class") or "", row["meaning"], row["remedy"], row["who"], row["page"], status)
+    return Explanation(
+        code,
+        row.get("class") or "",
+        row["meaning"],
+        row["remedy"],
+        row["who"],
+        row["page"],
+        status,
+        row.get("alone") or "",
+    )
 
 
 def _rows(file: str) -> Iterable[Mapping[str, str]]:

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 import pillarbox
 from pillarbox.access.submitters import Submitters
@@ -23,6 +24,8 @@ from pillarbox.core.mail import Clock, Envelope, State, is_address
 from pillarbox.core.vault import Secret
 from pillarbox.delivery.submission import Submission
 from pillarbox.endpoints.api import apps, calls, check, models, sign_in, vault
+from pillarbox.endpoints.api.body_limit import BodyLimit
+from pillarbox.endpoints.api.version import Versioned
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.database import Row
 from pillarbox.store.outbox import Outbox
@@ -51,9 +54,17 @@ class Services:
     clock: Clock = time.time
 
 
+class _Versioned(FastAPI):
+    """Every answer bears the version, also that of an error that nobody foresaw."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """See Starlette."""
+        return Versioned(super().build_middleware_stack())
+
+
 def build(services: Services) -> FastAPI:
     """The API over the given services. It loads nothing from outside."""
-    app = FastAPI(
+    app = _Versioned(
         title="Pillarbox",
         version=pillarbox.__version__,
         openapi_url="/api/v1/openapi.json",
@@ -61,6 +72,7 @@ def build(services: Services) -> FastAPI:
         redoc_url=None,
         responses={"4XX": {"model": models.Problem}, "5XX": {"model": models.Problem}},
     )
+    app.add_middleware(BodyLimit, counted_elsewhere=("/api/v1/sends",))
     _add_problems(app, services.log)
     apps.add(app, services)
     _add_accounts(app, services)

@@ -2,13 +2,14 @@
 
 import asyncio
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from pydantic import Field, SecretStr
 
-from pillarbox.admin import apps
+from pillarbox.admin import apps, end_dates
 from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind
-from pillarbox.core.errors import InvalidInput, PillarboxError
+from pillarbox.core.errors import ConfigError, InvalidInput, PillarboxError
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints.api.models import Model
 from pillarbox.entra import certificates
@@ -22,7 +23,8 @@ class NewCredential(Model):
 
     `client_secret`, or `client_secret_from` where it is read anew each time (`env:NAME`, `file:/PATH`,
     `keyvault:URL`), both perhaps with `ends_at`; `certificate` as PEM with its private key, or `new_certificate`;
-    `federated` (`file:/PATH` of the token, or `managed-identity:CLIENT_ID`); `managed_identity`.
+    `federated` (`file:/PATH` of the token, or `managed-identity:CLIENT_ID`); `managed_identity`. `authority_host` is
+    AZURE_AUTHORITY_HOST of the pod that is federated: it must be the cloud that the settings name.
     """
 
     client_secret: SecretStr | None = None
@@ -32,14 +34,19 @@ class NewCredential(Model):
     new_certificate: bool = False
     federated: str | None = None
     managed_identity: Literal["system", "user"] | None = None
+    authority_host: str = ""
 
 
 class NewApp(NewCredential):
-    """An app registration: a name for it, its two IDs and a credential."""
+    """An app registration: a name for it, its two IDs and a credential.
+
+    `public` in the place of a credential: people sign in through it by themselves, and it does nothing alone.
+    """
 
     name: str = Field(min_length=1, max_length=64)
     tenant_id: str
     client_id: str
+    public: bool = False
 
 
 class AppIds(Model):
@@ -97,7 +104,10 @@ class WarningOut(Model):
 
 
 class App(Model):
-    """An app registration and how many credentials it has; `ends_at` is the nearest of their end dates."""
+    """An app registration and how many credentials it has.
+
+    `ends_at` is the nearest of their end dates that is to come; where all have passed, the last one.
+    """
 
     name: str
     tenant_id: str
@@ -106,15 +116,14 @@ class App(Model):
     ends_at: float | None
 
     @classmethod
-    def of(cls, app: AppRegistration, credentials: list[Credential]) -> "App":
+    def of(cls, app: AppRegistration, credentials: list[Credential], now: float) -> "App":
         """From our words."""
-        ends = [each.ends_at for each in credentials if each.ends_at is not None]
         return cls(
             name=app.name,
             tenant_id=app.tenant_id,
             client_id=app.client_id,
             credentials=len(credentials),
-            ends_at=min(ends, default=None),
+            ends_at=end_dates.end_of(credentials, now),
         )
 
 
@@ -125,12 +134,12 @@ class Apps(Model):
 
 
 class Added(Model):
-    """What was added."""
+    """What was added; no credential to a public client."""
 
     name: str
     tenant_id: str
     client_id: str
-    credential: CredentialOut
+    credential: CredentialOut | None
     warnings: list[WarningOut]
 
     @classmethod
@@ -140,7 +149,7 @@ class Added(Model):
             name=added.app.name,
             tenant_id=added.app.tenant_id,
             client_id=added.app.client_id,
-            credential=CredentialOut.of(added.credential),
+            credential=CredentialOut.of(added.credential) if added.credential else None,
             warnings=[WarningOut.of(each) for each in added.warnings],
         )
 
@@ -155,13 +164,19 @@ def add(app: FastAPI, services: "Services") -> None:
     """Add the routes."""
     accounts, log = services.accounts, services.log
 
+    async def shown(one: AppRegistration) -> App:
+        return App.of(one, await accounts.credentials(one), services.clock())
+
     @app.get("/api/v1/apps")
     async def list_apps() -> Apps:
-        return Apps(data=[App.of(one, await accounts.credentials(one)) for one in await accounts.apps()])
+        return Apps(data=[await shown(one) for one in await accounts.apps()])
 
     @app.post("/api/v1/apps", status_code=201)
     async def add_app(new: NewApp) -> Added:
-        credential = await _credential(new, apps.check_name(new.name), services)
+        await apps.check_new(accounts, new.name, new.tenant_id, new.client_id)
+        if new.public and any(_given(new)):
+            raise InvalidInput("app.one_credential")
+        credential = None if new.public else await _credential(new, new.name, services)
         added = await apps.add(accounts, new.name, new.tenant_id, new.client_id, credential)
         log.info("account.changed", what="app", name=added.app.name, change="added")
         return Added.of(added)
@@ -171,7 +186,7 @@ def add(app: FastAPI, services: "Services") -> None:
         changed = await apps.change(accounts, name, ids.tenant_id, ids.client_id)
         services.changed(changed)
         log.info("account.changed", what="app", name=name, change="other IDs")
-        return App.of(changed, await accounts.credentials(changed))
+        return await shown(changed)
 
     @app.delete("/api/v1/apps/{name}", status_code=204)
     async def remove_app(name: str) -> None:
@@ -188,7 +203,8 @@ def add(app: FastAPI, services: "Services") -> None:
         await apps.get(accounts, name)
         added = await apps.add_credential(accounts, name, await _credential(new, name, services))
         services.changed(added.app)
-        log.info("account.changed", what="app", name=name, change=f"new {added.credential.kind}")
+        kind = added.credential.kind if added.credential else ""
+        log.info("account.changed", what="app", name=name, change=f"new {kind}")
         return Added.of(added)
 
     @app.delete("/api/v1/apps/{name}/credentials/{credential_id}", status_code=204)
@@ -197,9 +213,8 @@ def add(app: FastAPI, services: "Services") -> None:
         log.info("account.changed", what="app", name=name, change=f"removed {credential_id}")
 
 
-async def _credential(new: NewCredential, name: str, services: "Services") -> apps.NewCredential:
-    """What was given, checked. Raises InvalidInput, and what reading it from its source raises."""
-    given = [
+def _given(new: NewCredential) -> list[bool]:
+    return [
         new.client_secret is not None,
         new.client_secret_from is not None,
         new.certificate is not None,
@@ -207,8 +222,14 @@ async def _credential(new: NewCredential, name: str, services: "Services") -> ap
         new.federated is not None,
         new.managed_identity is not None,
     ]
-    if given.count(True) != 1:
+
+
+async def _credential(new: NewCredential, name: str, services: "Services") -> apps.NewCredential:
+    """What was given, checked. Raises InvalidInput, and what reading it from its source raises."""
+    if _given(new).count(True) != 1:
         raise InvalidInput("app.one_credential")
+    if new.ends_at is not None and new.client_secret is None and new.client_secret_from is None:
+        raise InvalidInput("request.invalid", reason="ends_at goes with a client secret")
     now = services.clock()
     if new.client_secret is not None:
         return apps.client_secret(_secret(new.client_secret), name, new.ends_at, now)
@@ -220,9 +241,20 @@ async def _credential(new: NewCredential, name: str, services: "Services") -> ap
     if new.new_certificate:
         return await asyncio.to_thread(apps.new_certificate, name, now)
     if new.federated is not None:
+        _check_cloud(new.authority_host, services)
         return apps.federated(new.federated)
     assert new.managed_identity is not None
     return apps.managed_identity(new.managed_identity)
+
+
+def _check_cloud(found: str, services: "Services") -> None:
+    """A pod says in which cloud it runs; tokens of another would be useless. Raises ConfigError."""
+    if found and _host(found) != _host(expected := services.clients().cloud.authority_url):
+        raise ConfigError("app.other_cloud", found=found, expected=expected)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url if "://" in url else f"https://{url}").netloc.lower()
 
 
 def _secret(given: SecretStr) -> Secret:

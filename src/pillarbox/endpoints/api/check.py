@@ -16,7 +16,7 @@ class _Model(BaseModel):
 
 
 class NewTest(_Model):
-    """`to`: send a real mail there; without it none is sent. `exchange`: try SMTP and IMAP, whatever the token says."""
+    """`to`: send a real mail there; without it none is sent. `exchange`: try SMTP and IMAP too."""
 
     to: str | None = None
     exchange: bool = False

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from pillarbox.admin.sign_in_plan import Plan, check_loopback
+from pillarbox.admin.sign_in_plan import Options, check_loopback
 from pillarbox.admin.sign_in_words import Connected, Device, Link, Return, Started
 from pillarbox.core.vault import Secret
 
@@ -22,19 +22,21 @@ class _Model(BaseModel):
 class SignInPlan(_Model):
     """How a mailbox is to be connected. With `app`, a mailbox that is not there yet is added.
 
+    `permissions` and `shared` are as last time where they are left out; for a new mailbox `send`, and not shared.
     `user` is the user name that must sign in, where it is not the mailbox's address; `new_account` lets another account
     come than last time.
     """
 
     app: str | None = None
-    permissions: list[Permission] = Field(default=["send"], min_length=1)
-    shared: bool = False
+    permissions: list[Permission] | None = Field(default=None, min_length=1)
+    shared: bool | None = None
     user: str = ""
     new_account: bool = False
 
-    def plan(self) -> Plan:
+    def options(self) -> Options:
         """As our word."""
-        return Plan(tuple(self.permissions), self.shared, self.user, self.new_account)
+        permissions = None if self.permissions is None else tuple(self.permissions)
+        return Options(permissions, self.shared, self.user, self.new_account)
 
 
 class NewSignIn(SignInPlan):
@@ -70,7 +72,7 @@ class SignInReturn(_Model):
 
 
 class ConnectedOut(_Model):
-    """A mailbox is connected."""
+    """A mailbox is connected; `notes` are sentences for whoever connected it."""
 
     address: str
     account: str
@@ -78,6 +80,7 @@ class ConnectedOut(_Model):
     object_id: str
     permissions: list[str]
     granted: list[str]
+    notes: list[str]
 
     @classmethod
     def of(cls, made: Connected) -> "ConnectedOut":
@@ -89,6 +92,7 @@ class ConnectedOut(_Model):
             object_id=made.account.object_id,
             permissions=list(made.permissions),
             granted=list(made.granted),
+            notes=list(made.notes),
         )
 
 
@@ -136,7 +140,7 @@ class PasswordSignIn(SignInPlan):
 
 def add(app: FastAPI, services: "Services") -> None:
     """Add the routes."""
-    # Made when it is first wanted: what talks to Microsoft takes long to import.
+    # Made and imported when it is first wanted: what talks to Microsoft takes long to import.
     connect = services.connect
 
     @app.post("/api/v1/mailboxes/{address}:sign-in", status_code=201)
@@ -145,11 +149,11 @@ def add(app: FastAPI, services: "Services") -> None:
             connect().listener()
         else:
             check_loopback(new.redirect_uri)
-        mailbox = await connect().mailbox(address, new.app, new.plan())
+        mailbox = await connect().mailbox(address, new.app, new.options())
         if new.redirect_uri is None:
-            link = await connect().begin(mailbox, new.plan())
+            link = await connect().begin(mailbox, new.options())
             return SignInStarted.of(link, link.redirect_uri)
-        started = await connect().start_here(mailbox, new.plan(), new.redirect_uri)
+        started = await connect().start_here(mailbox, new.options(), new.redirect_uri)
         return SignInStarted.of(started, new.redirect_uri)
 
     @app.post("/api/v1/mailboxes/{address}:sign-in-finish")
@@ -160,21 +164,28 @@ def add(app: FastAPI, services: "Services") -> None:
 
     @app.post("/api/v1/mailboxes/{address}:device-code", status_code=201)
     async def device_code(address: str, new: SignInPlan) -> DeviceOut:
-        mailbox = await connect().mailbox(address, new.app, new.plan())
-        return DeviceOut.of(await connect().begin_device(mailbox, new.plan()))
+        from pillarbox.admin import connect_device
+
+        mailbox = await connect().mailbox(address, new.app, new.options())
+        return DeviceOut.of(await connect_device.begin(connect(), mailbox, new.options()))
 
     @app.post("/api/v1/mailboxes/{address}:device-code-poll")
     async def device_code_poll(address: str, asked: DevicePoll) -> Polled:
+        from pillarbox.admin import connect_device
+
         mailbox = await connect().mailbox(address, None)
-        found = await connect().poll_device(mailbox, asked.handle.get_secret_value())
+        found = await connect_device.poll(connect(), mailbox, asked.handle.get_secret_value())
         if isinstance(found, Connected):
             return Polled(connected=ConnectedOut.of(found))
         return Polled(interval=found.interval)
 
     @app.post("/api/v1/mailboxes/{address}:password")
     async def password(address: str, new: PasswordSignIn) -> ConnectedOut:
+        from pillarbox.admin import connect_password
+
         # Before the mailbox: while it is off, nothing is added either.
-        connect().check_password_grant()
-        mailbox = await connect().mailbox(address, new.app, new.plan())
+        connect_password.check_allowed(connect())
+        mailbox = await connect().mailbox(address, new.app, new.options())
         given = Secret(new.password.get_secret_value()) if new.password is not None else None
-        return ConnectedOut.of(await connect().password(mailbox, new.plan(), given, new.password_from, v1=new.v1))
+        work = connect_password.connect(connect(), mailbox, new.options(), given, new.password_from, v1=new.v1)
+        return ConnectedOut.of(await work)

@@ -20,6 +20,16 @@ class KeyOut(BaseModel):
     values: dict[str, int]
 
 
+class DamagedOut(BaseModel):
+    """A value that does not open: which, and what to do about it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str
+    title: str
+    hint: str
+
+
 class VaultOut(BaseModel):
     """Where the master key comes from, its keys (the first seals), and what to do next. No key is ever shown."""
 
@@ -29,7 +39,7 @@ class VaultOut(BaseModel):
     rotates_itself: bool
     keys: list[KeyOut]
     undecryptable: dict[str, int]
-    places: list[str]
+    damaged: list[DamagedOut]
     code: str
     title: str
     hint: str
@@ -42,7 +52,7 @@ class VaultOut(BaseModel):
             rotates_itself=status.rotates_itself,
             keys=[KeyOut(id=key.id, values=dict(key.values)) for key in status.keys],
             undecryptable=dict(status.undecryptable),
-            places=list(status.places),
+            damaged=[DamagedOut(code=one.code, title=one.sentence, hint=one.cure) for one in status.damaged],
             code=status.advice.code,
             title=status.advice.sentence,
             hint=status.advice.cure,

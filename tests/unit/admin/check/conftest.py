@@ -80,8 +80,8 @@ class Bench:
         return self.made[-1]
 
     @property
-    def check(self) -> Check:
-        """The Test button; a mail that it sends goes the way of all mail."""
+    def trial(self) -> Trial:
+        """What sends test mails; they go the way of all mail."""
         submission = Submission(
             outbox=self.outbox,
             wake=lambda mailbox_id: self.worker.wake(mailbox_id) if self.worker else None,
@@ -91,8 +91,12 @@ class Bench:
             max_size=1_000_000,
             max_recipients=10,
         )
-        trial = Trial(submission, self.outbox, lambda: None)
-        return Check(self.accounts, self.clients, trial.send, self.clock, self.log, self._sleep)
+        return Trial(submission, self.outbox, lambda: None)
+
+    @property
+    def check(self) -> Check:
+        """The Test button."""
+        return Check(self.accounts, self.clients, self.trial.send, self.clock, self.log, self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
         self.waited.append(seconds)
@@ -106,6 +110,13 @@ class Bench:
         app = app or self.seed.gateway
         given = Secret(secret or self.seed.secrets.get(app.client_id, "-"))
         added = await self.accounts.add_app(name, tenant or self.seed.tenant.id, app.client_id, given)
+        assert added is not None
+        return added
+
+    async def app_without_credential(self, tenant: str = "") -> AppRegistration:
+        """Keep an app registration that people sign in to, and that does nothing by itself."""
+        ids = (tenant or self.seed.tenant.id, self.seed.desktop.client_id)
+        added = await self.accounts.add_app("contoso", *ids, Secret(""), kind=None)
         assert added is not None
         return added
 

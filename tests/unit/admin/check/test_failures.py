@@ -1,5 +1,6 @@
 """What a person reads first when something is wrong, and the cure that stands below it."""
 
+import asyncio
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +48,7 @@ async def test_wrong_secret(bench: Bench) -> None:
         "clock": "ok",
         "token": "fail",
         "rights": "skip",
-        "verdict": "skip",
+        "verdict": "fail",
     }
     assert report.steps[-1].sentence == "contoso is not ready: mend 'token' first, then test again."
 
@@ -88,13 +89,59 @@ async def test_steps_that_need_the_token_say_why_they_were_left_out(bench: Bench
     assert await bench.assurance() == ""
 
 
+async def test_app_that_serves_sign_ins_passes_as_far_as_it_can(bench: Bench) -> None:
+    await bench.app_without_credential()
+    report = await bench.press_app()
+    assert report.ok
+    assert statuses(report) == {
+        "addresses": "ok",
+        "tls": "ok",
+        "clock": "ok",
+        "tenant": "ok",
+        "token": "skip",
+        "verdict": "ok",
+    }
+    assert "it serves mailboxes that people sign in for" in step(report, "token").sentence
+    assert "pillarbox mailbox sign-in ADDRESS --app contoso" in report.steps[-1].sentence
+
+
+async def test_mailbox_of_an_app_that_serves_sign_ins_is_to_be_signed_in(bench: Bench) -> None:
+    await bench.accounts.add_mailbox(ALICE, await bench.app_without_credential())
+    first = (f"contoso has no credential, and nobody has signed in for {ALICE}",)
+    says(await bench.press(ALICE), "token", first=first, cure=(f"pillarbox mailbox sign-in {ALICE}",))
+
+
+async def test_app_that_serves_sign_ins_in_no_tenant(bench: Bench) -> None:
+    await bench.app_without_credential(tenant=str(uuid4()))
+    says(await bench.press_app(), "tenant", first=("AADSTS90002",), cure=("Directory (tenant) ID",))
+
+
+async def test_entra_id_that_asks_for_a_pause_is_told_as_a_test_tells_it(bench: Bench) -> None:
+    await bench.app()
+    bench.emulator.faults.add(path="/oauth2/v2.0/token", status=429, retry_after=42)
+    report = await bench.press_app()
+    says(report, "token", first=("asks for a pause",), cure=("Test again in 42 seconds.",))
+    assert step(report, "token").evidence["retry_after"] == 42
+    # While it runs nobody asks; and a test that is repeated says how long it is still.
+    asked = bench.emulator.ledger.token_requests
+    again = step(await bench.press_app(), "token")
+    assert again.code == "check.entra_pause"
+    assert bench.emulator.ledger.token_requests == asked
+
+
+async def test_entra_id_that_is_down_is_told_as_a_test_tells_it(bench: Bench) -> None:
+    await bench.app()
+    bench.emulator.faults.add(path="/oauth2/v2.0/token", status=503)
+    says(await bench.press_app(), "token", first=("gives no token now",), cure=("Test again in some minutes.",))
+
+
 # ---- the right to send
 
 
 async def test_no_consent(bench: Bench) -> None:
     await bench.mailbox(app=bench.seed.unconsented)
     report = await bench.press()
-    words = f"contoso has no right to send as {SCANNER}: its token names none"
+    words = f"contoso has no right to send as {SCANNER}: its token does not name Mail.Send (it names none)"
     says(report, "send", first=(words,), cure=("Grant admin consent", "RBAC for Applications", "2 hours"))
     assert "This alone is no fault" in step(report, "rights").sentence
     assert report.steps[-1].sentence == f"{SCANNER} cannot send yet: mend 'send' first, then test again."
@@ -137,12 +184,54 @@ async def test_a_full_mailbox_is_no_missing_right(bench: Bench) -> None:
     assert report.steps[-1].code == "check.mode_open"
 
 
+async def test_app_that_may_read_and_write_and_not_send(bench: Bench) -> None:
+    app = bench.emulator.world.add_app("Reader", ["Mail.ReadWrite"], tenant=bench.seed.tenant)
+    bench.seed.secrets[app.client_id] = bench.emulator.world.add_secret(app)
+    await bench.mailbox(app=app)
+    report = await bench.press()
+    rights = step(report, "rights")
+    assert rights.sentence.startswith("The token names Mail.ReadWrite, and not Mail.Send: only Exchange's RBAC")
+    assert "Grant admin consent" in rights.cure
+    first = (f"no right to send as {SCANNER}: its token does not name Mail.Send (it names Mail.ReadWrite)",)
+    says(report, "send", first=first, cure=("Grant admin consent", "RBAC for Applications"))
+
+
+async def test_item_that_is_not_found_for_an_app_is_no_lost_message(bench: Bench) -> None:
+    """A mailbox that is just being made answers so; nothing was looked for in it."""
+    await bench.mailbox()
+    bench.emulator.faults.add(path="/sendMail", status=404, code="ErrorItemNotFound")
+    report = await bench.press()
+    first = (f"404 ErrorItemNotFound: it does not find the mailbox {SCANNER}, or not yet.",)
+    says(report, "mailbox", first=first, cure=("test again", "spelling"))
+
+
+async def test_own_mailbox_that_is_anothers(bench: Bench) -> None:
+    """Connected as their own by a person whom it does not belong to: Exchange says 404, and it is the right."""
+    await bench.signed_in("send")
+    bench.emulator.faults.add(path="/sendMail", status=404, code="ErrorItemNotFound")
+    report = await bench.press(ALICE)
+    says(report, "send", first=(f"{ALICE} may not send as {ALICE}, or there is no such mailbox.",), cure=("'Send as'",))
+
+
 async def test_shared_mailbox_without_send_as(bench: Bench) -> None:
     bench.emulator.world.consent(bench.seed.desktop, scopes=["Mail.Send.Shared"])
     await bench.signed_in("send", address=SCANNER, shared=True)
     report = await bench.press()
     words = f"{ALICE} may not send as {SCANNER}, or there is no such mailbox."
     says(report, "send", first=(words,), cure=("'Delegation'", "'Send as'"))
+    assert "outbox" not in step(report, "send").cure
+
+
+async def test_mail_of_a_person_without_the_right_is_held(bench: Bench) -> None:
+    """Time does not mend it: a mail that came by any other way waits for a person, who is told what to do."""
+    bench.emulator.world.consent(bench.seed.desktop, scopes=["Mail.Send.Shared"])
+    mailbox = await bench.signed_in("send", address=SCANNER, shared=True)
+    running = asyncio.create_task(bench.make_worker().run())
+    row = await bench.trial.send(mailbox, ALICE)
+    running.cancel()
+    assert (row["state"], row["code"]) == ("held", "ErrorItemNotFound")
+    assert row["reason"].startswith(f"{ALICE} may not send as {SCANNER}, or there is no such mailbox.")
+    assert "'Send as'" in row["cure"]
 
 
 def _limit_to(bench: Bench, app: App, address: str) -> None:
@@ -177,6 +266,15 @@ async def test_mailbox_that_needs_a_new_sign_in_is_told_at_once(bench: Bench) ->
     assert bench.emulator.ledger.token_requests == asked
 
 
+async def test_mailbox_that_waits_for_its_first_sign_in_is_told_at_once(bench: Bench) -> None:
+    mailbox = await bench.mailbox(ALICE)
+    await bench.accounts.needs_sign_in(mailbox, "")
+    report = await bench.press(ALICE)
+    says(report, "sign-in", first=(f"sign-in of {ALICE}",), cure=(f"pillarbox mailbox sign-in {ALICE}",))
+    skipped_after(report, "sign-in")
+    assert bench.emulator.ledger.token_requests == 0
+
+
 async def test_sign_in_that_ends_while_it_is_tested(bench: Bench) -> None:
     await bench.signed_in("mail")
     bench.seed.user("alice").refusal = 50173
@@ -201,7 +299,7 @@ async def _both(bench: Bench) -> App:
 async def test_smtp_auth_off_for_the_tenant(bench: Bench) -> None:
     await _both(bench)
     bench.seed.tenant.smtp_auth = False
-    report = await bench.press()
+    report = await bench.press(exchange=True)
     first = ("SMTP sign-in (SMTP AUTH) is switched off for the whole organisation", "535 5.7.139")
     says(report, "smtp", first=first, cure=("Send through Graph",))
     assert (step(report, "imap").status, report.assurance) == (Status.OK, "send-only")
@@ -211,7 +309,10 @@ async def test_smtp_auth_off_for_the_mailbox(bench: Bench) -> None:
     await _both(bench)
     bench.emulator.world.mailbox(SCANNER).smtp_auth = False
     says(
-        await bench.press(), "smtp", first=("switched off for this mailbox", "5.7.139"), cure=("'Authenticated SMTP'",)
+        await bench.press(exchange=True),
+        "smtp",
+        first=("switched off for this mailbox", "5.7.139"),
+        cure=("'Authenticated SMTP'",),
     )
 
 
@@ -221,7 +322,7 @@ async def test_imap_authenticated_but_not_connected(bench: Bench) -> None:
     mailbox = bench.emulator.world.mailbox(SCANNER)
     mailbox.full_access.discard(app.principal.id)
     mailbox.send_as.add(app.principal.id)
-    report = await bench.press()
+    report = await bench.press(exchange=True)
     first = ("The token is good, but it gives no right to this mailbox.", "User is authenticated but not connected")
     says(report, "imap", first=first, cure=("Add-MailboxPermission", "enterprise application"))
     assert step(report, "smtp").status is Status.OK
@@ -230,10 +331,15 @@ async def test_imap_authenticated_but_not_connected(bench: Bench) -> None:
 async def test_token_that_exchange_does_not_take(bench: Bench) -> None:
     await _both(bench)
     bench.seed.tenant.exchange_principals.clear()
-    report = await bench.press()
+    report = await bench.press(exchange=True)
     first = (f"Exchange lets contoso not into {SCANNER}", "535 5.7.3 Authentication unsuccessful")
     cure = ("New-ServicePrincipal -AppId", "not of the app registration", f"Add-MailboxPermission -Identity {SCANNER}")
     says(report, "smtp", first=first, cure=cure)
+    # By Exchange's RBAC there is a second way, for SMTP alone.
+    rbac = "-Role 'Application SMTP.SendAsApp' -CustomResourceScope"
+    assert rbac in step(report, "smtp").cure
+    assert [words for words in cure if words not in step(report, "imap").cure] == []
+    assert "Application SMTP.SendAsApp" not in step(report, "imap").cure
     assert "NO AUTHENTICATE failed" in step(report, "imap").sentence
     # The cure of a test is not to test.
     assert "mailbox test" not in step(report, "smtp").cure + step(report, "imap").cure
@@ -251,7 +357,12 @@ async def test_person_who_may_not_into_a_mailbox(bench: Bench) -> None:
 async def test_smtp_port_that_is_closed(bench: Bench) -> None:
     await _both(bench)
     bench.cloud = replace(bench.cloud, smtp_port=1)
-    says(await bench.press(), "smtp", first=("localhost:1 cannot be reached: Connection refused.",), cure=("firewall",))
+    says(
+        await bench.press(exchange=True),
+        "smtp",
+        first=("localhost:1 cannot be reached: Connection refused.",),
+        cure=("firewall",),
+    )
 
 
 # ---- the way there

@@ -74,17 +74,26 @@ def test_opaque_token_is_no_fault(opaque: str) -> None:
     ("graph", "exchange", "code", "rights"),
     [
         ({"roles": ["Mail.Send"]}, {}, "check.rights_app", "Mail.Send"),
+        ({"roles": ["Mail.ReadWrite"]}, {}, "check.rights_other", "Mail.ReadWrite"),
         ({"roles": ["Mail.Send", "User.Read.All"]}, {}, "check.rights_wide", "Mail.Send, User.Read.All"),
         ({"appid": "a"}, {}, "check.rights_none", None),
         ({"appid": "a"}, {"roles": ["SMTP.SendAsApp"]}, "check.rights_exchange", "SMTP.SendAsApp"),
         ({"scp": "Mail.Send openid email", "upn": "a@x"}, {}, "check.rights_delegated", "Mail.Send"),
-        ({}, {"scp": "SMTP.Send", "upn": "a@x"}, "check.rights_delegated", "SMTP.Send"),
+        ({}, {"scp": "SMTP.Send", "upn": "a@x"}, "check.rights_delegated_wide", "SMTP.Send"),
         ({"roles": "Mail.Send", "appid": "a"}, {}, "check.rights_none", None),
     ],
 )
 def test_rights_are_told(graph: dict[str, object], exchange: dict[str, object], code: str, rights: str | None) -> None:
     found = token.judge({Resource.GRAPH: graph, Resource.EXCHANGE: exchange})
     assert (found.code, found.params.get("rights")) == (code, rights)
+
+
+def test_what_a_sign_in_did_not_ask_for_is_told() -> None:
+    graph = {"scp": "Mail.ReadWrite Mail.Send User.Read openid", "upn": "a@x"}
+    found = token.judge({Resource.GRAPH: graph}, {"Mail.Send", "User.Read"})
+    assert (found.code, found.params["surplus"]) == ("check.rights_delegated_wide", "Mail.ReadWrite")
+    asked = {"Mail.Send", "Mail.ReadWrite", "User.Read"}
+    assert token.judge({Resource.GRAPH: graph}, asked).code == "check.rights_delegated"
 
 
 def test_end_of_a_token_is_shown_as_a_time() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pillarbox.admin.check.steps import Status
+from pillarbox.core.accounts import Account, SignIn
 from tests.unit.admin.check.conftest import ALICE, BOB, SCANNER, Bench, statuses, step
 
 WAY = {"addresses": "ok", "tls": "ok", "clock": "ok", "token": "ok", "rights": "ok"}
@@ -93,6 +94,7 @@ async def test_delegated_mailbox_with_all_permissions(bench: Bench) -> None:
     assert report.ok
     assert statuses(report)["sign-in"] == statuses(report)["smtp"] == statuses(report)["imap"] == "ok"
     rights = step(report, "rights")
+    assert rights.code == "check.rights_delegated"
     assert rights.sentence.startswith(f"The token is of {ALICE} and names Mail.ReadWrite, Mail.Send")
     assert "for Exchange IMAP.AccessAsUser.All, SMTP.Send" in rights.sentence
     assert (report.assurance, await bench.assurance(ALICE)) == ("draft", "draft")
@@ -102,18 +104,22 @@ async def test_delegated_mailbox_that_may_only_send(bench: Bench) -> None:
     await bench.signed_in("send")
     report = await bench.press(ALICE)
     assert report.ok
-    assert statuses(report)["smtp"] == "skip"
-    # Entra ID gives all that was consented to: what was not asked for is found and used too.
+    assert step(report, "smtp").sentence == (
+        f"Not tried: sending needs it not, and {ALICE} was connected without permissions for it."
+    )
+    # Entra ID gives all that was consented to: what was not asked for is found and used too, and told.
     assert report.assurance == "draft"
+    rights = step(report, "rights")
+    assert "Mail.ReadWrite is more than the mailbox was connected for" in rights.sentence
 
 
 async def test_mailbox_connected_for_exchange_alone_cannot_send_by_graph(bench: Bench) -> None:
     await bench.signed_in("exchange")
     report = await bench.press(ALICE)
-    assert report.ok
     assert (step(report, "smtp").status, step(report, "send").code) == (Status.OK, "check.no_graph")
-    assert step(report, "mode").code == "check.mode_no_graph"
-    assert "pillarbox mailbox sign-in" in step(report, "mode").cure
+    verdict = report.steps[-1]
+    assert (verdict.status, verdict.code, report.ok) == (Status.FAIL, "check.mode_no_graph", False)
+    assert f"`pillarbox mailbox sign-in {ALICE} --permissions send --permissions exchange`" in verdict.cure
     assert report.assurance == ""
 
 
@@ -124,12 +130,34 @@ async def test_shared_mailbox_of_somebody_who_may_send_as_it(bench: Bench) -> No
     report = await bench.press()
     assert report.ok
     assert (step(report, "send").status, report.assurance) == (Status.OK, "send-only")
+    # Mail.Send is for mailboxes of their own.
+    assert "; Mail.ReadWrite is more than" in step(report, "rights").sentence
+
+
+async def test_app_asks_for_no_token_that_nothing_uses(bench: Bench) -> None:
+    app = bench.emulator.world.add_app("Both", ["Mail.Send", "exchange:SMTP.SendAsApp"], tenant=bench.seed.tenant)
+    bench.seed.secrets[app.client_id] = bench.emulator.world.add_secret(app)
+    await bench.mailbox(app=app)
+    report = await bench.press()
+    assert step(report, "token").evidence == {"resources": ["Graph"]}
+    assert "resource=exchange" not in bench.lines.getvalue()
+    assert step(report, "smtp").sentence == "Not tried: sending through Graph needs no SMTP; --exchange tries it."
+    report = await bench.press(exchange=True)
+    assert step(report, "token").evidence == {"resources": ["Graph", "Exchange Online"]}
+    # Without its role IMAP cannot pass; SMTP can, by Exchange's RBAC.
+    assert step(report, "imap").sentence == (
+        "Not tried: for Exchange the token names SMTP.SendAsApp, and IMAP needs IMAP.AccessAsApp."
+    )
+    assert step(report, "smtp").code == "check.smtp_refuses_app"
 
 
 async def test_exchange_is_tried_when_somebody_asks_for_it(bench: Bench) -> None:
     await bench.mailbox()
     report = await bench.press(exchange=True)
-    assert (step(report, "smtp").code, step(report, "imap").code) == ("check.unknown_to_exchange",) * 2
+    assert (step(report, "smtp").code, step(report, "imap").code) == (
+        "check.smtp_refuses_app",
+        "check.imap_refuses_app",
+    )
 
 
 async def test_exchange_without_a_host_is_left_out(bench: Bench) -> None:
@@ -198,7 +226,7 @@ async def test_test_mail_that_is_not_sent_shows_why(sending: Bench) -> None:
     report = await sending.press(to=ALICE)
     send = step(report, "send")
     assert (send.status, send.code) == (Status.FAIL, "check.not_sent")
-    assert "is failed:" in send.sentence
+    assert "did not take the test mail" in send.sentence
     assert report.assurance == ""
 
 
@@ -206,9 +234,38 @@ async def test_test_mail_that_must_wait_says_so(sending: Bench) -> None:
     await sending.mailbox()
     sending.emulator.faults.add(path="/sendMail", nth=2, status=429, code="ApplicationThrottled", retry_after=60)
     send = step(await sending.press(to=ALICE), "send")
-    assert (send.status, send.code) == (Status.FAIL, "check.not_sent_yet")
-    assert "is still deferred." in send.sentence
-    assert f"pillarbox outbox show {send.evidence['id']}" in send.cure
+    assert (send.status, send.code, send.evidence["state"]) == (Status.FAIL, "check.not_sent", "deferred")
+    assert "and it is not sent again: Application is over its MailboxConcurrency limit." in send.sentence
+    assert send.cure == "Test again in some minutes."
+    assert await sending.outbox.count() == {"canceled": 1}
+
+
+async def test_test_mail_that_is_held_is_not_sent_when_held_mail_is(sending: Bench) -> None:
+    await sending.mailbox()
+    sending.emulator.faults.add(path="/sendMail", nth=2, status=403, code="ErrorSendAsDenied")
+    send = step(await sending.press(to=ALICE), "send")
+    assert (send.code, send.evidence["state"]) == ("check.not_sent", "held")
+    assert "outbox" not in send.cure
+    assert send.cure.endswith("then test again.")
+    assert await sending.outbox.count() == {"canceled": 1}
+
+
+async def test_test_mail_of_which_nothing_is_known_stays_in_doubt(sending: Bench) -> None:
+    """It may have gone out: to call it canceled would not be true."""
+    await sending.mailbox()
+    sending.emulator.faults.add(path="/sendMail", nth=2, cut=True)
+    send = step(await sending.press(to=ALICE), "send")
+    assert (send.status, send.code) == (Status.FAIL, "check.sent_unclear")
+    assert f"to {ALICE} went out is not known" in send.sentence
+    assert "Look whether it arrived" in send.cure
+    assert await sending.outbox.count() == {"uncertain": 1}
+
+
+async def test_test_mail_that_nobody_takes_up_is_canceled(bench: Bench) -> None:
+    mailbox = await bench.mailbox()
+    row = await bench.trial.send(mailbox, ALICE, seconds=0.1)
+    assert row["state"] == "queued"
+    assert await bench.outbox.count() == {"canceled": 1}
 
 
 # ---- drafts
@@ -220,6 +277,21 @@ async def test_draft_that_cannot_be_deleted_is_named(bench: Bench) -> None:
     drafts = step(await bench.press(), "drafts")
     assert (drafts.status, drafts.code) == (Status.FAIL, "check.draft_left")
     assert drafts.cure == f"Delete it by hand in Drafts of {SCANNER}."
+
+
+async def test_mode_is_not_kept_for_a_mailbox_that_was_connected_anew_meanwhile(bench: Bench) -> None:
+    """What was found with the app's rights must not be believed of the person who has signed in since."""
+    mailbox = await bench.mailbox(app=bench.seed.writer)
+    report = None
+
+    async def connect(_mailbox: object, _to: str) -> dict[str, object]:
+        sign_in = SignIn(("send",), True, False, Account("t", "o", ALICE))
+        await bench.accounts.signed_in(mailbox, sign_in, b"")
+        return {"id": "q", "state": "sent", "code": "", "request_id": "", "message_id": "<m@x>"}
+
+    report = await replace(bench.check, submit_and_wait=connect).check_mailbox(SCANNER, ALICE)
+    assert step(report, "mode").code == "check.mode_changed"
+    assert (report.assurance, await bench.assurance()) == ("", "")
 
 
 async def test_passing_fault_does_not_take_away_the_mode_that_was_found(bench: Bench) -> None:

@@ -72,7 +72,8 @@ DELETE FROM token_leases WHERE owner = :owner AND holder = :holder;
 
 -- name: mailbox_add
 -- A mailbox; nothing comes back when there is one of that address.
-INSERT INTO mailboxes (address, address_key, app_id, created_at) VALUES (:address, :address_key, :app_id, :now)
+INSERT INTO mailboxes (address, address_key, app_id, state, state_code, created_at)
+VALUES (:address, :address_key, :app_id, :state, :state_code, :now)
 ON CONFLICT DO NOTHING RETURNING id;
 
 -- name: mailbox_change
@@ -97,8 +98,9 @@ WHERE id = :id;
 UPDATE mailboxes SET state = 'needs_sign_in', state_code = :code WHERE id = :id AND state <> 'needs_sign_in';
 
 -- name: mailbox_assurance
--- The mode that a test found.
-UPDATE mailboxes SET assurance = :assurance WHERE id = :id;
+-- The mode that a test found; nothing changes where the mailbox is not connected any more as it was tested.
+UPDATE mailboxes SET assurance = :assurance
+WHERE id = :id AND app_id = :app_id AND permissions = :permissions AND account = :account;
 
 -- name: event_add
 -- Something happened.

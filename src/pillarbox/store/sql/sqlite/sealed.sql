@@ -36,3 +36,17 @@ UPDATE sign_ins SET sealed = :new WHERE id = :id AND sealed = :old;
 -- name: sealed_replace_in_token_caches
 -- Seal a token cache anew, unless somebody else has written it in the meantime.
 UPDATE token_caches SET sealed = :new WHERE owner = :id AND sealed = :old;
+
+-- name: sealed_holder_of_credential
+-- The app registration that a credential is of.
+SELECT apps.name AS holder FROM credentials JOIN apps ON apps.id = credentials.app_id WHERE credentials.id = :id;
+
+-- name: sealed_holder_of_sign_in
+-- The mailbox that somebody is signing in for.
+SELECT mailboxes.address AS holder FROM sign_ins JOIN mailboxes ON mailboxes.id = sign_ins.mailbox_id
+WHERE sign_ins.id = :id;
+
+-- name: sealed_holder_of_token_cache
+-- The app registration or mailbox whose tokens are kept under this owner.
+SELECT name AS holder FROM apps WHERE 'app/' || id = :owner
+UNION ALL SELECT address FROM mailboxes WHERE 'mailbox/' || id = :owner;

@@ -1,7 +1,8 @@
 -- Sign-ins of mailboxes, several credentials of an app registration, leases on token requests, the first events.
 
 -- A sealed value is bound to the primary key of its row, so the key must be known before the row is there: a text that
--- the program makes. The secret of a store of version 1 was bound to the app registration's name: that is its id.
+-- the program makes. All secrets of a store of version 1 were bound to the app registration's name: that is the id of the
+-- newest, and the others have their number behind it and a colon (store/sealed.py, `place`).
 CREATE TABLE credentials_2 (
     id         TEXT PRIMARY KEY,
     seq        INTEGER NOT NULL UNIQUE,  -- the order in which they were added: clocks go back
@@ -14,8 +15,9 @@ CREATE TABLE credentials_2 (
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO credentials_2 (id, seq, app_id, kind, source, sealed, created_at)
-SELECT a.name, a.id, a.id, 'secret', '', c.sealed, c.created_at
-FROM apps a JOIN credentials c ON c.id = (SELECT max(newest.id) FROM credentials newest WHERE newest.app_id = a.id);
+SELECT CASE c.id WHEN max(c.id) OVER (PARTITION BY c.app_id) THEN a.name ELSE a.name || ':' || c.id END,
+       c.id, c.app_id, 'secret', '', c.sealed, c.created_at
+FROM credentials c JOIN apps a ON a.id = c.app_id;
 
 DROP TABLE credentials;
 ALTER TABLE credentials_2 RENAME TO credentials;
