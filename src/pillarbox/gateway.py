@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI
 
 from pillarbox.access.submitters import DEFAULT_COST, HashCost, Submitters
+from pillarbox.admin import end_dates
 from pillarbox.admin.vault import Rotation
 from pillarbox.core import catalogue, core_dumps, master_key, tls
 from pillarbox.core.accounts import AppRegistration, Mailbox
@@ -99,7 +100,7 @@ class Gateway:
 
         def look(path: Path) -> None:
             # Before anything is changed: a store that has lost its key must not be touched, nor get a new one.
-            rings.append(master_key.find(given, folder / MASTER_KEY, sealed.needed(path), self._random))
+            rings.append(master_key.find(given, folder / MASTER_KEY, sealed.key_ids(path), self._random))
 
         deadline = time.monotonic() + patience
         while True:
@@ -216,7 +217,6 @@ class Gateway:
                 random=self._random,
                 log=self.log,
                 changed=self._changed,
-                wake=self.wake,
                 public_url=lambda: self.public_url,
                 password_grant=self.settings.sign_in.password_grant,
             )
@@ -325,6 +325,7 @@ class _Running:
             files = certificate_files(settings, "http")
             self.http = HttpListener(signin.build(gateway.connect, log), settings.delivery.stop_timeout, files)
         self._work: asyncio.Task[None] | None = None
+        self._endings: asyncio.Task[None] | None = None
 
     def _certificate(self, hostname: str, now: float) -> tuple[Path, Path]:
         given = certificate_files(self._settings, "smtp")
@@ -340,6 +341,7 @@ class _Running:
         if self.http is not None:
             gateway.http_address = await self._listen_http(self.http)
         self._work = asyncio.create_task(self.worker.run(), name="worker")
+        self._endings = asyncio.create_task(end_dates.tell_daily(gateway.accounts, gateway._clock, gateway.log))
         gateway.rotation.resume()
 
     async def _listen(
@@ -376,6 +378,8 @@ class _Running:
     async def stop(self) -> None:
         grace = self._settings.delivery.stop_timeout
         await self.listener.stop(grace)
+        if self._endings is not None:
+            self._endings.cancel()
         if self._work is not None:
             self._work.cancel()
         await self.worker.stop(grace)
@@ -403,11 +407,7 @@ def check(settings: Settings, environ: Mapping[str, str]) -> None:
     _check_writable(settings.state_dir)
     if settings.master_key:
         master_key.parse(settings.master_key.reveal(), settings.origin("master_key"))
-    elif url := settings.vault.key_vault_secret:
-        from pillarbox.entra import keyvault
-
-        keyvault.check(url)
-    elif os.path.lexists(key_file := settings.state_dir / MASTER_KEY):
+    elif not settings.vault.key_vault_secret and os.path.lexists(key_file := settings.state_dir / MASTER_KEY):
         master_key.read(key_file)
 
 

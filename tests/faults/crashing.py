@@ -14,7 +14,8 @@ _PR_GET_DUMPABLE = 3
 
 def main(forbidden: bool) -> None:
     """Tell the limits of this process and whether it can be dumped, then die of SIGSEGV."""
-    resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
     done = core_dumps.forbid() if forbidden else None
     lines = Path("/proc/self/limits").read_text().splitlines()
     core = next(line.split()[4] for line in lines if line.startswith("Max core file size"))

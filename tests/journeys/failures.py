@@ -171,7 +171,7 @@ async def _wrong_redirect_uri(stage: Stage) -> Told:
     kept = list(stage.office.seed.web.redirect_uris)
     stage.office.seed.web.redirect_uris.clear()
     async with stage.browser() as person:
-        page = await person.visitor.open((await person.open(link)).location)
+        page = await person.visitor.open((await person.begin(link)).location)
     stage.office.seed.web.redirect_uris.extend(kept)
     return await _explained(stage, page.text)
 

@@ -210,10 +210,32 @@ async def test_what_a_person_reads_when_it_worked(person: Person) -> None:
     await person.add_app("web")
     password = {"PILLARBOX_MAILBOX_PASSWORD": person.microsoft.seed.passwords[ALICE]}
     _, output, _ = await person.run(*SIGN_IN, ALICE, "--app", "web", "--password", **password)
-    first, second, third = output.splitlines()
+    first, second, third, fourth = output.splitlines()
     assert first == f"{ALICE} is connected: {ALICE} signed in."
     assert second.startswith("Microsoft granted: ")
-    assert third == f"Next: pillarbox mailbox test {ALICE}"
+    assert third.startswith("A password was exchanged for tokens. Microsoft advises against it")
+    assert fourth == f"Next: pillarbox mailbox test {ALICE}"
+
+
+async def test_an_app_registration_without_a_credential_does_for_a_sign_in(person: Person) -> None:
+    app, tenant = person.microsoft.seed.desktop, person.microsoft.seed.tenant
+    ids = ("--tenant-id", tenant.id, "--client-id", app.client_id)
+    code, _, errors = await person.run("app", "add", "bare", *ids, "--public")
+    assert code == 0, errors
+    password = {"PILLARBOX_MAILBOX_PASSWORD": person.microsoft.seed.passwords[ALICE]}
+    code, _, errors = await person.run(*SIGN_IN, ALICE, "--app", "bare", "--password", **password)
+    assert code == 0, errors
+    code, _, errors = await person.run("token", "get", "--mailbox", ALICE)
+    assert code == 0, errors
+
+
+async def test_what_is_left_out_the_second_time_is_as_the_first_time(person: Person) -> None:
+    await person.add_app("web")
+    words = (*SIGN_IN, ALICE, "--app", "web", "--password", "--json")
+    password = {"PILLARBOX_MAILBOX_PASSWORD": person.microsoft.seed.passwords[ALICE]}
+    for options in (("--permissions", "mail", "--permissions", "exchange"), ()):
+        code, output, errors = await person.run(*words, *options, **password)
+        assert (code, json.loads(output)["permissions"]) == (0, ["mail", "exchange"]), errors
 
 
 async def test_ctrl_c_ends_the_waiting(person: Person) -> None:

@@ -54,7 +54,10 @@ async def test_wrong_secret_fails_with_the_cure_below(microsoft: Microsoft, tmp_
     assert code == 1
     failed = output.index("FAIL token       Microsoft Entra ID refused a token: AADSTS7000215")
     assert output.index("-> Give the secret's Value by `pillarbox app secret NAME`.") > failed
-    assert output.splitlines()[-1] == "contoso is not ready: mend 'token' first, then test again."
+    assert output.splitlines()[-2:] == [
+        "contoso is not ready: 'token' failed.",
+        "-> Mend that first, then test again.",
+    ]
     assert "not-the-right-value" not in output
 
 

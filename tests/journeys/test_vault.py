@@ -1,8 +1,11 @@
 """The master key as its operator meets it: what it seals, its rotation with and without a service, and its loss."""
 
 import asyncio
+import contextlib
 import json
+import re
 import signal
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -139,3 +142,71 @@ async def _refused(folder: Path, environ: Mapping[str, str], problem: str, neede
         assert needed in told["title"]
         assert "docs/how-to/master-key.md" in told["hint"]
         assert _files(folder) == before
+
+
+# ---- a damaged value
+
+
+def _damage(folder: Path, table: str, at: int) -> None:
+    """Change byte `at` of every sealed value of a table; 2 to 5 is the key id."""
+    with contextlib.closing(sqlite3.connect(folder / "state" / "pillarbox.db")) as store, store:
+        store.create_function("damaged", 1, lambda sealed: sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :])
+        store.execute(f"UPDATE {table} SET sealed = damaged(sealed)")  # noqa: S608 - ours
+
+
+async def _told(verb: str, folder: Path) -> tuple[int, dict[str, Any]]:
+    nobody = {"PILLARBOX_SOCKET": str(folder / "nobody.sock"), "PILLARBOX_STATE_DIR": str(folder / "state")}
+    code, output, errors = await pillarbox("vault", verb, "--json", environ=nobody)
+    assert errors == ""
+    return code, json.loads(output)
+
+
+@pytest.mark.parametrize("at", [0, 3, 20], ids=["version", "key id", "content"])
+@pytest.mark.parametrize("table", ["credentials", "token_caches"])
+async def test_one_damaged_value_does_not_stop_the_start_and_is_named_with_its_cure(
+    table: str, at: int, tmp_path: Path
+) -> None:
+    service = await _furnished(tmp_path)
+    await service.end(signal.SIGTERM)
+    (needed,) = master_key.read(tmp_path / "state" / "master.key").ids
+    if table == "token_caches":
+        with contextlib.closing(sqlite3.connect(tmp_path / "state" / "pillarbox.db")) as store, store:
+            store.execute("INSERT INTO token_caches SELECT 'app/1', sealed, 0 FROM credentials")
+    _damage(tmp_path, table, at)
+    service = await serve(tmp_path, {})
+    assert await service.end(signal.SIGTERM) == 0
+    code, told = await _told("status", tmp_path)
+    (damaged,) = told["damaged"]
+    assert (code, told["code"], told["undecryptable"]) == (0, "vault.undecryptable", {table: 1})
+    assert "'contoso'" in damaged["title"]
+    command = "app credential remove contoso cred_" if table == "credentials" else "token get --app contoso --fresh"
+    assert f"`pillarbox {command}" in damaged["hint"]
+    code, told = await _told("rotate", tmp_path)
+    assert (code, told["code"]) == (1, "vault.undecryptable")
+    assert needed in [key["id"] for key in told["keys"]]
+
+
+async def test_the_cure_of_a_damaged_credential_cures(tmp_path: Path) -> None:
+    await (await _furnished(tmp_path)).end(signal.SIGTERM)
+    _damage(tmp_path, "credentials", 20)
+    environ = {"PILLARBOX_SOCKET": str(tmp_path / "nobody.sock"), "PILLARBOX_STATE_DIR": str(tmp_path / "state")}
+    _, told = await _told("status", tmp_path)
+    (hint,) = (one["hint"] for one in told["damaged"])
+    remove, secret = (command.split()[1:] for command in re.findall("`([^`]+)`", hint))
+    code, _, errors = await pillarbox(*secret, environ={**environ, "PILLARBOX_CLIENT_SECRET": SECRET})
+    assert (code, errors) == (0, "")
+    code, _, errors = await pillarbox(*remove, environ=environ)
+    assert (code, errors) == (0, "")
+    code, told = await _told("rotate", tmp_path)
+    assert (code, told["code"], len(told["keys"])) == (0, "vault.sound", 1)
+
+
+async def test_a_key_that_was_made_by_xxd_is_taken(tmp_path: Path) -> None:
+    text = KEYS[0].hex()
+    given = tmp_path / "key"
+    given.write_text(f"{text[:60]}\n{text[60:]}\n")
+    given.chmod(0o600)
+    service = await _furnished(tmp_path, {"PILLARBOX_MASTER_KEY_FILE": str(given)})
+    await service.end(signal.SIGTERM)
+    status = await _vault("status", tmp_path, None, {"PILLARBOX_MASTER_KEY_FILE": str(given)})
+    assert status["keys"] == [{"id": IDS[0], "values": {"credentials": 1}}]

@@ -96,23 +96,32 @@ class Connecting:
         `notes` come first in those of the result. Raises IdentityRefused, WrongAccount, Conflict, Unavailable.
         """
         account = await self.id_tokens.verify(granted.id_token, mailbox.app, issuer, nonce)
-        # It may have been connected in another way since this one began.
-        plan.check_former(mailbox)
-        meant, provable = plan.meant(mailbox), plan.resource is scopes.Resource.GRAPH
-        if meant.proof and provable and mismatch(account, meant):
-            account = await self._with_proven_address(account, meant.proof, granted.access_token)
-        if refused := mismatch(account, meant, provable=provable):
-            raise refused
-        if mismatch(account, meant):
-            notes += (catalogue.sentence("sign_in.unproven", address=mailbox.address, account=account.upn),)
         async with self.clients.tokens.replacing(mailbox):
+            # It may have been connected in another way since this one began.
+            mailbox = await self.accounts.mailbox_by_id(mailbox.id)
+            account, unproven = await self._meant(mailbox, plan, account, granted.access_token)
             released = await self.accounts.signed_in(mailbox, plan.sign_in(account, password_source), granted.cache)
         self.changed(mailbox)
         self.log.info("mailbox.signed_in", mailbox=mailbox.address, account=account.upn, object_id=account.object_id)
+        if unproven:
+            notes += (catalogue.sentence("sign_in.unproven", address=mailbox.address, account=account.upn),)
         if released:
             notes += (catalogue.sentence("sign_in.released", count=len(released)),)
             self._release(mailbox, released)
         return Connected(mailbox.address, account, plan.permissions, granted.scopes, notes)
+
+    async def _meant(self, mailbox: Mailbox, plan: Plan, account: Account, access_token: str) -> tuple[Account, bool]:
+        """The account if it is the one that was meant, and whether that is an administrator's word alone.
+
+        Raises WrongAccount, Conflict, Unavailable.
+        """
+        plan.check_former(mailbox)
+        meant, provable = plan.meant(mailbox), plan.resource is scopes.Resource.GRAPH
+        if meant.proof and provable and mismatch(account, meant):
+            account = await self._with_proven_address(account, meant.proof, access_token)
+        if refused := mismatch(account, meant, provable=provable):
+            raise refused
+        return account, mismatch(account, meant) is not None
 
     def _release(self, mailbox: Mailbox, released: list[str]) -> None:
         for queue_id in released:

@@ -1,40 +1,43 @@
 """The root command: what is said of arguments and variables that are no text."""
 
-import os
+import json
+from pathlib import Path
 
 import pytest
 
-from pillarbox.cli.root import run
+from tests.service import pillarbox
+
+BYTES = "p\udce4ssword"
+"""As Python shows the bytes that a terminal in Latin-1 sends: PEP 383."""
 
 
-def test_a_variable_of_ours_that_is_no_text_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    os.environb[b"PILLARBOX_CLIENT_SECRET"] = b"p\xe4ssword"
-    assert run(["app", "list"]) == 78
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith("pillarbox: PILLARBOX_CLIENT_SECRET holds bytes that are no UTF-8.")
-    assert (len(told.err.splitlines()), "ssword" in told.err) == (1, False)
+async def test_a_variable_of_ours_that_is_no_text_is_named() -> None:
+    code, output, errors = await pillarbox("app", "list", environ={"PILLARBOX_CLIENT_SECRET": BYTES})
+    assert (code, output) == (78, "")
+    assert errors.startswith("pillarbox: PILLARBOX_CLIENT_SECRET holds bytes that are no UTF-8.")
+    assert (len(errors.splitlines()), "ssword" in errors) == (1, False)
 
 
-def test_a_variable_of_somebody_else_may_hold_what_it_likes(capsys: pytest.CaptureFixture[str]) -> None:
-    os.environb[b"OTHER"] = b"p\xe4ssword"
-    assert run(["config", "show", "--json"]) == 0
-    assert capsys.readouterr().err == ""
+async def test_a_variable_of_somebody_else_may_hold_what_it_likes() -> None:
+    code, _, errors = await pillarbox("config", "show", environ={"OTHER": BYTES})
+    assert (code, errors) == (0, "")
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["app", "list", "--json", "--set", "state_dir=/\udce4"],
-        ["mailbox", "add", "\udce4@contoso.example", "--app", "contoso", "--json"],
-        ["outbox", "show", "\udce4", "--json"],
-        ["graph", "get", "/users/\udce4", "--json"],
-        ["token", "get", "--mailbox", "\udce4@contoso.example", "--json"],
+        ["app", "list", "--set", f"state_dir=/{BYTES}"],
+        ["mailbox", "add", f"{BYTES}@contoso.example", "--app", "contoso"],
+        ["mailbox", "remove", f"{BYTES}@contoso.example"],
+        ["outbox", "show", BYTES],
+        ["graph", "get", f"/users/{BYTES}"],
+        ["token", "get", "--mailbox", f"{BYTES}@contoso.example"],
     ],
 )
-def test_an_argument_that_is_no_text_is_one_line_and_no_traceback(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(arguments) in (2, 3, 78)
-    told = capsys.readouterr()
-    assert (told.out, len(told.err.splitlines())) == ("", 1)
+async def test_an_argument_that_is_no_text_is_one_line_and_no_traceback(arguments: list[str], tmp_path: Path) -> None:
+    environ = {"PILLARBOX_STATE_DIR": str(tmp_path / "state"), "PILLARBOX_SOCKET": str(tmp_path / "nobody.sock")}
+    code, output, errors = await pillarbox(*arguments, environ=environ)
+    assert (code in (2, 3), output, len(errors.splitlines())) == (True, "", 1)
+    code, output, errors = await pillarbox(*arguments, "--json", environ=environ)
+    assert (code in (2, 3), output) == (True, "")
+    assert json.loads(errors)["title"]

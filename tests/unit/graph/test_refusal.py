@@ -7,7 +7,6 @@ import pytest
 from pillarbox.graph.client import Answer
 from pillarbox.graph.refusal import refusal, refused
 
-
 NOW = 1_795_176_000.0
 
 

@@ -49,7 +49,7 @@ async def test_new_credential_that_is_refused_does_not_hide_behind_the_old_one(b
     assert [(one["id"], one["taken"]) for one in failed.evidence["credentials"]] == [(new, False), (old.id, True)]  # type: ignore[attr-defined]
     # What works in spite of it is told too, and by which of them.
     assert step(report, "token").sentence == f"Microsoft gives a new token for Graph, by the secret {old.id}."
-    assert report.steps[-1].sentence == "contoso gets tokens, but not all is well: mend 'credentials', then test again."
+    assert report.steps[-1].sentence == "contoso gets tokens, but not all is well: 'credentials' failed."
 
 
 async def test_old_credential_that_has_expired_is_to_be_removed(bench: Bench) -> None:
@@ -67,7 +67,7 @@ async def test_app_of_which_no_credential_is_taken_asks_no_more(bench: Bench) ->
     report = await bench.press_app()
     assert "Taken: none." in first_failure(report).sentence
     assert step(report, "token").sentence == "Not tried, as 'credentials' failed."
-    assert report.steps[-1].sentence == "contoso is not ready: mend 'credentials' first, then test again."
+    assert report.steps[-1].sentence == "contoso is not ready: 'credentials' failed."
 
 
 async def test_what_is_no_fault_of_a_credential_is_told_once(bench: Bench) -> None:

@@ -50,7 +50,7 @@ async def test_wrong_secret(bench: Bench) -> None:
         "rights": "skip",
         "verdict": "fail",
     }
-    assert report.steps[-1].sentence == "contoso is not ready: mend 'token' first, then test again."
+    assert report.steps[-1].sentence == "contoso is not ready: 'token' failed."
 
 
 async def test_secret_id_in_the_place_of_its_value(bench: Bench) -> None:
@@ -85,7 +85,7 @@ async def test_steps_that_need_the_token_say_why_they_were_left_out(bench: Bench
     await bench.accounts.add_mailbox(SCANNER, app)
     report = await bench.press()
     skipped_after(report, "token")
-    assert report.steps[-1].sentence == f"{SCANNER} cannot send yet: mend 'token' first, then test again."
+    assert report.steps[-1].sentence == f"{SCANNER} cannot send yet: 'token' failed."
     assert await bench.assurance() == ""
 
 
@@ -144,7 +144,7 @@ async def test_no_consent(bench: Bench) -> None:
     words = f"contoso has no right to send as {SCANNER}: its token does not name Mail.Send (it names none)"
     says(report, "send", first=(words,), cure=("Grant admin consent", "RBAC for Applications", "2 hours"))
     assert "This alone is no fault" in step(report, "rights").sentence
-    assert report.steps[-1].sentence == f"{SCANNER} cannot send yet: mend 'send' first, then test again."
+    assert report.steps[-1].sentence == f"{SCANNER} cannot send yet: 'send' failed."
 
 
 async def test_consent_but_no_licence(bench: Bench) -> None:
