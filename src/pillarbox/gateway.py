@@ -100,7 +100,7 @@ class Gateway:
 
         def look(path: Path) -> None:
             # Before anything is changed: a store that has lost its key must not be touched, nor get a new one.
-            rings.append(master_key.find(given, folder / MASTER_KEY, sealed.key_ids(path), self._random))
+            rings.append(master_key.find(given, folder / MASTER_KEY, sealed.needed(path), self._random))
 
         deadline = time.monotonic() + patience
         while True:
@@ -217,6 +217,7 @@ class Gateway:
                 random=self._random,
                 log=self.log,
                 changed=self._changed,
+                wake=self.wake,
                 public_url=lambda: self.public_url,
                 password_grant=self.settings.sign_in.password_grant,
             )
@@ -407,7 +408,11 @@ def check(settings: Settings, environ: Mapping[str, str]) -> None:
     _check_writable(settings.state_dir)
     if settings.master_key:
         master_key.parse(settings.master_key.reveal(), settings.origin("master_key"))
-    elif not settings.vault.key_vault_secret and os.path.lexists(key_file := settings.state_dir / MASTER_KEY):
+    elif url := settings.vault.key_vault_secret:
+        from pillarbox.entra import keyvault
+
+        keyvault.check(url)
+    elif os.path.lexists(key_file := settings.state_dir / MASTER_KEY):
         master_key.read(key_file)
 
 

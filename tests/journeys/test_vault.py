@@ -151,7 +151,7 @@ def _damage(folder: Path, table: str, at: int) -> None:
     """Change byte `at` of every sealed value of a table; 2 to 5 is the key id."""
     with contextlib.closing(sqlite3.connect(folder / "state" / "pillarbox.db")) as store, store:
         store.create_function("damaged", 1, lambda sealed: sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :])
-        store.execute(f"UPDATE {table} SET sealed = damaged(sealed)")  # noqa: S608 - ours
+        store.execute(f"UPDATE {table} SET sealed = damaged(sealed)")
 
 
 async def _told(verb: str, folder: Path) -> tuple[int, dict[str, Any]]:
