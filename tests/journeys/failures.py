@@ -176,7 +176,7 @@ async def _wrong_redirect_uri(stage: Stage) -> Told:
     return await _explained(stage, page.text)
 
 
-@failure("sign-in begun and not finished", "The sign-in of f-unfinished", "pillarbox mailbox sign-in")
+@failure("sign-in begun and not finished", "Nobody has signed in for f-unfinished", "pillarbox mailbox sign-in")
 async def _unfinished(stage: Stage) -> Told:
     user, app = stage.office.person("f-unfinished").upn, stage.office.app("f-unfinished", "Mail.Send")
     (await stage.add_app(app.name, app)).good()

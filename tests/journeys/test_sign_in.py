@@ -199,6 +199,21 @@ async def test_a_link_leads_to_the_service(person: Person, tmp_path: Path) -> No
     assert "code=" not in "".join(line for line in service.lines if "sign_in" not in line)
 
 
+async def test_mail_that_waited_for_a_sign_in_leaves_by_itself_after_it(person: Person, tmp_path: Path) -> None:
+    service = await serve(tmp_path, person.microsoft.settings)
+    await person.add_app("web")
+    _, output, _ = await person.run(*SIGN_IN, ALICE, "--app", "web", "--link", "--json")
+    made = json.loads(output)
+    person.microsoft.seed.web.redirect_uris.append(made["redirect_uri"])
+    words = ("--from", ALICE, "--to", BOB, "--subject", "Early", "--text", "Before anybody has signed in.")
+    _, output, errors = await person.run("send", *words, "--wait", "60", "--json")
+    assert json.loads(output)["state"] == "held", output + errors
+    page = await person.signs_in(made["url"])
+    assert "Messages that waited for this sign-in and are sent now: 1." in page.text
+    await service.logged(lambda lines: any("event=mail.final" in line and "state=sent" in line for line in lines))
+    await service.end(signal.SIGTERM)
+
+
 async def test_without_a_service_there_is_no_link(person: Person) -> None:
     await person.add_app("web")
     code, _, errors = await person.run(*SIGN_IN, ALICE, "--app", "web", "--link")

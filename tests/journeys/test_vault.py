@@ -14,6 +14,7 @@ import pytest
 
 from pillarbox.core import master_key
 from pillarbox.core.master_key import key_id
+from pillarbox.core.vault import Vault
 from tests.faults.rotating import key_ids_on_disk
 from tests.service import Service, pillarbox, serve
 
@@ -168,10 +169,11 @@ async def test_one_damaged_value_does_not_stop_the_start_and_is_named_with_its_c
 ) -> None:
     service = await _furnished(tmp_path)
     await service.end(signal.SIGTERM)
-    (needed,) = master_key.read(tmp_path / "state" / "master.key").ids
+    ring = master_key.read(tmp_path / "state" / "master.key")
     if table == "token_caches":
+        cache = Vault(*ring.keys).seal(b"{}", "token_caches/app/1/sealed")
         with contextlib.closing(sqlite3.connect(tmp_path / "state" / "pillarbox.db")) as store, store:
-            store.execute("INSERT INTO token_caches SELECT 'app/1', sealed, 0 FROM credentials")
+            store.execute("INSERT INTO token_caches VALUES ('app/1', ?, 0)", (cache,))
     _damage(tmp_path, table, at)
     service = await serve(tmp_path, {})
     assert await service.end(signal.SIGTERM) == 0
@@ -183,7 +185,8 @@ async def test_one_damaged_value_does_not_stop_the_start_and_is_named_with_its_c
     assert f"`pillarbox {command}" in damaged["hint"]
     code, told = await _told("rotate", tmp_path)
     assert (code, told["code"]) == (1, "vault.undecryptable")
-    assert needed in [key["id"] for key in told["keys"]]
+    # Its key is kept, also where it does not name it any more.
+    assert ring.ids[0] in [key["id"] for key in told["keys"]]
 
 
 async def test_the_cure_of_a_damaged_credential_cures(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 from pillarbox.core import master_key
 from pillarbox.core.errors import ConfigError, Conflict, PillarboxError, Unavailable
 from pillarbox.core.log import Logger
-from pillarbox.core.master_key import KEY_BYTES, KeyRing
+from pillarbox.core.master_key import KEY_BYTES, KeyRing, key_id
 from pillarbox.core.vault import Vault, key_id_of
 from pillarbox.store.sealed import SealedValue, SealedValues
 
@@ -110,8 +110,14 @@ class Rotation:
     async def _needed(self) -> tuple[bytes, ...]:
         """The first key, and older ones that sealed a value which could not be opened: it may be mended yet."""
         ids = await self._ids_in_use()
-        first, *older = zip(self._ring.keys, self._ring.ids, strict=True)
-        return (first[0], *(key for key, id in older if id in ids))
+        left = [value async for page in self._values.pages(self._vault.header, _BATCH) for value in page]
+        first, *older = self._ring.keys
+
+        def needed(key: bytes) -> bool:
+            # Of a value whose key id was changed too.
+            return key_id(key).hex() in ids or any(Vault(key).sealed(value.sealed, value.place) for value in left)
+
+        return (first, *filter(needed, older))
 
     async def _ids_in_use(self) -> set[str | None]:
         return {key_id_of(header) for headers in (await self._values.headers()).values() for header in headers}

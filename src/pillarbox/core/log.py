@@ -33,8 +33,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "credential.ending": "A credential ends within 30 days or has ended, and no newer one has taken its place; told "
     "once a day: app registration, id, kind, day, how long that is.",
     "sign_in.refused": "A sign-in connected nothing: mailbox, code of the error.",
-    "sign_in.by_password": "A mailbox was connected by a password, which is possible without a second factor alone, and "
-    "which Microsoft advises against.",
+    "sign_in.by_password": "A mailbox was connected by a password, which works only without a second factor, and which "
+    "Microsoft advises against: mailbox.",
     "mailbox.needs_sign_in": "The sign-in of a mailbox is at its end; its mail waits for somebody to sign in again.",
     "mailbox.signed_in": "Somebody signed in for a mailbox.",
     "token.revealed": "A person had an access token shown whole (`pillarbox token get --raw`): whose it is, resource.",

@@ -628,7 +628,7 @@ async def held(desk: Desk, mailbox: Mailbox, queue_id: str, code: str) -> None:
 
 async def test_mail_that_waited_for_a_sign_in_goes_on_by_itself(desk: Desk) -> None:
     mailbox, other = await desk.mailbox(), await desk.mailbox(BOB)
-    for number, code in enumerate(("token.needs_sign_in", "microsoft.token_refused", "token.not_connected_for")):
+    for number, code in enumerate(("token.needs_sign_in", "microsoft.token_refused", "token.never_signed_in")):
         await held(desk, mailbox, f"m{number}", code)
     await held(desk, mailbox, "policy", "ErrorSendAsDenied")
     await held(desk, other, "others", "token.needs_sign_in")

@@ -151,6 +151,16 @@ async def test_the_keys_of_a_store_are_known_before_it_is_opened(database: Sqlit
     assert sealed.needed(tmp_path / "store.db").counts == {OLD_ID: 3, key_id_of(NEW.header): 1}
 
 
+async def test_a_value_without_a_header_is_counted_too(
+    database: SqliteDatabase, values: SealedValues, tmp_path: Path
+) -> None:
+    await fill(database, OLD, rows=1)
+    for value in await found(values):
+        await values.replace([(value, b"\xff")])
+    await database.close()
+    assert sealed.needed(tmp_path / "store.db").counts == {"": 3}
+
+
 async def test_looking_changes_no_byte_of_a_store_whose_process_was_killed(
     database: SqliteDatabase, tmp_path: Path
 ) -> None:

@@ -54,7 +54,8 @@ async def imap_login(visit: Visit) -> Found:
 def _unused(visit: Visit, by_app: str) -> Found:
     """A person's sign-in must have asked for it; an app tries it when somebody wants to know."""
     if visit.sign_in is None:
-        return left_out(by_app)
+        # Asked for, and not possible: no URL is set to get a token for.
+        return left_out("check.no_exchange", protocol="Exchange Online") if visit.exchange else left_out(by_app)
     return left_out("check.exchange_not_asked", mailbox=visit.mailbox.address)
 
 

@@ -35,7 +35,8 @@ async def sign_in(visit: Visit) -> Found:
     """Whether a person's sign-in still stands."""
     mailbox = visit.mailbox
     if mailbox.state is MailboxState.NEEDS_SIGN_IN:
-        raise Failed("token.needs_sign_in", {"code": mailbox.state_code}, mailbox=mailbox.address)
+        code = "token.needs_sign_in" if mailbox.sign_in else "token.never_signed_in"
+        raise Failed(code, {"code": mailbox.state_code}, mailbox=mailbox.address)
     return found("check.signed_in", mailbox=mailbox.address, who=visit.who)
 
 

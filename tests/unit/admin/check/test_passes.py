@@ -169,6 +169,14 @@ async def test_exchange_without_a_host_is_left_out(bench: Bench) -> None:
     assert step(report, "imap").sentence == "Not tried: no host is set for IMAP."
 
 
+async def test_exchange_without_a_url_is_asked_for_no_token(bench: Bench) -> None:
+    bench.cloud = replace(bench.cloud, exchange_url="")
+    await bench.mailbox()
+    report = await bench.press(exchange=True)
+    assert report.ok
+    assert step(report, "smtp").sentence == "Not tried: no host is set for Exchange Online."
+
+
 async def test_sessions_are_closed_whatever_came_of_them(bench: Bench) -> None:
     await bench.mailbox()
     await bench.press(exchange=True)
@@ -282,7 +290,6 @@ async def test_draft_that_cannot_be_deleted_is_named(bench: Bench) -> None:
 async def test_mode_is_not_kept_for_a_mailbox_that_was_connected_anew_meanwhile(bench: Bench) -> None:
     """What was found with the app's rights must not be believed of the person who has signed in since."""
     mailbox = await bench.mailbox(app=bench.seed.writer)
-    report = None
 
     async def connect(_mailbox: object, _to: str) -> dict[str, object]:
         sign_in = SignIn(("send",), True, False, Account("t", "o", ALICE))
@@ -292,6 +299,30 @@ async def test_mode_is_not_kept_for_a_mailbox_that_was_connected_anew_meanwhile(
     report = await replace(bench.check, submit_and_wait=connect).check_mailbox(SCANNER, ALICE)
     assert step(report, "mode").code == "check.mode_changed"
     assert (report.assurance, await bench.assurance()) == ("", "")
+
+
+OF_ALICE = SignIn(("send",), account=Account("t", "o", ALICE))
+OF_BOB = SignIn(("send",), account=Account("t", "p", BOB))
+
+
+@pytest.mark.parametrize("since", [OF_BOB, replace(OF_ALICE, permissions=("mail",)), None])
+async def test_mode_is_kept_for_the_sign_in_that_was_tested_alone(bench: Bench, since: SignIn | None) -> None:
+    tested = replace(await bench.mailbox(ALICE), sign_in=OF_ALICE)
+    await bench.accounts.signed_in(tested, OF_ALICE, b"")
+    assert await bench.accounts.set_assurance(tested, "draft")
+    if since:
+        await bench.accounts.signed_in(tested, since, b"")
+    else:
+        await bench.accounts.change_mailbox(tested, tested.app)
+    assert not await bench.accounts.set_assurance(tested, "draft")
+    assert await bench.assurance(ALICE) == ""
+
+
+async def test_mode_is_kept_for_the_app_registration_that_was_tested_alone(bench: Bench) -> None:
+    tested = await bench.mailbox()
+    await bench.accounts.change_mailbox(tested, await bench.app(bench.seed.writer, name="other"))
+    assert not await bench.accounts.set_assurance(tested, "draft")
+    assert await bench.assurance() == ""
 
 
 async def test_passing_fault_does_not_take_away_the_mode_that_was_found(bench: Bench) -> None:

@@ -83,10 +83,10 @@ UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, code = ''
 WHERE id = :id AND state IN ('held', 'uncertain', 'deferred', 'failed', 'canceled') RETURNING id;
 
 -- name: outbox_retry_signed_in
--- Send again, now, what waited for somebody to sign in for its mailbox.
+-- Send again, now, what was held for want of a token, now that somebody has signed in for its mailbox.
 UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, code = '', reason = '', cure = '', request_id = ''
 WHERE mailbox_id = :mailbox_id AND state = 'held'
-AND code IN ('token.needs_sign_in', 'token.not_connected_for', 'microsoft.token_refused') RETURNING id;
+AND (code LIKE 'token.%' OR code = 'microsoft.token_refused') RETURNING id;
 
 -- name: outbox_cancel
 -- Do not send any more what was not begun.
