@@ -63,7 +63,7 @@ async def test_full_disk_is_452_and_heals_without_a_restart(make_house: MakeHous
     await house.settled(again)
 
 
-@pytest.mark.parametrize("room", [0, 8_192, 16_384, 40_960, 81_920, 131_072])
+@pytest.mark.parametrize("room", [0, 4_096, 8_192, 16_384, 40_960, 81_920, 131_072])
 async def test_a_start_on_a_full_disk_may_be_tried_again(make_house: MakeHouse, small_disk: Path, room: int) -> None:
     state = small_disk / "state"
     state.mkdir(mode=0o700)

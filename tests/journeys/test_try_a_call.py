@@ -1,6 +1,7 @@
 """Any call in ten seconds: `pillarbox token` and `pillarbox graph`, beside a service and without one."""
 
 import asyncio
+import base64
 import json
 import os
 import pty
@@ -13,6 +14,8 @@ import jwt
 import pytest
 
 from pillarbox.cli.local import Refused
+from pillarbox.core.graph_limits import MOST_SENT
+from pillarbox.endpoints.api.body_limit import MOST
 from tests.conftest import Microsoft
 from tests.service import Service, furnish, pillarbox, serve
 
@@ -238,20 +241,33 @@ async def test_without_a_service_the_same_commands_work(service: Service, enviro
     assert (code, errors) == (0, "")
 
 
-async def test_more_than_graph_takes_is_refused_by_the_command_and_by_the_service(
-    service: Service, environ: dict[str, str], microsoft: Microsoft, tmp_path: Path
-) -> None:
-    large = tmp_path / "large"
-    with large.open("wb") as file:
-        file.truncate(800 * 1024 * 1024)
-    code, output, errors = await pillarbox("graph", "post", "/me/messages", "--data", str(large), environ=environ)
-    assert (code, output) == (2, "")
-    assert "larger than 4194304 bytes" in errors
-    call = {"method": "POST", "path": "/me/messages", "body": "A" * 6 * 1024 * 1024}
+async def test_the_command_reads_no_more_than_graph_takes_and_asks_nobody(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pillarbox", "graph", "post", "/me/messages", "--data", "-"),
+        *("--socket", str(tmp_path / "nobody.sock")),
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=dict(os.environ),
+    )
+    assert process.stdin is not None
+    assert process.stderr is not None
+    process.stdin.write(bytes(MOST_SENT + 1))
+    # The pipe stays open: who read on would never end.
+    errors = (await process.stderr.read()).decode()
+    assert await process.wait() == 2
+    assert f"larger than {MOST_SENT} bytes" in errors
+    process.stdin.close()
+
+
+async def test_no_request_fills_the_memory_of_the_service(service: Service, microsoft: Microsoft) -> None:
+    call = {"method": "POST", "path": "/me/messages", "body": "A" * MOST}
     with pytest.raises(Refused) as caught:
         await asyncio.to_thread(service.api.post, "/api/v1/graph", call)
-    assert "longer than 6291456 bytes" in caught.value.sentence
-    assert microsoft.emulator.ledger.token_requests == 0
+    assert f"longer than {MOST} bytes" in caught.value.sentence
+    call["body"] = base64.b64encode(bytes(MOST_SENT)).decode()
+    answer = await asyncio.to_thread(service.api.post, "/api/v1/graph", {**call, "path": DRAFTS})
+    assert answer["status"] == 400  # Microsoft read it: four million zeros are no draft
+    assert microsoft.emulator.ledger.token_requests == 1
 
 
 async def test_a_path_may_bear_its_version(service: Service, environ: dict[str, str]) -> None:
