@@ -229,7 +229,9 @@ class Gateway:
         if not self.http_address:
             return ""
         scheme = "https" if self.settings.http.tls_cert_file else "http"
-        return self.settings.http.public_url.rstrip("/") or f"{scheme}://localhost:{self.http_address.rpartition(':')[2]}"
+        return (
+            self.settings.http.public_url.rstrip("/") or f"{scheme}://localhost:{self.http_address.rpartition(':')[2]}"
+        )
 
     def worker(self) -> "Worker":
         """What takes mail out of the outbox."""

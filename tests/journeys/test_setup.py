@@ -38,8 +38,8 @@ def test_no_python_at_all_is_told_with_the_cure(tmp_path: Path) -> None:
 
 
 def test_the_locks_hold_the_same_versions_and_no_index_host() -> None:
-    run, emulator, dev = ((ROOT / "requirements" / f"{name}.txt").read_text() for name in ("run", "emulator", "dev"))
-    pins = [{line for line in lock.splitlines() if "==" in line} for lock in (run, emulator, dev)]
+    run, extras, dev = ((ROOT / "requirements" / f"{name}.txt").read_text() for name in ("run", "extras", "dev"))
+    pins = [{line for line in lock.splitlines() if "==" in line} for lock in (run, extras, dev)]
     assert len(pins[0]) > 20
     assert pins[0] < pins[1] < pins[2]
-    assert "http" not in (run + emulator + dev).replace("aiohttp", "").replace("httptools", "")
+    assert "http" not in (run + extras + dev).replace("aiohttp", "").replace("httptools", "")

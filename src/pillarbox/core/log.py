@@ -28,7 +28,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "mail.interrupted": "After a crash: whether Microsoft took this message is not known; `mail.final` follows.",
     "mail.retried": "A person had a message sent again: id, former (the state that it left).",
     "token.fetched": "A new access token came from Entra ID: app registration or mailbox, resource, seconds it lives.",
-    "credential.refused": "A credential of an app registration is refused or cannot be read; the next one is tried.",
+    "credential.refused": "Entra ID refused a credential of an app registration; the next one is tried.",
+    "credential.unusable": "A credential of an app registration cannot be read; the next one is tried.",
     "http.unavailable": "The default address of the HTTP listener is taken: no links for a sign-in, the rest runs.",
     "credential.ending": "A credential ends within 30 days or has ended, and no newer one has taken its place; told "
     "once a day: app registration, id, kind, day, how long that is.",

@@ -194,7 +194,14 @@ class Acquire:
             except (TokenRefused, ConfigError) as error:
                 if isinstance(error, TokenRefused) and not _is_of(credential, error):
                     raise
-                self._log.warning("credential.refused", app=app.name, credential=credential.id, reason=error.sentence)
+                if isinstance(error, TokenRefused):
+                    self._log.warning(
+                        "credential.refused", app=app.name, credential=credential.id, reason=error.sentence
+                    )
+                else:
+                    self._log.warning(
+                        "credential.unusable", app=app.name, credential=credential.id, reason=error.sentence
+                    )
                 first = first or error
         raise first or TokenRefused("app.no_credential", name=app.name)
 

@@ -320,7 +320,7 @@ async def test_one_that_the_vault_does_not_open_is_left_out_shown_and_can_be_rem
     assert await tokens.token(app)
     broken, _good = await accounts.credentials(app)
     assert broken.broken is not None
-    assert (broken.id, broken.broken.code) == (newer.id, "vault.damaged")
+    assert (broken.id, broken.broken.code) == (newer.id, "app.credential_damaged")
     assert await accounts.remove_credential(app, newer.id)
     assert [each.id for each in await accounts.credentials(app)] == [older.id]
 
