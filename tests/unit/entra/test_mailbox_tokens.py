@@ -163,7 +163,12 @@ async def test_a_rotated_refresh_token_is_stored_before_its_token_is_used(connec
     with pytest.raises(Unavailable) as caught:
         await tokens.token(mailbox, challenge=Challenge(last))
     assert caught.value.code == "store.full"
+    (held,) = tokens._held.values()
+    newer = refresh_token(held.memory.cache.serialize().encode())
+    await tokens._load(mailbox, held)
+    assert newer == refresh_token(held.memory.cache.serialize().encode()) != refresh_token(before)
     connected.accounts.full = False
+    connected.now += 60
     assert await tokens.token(mailbox, challenge=Challenge(last)) != last
     after = await connected.accounts.load_token_cache(mailbox.cache_owner)
     assert refresh_token(after) != refresh_token(before)
@@ -281,6 +286,16 @@ async def test_a_cache_that_does_not_open_ends_no_sign_in(connected: Connected) 
         await connected.tokens().token(mailbox)
     connected.accounts._vault.use([bytes(32)])
     assert (await connected.mailbox()).state is MailboxState.OK
+
+
+async def test_a_claims_challenge_reaches_the_renewal(connected: Connected) -> None:
+    mailbox = await connected.sign_in()
+    tokens = connected.tokens()
+    last, forms = await tokens.token(mailbox), []
+    connected.authority.session.hooks["response"].append(lambda answer, **_: forms.append(str(answer.request.body)))
+    claims = '{"access_token":{"nbf":{"essential":true,"value":"1795176000"}}}'
+    assert await tokens.token(mailbox, challenge=Challenge(last, claims)) != last
+    assert ["nbf" in form for form in forms if "grant_type=refresh_token" in form] == [True]
 
 
 async def test_busy_is_not_dead(connected: Connected) -> None:
