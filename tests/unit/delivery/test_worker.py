@@ -23,12 +23,14 @@ class Gates:
     def __init__(self) -> None:
         self.begun: list[str] = []
         self.inside: list[str] = []
+        self.by_app: dict[str, str] = {}
         self._answers: dict[str, asyncio.Future[Outcome]] = {}
         self._changed = asyncio.Event()
 
     async def send(self, message: Claimed, mailbox: Mailbox, body: AsyncIterator[bytes]) -> Report:
         self.begun.append(message.id)
         self.inside.append(message.id)
+        self.by_app[message.id] = mailbox.app.client_id
         self._changed.set()
         try:
             return Report(await self._answer(message.id), ("noted",))
@@ -119,6 +121,22 @@ async def test_what_comes_while_a_lane_runs_takes_a_free_place(shelf: Shelf, gat
     await shelf.put("B")
     wake(worker, shelf)
     await gates.holds("A", "B")
+
+
+@pytest.mark.parametrize("what", ["this mailbox", "all"])
+async def test_a_lane_that_runs_looks_up_a_mailbox_that_was_changed(
+    shelf: Shelf, gates: Gates, worker: Worker, what: str
+) -> None:
+    mailbox = shelf.mailboxes[0]
+    await shelf.put("A")
+    wake(worker, shelf)
+    await gates.holds("A")
+    await shelf.accounts.change_app(mailbox.app, mailbox.app.tenant_id, "another")
+    worker.reload(mailbox.id if what == "this mailbox" else None)
+    await shelf.put("B")
+    wake(worker, shelf)
+    await gates.holds("A", "B")
+    assert gates.by_app == {"A": mailbox.app.client_id, "B": "another"}
 
 
 async def test_a_lane_that_ended_begins_again(shelf: Shelf, gates: Gates, worker: Worker) -> None:

@@ -234,7 +234,7 @@ async def test_whoever_gives_up_does_not_stop_the_request(
     await asyncio.sleep(0)
     waiting.cancel()
     # Nobody asks again.
-    while not await accounts.load_token_cache(app.cache_owner):
+    while not await accounts.load_token_cache(app.cache_owner):  # noqa: ASYNC110 - the store tells nobody
         await asyncio.sleep(0)
     assert await tokens.token(app)
     assert asked() == 1
