@@ -89,3 +89,14 @@ async def test_a_clock_that_went_back_holds_up_nothing(make_house: MakeHouse) ->
     await before.gateway.stop()
     after = await make_house(clock=lambda: time.time() - 3600)
     await after.settled(queue_id)
+
+
+async def test_a_process_that_died_while_it_asked_for_a_token_holds_nobody_up(make_house: MakeHouse) -> None:
+    before = await make_house(start=False)
+    await before.furnish("scanner@contoso.example")
+    (app,) = await before.gateway.accounts.apps()
+    assert await before.gateway.accounts.lease_token(app.cache_owner, "dead", 180)
+    queue_id = await before.accept(MAIL, "alice@contoso.example")
+    await before.gateway.stop()
+    after = await make_house()
+    await after.settled(queue_id)
