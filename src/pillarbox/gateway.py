@@ -285,6 +285,7 @@ class Gateway:
         if self._worker is not None:
             await self._worker.stop(self.settings.delivery.stop_timeout)
         if self._clients is not None:
+            await self._clients.tokens.close()
             await self._clients.close()
 
 

@@ -167,7 +167,11 @@ def _round_trip(
     connection.request(method, path, body, dict(headers))
     response = connection.getresponse()
     answer = response.read()
-    theirs, ours = response.getheader(HEADER, OLDER), of_this_package()
+    theirs, ours = response.getheader(HEADER), of_this_package()
+    if theirs is None and response.status >= 500:
+        # Not the API's own answer: the service is stopping.
+        raise http.client.HTTPException(f"HTTP {response.status}")
+    theirs = theirs or OLDER
     if theirs != ours:
         raise Unavailable("cli.other_version", theirs=theirs, ours=ours)
     return response.status, answer

@@ -28,6 +28,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "mail.interrupted": "After a crash: whether Microsoft took this message is not known; `mail.final` follows.",
     "mail.retried": "A person had a message sent again: id, former (the state that it left).",
     "token.fetched": "A new access token came from Entra ID: app registration or mailbox, resource, seconds it lives.",
+    "token.not_renewed": "No new access token is to be had; the last one is used until its end.",
     "credential.refused": "Entra ID refused a credential of an app registration; the next one is tried.",
     "credential.unusable": "A credential of an app registration cannot be read; the next one is tried.",
     "http.unavailable": "The default address of the HTTP listener is taken: no links for a sign-in, the rest runs.",

@@ -27,6 +27,9 @@ class Report:
 class Transport(Protocol):
     """A way out of the house. tests/contract/test_transport.py says how it behaves."""
 
+    async def ready(self, mailbox: Mailbox) -> None:
+        """Fetch what an attempt needs, such as a token, before it is written down as begun; `send` tells the faults."""
+
     async def send(self, message: Claimed, mailbox: Mailbox, body: AsyncIterator[bytes]) -> Report:
         """Make one attempt. Whatever Microsoft or the network does is an outcome, not an exception."""
 
@@ -39,6 +42,13 @@ class GraphTransport:
     tokens: Tokens
     clock: Clock
     retry_after_default: float
+
+    async def ready(self, mailbox: Mailbox) -> None:
+        """See `Transport.ready`."""
+        try:
+            await self.tokens.token(mailbox)
+        except PillarboxError:
+            pass
 
     async def send(self, message: Claimed, mailbox: Mailbox, body: AsyncIterator[bytes]) -> Report:
         """See `Transport.send`."""

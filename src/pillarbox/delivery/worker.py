@@ -166,6 +166,9 @@ class Worker:
 
     async def _deliver(self, message: Claimed, mailbox: Mailbox) -> None:
         """One attempt, from "about to send" to the committed result."""
+        # Before "about to send": what is cut off while it waits for a token has certainly not been sent.
+        if not self._stopping:
+            await self._transport.ready(mailbox)
         if self._stopping:
             await self._outbox.release(message)
             return

@@ -8,6 +8,7 @@ from pillarbox.core.bearer import Challenge
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.scopes import Resource
 from pillarbox.entra.acquire import Memory
+from pillarbox.entra.authority import TokenUnavailable
 
 _DOUBT_AFTER: Final = 60
 """Seconds that a token with which a right was missing is still used, so that refusals make no storm of requests."""
@@ -48,6 +49,12 @@ class Pause:
         """Whether it still counts. A clock that went back ends it."""
         return self.since <= now < self.until
 
+    def answer(self, now: float) -> PillarboxError:
+        """What is answered meanwhile: the error, with the seconds that are left where Microsoft named some."""
+        if isinstance(self.error, TokenUnavailable) and self.asked_to:
+            return TokenUnavailable(self.error.code, retry_after=max(self.until - now, 1.0), **self.error.params)
+        return self.error.with_traceback(None)
+
 
 @dataclass(slots=True)
 class Held:
@@ -61,6 +68,12 @@ class Held:
     failures: int = 0
     pauses: dict[Resource, Pause] = field(default_factory=dict)
     challenged_at: dict[Resource, float] = field(default_factory=dict)
+    claims: dict[Resource, str] = field(default_factory=dict)
+    """What the last challenge demanded."""
+    anew: dict[Resource, asyncio.Task[str]] = field(default_factory=dict)
+    """A request for a test that is on its way."""
+    generation: int = 0
+    """Counts the times that everything was forgotten: what was asked for before is not kept."""
     in_vain: dict[Resource, int] = field(default_factory=dict)
     """How many times running Entra ID could not be asked."""
 
@@ -98,7 +111,7 @@ class Held:
 
     def challenged_again(self, resource: Resource, challenge: Challenge, now: float) -> bool:
         """Whether a token that was asked for because of a refusal is refused too, so that another will be as well."""
-        if not challenge.rejected:
+        if not challenge.rejected or challenge.claims not in ("", self.claims.get(resource)):
             return False
         last = self.challenged_at.get(resource)
         token = self.tokens.get(resource)
@@ -113,9 +126,11 @@ class Held:
         self.doubted = False
         if challenge.rejected:
             self.challenged_at[resource] = now
+            self.claims[resource] = challenge.claims
 
     def begin_anew(self) -> None:
         """Forget everything but the lock."""
         self.memory, self.doubted = Memory(), False
-        for each in (self.tokens, self.pauses, self.challenged_at, self.in_vain):
+        self.generation += 1
+        for each in (self.tokens, self.pauses, self.challenged_at, self.claims, self.in_vain):
             each.clear()

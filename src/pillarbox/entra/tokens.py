@@ -18,7 +18,7 @@ import msal
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import AppRegistration, Mailbox, MailboxState
 from pillarbox.core.bearer import Challenge, TokenSource
-from pillarbox.core.errors import ConfigError, Unavailable
+from pillarbox.core.errors import ConfigError, PillarboxError, Unavailable
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
 from pillarbox.core.scopes import Resource
@@ -98,7 +98,19 @@ class Tokens:
         Raises as `token`; TokenUnavailable while Microsoft has asked to be left alone.
         """
         owner = _owner(holder)
-        return await self._to_the_end(self._ask_anew(owner, self._held_of(owner), resource))
+        held = self._held_of(owner)
+        # Who presses the button while a test asks gets its answer.
+        asking = held.anew.get(resource)
+        if asking is None or asking.done():
+            asking = held.anew[resource] = self._begun(self._ask_anew(owner, held, resource))
+        return await asyncio.shield(asking)
+
+    async def close(self) -> None:
+        """Give up what is on its way."""
+        asking = [*self._asking]
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
 
     def source(self, holder: Holder, resource: Resource = Resource.GRAPH) -> TokenSource:
         """What a client of Microsoft asks for tokens."""
@@ -108,13 +120,18 @@ class Tokens:
         """A right was missing: a consent given meanwhile shows in a new token only, so do not keep this one long."""
         owner = _owner(holder)
         held = self._held_of(owner)
-        if held.doubted:
-            return
-        held.doubted = True
-        # Nor past a restart.
-        for entry in list(held.memory.cache.search(msal.TokenCache.CredentialType.ACCESS_TOKEN)):
-            held.memory.cache.remove_at(entry)
-        await self._keep(owner, held)
+        if not held.doubted:
+            held.doubted = True
+            self._begun(self._let_go(owner, held, held.generation))
+
+    async def _let_go(self, owner: Holder, held: Held, generation: int) -> str:
+        """Keep the tokens that are in doubt not past a restart either."""
+        async with held.lock, self._lease(held.owner):
+            if held.doubted and held.generation == generation:
+                for entry in list(held.memory.cache.search(msal.TokenCache.CredentialType.ACCESS_TOKEN)):
+                    held.memory.cache.remove_at(entry)
+                await self._keep(owner, held, generation)
+        return ""
 
     @asynccontextmanager
     async def replacing(self, mailbox: Mailbox) -> AsyncIterator[None]:
@@ -127,19 +144,28 @@ class Tokens:
     def forget(self, holder: Holder) -> None:
         """Begin anew: its credential, its IDs, or who is signed in has changed."""
         if isinstance(holder, Mailbox):
-            self._held.pop(_key(holder), None)
-        else:
-            # Mailboxes are renewed by its credential too; which ones is not worth knowing.
-            self._held.clear()
+            self._held_of(holder).begin_anew()
+            return
+        # Mailboxes are renewed by its credential too; which ones is not worth knowing.
+        for held in self._held.values():
+            held.begin_anew()
 
     # ---- one owner
 
     async def _to_the_end(self, work: Coroutine[Any, Any, str]) -> str:
         """Whoever waits may give up; the request goes on, as a refresh token that it brings must not be lost."""
+        return await asyncio.shield(self._begun(work))
+
+    def _begun(self, work: Coroutine[Any, Any, str]) -> asyncio.Task[str]:
         task = asyncio.create_task(work, name="token")
         self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
-        return await asyncio.shield(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[str]) -> None:
+        self._asking.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited may have given up
 
     def _held_of(self, owner: Holder) -> Held:
         return self._held.setdefault(_key(owner), Held(owner.cache_owner))
@@ -152,23 +178,24 @@ class Tokens:
             pause = held.pause(resource, seen, self._clock())
             try:
                 if pause is not None:
-                    raise pause.error.with_traceback(None)
+                    raise pause.answer(self._clock())
                 if held.challenged_again(resource, challenge, self._clock()):
                     raise TokenRefused("token.not_taken", resource=resource.value)
                 return await self._renewed(owner, held, resource, challenge)
-            except TokenUnavailable:
-                # The last one still lives: mail goes on leaving while Entra ID cannot be asked.
-                if last := held.last_resort(resource, challenge, self._clock()):
-                    return last
-                raise
+            except (TokenUnavailable, TokenRefused, ConfigError) as error:
+                # The last one still lives: mail goes on leaving while there is no new one.
+                last = held.last_resort(resource, challenge, self._clock())
+                if last is None or isinstance(error, SignInNeeded):
+                    raise
+                self._log.warning("token.not_renewed", **_who(owner), reason=error.sentence)
+                return last
 
     async def _ask_anew(self, owner: Holder, held: Held, resource: Resource) -> str:
         async with held.lock:
             now = self._clock()
             pause = held.pauses.get(resource)
             if pause is not None and pause.asked_to and pause.runs(now):
-                words = catalogue.sentence("microsoft.slow_down")
-                raise TokenUnavailable("microsoft.token_unavailable", retry_after=pause.until - now, text=words)
+                raise pause.answer(now)
             return await self._renewed(owner, held, resource, Challenge(), anew=True)
 
     async def _renewed(
@@ -179,25 +206,38 @@ class Tokens:
             owner = await self._store.mailbox_by_id(owner.id)
             if _owner(owner) is not owner:
                 return await self.token(owner, resource, challenge)
+        generation = held.generation
         try:
             token = await self._fetched(owner, held, resource, challenge, anew=anew or held.doubted)
-        except TokenUnavailable as error:
-            wait = error.retry_after or held.growing_pause(resource)
-            held.begin_pause(resource, error, self._clock(), wait, asked_to=bool(error.retry_after))
+        except PillarboxError as error:
+            if held.generation != generation:
+                # What was refused is not what counts now.
+                return await self._renewed(owner, held, resource, challenge, anew=anew)
+            await self._note(owner, held, resource, error, anew=anew)
             raise
-        except SignInNeeded as error:
-            assert isinstance(owner, Mailbox)
-            # Until `forget`: nothing but a person's sign-in can change it.
-            held.begin_pause(resource, error, self._clock(), math.inf)
-            held.tokens.clear()
-            if await self._store.needs_sign_in(owner, f"AADSTS{error.number}" if error.number else error.code):
-                self._log.error("mailbox.needs_sign_in", mailbox=owner.address, reason=error.sentence)
-            raise
-        except (TokenRefused, ConfigError) as error:
-            held.begin_pause(resource, error, self._clock(), _REFUSED_FOR)
-            raise
-        held.keep(resource, token, challenge, self._clock())
-        return token.value
+        if held.generation == generation:
+            held.keep(resource, token, challenge, self._clock())
+            return token.value
+        return await self._renewed(owner, held, resource, challenge, anew=anew)
+
+    async def _note(self, owner: Holder, held: Held, resource: Resource, error: PillarboxError, *, anew: bool) -> None:
+        """Remember a failure, for as long as asking again would be in vain."""
+        now = self._clock()
+        match error:
+            case TokenUnavailable(retry_after=float() as wait):
+                held.begin_pause(resource, error, now, wait, asked_to=True)
+            case TokenUnavailable():
+                # A test's failures make no pause longer for those who do not test.
+                held.begin_pause(resource, error, now, 0.0 if anew else held.growing_pause(resource))
+            case SignInNeeded():
+                assert isinstance(owner, Mailbox)
+                # Until `forget`: nothing but a person's sign-in can change it.
+                held.begin_pause(resource, error, now, math.inf)
+                held.tokens.clear()
+                if await self._store.needs_sign_in(owner, f"AADSTS{error.number}" if error.number else error.code):
+                    self._log.error("mailbox.needs_sign_in", mailbox=owner.address, reason=error.sentence)
+            case TokenRefused() | ConfigError():
+                held.begin_pause(resource, error, now, _REFUSED_FOR)
 
     async def _fetched(
         self, owner: Holder, held: Held, resource: Resource, challenge: Challenge, *, anew: bool
@@ -205,19 +245,20 @@ class Tokens:
         if isinstance(owner, Mailbox) and owner.state is MailboxState.NEEDS_SIGN_IN:
             code = "token.needs_sign_in" if owner.sign_in else "token.never_signed_in"
             raise SignInNeeded(code, mailbox=owner.address)
+        generation = held.generation
         async with self._lease(held.owner):
             await self._load(owner, held)
-            last = held.tokens.get(resource)
+            memory, last = held.memory, held.tokens.get(resource)
             if not anew and not challenge.claims:
                 # Another process, or this one before it was started anew, may have got a good one.
-                token = self._token_of(held, await self._ask(owner, held.memory, Want(resource)))
+                token = self._token_of(memory, await self._ask(owner, memory, Want(resource)))
                 stale = {challenge.rejected, last.value if last else ""}
                 if token.value not in stale and token.renew_at > self._clock():
-                    await self._keep(owner, held)
+                    await self._keep(owner, held, generation)
                     return token
-            result = await self._ask(owner, held.memory, Want(resource, renew=True, claims=challenge.claims))
-            token = self._token_of(held, result)
-            await self._keep(owner, held)
+            result = await self._ask(owner, memory, Want(resource, renew=True, claims=challenge.claims))
+            token = self._token_of(memory, result)
+            await self._keep(owner, held, generation)
             return token
 
     async def _ask(self, owner: Holder, memory: Memory, want: Want) -> Mapping[str, Any]:
@@ -226,13 +267,14 @@ class Tokens:
         else:
             result = await self._acquire.by_app(owner, memory, want)
         if result.get("token_source") != "cache":
-            who = {"mailbox": owner.address} if isinstance(owner, Mailbox) else {"app": owner.name}
-            self._log.info("token.fetched", **who, resource=want.resource.value, seconds=int(token_of(result)[1]))
+            self._log.info(
+                "token.fetched", **_who(owner), resource=want.resource.value, seconds=int(token_of(result)[1])
+            )
         return result
 
-    def _token_of(self, held: Held, result: Mapping[str, Any]) -> Token:
+    def _token_of(self, memory: Memory, result: Mapping[str, Any]) -> Token:
         value, left = token_of(result)
-        life = max(left, _life(held.memory.cache, value))
+        life = max(left, _life(memory.cache, value))
         now = self._clock()
         # At 80 % of its life, not all at the same moment.
         renew_at = now + left - life * (0.2 + 0.05 * (self._chance() - 0.5))
@@ -252,9 +294,9 @@ class Tokens:
             # A cache is only a cache: one that does not open is fetched anew.
             self._log.warning("store.unusable", where="token cache", code=error.code, reason=error.sentence)
 
-    async def _keep(self, owner: Holder, held: Held) -> None:
+    async def _keep(self, owner: Holder, held: Held, generation: int) -> None:
         """Keep what MSAL got. A refresh token that took another's place must be durable before its token is used."""
-        if not held.memory.cache.has_state_changed:
+        if held.generation != generation or not held.memory.cache.has_state_changed:
             return
         try:
             await self._store.save_token_cache(held.owner, held.memory.cache.serialize().encode())
@@ -284,6 +326,10 @@ class Tokens:
                 await self._store.release_token(owner, self._process)
             except Unavailable as error:
                 self._log.error("store.unusable", where="token lease", code=error.code, reason=error.sentence)
+
+
+def _who(owner: Holder) -> dict[str, str]:
+    return {"mailbox": owner.address} if isinstance(owner, Mailbox) else {"app": owner.name}
 
 
 def _key(owner: Holder) -> str:

@@ -24,8 +24,16 @@ class Gates:
         self.begun: list[str] = []
         self.inside: list[str] = []
         self.by_app: dict[str, str] = {}
+        self.waiting: list[str] = []
+        self.token = asyncio.Event()
+        self.token.set()
         self._answers: dict[str, asyncio.Future[Outcome]] = {}
         self._changed = asyncio.Event()
+
+    async def ready(self, mailbox: Mailbox) -> None:
+        self.waiting.append(mailbox.address)
+        self._changed.set()
+        await self.token.wait()
 
     async def send(self, message: Claimed, mailbox: Mailbox, body: AsyncIterator[bytes]) -> Report:
         self.begun.append(message.id)
@@ -302,6 +310,23 @@ async def test_what_outlasts_the_grace_is_cut_off_and_known_as_begun(
     await worker.stop(0.001)
     assert (gates.inside, await shelf.state("A")) == ([], "sending")
     assert await shelf.outbox.recover("reason", "cure") == ["A"]
+
+
+@pytest.mark.parametrize("token", ["comes", "never comes"])
+async def test_what_waits_for_a_token_at_a_stop_is_sent_later_and_not_in_doubt(
+    shelf: Shelf, gates: Gates, worker: Worker, token: str
+) -> None:
+    gates.token.clear()
+    await shelf.put("A")
+    wake(worker, shelf)
+    await gates.until(lambda: bool(gates.waiting))
+    stopping = asyncio.create_task(worker.stop(30 if token == "comes" else 0.001))
+    await asyncio.sleep(0)
+    if token == "comes":
+        gates.token.set()
+    await stopping
+    assert await shelf.outbox.recover("reason", "cure") == []
+    assert (await shelf.state("A"), gates.begun) == ("queued", [])
 
 
 async def test_a_full_store_does_not_keep_stop_from_ending(shelf: Shelf, gates: Gates, worker: Worker) -> None:

@@ -313,6 +313,48 @@ async def test_busy_is_not_dead(connected: Connected) -> None:
     assert (await connected.mailbox()).state is MailboxState.OK
 
 
+@pytest.mark.parametrize("whose", ["app", "mailbox"])
+@pytest.mark.parametrize("late", ["token", "refusal"])
+async def test_an_answer_that_comes_late_does_not_outlive_what_was_changed(
+    connected: Connected, whose: str, late: str
+) -> None:
+    """A credential was replaced, then somebody signed in again, while a renewal of the old sign-in was on its way."""
+    mailbox = await connected.sign_in()
+    tokens = connected.tokens()
+    last = await tokens.token(mailbox)
+    cache = await connected.accounts.load_token_cache(mailbox.cache_owner)
+    assert mailbox.sign_in
+    assert cache
+    if late == "refusal":
+        connected.end_sign_ins()
+    renewal = asyncio.create_task(tokens.token(mailbox, challenge=Challenge(last)))
+    (held,) = tokens._held.values()
+    while not held.lock.locked():  # noqa: ASYNC110 - the lock tells nobody
+        await asyncio.sleep(0)
+    tokens.forget(mailbox.app if whose == "app" else mailbox)
+    async with tokens.replacing(mailbox):
+        connected.microsoft.seed.user("alice").refusal = None
+        await connected.accounts.signed_in(mailbox, mailbox.sign_in, cache)
+    await asyncio.gather(renewal, return_exceptions=True)
+    assert await connected.accounts.load_token_cache(mailbox.cache_owner) == cache
+    assert (await connected.mailbox()).state is MailboxState.OK
+    assert await tokens.token(await connected.mailbox())
+
+
+async def test_a_doubt_of_before_does_not_touch_a_new_sign_in(connected: Connected) -> None:
+    mailbox = await connected.sign_in()
+    tokens = connected.tokens()
+    await tokens.token(mailbox)
+    cache = await connected.accounts.load_token_cache(mailbox.cache_owner)
+    assert mailbox.sign_in
+    assert cache
+    async with tokens.replacing(mailbox):
+        await tokens.doubt(mailbox)
+        await connected.accounts.signed_in(mailbox, mailbox.sign_in, cache)
+    await asyncio.gather(*tokens._asking)
+    assert await connected.accounts.load_token_cache(mailbox.cache_owner) == cache
+
+
 @pytest.mark.parametrize("public", [True, False])
 async def test_where_the_password_is_kept_elsewhere_a_dead_sign_in_is_renewed_by_it(
     connected: Connected, public: bool

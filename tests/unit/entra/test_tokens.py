@@ -240,6 +240,71 @@ async def test_whoever_gives_up_does_not_stop_the_request(
     assert asked() == 1
 
 
+async def test_whoever_tests_while_a_test_asks_gets_its_answer(
+    make: MakeTokens, app: AppRegistration, asked: Callable[[], int]
+) -> None:
+    tokens = make()
+    found = await asyncio.gather(*(tokens.fresh(app) for _ in range(8)))
+    assert (len(set(found)), asked()) == (1, 1)
+
+
+async def test_the_rest_of_a_pause_is_told(
+    make: MakeTokens, app: AppRegistration, clock: Clock, microsoft: Microsoft
+) -> None:
+    tokens = make()
+    microsoft.emulator.faults.add(path="/token", status=429, retry_after=60)
+    for left in (60, 20):
+        with pytest.raises(TokenUnavailable) as caught:
+            await tokens.token(app)
+        assert caught.value.retry_after == left
+        clock.now += 40
+
+
+async def test_failures_of_a_test_make_no_pause(make: MakeTokens, app: AppRegistration, microsoft: Microsoft) -> None:
+    tokens = make()
+    microsoft.emulator.faults.add(path="/token", status=503, times=1)
+    with pytest.raises(TokenUnavailable):
+        await tokens.fresh(app)
+    assert await tokens.token(app)
+
+
+async def test_a_renewal_that_is_refused_leaves_the_last_token_to_its_end(
+    make: MakeTokens, app: AppRegistration, clock: Clock, microsoft: Microsoft, log: Log
+) -> None:
+    tokens = make()
+    first = await tokens.token(app)
+    microsoft.emulator.faults.add(path="/token", status=401, code="AADSTS7000222")
+    clock.now += 3300
+    assert await tokens.token(app) == first
+    assert len(log.lines("token.not_renewed")) == 1
+    clock.now += 300
+    with pytest.raises(TokenRefused):
+        await tokens.token(app)
+
+
+async def test_other_claims_are_another_challenge(
+    make: MakeTokens, app: AppRegistration, asked: Callable[[], int]
+) -> None:
+    tokens = make()
+    token = await tokens.token(app)
+    for number in (1, 2):
+        token = await tokens.token(
+            app, challenge=Challenge(token, f'{{"access_token":{{"nbf":{{"value":"{number}"}}}}}}')
+        )
+    assert asked() == 3
+    with pytest.raises(TokenRefused):
+        await tokens.token(app, challenge=Challenge(token, '{"access_token":{"nbf":{"value":"2"}}}'))
+
+
+async def test_what_is_on_its_way_at_a_stop_is_given_up(make: MakeTokens, app: AppRegistration) -> None:
+    tokens = make()
+    waiting = asyncio.create_task(tokens.token(app))
+    await asyncio.sleep(0)
+    await tokens.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
 async def test_with_other_ids_an_app_is_another_one(
     make: MakeTokens, app: AppRegistration, accounts: Accounts, microsoft: Microsoft
 ) -> None:
