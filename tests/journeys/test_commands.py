@@ -363,6 +363,9 @@ async def test_sigterm_finishes_what_is_in_flight(microsoft: Microsoft, tmp_path
     microsoft.emulator.faults.add(path="/sendMail", delay=0.5, when="after")
     words = ("--from", SENDER, "--to", "alice@contoso.example", "--text", "x", "--json")
     queue_id = json.loads((await pillarbox("send", *words, environ=environ))[1])["id"]
+    # In flight is what has been begun: before it has a token a message goes back into the queue.
+    while not microsoft.emulator.ledger.entries:  # noqa: ASYNC110 - the ledger tells nobody
+        await asyncio.sleep(0)
     assert await service.end(signal.SIGTERM) == 0
     assert any(f"id={queue_id} state=sent" in line for line in service.lines)
     assert len(microsoft.emulator.ledger.entries) == 1
