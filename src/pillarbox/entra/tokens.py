@@ -122,15 +122,14 @@ class Tokens:
         held = self._held_of(owner)
         if not held.doubted:
             held.doubted = True
-            self._begun(self._let_go(owner, held, held.generation))
+            self._begun(self._let_go(owner, held))
 
-    async def _let_go(self, owner: Holder, held: Held, generation: int) -> str:
+    async def _let_go(self, owner: Holder, held: Held) -> str:
         """Keep the tokens that are in doubt not past a restart either."""
         async with held.lock, self._lease(held.owner):
-            if held.doubted and held.generation == generation:
-                for entry in list(held.memory.cache.search(msal.TokenCache.CredentialType.ACCESS_TOKEN)):
-                    held.memory.cache.remove_at(entry)
-                await self._keep(owner, held, generation)
+            for entry in list(held.memory.cache.search(msal.TokenCache.CredentialType.ACCESS_TOKEN)):
+                held.memory.cache.remove_at(entry)
+            await self._keep(owner, held, held.generation)
         return ""
 
     @asynccontextmanager

@@ -240,6 +240,31 @@ async def test_whoever_gives_up_does_not_stop_the_request(
     assert asked() == 1
 
 
+@pytest.mark.parametrize("late", ["token", "refusal"])
+async def test_what_was_asked_for_before_a_change_is_not_the_answer_after_it(
+    make: MakeTokens,
+    app: AppRegistration,
+    accounts: Accounts,
+    asked: Callable[[], int],
+    microsoft: Microsoft,
+    late: str,
+) -> None:
+    if late == "refusal":
+        microsoft.emulator.faults.add(path="/token", status=401, code="AADSTS7000222", times=1)
+    tokens = make()
+    waiting = asyncio.create_task(tokens.token(app))
+    await asyncio.sleep(0)
+    (held,) = tokens._held.values()
+    while not held.lock.locked():  # noqa: ASYNC110 - the lock tells nobody
+        await asyncio.sleep(0)
+    tokens.forget(app)
+    assert await waiting
+    assert asked() == 2
+    kept = await accounts.load_token_cache(app.cache_owner)
+    assert kept is not None
+    assert kept.count((await waiting).encode()) == 1
+
+
 async def test_whoever_tests_while_a_test_asks_gets_its_answer(
     make: MakeTokens, app: AppRegistration, asked: Callable[[], int]
 ) -> None:
