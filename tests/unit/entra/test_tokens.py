@@ -249,13 +249,11 @@ async def test_what_was_asked_for_before_a_change_is_not_the_answer_after_it(
     microsoft: Microsoft,
     late: str,
 ) -> None:
-    if late == "refusal":
-        microsoft.emulator.faults.add(path="/token", status=401, code="AADSTS7000222", times=1)
+    refused = {"status": 401, "code": "AADSTS7000222"} if late == "refusal" else {}
+    rule = microsoft.emulator.faults.add(path="/token", delay=0.3, times=1, **refused)
     tokens = make()
     waiting = asyncio.create_task(tokens.token(app))
-    await asyncio.sleep(0)
-    (held,) = tokens._held.values()
-    while not held.lock.locked():  # noqa: ASYNC110 - the lock tells nobody
+    while not microsoft.emulator.faults.matched(rule):  # noqa: ASYNC110 - the emulator tells nobody
         await asyncio.sleep(0)
     tokens.forget(app)
     assert await waiting
