@@ -129,7 +129,7 @@ class Tokens:
         async with held.lock, self._lease(held.owner):
             for entry in list(held.memory.cache.search(msal.TokenCache.CredentialType.ACCESS_TOKEN)):
                 held.memory.cache.remove_at(entry)
-            await self._keep(owner, held, held.generation)
+            await self._keep(owner, held)
         return ""
 
     @asynccontextmanager
@@ -244,20 +244,20 @@ class Tokens:
         if isinstance(owner, Mailbox) and owner.state is MailboxState.NEEDS_SIGN_IN:
             code = "token.needs_sign_in" if owner.sign_in else "token.never_signed_in"
             raise SignInNeeded(code, mailbox=owner.address)
-        generation = held.generation
         async with self._lease(held.owner):
             await self._load(owner, held)
+            # What is forgotten meanwhile takes this memory with it: nothing of it is kept.
             memory, last = held.memory, held.tokens.get(resource)
             if not anew and not challenge.claims:
                 # Another process, or this one before it was started anew, may have got a good one.
                 token = self._token_of(memory, await self._ask(owner, memory, Want(resource)))
                 stale = {challenge.rejected, last.value if last else ""}
                 if token.value not in stale and token.renew_at > self._clock():
-                    await self._keep(owner, held, generation)
+                    await self._keep(owner, held)
                     return token
             result = await self._ask(owner, memory, Want(resource, renew=True, claims=challenge.claims))
             token = self._token_of(memory, result)
-            await self._keep(owner, held, generation)
+            await self._keep(owner, held)
             return token
 
     async def _ask(self, owner: Holder, memory: Memory, want: Want) -> Mapping[str, Any]:
@@ -293,9 +293,9 @@ class Tokens:
             # A cache is only a cache: one that does not open is fetched anew.
             self._log.warning("store.unusable", where="token cache", code=error.code, reason=error.sentence)
 
-    async def _keep(self, owner: Holder, held: Held, generation: int) -> None:
+    async def _keep(self, owner: Holder, held: Held) -> None:
         """Keep what MSAL got. A refresh token that took another's place must be durable before its token is used."""
-        if held.generation != generation or not held.memory.cache.has_state_changed:
+        if not held.memory.cache.has_state_changed:
             return
         try:
             await self._store.save_token_cache(held.owner, held.memory.cache.serialize().encode())
