@@ -59,6 +59,11 @@ def build(connect: Callable[[], Connect], log: Logger) -> FastAPI:
             return _redirect(f"failed/{_UNFORESEEN}")
         return _redirect("done")
 
+    @app.get("/signin/callback/{rest:path}", response_class=Response)
+    async def beside(rest: str) -> Response:
+        # A redirect URI that was registered with a slash too many: the code must not stay in the address bar.
+        return _redirect("../" * (rest.count("/") + 1) + f"failed/{_UNFORESEEN}")
+
     @app.get("/signin/done", response_class=Response)
     async def done(request: Request) -> Response:
         result = await connect().result(_browser(request, secure()))

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 import aiohttp
 import pytest
@@ -191,6 +191,13 @@ async def test_a_passing_fault_at_the_end_says_to_begin_again(site: Site) -> Non
     assert "Nothing to do" not in done.text
 
 
+@pytest.mark.parametrize("rest", ["", "x", "x/y"])
+async def test_a_redirect_uri_with_a_slash_too_many_leaves_no_code_in_the_address(site: Site, rest: str) -> None:
+    path = f"/signin/callback/{rest}"
+    back = await site.open(f"{path}?code=x&state=y")
+    assert (back.status, urljoin(path, back.location)) == (303, "/signin/failed/unforeseen")
+
+
 async def test_a_store_that_cannot_be_written_leaves_no_code_in_the_address(site: Site) -> None:
     first = await site.begin(await site.link())
     page = await site.desk.at_microsoft(first.location)
@@ -225,7 +232,7 @@ async def test_no_other_method_is_answered(site: Site, method: str, path: str) -
     "path",
     [
         *("/", "/signin", "/signin/", "/signin/start", "/signin/start/", "/signin/done/", "/docs", "/openapi.json"),
-        *("/api/v1/status", "/signin/start/x/y", "/signin/callback/", "/%00", "/favicon.ico"),
+        *("/api/v1/status", "/signin/start/x/y", "/%00", "/favicon.ico"),
         *("/signin/failed", "/signin/failed/", "/signin/failed/internal", "/signin/failed/store/x"),
         "/signin/../../etc/passwd",
     ],
