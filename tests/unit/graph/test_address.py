@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pillarbox.core.errors import Forbidden, InvalidInput
@@ -139,6 +139,8 @@ def test_a_graph_below_a_path_keeps_it() -> None:
 
 
 @given(st.text())
+@example("beta")
+@example("v1.0?x")
 def test_whatever_is_typed_or_linked_stays_below_our_graph(text: str) -> None:
     for made in (text, f"{GRAPH}{text}", f"https://{text}", f"/{text}"):
         try:
