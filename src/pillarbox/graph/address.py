@@ -41,8 +41,8 @@ class Root:
         must be percent-encoded is; what is encoded already stays. Raises InvalidInput `graph.bad_path`.
         """
         rest = encoded(path)
-        named = rest.startswith(tuple(f"/{version}/" for version in VERSIONS))
-        return URL(f"{self._url}{rest if named else f'/{version}{rest}'}", encoded=True)
+        first = rest[1:].partition("/")[0].partition("?")[0]
+        return URL(f"{self._url}{rest if first in VERSIONS else f'/{version}{rest}'}", encoded=True)
 
     def linked(self, link: str) -> URL:
         """The address that an answer of Graph links to, such as its `@odata.nextLink`.
