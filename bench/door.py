@@ -17,6 +17,7 @@ from aiosmtpd.smtp import SMTP, AuthResult
 from pillarbox.admin import apps, mailboxes
 from pillarbox.core import settings, tls
 from pillarbox.core.accounts import Submitter
+from pillarbox.core.content import in_memory
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.mail import Envelope
 from pillarbox.core.vault import Secret
@@ -64,7 +65,9 @@ async def _aiosmtpd(gateway: Gateway, _folder: Path) -> tuple[str, int]:
             submitter: Submitter = session.auth_data
             try:
                 to = Envelope(envelope.mail_from, tuple(envelope.rcpt_tos))
-                return f"250 2.0.0 queued as {await gateway.submission.accept(to, envelope.content, submitter)}"
+                return (
+                    f"250 2.0.0 queued as {await gateway.submission.accept(to, in_memory(envelope.content), submitter)}"
+                )
             except PillarboxError as error:
                 return f"{error.entry.smtp} {error.sentence}"
 

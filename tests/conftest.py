@@ -14,6 +14,7 @@ import pytest
 from pillarbox.access.submitters import HashCost
 from pillarbox.admin import apps, mailboxes
 from pillarbox.core.accounts import Submitter
+from pillarbox.core.content import in_memory
 from pillarbox.core.mail import Envelope
 from pillarbox.core.settings import Settings, load
 from pillarbox.core.vault import Secret
@@ -168,7 +169,7 @@ class House:
     async def accept(self, mime: bytes, *recipients: str, sender: str = "scanner@contoso.example") -> str:
         """Hand in a message as the submitter `printer`."""
         submitter = await self.gateway.submitters.get("printer")
-        return await self.gateway.submission.accept(Envelope(sender, recipients), mime, submitter)
+        return await self.gateway.submission.accept(Envelope(sender, recipients), in_memory(mime), submitter)
 
     async def settled(self, queue_id: str, *states: str) -> Row:
         """The message once it is in one of these states (without any: sent)."""

@@ -1,8 +1,9 @@
 """Words of who may send and through what: app registration, credential, mailbox, sign-in, submitter."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal, NamedTuple
 
 from pillarbox.core.errors import ConfigError
 from pillarbox.core.vault import Secret
@@ -110,14 +111,38 @@ class Mailbox:
         return f"mailbox/{self.id}"
 
 
+class UnixRule(NamedTuple):
+    """A user or a group of this machine, by name or number, who is a submitter at the local door."""
+
+    kind: Literal["user", "group"]
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Submitter:
-    """A printer, a program or a person that hands us mail.
+    """A printer, a program or a person that hands us mail: how it comes in, and what it may do.
 
     `senders` maps each address that it may use as sender (as `headers.address_key` writes it) to the mailbox that the
-    mail leaves from.
+    mail leaves from; an address that is not the mailbox's own is an alias of it. `domains` says the same for every
+    address of a domain: the mailbox it leaves from, or an app registration, and then from the address's own mailbox.
+
+    It comes in by a password where it has one, by tokens of ours, from `networks` (CIDR) without either, and from this
+    machine as one of `unix`. `force_from` writes the mailbox's address into From, `fix_from` adds one where there is
+    none. `recipients` (addresses, `*@domain`) are all that it may send to; empty: everybody. `rate` is messages a
+    minute and `max_size` bytes; 0: no limit of its own.
     """
 
     id: int
     name: str
     senders: Mapping[str, Mailbox]
+    domains: Mapping[str, Mailbox | AppRegistration] = field(default_factory=dict)
+    has_password: bool = True
+    networks: tuple[str, ...] = ()
+    unix: tuple[UnixRule, ...] = ()
+    force_from: bool = False
+    fix_from: bool = False
+    recipients: tuple[str, ...] = ()
+    rate: int = 0
+    max_size: int = 0
+    enabled: bool = True
+    last_used_at: float | None = None

@@ -1,8 +1,8 @@
 """Words of a message's way: envelope, message, outcome, states. No behaviour beyond what the words mean."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -40,6 +40,24 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Dsn:
+    """What the client asked for in delivery status notifications (RFC 3461), each as it was written after `=`.
+
+    `ret` is FULL, HDRS or empty, `envid` the xtext of ENVID. `notify` (such as `SUCCESS,FAILURE`, or `NEVER`) and
+    `orcpt` (`rfc822;xtext`) are by the recipient's address, and lack those that nothing was said of.
+    """
+
+    ret: str = ""
+    envid: str = ""
+    notify: Mapping[str, str] = field(default_factory=dict)
+    orcpt: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether anything was asked for."""
+        return bool(self.ret or self.envid or self.notify or self.orcpt)
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """Who sends to whom in the SMTP transaction, whatever the headers say (RFC 5321 section 2.3.1).
 
@@ -48,6 +66,29 @@ class Envelope:
 
     sender: str
     recipients: tuple[str, ...]
+    dsn: Dsn = Dsn()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a message came in, for the trace and for `Received`.
+
+    `door` is `smtp`, `sendmail` or `api`; `hello` is the name that the client gave itself, `protocol` as RFC 3848 calls
+    it (ESMTPSA). `notes` are sentences on what was taken although it is not by the book. With `by`, our own name, a
+    `Received` field is added.
+    """
+
+    door: str = ""
+    listener: str = ""
+    peer: str = ""
+    hello: str = ""
+    protocol: str = ""
+    notes: tuple[str, ...] = ()
+    by: str = ""
+
+
+UNTOLD: Final = Arrival()
+"""Nothing is known of how it came."""
 
 
 class Verdict(StrEnum):

@@ -25,6 +25,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
@@ -75,24 +76,106 @@ class _Section(BaseModel):
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-class Smtp(_Section):
-    """The SMTP submission door."""
+def _words(value: object) -> object:
+    """A list, also as one text with commas or blanks, as the environment and flags have it."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+
+
+class Door(_Section):
+    """One listener of the SMTP submission door."""
 
     listen: str = Field("127.0.0.1:2525", description="Address and port to listen on; port 0 takes a free one.")
     hostname: Annotated[str, AfterValidator(_one_word)] = Field(
         "", description="Our name in the greeting; empty: the host's name."
     )
+    banner: str = Field("ESMTP Pillarbox", description="What the greeting says behind our name.")
+    tls: Literal["none", "starttls", "implicit"] = Field(
+        "starttls", description="No TLS, by STARTTLS, or from the first byte on (port 465)."
+    )
     tls_cert_file: OptionalPath = Field(
-        None, description="Certificate chain (PEM) for STARTTLS; without one a self-made certificate is used."
+        None,
+        description="Certificate chain (PEM), read again when it changes; without one a self-made certificate is used.",
     )
     tls_key_file: OptionalPath = Field(None, description="Private key (PEM) of the certificate.")
+    tls_minimum: Literal["1.0", "1.1", "1.2", "1.3"] = Field(
+        "1.2", description="Oldest TLS version taken. Below 1.2 for old devices only."
+    )
+    auth: Literal["encrypted", "clear", "none"] = Field(
+        "encrypted",
+        description="AUTH behind TLS only (on a loopback address also without); `clear`: also without TLS, for old "
+        "devices, which needs `networks`; `none`: no AUTH, only submitters with a network of their own.",
+    )
+    networks: Words = Field((), description="Networks (CIDR) whose clients may connect; empty: all.")
+    proxy_networks: Words = Field(
+        (), description="Networks (CIDR) of load balancers that speak the PROXY protocol; nobody else may connect then."
+    )
+    newlines: Literal["normalize", "reject"] = Field(
+        "normalize", description="Whether a bare CR or LF is put right, or refused and the connection closed."
+    )
+    received: bool = Field(False, description="Whether messages get a `Received` field with the client's address.")
     max_size: int = Field(
         2_900_000,
         gt=0,
         description="Largest message taken, in bytes. Graph takes 4 MB at once, and base64 makes 4 bytes of 3.",
     )
     max_recipients: int = Field(500, gt=0, description="Most recipients of one message.")
-    timeout: float = Field(300, gt=0, description="Seconds that a client may stay silent before it is disconnected.")
+    timeout: float = Field(
+        300, gt=0, description="Seconds that a client may stay silent before it is disconnected, once it has logged in."
+    )
+
+
+class Smtp(Door):
+    """The SMTP submission door.
+
+    `smtp.listen` is the first listener; `[smtp.listeners.NAME]` makes further ones, which take what they do not say
+    themselves from `[smtp]`.
+    """
+
+    listen: str = Field(
+        "127.0.0.1:2525", description="Address and port to listen on; port 0 takes a free one; empty: no such listener."
+    )
+    listeners: dict[str, Door] = Field(
+        {}, description="Further listeners by name, as tables `[smtp.listeners.NAME]` with the keys of one listener."
+    )
+    greeting_timeout: float = Field(60, gt=0, description="Seconds of silence before a client has logged in.")
+    handshake_timeout: float = Field(10, gt=0, description="Seconds that a TLS handshake may take.")
+    min_rate: int = Field(
+        500, ge=0, description="Bytes a second that a message must come in with, after its first 30 seconds; 0: any."
+    )
+    max_connections: int = Field(1000, gt=0, description="Most connections at once.")
+    max_connections_per_ip: int = Field(20, gt=0, description="Most connections of one address (IPv6: of one /64).")
+    max_connections_per_submitter: int = Field(20, gt=0, description="Most connections of one submitter.")
+    max_unfinished: int = Field(
+        4 * 1024**3, gt=0, description="Most bytes of messages that are being handed in, in memory and on disk."
+    )
+    max_backlog: int = Field(20_000, gt=0, description="Most messages that may wait for one mailbox.")
+    max_backlog_bytes: int = Field(8 * 1024**3, gt=0, description="Most bytes that may wait for one mailbox.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inherit(cls, values: Any) -> Any:
+        """A named listener has the keys of the section where it has none of its own."""
+        named = values.get("listeners") if isinstance(values, dict) else None
+        if not isinstance(named, dict):
+            return values
+        shared = {key: value for key, value in values.items() if key in Door.model_fields and key != "listen"}
+        tables = {name: shared | own if isinstance(own, dict) else own for name, own in named.items()}
+        return values | {"listeners": tables}
+
+
+class Sendmail(_Section):
+    """The local door of `pillarbox-sendmail`."""
+
+    socket: OptionalPath = Field(
+        None, description="Unix socket on which users of this machine hand in mail; empty: none."
+    )
+    folder: OptionalPath = Field(
+        None,
+        description="Folder in which `pillarbox-sendmail` leaves mail while the service is down; empty: none.",
+    )
 
 
 class Microsoft(_Section):
@@ -194,6 +277,7 @@ class Settings(_Section):
         "empty: the file `master.key` in the state folder, made at first start.",
     )
     smtp: Smtp = Smtp()
+    sendmail: Sendmail = Sendmail()
     microsoft: Microsoft = Microsoft()
     http: Http = Http()
     sign_in: SignIn = SignIn()

@@ -8,9 +8,10 @@ from typing import Final
 
 from pillarbox.core import headers
 from pillarbox.core.accounts import Mailbox, Submitter
+from pillarbox.core.content import Content, InMemory
 from pillarbox.core.errors import InvalidInput
 from pillarbox.core.log import Logger
-from pillarbox.core.mail import Clock, Envelope
+from pillarbox.core.mail import UNTOLD, Arrival, Clock, Envelope
 from pillarbox.delivery import senders
 from pillarbox.store.outbox import NewMessage, Outbox
 
@@ -36,7 +37,15 @@ class Submission:
     max_size: int
     max_recipients: int
 
-    async def accept(self, envelope: Envelope, mime: bytes, submitter: Submitter, *, purpose: str = "") -> str:
+    async def accept(
+        self,
+        envelope: Envelope,
+        content: Content,
+        submitter: Submitter,
+        *,
+        purpose: str = "",
+        arrival: Arrival = UNTOLD,
+    ) -> str:
         """Check and keep a message; return its queue id once it is durable. `purpose` is `test` for a test mail.
 
         Raises InvalidInput or Forbidden for what can never be sent, Unavailable when the store cannot keep it now.
@@ -44,9 +53,13 @@ class Submission:
         began = time.perf_counter()
         mailbox = self.check_envelope(envelope, submitter)
         new_id = queue_id(self.clock(), self.random)
+        mime = b"".join(content.pieces())
         complete, message_id = self._completed(mime, new_id, envelope, submitter, mailbox.address)
+        kept = InMemory(complete)
         await self.outbox.enqueue(
-            NewMessage(new_id, mailbox.id, submitter.name, envelope, message_id, complete, purpose)
+            NewMessage(
+                new_id, mailbox.id, submitter.name, envelope, message_id, kept.size, kept.pieces, purpose, arrival
+            )
         )
         self.log.info(
             "mail.accepted",
@@ -74,8 +87,6 @@ class Submission:
         self, mime: bytes, new_id: str, envelope: Envelope, submitter: Submitter, mailbox: str
     ) -> tuple[bytes, str]:
         """The message with what it lacks (docs/explanation/bytes.md), and its Message-ID."""
-        # First the newlines: a bare line feed counts as the two bytes that it becomes.
-        mime = headers.canonical(mime)
         if len(mime) > self.max_size:
             raise InvalidInput("mail.too_large", limit=self.max_size)
         block = headers.scan(mime)

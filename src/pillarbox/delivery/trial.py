@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pillarbox.core.accounts import Mailbox, Submitter
+from pillarbox.core.content import in_memory
 from pillarbox.core.headers import address_key
 from pillarbox.core.mail import Envelope, State
 from pillarbox.delivery.submission import Submission
@@ -47,7 +48,8 @@ class Trial:
         tester = Submitter(0, "test", {address_key(mailbox.address): mailbox})
         mime = _TEXT.format(sender=mailbox.address, recipient=recipient).encode()
         self.ready()
-        queue_id = await self.submission.accept(Envelope(mailbox.address, (recipient,)), mime, tester, purpose="test")
+        envelope = Envelope(mailbox.address, (recipient,))
+        queue_id = await self.submission.accept(envelope, in_memory(mime), tester, purpose="test")
         row = await self._looked_at(queue_id, seconds)
         if row["state"] in _WAITING and await self.outbox.cancel(queue_id) is None:
             # It was taken up at the last moment.

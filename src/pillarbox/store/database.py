@@ -3,7 +3,7 @@
 The SQL stands in `sql/<dialect>/*.sql`, each statement with a name and a sentence; Python builds none.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -27,6 +27,18 @@ def statement(name: str, /, *, expect: int | None = None, **parameters: object) 
     return Statement(name, parameters, expect)
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Statements of a transaction that are made one by one while it runs, so that what they hold is never whole.
+
+    `make` is called in the writer's thread, and again where the transaction has to be. `size` is about how many bytes
+    they hold. A series has no rows.
+    """
+
+    make: Callable[[], Iterator[Statement]]
+    size: int
+
+
 class ExpectationFailed(Exception):
     """A statement changed another number of rows than expected; its transaction was undone."""
 
@@ -34,7 +46,7 @@ class ExpectationFailed(Exception):
 class Database(Protocol):
     """What the modules of the store need of a database. tests/contract/test_database.py says how it behaves."""
 
-    async def write(self, *statements: Statement) -> list[list[Row]]:
+    async def write(self, *statements: Statement | Series) -> list[list[Row]]:
         """Run the statements in one transaction; each one's rows, when they are durable.
 
         Transactions of several callers may be committed together; one that fails does not harm the others.

@@ -1,12 +1,12 @@
 """The outbox: every message that was accepted, its state, its body in pieces, its attempts."""
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from pillarbox.core.mail import Clock, Envelope, Outcome, State
-from pillarbox.store.database import Database, Row, Statement, statement
+from pillarbox.core.mail import UNTOLD, Arrival, Clock, Dsn, Envelope, Outcome, State
+from pillarbox.store.database import Database, Row, Series, Statement, statement
 
 PART_BYTES: Final = 256 * 1024
 
@@ -19,15 +19,21 @@ INTERRUPTED: Final = "outbox.interrupted"
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message as it is accepted. `id` is the queue id."""
+    """A message as it is accepted. `id` is the queue id; `pieces` gives its `size` bytes, whenever it is called.
+
+    `fingerprint` is by what the same message is known that is handed in again (delivery.window); empty: by nothing.
+    """
 
     id: str
     mailbox_id: int
     submitter: str
     envelope: Envelope
     message_id: str
-    mime: bytes
+    size: int
+    pieces: Callable[[], Iterator[bytes]]
     purpose: str = ""
+    arrival: Arrival = UNTOLD
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +75,16 @@ class Outbox:
                 submitter=message.submitter,
                 sender=message.envelope.sender,
                 recipients=json.dumps(message.envelope.recipients, ensure_ascii=False),
-                size=len(message.mime),
+                dsn=json.dumps(asdict(message.envelope.dsn), ensure_ascii=False) if message.envelope.dsn else "",
+                size=message.size,
                 message_id=message.message_id,
                 purpose=message.purpose,
+                arrival=_arrival_text(message.arrival),
+                notes=json.dumps(message.arrival.notes, ensure_ascii=False),
+                fingerprint=message.fingerprint,
                 now=self._clock(),
             ),
-            *_part_statements(message),
+            *_body_statements(message),
         )
 
     async def claim(self, mailbox_id: int, limit: int) -> list[Claimed]:
@@ -188,10 +198,32 @@ class Outbox:
         return _shown(canceled[0]) if changed else None
 
 
+def _arrival_text(arrival: Arrival) -> str:
+    kept = {key: value for key, value in asdict(arrival).items() if value and key not in ("notes", "by")}
+    return json.dumps(kept, ensure_ascii=False)
+
+
+def _body_statements(message: NewMessage) -> list[Statement | Series]:
+    if message.size <= PART_BYTES:
+        return [statement("outbox_add_part", id=message.id, part=0, data=b"".join(message.pieces()))]
+    return [Series(lambda: _part_statements(message), message.size)]
+
+
 def _part_statements(message: NewMessage) -> Iterator[Statement]:
-    view = memoryview(message.mime)
-    for part, start in enumerate(range(0, len(view), PART_BYTES)):
-        yield statement("outbox_add_part", id=message.id, part=part, data=view[start : start + PART_BYTES])
+    for part, data in enumerate(_parts(message.pieces())):
+        yield statement("outbox_add_part", id=message.id, part=part, data=data)
+
+
+def _parts(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes in parts of PART_BYTES, but for the last."""
+    waiting = bytearray()
+    for piece in pieces:
+        waiting += piece
+        while len(waiting) >= PART_BYTES:
+            yield bytes(waiting[:PART_BYTES])
+            del waiting[:PART_BYTES]
+    if waiting:
+        yield bytes(waiting)
 
 
 def _claimed(row: Row) -> Claimed:
@@ -200,12 +232,17 @@ def _claimed(row: Row) -> Claimed:
         id=row["id"],
         mailbox_id=row["mailbox_id"],
         submitter=row["submitter"],
-        envelope=Envelope(row["sender"], tuple(json.loads(row["recipients"]))),
+        envelope=Envelope(row["sender"], tuple(json.loads(row["recipients"])), _dsn(row["dsn"])),
         size=row["size"],
         created_at=row["created_at"],
         attempt=row["attempts"] + 1,
     )
 
 
+def _dsn(text: str) -> Dsn:
+    return Dsn(**json.loads(text)) if text else Dsn()
+
+
 def _shown(row: Row) -> dict[str, Any]:
-    return {**row, "recipients": json.loads(row["recipients"])}
+    read = {key: json.loads(row[key]) for key in ("recipients", "arrival", "notes")}
+    return {**row, **read, "dsn": _dsn(row["dsn"])}

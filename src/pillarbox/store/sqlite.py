@@ -20,9 +20,10 @@ from typing import Final, TextIO
 import apsw
 
 from pillarbox.core.errors import DISK_FULL, ConfigError, PillarboxError, Unavailable
-from pillarbox.store.database import ExpectationFailed, Migration, Row, Statement, migrations, queries
+from pillarbox.store.database import ExpectationFailed, Migration, Row, Series, Statement, migrations, queries
 
 _GROUP_LIMIT: Final = 256
+_GROUP_BYTES: Final = 8 * 1024 * 1024
 _CHECKPOINT_IDLE_PAGES: Final = 1_000
 _CHECKPOINT_BUSY_PAGES: Final = 8_000
 _LEAST_ROOM: Final = 64 * 1024
@@ -31,9 +32,13 @@ _LEAST_ROOM: Final = 64 * 1024
 
 @dataclass(slots=True)
 class _Transaction:
-    statements: Sequence[Statement]
+    statements: Sequence[Statement | Series]
     future: asyncio.Future[list[list[Row]]]
     result: list[list[Row]] | Exception | None = None
+
+    @property
+    def size(self) -> int:
+        return sum(one.size for one in self.statements if isinstance(one, Series))
 
 
 class SqliteDatabase:
@@ -56,7 +61,7 @@ class SqliteDatabase:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    async def write(self, *statements: Statement) -> list[list[Row]]:
+    async def write(self, *statements: Statement | Series) -> list[list[Row]]:
         """See `Database.write`."""
         if self._closed:
             raise Unavailable("store.stopped")
@@ -118,11 +123,11 @@ class SqliteDatabase:
     def _next_group(self) -> list[_Transaction]:
         """What waits, at least one; empty when the store is to close."""
         first = self._waiting.get()
-        return [] if first is None else [first, *self._drain()]
+        return [] if first is None else [first, *self._drain(first.size)]
 
-    def _drain(self) -> list[_Transaction]:
+    def _drain(self, size: int = 0) -> list[_Transaction]:
         group: list[_Transaction] = []
-        while len(group) < _GROUP_LIMIT:
+        while len(group) < _GROUP_LIMIT and size < _GROUP_BYTES:
             try:
                 transaction = self._waiting.get_nowait()
             except queue.Empty:
@@ -131,6 +136,7 @@ class SqliteDatabase:
                 self._waiting.put(None)
                 break
             group.append(transaction)
+            size += transaction.size
         return group
 
     def _commit(self, group: Sequence[_Transaction]) -> None:
@@ -149,14 +155,22 @@ class SqliteDatabase:
                 for transaction in group:
                     self._commit([transaction])
 
-    def _apply(self, statements: Sequence[Statement]) -> list[list[Row]]:
+    def _apply(self, statements: Sequence[Statement | Series]) -> list[list[Row]]:
         results: list[list[Row]] = []
         for one in statements:
-            rows = _rows(self._writer.execute(self._queries[one.name], one.parameters))
-            if one.expect is not None and self._writer.changes() != one.expect:
-                raise ExpectationFailed(one.name)
-            results.append(rows)
+            if isinstance(one, Series):
+                for made in one.make():
+                    self._execute(made)
+                results.append([])
+            else:
+                results.append(self._execute(one))
         return results
+
+    def _execute(self, one: Statement) -> list[Row]:
+        rows = _rows(self._writer.execute(self._queries[one.name], one.parameters))
+        if one.expect is not None and self._writer.changes() != one.expect:
+            raise ExpectationFailed(one.name)
+        return rows
 
     def _roll_back(self) -> None:
         # After some errors (a full disk) SQLite has rolled back by itself.

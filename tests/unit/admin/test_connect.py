@@ -13,13 +13,14 @@ from pillarbox.admin import mailboxes
 from pillarbox.admin.sign_in_plan import Options, Plan
 from pillarbox.admin.sign_in_words import Return
 from pillarbox.core.accounts import CredentialKind, Mailbox, MailboxState
+from pillarbox.core.content import InMemory
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.mail import Envelope, Outcome, State, Verdict
 from pillarbox.core.scopes import Resource
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.delivery import policy
 from pillarbox.store.accounts import Accounts
-from pillarbox.store.database import Row, Statement
+from pillarbox.store.database import Row, Series, Statement
 from pillarbox.store.outbox import NewMessage, Outbox
 from pillarbox.store.sign_ins import SignIns
 from pillarbox.store.sqlite import SqliteDatabase
@@ -578,7 +579,7 @@ class Dying:
     database: SqliteDatabase
     left: int = 0
 
-    async def write(self, *statements: Statement) -> list[list[Row]]:
+    async def write(self, *statements: Statement | Series) -> list[list[Row]]:
         if not self.left:
             raise ZeroDivisionError
         self.left -= 1
@@ -619,7 +620,7 @@ async def test_a_mailbox_that_was_never_finished_is_removed_with_what_was_begun(
 async def held(desk: Desk, mailbox: Mailbox, queue_id: str, code: str) -> None:
     """A message that was held for this reason."""
     outbox, envelope = Outbox(desk.database, desk.clock), Envelope(mailbox.address, (BOB,))
-    await outbox.enqueue(NewMessage(queue_id, mailbox.id, "printer", envelope, "<1@x>", b"x"))
+    await outbox.enqueue(NewMessage(queue_id, mailbox.id, "printer", envelope, "<1@x>", 1, InMemory(b"x").pieces))
     (message,) = await outbox.claim(mailbox.id, 1)
     outcome = Outcome(Verdict.BROKEN, code=code, text="why", cure="cure")
     began = await outbox.start(message)

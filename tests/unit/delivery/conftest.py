@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pillarbox.core.accounts import Mailbox, Submitter
+from pillarbox.core.content import InMemory
 from pillarbox.core.log import Logger, make_logger
 from pillarbox.core.mail import Envelope
 from pillarbox.core.vault import Secret, Vault
@@ -16,6 +17,7 @@ from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 from tests.conftest import Log
 
 NOON = 1_795_176_000.0  # 2026-11-20 12:00:00 UTC
+TO_A = InMemory(b"To: a@x.example\r\n\r\n")
 ENVELOPE = Envelope("one@contoso.example", ("a@x.example",))
 
 
@@ -45,9 +47,7 @@ class Shelf:
         """Messages in the outbox."""
         for one in ids:
             box = self.mailboxes[mailbox].id
-            await self.outbox.enqueue(
-                NewMessage(one, box, "printer", ENVELOPE, f"<{one}@x>", b"To: a@x.example\r\n\r\n")
-            )
+            await self.outbox.enqueue(NewMessage(one, box, "printer", ENVELOPE, f"<{one}@x>", TO_A.size, TO_A.pieces))
 
     async def state(self, queue_id: str) -> str:
         row = await self.outbox.get(queue_id)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pillarbox.core.content import in_memory
 from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.headers import MAX_FIELDS, address_to
 from pillarbox.core.mail import Envelope
@@ -38,7 +39,7 @@ def submission(shelf: Shelf, woken: list[int]) -> Submission:
 
 async def accepted(shelf: Shelf, submission: Submission, mime: bytes, sender: str = "one@contoso.example") -> bytes:
     """The message as it lies in the outbox."""
-    await submission.accept(Envelope(sender, ("a@x.example",)), mime, shelf.submitter)
+    await submission.accept(Envelope(sender, ("a@x.example",)), in_memory(mime), shelf.submitter)
     message = await shelf.claimed()
     return b"".join([piece async for piece in shelf.outbox.body(message)])
 
@@ -79,7 +80,8 @@ async def test_an_id_that_is_forged_does_not_replace_ours(shelf: Shelf, submissi
 
 
 async def test_the_trace_knows_the_message_id(shelf: Shelf, submission: Submission) -> None:
-    new = await submission.accept(Envelope("one@contoso.example", ("a@x.example",)), WHOLE + BODY, shelf.submitter)
+    envelope = Envelope("one@contoso.example", ("a@x.example",))
+    new = await submission.accept(envelope, in_memory(WHOLE + BODY), shelf.submitter)
     row = await shelf.outbox.get(new)
     assert row is not None
     assert (row["message_id"], row["mailbox"], row["submitter"]) == ("<1@x>", "one@contoso.example", "printer")
@@ -110,7 +112,7 @@ async def test_what_is_refused_leaves_nothing_behind(
 ) -> None:
     envelope = Envelope(sender, ("a@x.example",) * recipients)
     with pytest.raises(PillarboxError) as caught:
-        await submission.accept(envelope, mime, shelf.submitter)
+        await submission.accept(envelope, in_memory(mime), shelf.submitter)
     assert caught.value.code == code
     assert (await shelf.outbox.count(), woken) == ({}, [])
 
@@ -118,7 +120,7 @@ async def test_what_is_refused_leaves_nothing_behind(
 async def test_without_a_store_nothing_is_accepted(shelf: Shelf, submission: Submission, woken: list[int]) -> None:
     await shelf.database.close()
     with pytest.raises(Unavailable):
-        await submission.accept(Envelope("one@contoso.example", ("a@x.example",)), WHOLE, shelf.submitter)
+        await submission.accept(Envelope("one@contoso.example", ("a@x.example",)), in_memory(WHOLE), shelf.submitter)
     assert (woken, shelf.lines.lines("mail.accepted")) == ([], [])
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pillarbox.core.content import InMemory
 from pillarbox.core.mail import Envelope, Outcome, State, Verdict
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.store.accounts import Accounts
@@ -28,7 +29,9 @@ class Bench:
 
     async def put(self, *ids: str, mailbox: int = 1, mime: bytes = b"mail") -> None:
         for one in ids:
-            await self.box.enqueue(NewMessage(one, mailbox, "printer", ENVELOPE, f"<{one}@x>", mime))
+            kept = InMemory(mime)
+            message_id = f"<{one}@x>"
+            await self.box.enqueue(NewMessage(one, mailbox, "printer", ENVELOPE, message_id, kept.size, kept.pieces))
 
     async def claim(self, limit: int = 9) -> list[str]:
         return [message.id for message in await self.box.claim(1, limit)]

@@ -18,9 +18,10 @@ from pillarbox.admin import mailboxes, outbox
 from pillarbox.admin.vault import Rotation
 from pillarbox.core import headers
 from pillarbox.core.accounts import AppRegistration, Mailbox
+from pillarbox.core.content import in_memory
 from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
 from pillarbox.core.log import Logger
-from pillarbox.core.mail import Clock, Envelope, State, is_address
+from pillarbox.core.mail import Arrival, Clock, Envelope, State, is_address
 from pillarbox.core.vault import Secret
 from pillarbox.delivery.submission import Submission
 from pillarbox.endpoints.api import apps, calls, check, models, sign_in, vault
@@ -161,7 +162,8 @@ def _add_sends(app: FastAPI, services: Services) -> None:
         operator = await services.submitters.operator()
         if headers.address_key(envelope.sender) not in operator.senders:
             raise NotFound("mailbox.not_found", address=envelope.sender)
-        return models.Queued(id=await services.submission.accept(envelope, mime, operator))
+        content = in_memory(mime)
+        return models.Queued(id=await services.submission.accept(envelope, content, operator, arrival=Arrival("api")))
 
     @app.get("/api/v1/sends/{queue_id}")
     async def show_send(queue_id: str) -> models.Trace:

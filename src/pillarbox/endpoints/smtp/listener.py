@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from pillarbox.core.accounts import Submitter
+from pillarbox.core.content import Content
 from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Envelope
@@ -25,7 +26,7 @@ class Services:
     """What the door needs of the house."""
 
     authenticate: Callable[[str, Secret], Awaitable[Submitter]]
-    accept: Callable[[Envelope, bytes, Submitter], Awaitable[str]]
+    accept: Callable[[Envelope, Content, Submitter], Awaitable[str]]
     tls: ssl.SSLContext
     log: Logger
     timeout: float
@@ -186,7 +187,7 @@ class Connection(asyncio.Protocol):
         """Hand the action to the house, and go on with what the client sent ahead."""
         try:
             if isinstance(action, Submit):
-                self._session.submitted(await self._services.accept(action.envelope, action.mime, action.submitter))
+                self._session.submitted(await self._services.accept(action.envelope, action.content, action.submitter))
             else:
                 self._session.authenticated(await self._services.authenticate(action.name, action.password))
                 self._services.log.debug("smtp.auth", peer=self._peer, submitter=action.name)

@@ -12,6 +12,7 @@ from typing import Final
 
 from pillarbox.core import sasl
 from pillarbox.core.accounts import Submitter
+from pillarbox.core.content import Content, in_memory
 from pillarbox.core.errors import InvalidInput, PillarboxError
 from pillarbox.core.mail import Envelope
 from pillarbox.core.vault import Secret
@@ -51,7 +52,7 @@ class Submit:
     """Accept a message; then `submitted` or `refused`."""
 
     envelope: Envelope
-    mime: bytes
+    content: Content
     submitter: Submitter
 
 
@@ -254,7 +255,7 @@ class Session:
         if oversize or len(mime) > self._rules.max_size:
             self._refuse("DATA", InvalidInput("mail.too_large", limit=self._rules.max_size))
         elif self.submitter is not None and sender is not None:
-            self._action = Submit(Envelope(sender, recipients), mime, self.submitter)
+            self._action = Submit(Envelope(sender, recipients), in_memory(mime), self.submitter)
 
     # ---- commands
 

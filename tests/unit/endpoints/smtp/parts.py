@@ -68,7 +68,7 @@ class Driver:
     def message(self) -> bytes:
         """The only message that was handed in."""
         (submit,) = self.submits
-        return submit.mime
+        return b"".join(submit.content.pieces())
 
 
 def play(pieces: Iterable[bytes], given: Rules | None = None) -> Driver:

@@ -17,6 +17,7 @@ import uvloop
 
 from pillarbox.core import tls
 from pillarbox.core.accounts import Submitter
+from pillarbox.core.content import Content
 from pillarbox.core.errors import AuthenticationFailed, Unavailable
 from pillarbox.core.log import make_logger
 from pillarbox.core.mail import Envelope
@@ -107,9 +108,9 @@ async def authenticate(name: str, password: Secret) -> Submitter:
 
 
 def make_services(folder: Path, timeout: float, handed: "asyncio.Queue[Handed]", log: Log) -> Services:
-    async def accept(_envelope: Envelope, mime: bytes, _submitter: Submitter) -> str:
+    async def accept(_envelope: Envelope, content: Content, _submitter: Submitter) -> str:
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        handed.put_nowait(Handed(mime, answer))
+        handed.put_nowait(Handed(b"".join(content.pieces()), answer))
         return await answer
 
     context = tls.server_context(*tls.self_made_certificate(folder, "localhost", 1_800_000_000))

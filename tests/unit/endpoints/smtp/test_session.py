@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from pillarbox.core.content import InMemory
 from pillarbox.core.errors import InvalidInput, Unavailable
 from pillarbox.core.mail import Envelope
 from pillarbox.core.vault import Secret
@@ -50,7 +51,7 @@ def test_actions_of_a_transaction() -> None:
     assert session.advance() == Authenticate("printer", Secret("secret"))
     session.authenticated(PRINTER)
     assert session.advance() == Submit(
-        Envelope("scanner@contoso.example", ("alice@contoso.example",)), b"Subject: x\r\n\r\ny\r\n", PRINTER
+        Envelope("scanner@contoso.example", ("alice@contoso.example",)), InMemory(b"Subject: x\r\n\r\ny\r\n"), PRINTER
     )
     session.submitted("ID")
     assert session.advance() is None
@@ -349,7 +350,7 @@ class Conversation(RuleBasedStateMachine):
             self.messages += 1
             submit = self.driver.submits[-1]
             assert submit.envelope == Envelope(self.sender, tuple(self.recipients))
-            assert submit.mime == b"x" * size + b"\r\n"
+            assert b"".join(submit.content.pieces()) == b"x" * size + b"\r\n"
         self.sender, self.recipients = "", []
 
     @invariant()
@@ -359,7 +360,7 @@ class Conversation(RuleBasedStateMachine):
             assert submit.submitter is PRINTER
             assert submit.envelope.sender
             assert 1 <= len(submit.envelope.recipients) <= 3
-            assert b"behind the end" not in submit.mime
+            assert b"behind the end" not in b"".join(submit.content.pieces())
 
 
 TestConversation = Conversation.TestCase

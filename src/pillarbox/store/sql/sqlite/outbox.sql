@@ -1,7 +1,9 @@
 -- name: outbox_enqueue
 -- A message that was accepted; committed before the door says 250.
-INSERT INTO outbox (id, mailbox_id, submitter, sender, recipients, size, message_id, purpose, created_at, state, due_at)
-VALUES (:id, :mailbox_id, :submitter, :sender, :recipients, :size, :message_id, :purpose, :now, 'queued', :now);
+INSERT INTO outbox (id, mailbox_id, submitter, sender, recipients, dsn, size, message_id, purpose, arrival, notes,
+                    fingerprint, created_at, state, due_at)
+VALUES (:id, :mailbox_id, :submitter, :sender, :recipients, :dsn, :size, :message_id, :purpose, :arrival, :notes,
+        :fingerprint, :now, 'queued', :now);
 
 -- name: outbox_add_part
 -- One piece of the body of the message that was enqueued in the same transaction.
@@ -18,7 +20,7 @@ WHERE seq IN (
     SELECT seq FROM outbox
     WHERE mailbox_id = :mailbox_id AND state IN ('queued', 'deferred') AND due_at <= :now
     ORDER BY due_at, seq LIMIT :limit)
-RETURNING seq, id, mailbox_id, submitter, sender, recipients, size, created_at, attempts, due_at;
+RETURNING seq, id, mailbox_id, submitter, sender, recipients, dsn, size, created_at, attempts, due_at;
 
 -- name: outbox_start
 -- "About to send": from here on Microsoft may have the message.
