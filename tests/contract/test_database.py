@@ -5,7 +5,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import apsw
 import pytest
 
 from pillarbox.core.errors import ConfigError, Unavailable
-from pillarbox.store.database import ExpectationFailed, Migration, Statement, migrations, queries, statement
+from pillarbox.store.database import ExpectationFailed, Migration, Series, Statement, migrations, queries, statement
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 
 OpenDatabase = Callable[..., Awaitable[SqliteDatabase]]
@@ -124,6 +124,69 @@ async def test_one_bad_transaction_harms_no_other_of_its_group(
     results = await asyncio.gather(*group, return_exceptions=True)
     assert [type(one) for one in results] == [list, error, list]
     assert (await names(database), deaths) == (["x", "z"], [])
+
+
+def series(make: Callable[[], Iterator[Statement]], size: int = 0) -> Series:
+    return Series(make, size)
+
+
+async def test_a_series_is_written_with_its_transaction(database: SqliteDatabase) -> None:
+    first, of_series, last = await database.write(
+        app("a"), series(lambda: (app(name) for name in "bcd")), statement("app_by_name", name="d")
+    )
+    assert (first, of_series, last[0]["name"]) == ([], [], "d")
+    assert await names(database) == ["a", "b", "c", "d"]
+
+
+async def test_a_series_is_made_while_it_is_written_and_never_whole(database: SqliteDatabase) -> None:
+    alive, most = 0, 0
+
+    class Held(Statement):
+        def __del__(self) -> None:
+            nonlocal alive
+            alive -= 1
+
+    def make() -> Iterator[Statement]:
+        nonlocal alive, most
+        for number in range(100):
+            alive += 1
+            most = max(most, alive)
+            yield Held("app_add", app(str(number)).parameters)
+
+    await database.write(series(make))
+    assert len(await names(database)) == 100
+    assert most <= 2
+
+
+async def test_a_series_that_breaks_undoes_its_transaction_and_no_other(database: SqliteDatabase) -> None:
+    def make() -> Iterator[Statement]:
+        yield app("half")
+        raise OSError("the file is gone")
+
+    group = [
+        database.write(app("x")),
+        database.write(app("y"), series(make)),
+        database.write(series(lambda: iter([app("z")]))),
+    ]
+    results = await asyncio.gather(*group, return_exceptions=True)
+    assert [type(one) for one in results] == [list, OSError, list]
+    assert await names(database) == ["x", "z"]
+
+
+async def test_an_expectation_counts_in_a_series_too(database: SqliteDatabase) -> None:
+    await database.write(app("taken"))
+    again = Statement("app_add", app("taken").parameters, expect=1)
+    with pytest.raises(ExpectationFailed):
+        await database.write(series(lambda: iter([app("new"), again])))
+    assert await names(database) == ["taken"]
+
+
+async def test_large_transactions_do_not_all_share_one_commit(database: SqliteDatabase) -> None:
+    commits = itertools.count()
+    database._writer.set_commit_hook(lambda: next(commits) < 0)
+    large = [series(lambda name=str(n): iter([app(name)]), size=3 << 20) for n in range(30)]  # type: ignore[misc]
+    await asyncio.gather(*(database.write(one) for one in large))
+    assert next(commits) >= 10
 
 
 async def test_transactions_of_one_caller_keep_their_order(database: SqliteDatabase) -> None:
