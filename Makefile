@@ -13,7 +13,7 @@ help:
 	@echo "make check   style, types, layers, licences, reference pages"
 	@echo "make bench   the figures of the README        make docs   write docs/reference anew"
 	@echo "make test-clients      programs that we did not write (needs make test-tools); test-clients-big: and Microsoft's SDKs"
-	@echo "make fuzz    the property tests with many more examples"
+	@echo "make fuzz    hostile bytes, five minutes at each target"
 	@echo "make certify compare with a real tenant: docs/how-to/certify.md"
 	@echo "make setup   only the environment          make coverage  write anew what is emulated"
 
@@ -30,17 +30,21 @@ demo: $(STAMP)
 test: $(STAMP)
 	@$(BIN)/python -m pytest $(ARGS)
 
-# The same tests as in `make test`; here a program that is not installed fails.
+# The same tests as in `make test`, and those that `make test` skips as they take long; a program that is not installed
+# fails here.
 test-clients: $(STAMP)
-	@PILLARBOX_REQUIRE_TOOLS=1 $(BIN)/python -m pytest tests/clients $(ARGS)
+	@PILLARBOX_REQUIRE_TOOLS=1 PILLARBOX_LONG=1 $(BIN)/python -m pytest $(or $(ARGS),tests/clients tests/differential)
 
-# The property tests again, each with 3,000 new examples; a failure prints what repeats it.
+# Hostile bytes at the session, headers, addresses and AUTH for five minutes each (tests/fuzz/targets.py), then every
+# other property test with 3,000 new examples; a failure prints what repeats it. ARGS: --seconds 20, or a target.
 fuzz: $(STAMP)
-	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --timeout=1800 $(or $(ARGS),tests/unit)
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+	@$(if $(ARGS),,$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --timeout=1800 tests/unit)
 
-# Microsoft's Graph SDK for Python (half a gigabyte) and its libraries for Node, in an environment of their own.
+# Microsoft's Graph SDK for Python (half a gigabyte) and its libraries for Node, in an environment of their own; and
+# PHPMailer and Jakarta Mail, with PHP and Java from Debian (make test-tools BIG=1).
 test-clients-big: $(STAMP) .venv-big/.installed
-	@$(BIN)/python -m pytest tests/clients/big -s $(ARGS)
+	@PILLARBOX_REQUIRE_TOOLS=1 $(BIN)/python -m pytest tests/clients/big -s $(ARGS)
 
 .venv-big/.installed: requirements/big.txt tests/clients/big/package.json
 	@rm -rf .venv-big && $(PYTHON) -m venv .venv-big
@@ -73,7 +77,7 @@ bench: $(STAMP)
 
 # Programs that we did not write, as judges and for the strace order check. Debian or Ubuntu, root.
 test-tools:
-	@sh tools/test-tools.sh
+	@BIG=$(BIG) sh tools/test-tools.sh
 
 lock:
 	@PYTHON=$(PYTHON) sh tools/lock.sh

@@ -2,24 +2,50 @@
 
 import argparse
 import asyncio
+import signal
+from collections.abc import Iterable
 
-from bench import accept, emulator, end_to_end, idle
-from bench.machine import describe
+from bench import accept, crowd, durability, emulator, end_to_end, idle, smtp
+from bench.machine import describe, load
 
-CLAIMS = {"accept": accept.run, "end-to-end": end_to_end.run, "idle": idle.run, "emulator": emulator.run}
+SMTP = {
+    "smtp-durability": durability.run,
+    "smtp-rate": smtp.rates,
+    "smtp-source": smtp.witness,
+    "smtp-wait": smtp.waits,
+    "smtp-connections": crowd.connections,
+    "smtp-large": crowd.large,
+}
+CLAIMS = {
+    "accept": accept.run,
+    "end-to-end": end_to_end.run,
+    "idle": idle.run,
+    "emulator": emulator.run,
+    **SMTP,
+}
+GROUPS = {"smtp": SMTP}
 
 
 def main() -> None:
     """Run the claims that were named, or all."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("claims", nargs="*", choices=[*CLAIMS, []], help="which; all without any")
+    parser.add_argument("claims", nargs="*", choices=[*CLAIMS, *GROUPS, []], help="which; all without any")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--messages", type=int, default=4000, help="per round")
     options = parser.parse_args()
     print(describe())
-    for name in options.claims or CLAIMS:
-        print()
-        asyncio.run(CLAIMS[name](options.rounds, options.messages))
+    names = [name for claim in options.claims or CLAIMS for name in GROUPS.get(claim, (claim,))]
+    asyncio.run(_run(names, options.rounds, options.messages))
+
+
+async def _run(names: Iterable[str], rounds: int, messages: int) -> None:
+    # As Ctrl-C: what was started is ended.
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for name in names:
+        print(f"\n(load {load()})", flush=True)
+        await CLAIMS[name](rounds, messages)
 
 
 if __name__ == "__main__":

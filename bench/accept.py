@@ -1,14 +1,13 @@
 """Accepted messages a second and CPU per message to a durable 250, beside aiosmtpd with the same writer."""
 
 import statistics
-import tempfile
-from pathlib import Path
 
-from bench.door import SENDER
-from bench.processes import Load, running, spread, submit
+from bench.load import Job
+from bench.processes import Load, spread, submit
+from bench.servers import SENDER, door
+from bench.smtp import CONNECTIONS, FULL
 
-CONNECTIONS = 8
-FULL = 0.9
+_WARM_UP = 200
 
 
 async def run(rounds: int, messages: int) -> None:
@@ -32,11 +31,8 @@ async def run(rounds: int, messages: int) -> None:
 
 
 async def _round(kind: str, messages: int) -> tuple[Load, float]:
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        async with running(["bench.door", kind, name], {}, folder / "log") as door:
-            login = ("bench", door.ready["password"])
-            await submit(door.ready["smtp"], login, SENDER, 200, CONNECTIONS)
-            before = door.cpu()
-            load = await submit(door.ready["smtp"], login, SENDER, messages, CONNECTIONS)
-            return load, (door.cpu() - before) / messages * 1000
+    async with door(kind, "stay") as server:
+        await submit(Job(server.address, [SENDER], _WARM_UP, CONNECTIONS, server.login))
+        before = server.cpu()
+        load = await submit(Job(server.address, [SENDER], messages, CONNECTIONS, server.login))
+        return load, (server.cpu() - before) / messages * 1000

@@ -1,101 +1,128 @@
-"""The SMTP door over a durable outbox, and nothing behind it: `python -m bench.door pillarbox|aiosmtpd FOLDER`.
+"""The gateway with nothing behind it: `python -m bench.door pillarbox|aiosmtpd discard|digest|stay FOLDER`.
 
-Both kinds take the same accept, the same store with its group commit, and the same passwords; only the engine differs.
+Everything between the socket and the transport is the real one: the door with AUTH, header scan and policy, the outbox
+with its group commit, the worker with its states. Only the transport is a stand-in. `aiosmtpd`: its engine before the
+same passwords, accept and outbox; only the engine differs.
+
+The settings come from the environment. A number on the standard input is answered, once so many messages have left and
+their state is on the disk, by what the transport has seen.
 """
 
 import asyncio
+import hashlib
 import json
 import os
+import resource
 import signal
 import sys
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import uvloop
-from aiosmtpd.smtp import SMTP, AuthResult
 
-from pillarbox.admin import apps, mailboxes
-from pillarbox.core import settings, tls
-from pillarbox.core.accounts import Submitter
-from pillarbox.core.content import in_memory
-from pillarbox.core.errors import PillarboxError
-from pillarbox.core.mail import Envelope
-from pillarbox.core.vault import Secret
-from pillarbox.delivery import senders
-from pillarbox.endpoints.smtp.listener import Listener, Services
-from pillarbox.endpoints.smtp.session import Rules
+from pillarbox.core import settings
+from pillarbox.core.accounts import Mailbox
+from pillarbox.core.mail import Outcome, Verdict
+from pillarbox.delivery.transports import Report
 from pillarbox.gateway import Gateway
-
-NOBODY = "00000000-0000-0000-0000-000000000000"
-SENDER = "scanner@contoso.example"
+from pillarbox.store.outbox import Claimed
 
 
-async def _pillarbox(gateway: Gateway, folder: Path) -> tuple[str, int]:
-    certificate = tls.self_made_certificate(folder, "localhost", 1_800_000_000)
-    rules = Rules(
-        hostname="localhost",
-        max_size=gateway.settings.smtp.max_size,
-        max_recipients=500,
-        offers_tls=True,
-        plain_auth=True,
-        check_sender=senders.mailbox_for,
-    )
-    services = Services(
-        authenticate=gateway.submitters.authenticate,
-        accept=gateway.submission.accept,
-        tls=tls.server_context(*certificate),
-        log=gateway.log,
-        timeout=300,
-    )
-    return await Listener(rules, services).start("127.0.0.1", 0)
+class Discard:
+    """A transport that reads each message and says at once what Graph says: 202."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    async def ready(self, mailbox: Mailbox) -> None:
+        """Nothing is needed."""
+
+    async def send(self, message: Claimed, mailbox: Mailbox, body: AsyncIterator[bytes]) -> Report:
+        """Read it to its end."""
+        async for piece in body:
+            self.bytes += len(piece)
+        return Report(Outcome(Verdict.SENT, http_status=202))
+
+    def seen(self) -> Mapping[str, Any]:
+        """What came by."""
+        return {"bytes": self.bytes}
 
 
-async def _aiosmtpd(gateway: Gateway, _folder: Path) -> tuple[str, int]:
-    class Handler:
-        """What aiosmtpd calls."""
+class Digest(Discard):
+    """The same, and counts the messages by the SHA-256 of what stands behind their first empty line."""
 
-        async def auth_PLAIN(self, _server: SMTP, arguments: list[str]) -> AuthResult:  # noqa: N802
-            import base64
+    def __init__(self) -> None:
+        super().__init__()
+        self._digests: dict[str, int] = {}
 
-            _, name, password = base64.b64decode(arguments[1]).decode().split("\0")
-            submitter = await gateway.submitters.authenticate(name, Secret(password))
-            return AuthResult(success=True, auth_data=submitter)
+    async def send(self, message: Claimed, mailbox: Mailbox, body: AsyncIterator[bytes]) -> Report:
+        """Read it to its end."""
+        digest, head, in_head = hashlib.sha256(), b"", True
+        async for piece in body:
+            self.bytes += len(piece)
+            if in_head:
+                head, found, piece = (head + piece).partition(b"\r\n\r\n")
+                in_head = not found
+            digest.update(piece)
+        self._digests[digest.hexdigest()] = self._digests.get(digest.hexdigest(), 0) + 1
+        return Report(Outcome(Verdict.SENT, http_status=202))
 
-        async def handle_DATA(self, _server: SMTP, session: Any, envelope: Any) -> str:  # noqa: N802
-            submitter: Submitter = session.auth_data
-            try:
-                to = Envelope(envelope.mail_from, tuple(envelope.rcpt_tos))
-                return (
-                    f"250 2.0.0 queued as {await gateway.submission.accept(to, in_memory(envelope.content), submitter)}"
-                )
-            except PillarboxError as error:
-                return f"{error.entry.smtp} {error.sentence}"
+    def seen(self) -> Mapping[str, Any]:
+        """What came by."""
+        return {"bytes": self.bytes, "digests": self._digests}
 
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: SMTP(Handler(), loop=loop, auth_required=True, auth_require_tls=False, data_size_limit=36_700_160),
-        "127.0.0.1",
-        0,
-    )
-    host, port = server.sockets[0].getsockname()
-    return str(host), int(port)
+
+class Stay(Discard):
+    """Never ready: what was accepted stays in the outbox."""
+
+    async def ready(self, mailbox: Mailbox) -> None:
+        """Wait for ever."""
+        await asyncio.Event().wait()
+
+
+TRANSPORTS = {"discard": Discard, "digest": Digest, "stay": Stay}
 
 
 async def main() -> None:
     """Serve until SIGTERM."""
-    kind, folder = sys.argv[1], Path(sys.argv[2])
-    gateway = Gateway(settings.load(None, {}, {"state_dir": str(folder)}), os.environ)
+    kind, way, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    flags = {
+        "state_dir": str(folder / "state"),
+        "socket": str(folder / "api.sock"),
+        "smtp.listen": "127.0.0.1:0",
+        "http.listen": "",
+        "delivery.stop_timeout": "0.1" if way == "stay" else "30",
+    }
+    transport = TRANSPORTS[way]()
+    gateway = Gateway(settings.load(None, os.environ, flags), os.environ, transport=transport)
     await gateway.open()
-    await apps.add(gateway.accounts, "bench", NOBODY, NOBODY.replace("0", "1"), Secret("not used"))
-    await mailboxes.add(gateway.accounts, SENDER, "bench")
-    _, password = await gateway.submitters.add("bench", [SENDER], [], None)
-    start = _pillarbox if kind == "pillarbox" else _aiosmtpd
-    host, port = await start(gateway, folder)
+    await gateway.start()
+    address = gateway.smtp_address
+    if kind == "aiosmtpd":
+        from bench.door_aiosmtpd import listen  # what is measured without it shall not have it in memory
+
+        address = await listen(gateway)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    print(json.dumps({"smtp": f"{host}:{port}", "password": password.reveal()}), flush=True)
+    print(json.dumps({"smtp": address, "socket": flags["socket"], "pid": os.getpid()}), flush=True)
+    answering = asyncio.create_task(_answer(gateway, transport))
     await stop.wait()
+    answering.cancel()
     await gateway.stop()
+
+
+async def _answer(gateway: Gateway, transport: Discard) -> None:
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
+    while line := await reader.readline():
+        wanted = int(line)
+        while gateway.worker().sent < wanted:  # noqa: ASYNC110 - the worker is not to be burdened with telling
+            await asyncio.sleep(0.02)
+        print(json.dumps(transport.seen()), flush=True)
 
 
 if __name__ == "__main__":

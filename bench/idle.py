@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.processes import running, spread
+from bench.processes import met, running, spread
 
 AIM = 95.0
 IMPORTS = (
@@ -41,7 +41,7 @@ async def run(rounds: int, _messages: int) -> None:
     """Print the figures."""
     print(f"idle: RSS of `pillarbox serve` (SMTP door, delivery, local socket), {rounds} starts")
     values = [await _rss() for _ in range(rounds)]
-    print(f"  RSS MB {spread(values, 1)}   aim < {AIM:.0f}: {'met' if max(values) < AIM else 'MISSED'}")
+    print(f"  RSS MB {spread(values, 1)}   aim < {AIM:.0f}: {met(max(values) < AIM)}")
     print("  what each import adds, one after the other in one process:")
     for name, size, milliseconds in await _imports():
         print(f"    {name:20} {size:6.1f} MB {milliseconds:7.0f} ms CPU")

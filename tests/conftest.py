@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 import hypothesis
 import pytest
 
-from pillarbox.access.submitters import HashCost
+from pillarbox.access.guard import Patience
+from pillarbox.access.passwords import HashCost
 from pillarbox.admin import apps, mailboxes
 from pillarbox.core.accounts import Submitter
 from pillarbox.core.content import in_memory
@@ -45,6 +46,7 @@ __all__ = [  # hooks and fixtures that pytest finds here
 ]
 
 CHEAP_HASH = HashCost(memory_kib=8, passes=1)
+NO_DELAY = Patience(least_delay=0.0)
 
 hypothesis.settings.register_profile(
     "tests", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
@@ -162,7 +164,7 @@ class House:
         await apps.add(self.gateway.accounts, "contoso", self.microsoft.seed.tenant.id, app.client_id, secret)
         for address in addresses:
             await mailboxes.add(self.gateway.accounts, address, "contoso")
-        submitter, password = await self.gateway.submitters.add("printer", addresses, [], None)
+        submitter, password = await self.gateway.submitters.add("printer", {"mailboxes": addresses, "fix_from": True})
         self.passwords["printer"] = password.reveal()
         return submitter
 
@@ -182,7 +184,7 @@ class House:
 
     def again(self) -> Gateway:
         """Another gateway on the same store, as another process would open it."""
-        return Gateway(self.gateway.settings, {}, hash_cost=CHEAP_HASH, log_file=self.log)
+        return Gateway(self.gateway.settings, {}, hash_cost=CHEAP_HASH, login_patience=NO_DELAY, log_file=self.log)
 
     @property
     def smtp(self) -> tuple[str, int]:
@@ -223,7 +225,8 @@ async def make_house(tmp_path: Path, microsoft: Microsoft) -> AsyncIterator[Make
     ) -> House:
         log = Log()
         given = house_settings(tmp_path, microsoft.settings | (settings or {}))
-        gateway = Gateway(given, environ or {}, hash_cost=CHEAP_HASH, log_file=log, **arguments)
+        more = {"hash_cost": CHEAP_HASH, "login_patience": NO_DELAY, **arguments}
+        gateway = Gateway(given, environ or {}, log_file=log, **more)
         await gateway.open()
         made.append(gateway)
         if start:

@@ -1,16 +1,48 @@
 #!/bin/sh
-# Programs that we did not write, as judges of the doors (curl, swaks, msmtp) and of the order of fsync and 250 (strace).
+# Programs that we did not write: judges of the doors (curl, swaks, msmtp, Postfix with its smtp-source, testssl.sh) and of
+# the order of fsync and 250 (strace). With BIG=1 also PHPMailer and Jakarta Mail, for `make test-clients-big`.
 set -eu
 if [ "$(id -u)" != 0 ]; then
     echo "make test-tools installs packages by apt: run it as root" >&2
     exit 1
 fi
-missing=""
-for tool in curl swaks msmtp strace; do
-    command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
-done
-[ -z "$missing" ] && exit 0
+PATH="$PATH:/usr/sbin:/sbin"
+# need PROGRAM-OR-FILE PACKAGE...: the packages are wanted where the program or the file is missing.
+wanted=""
+need() {
+    found=$1
+    shift
+    if [ ! -e "$found" ] && ! command -v "$found" >/dev/null 2>&1; then
+        wanted="$wanted $*"
+    fi
+}
+need curl curl
+need swaks swaks
+need msmtp msmtp
+need strace strace
+need testssl testssl.sh
+# The modules are for Postfix as a client: without them it knows neither PLAIN nor LOGIN.
+need smtp-source postfix libsasl2-modules
+need "$(dpkg-query -L libsasl2-modules 2>/dev/null | grep -m 1 '/libplain\.so' || echo missing)" libsasl2-modules
+if [ "${BIG:-}" = 1 ]; then
+    need php php-cli
+    need /usr/share/php/libphp-phpmailer/autoload.php libphp-phpmailer
+    need javac default-jdk-headless
+    need /usr/share/java/jakarta-mail.jar libjakarta-mail-java
+fi
+[ -z "$wanted" ] && exit 0
+
+# Postfix gets no configuration and is not started: the tests start instances of their own, in scratch folders.
+no_service=/usr/sbin/policy-rc.d
+made=""
+if [ ! -e "$no_service" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$no_service"
+    chmod 755 "$no_service"
+    made=$no_service
+fi
+trap '[ -z "$made" ] || rm -f "$made"' EXIT
+echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 # shellcheck disable=SC2086 - a list of names
-apt-get install -y -qq --no-install-recommends $missing
+apt-get install -y -qq --no-install-recommends $wanted

@@ -6,30 +6,34 @@ mail leave; `stop` closes in the opposite order, so that what was promised is ke
 
 import asyncio
 import os
-import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 
-from pillarbox.access.submitters import DEFAULT_COST, HashCost, Submitters
+from pillarbox.access.guard import DEFAULT_PATIENCE, Patience
+from pillarbox.access.passwords import DEFAULT_COST, HashCost
+from pillarbox.access.submitters import Submitters
 from pillarbox.admin import end_dates
 from pillarbox.admin.vault import Rotation
 from pillarbox.core import catalogue, core_dumps, master_key, tls
 from pillarbox.core.accounts import AppRegistration, Mailbox
 from pillarbox.core.errors import ConfigError, Unavailable
+from pillarbox.core.listening import certificate_files, parse_address, smtp_listeners, written_address
 from pillarbox.core.log import Logger, make_logger, tell_final
 from pillarbox.core.mail import Clock
 from pillarbox.core.master_key import KeyRing
 from pillarbox.core.settings import Settings
 from pillarbox.core.vault import Vault
-from pillarbox.delivery import senders
+from pillarbox.delivery.backlog import Backlog
+from pillarbox.delivery.rates import Rates
 from pillarbox.delivery.submission import Submission
 from pillarbox.delivery.trial import Trial
+from pillarbox.delivery.window import Window
 from pillarbox.endpoints.api import app as api
 from pillarbox.store import sealed
 from pillarbox.store.accounts import Accounts
@@ -37,10 +41,12 @@ from pillarbox.store.outbox import INTERRUPTED, Outbox
 from pillarbox.store.sealed import SealedValues
 from pillarbox.store.sign_ins import SignIns
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
+from pillarbox.store.submitters import SubmitterStore
 
 if TYPE_CHECKING:
     from pillarbox.admin.clients import Clients
     from pillarbox.admin.connect import Connect
+    from pillarbox.delivery.transports import Transport
     from pillarbox.delivery.worker import Worker
     from pillarbox.endpoints.web import HttpListener
 
@@ -61,18 +67,25 @@ class Gateway:
         clock: Clock = time.time,
         random: Callable[[int], bytes] = os.urandom,
         hash_cost: HashCost = DEFAULT_COST,
+        login_patience: Patience = DEFAULT_PATIENCE,
         log_file: TextIO = sys.stderr,
         max_pages: int | None = None,
+        transport: "Transport | None" = None,
     ) -> None:
         self.settings = settings
         self._environ = environ
         self._clock = clock
         self._random = random
         self._hash_cost = hash_cost
+        self._login_patience = login_patience
         self._max_pages = max_pages
+        self._transport = transport
         self.log: Logger = make_logger(log_file, settings.log.level, settings.log.format, clock)
         self.died: asyncio.Future[BaseException] | None = None
         self.smtp_address = ""
+        """The first listener of the SMTP door; empty while there is none."""
+        self.listeners: Mapping[str, str] = {}
+        """All listeners of the SMTP door: name and address."""
         self.http_address = ""
         self._clients: Clients | None = None
         self._connect: Connect | None = None
@@ -135,15 +148,32 @@ class Gateway:
         self.sign_ins = SignIns(self.database, vault, self._clock)
         await self.accounts.forget_leases()
         self.outbox = Outbox(self.database, self._clock)
-        self.submitters = Submitters(self.accounts, self._clock, self._hash_cost)
+        self.submitters = Submitters(
+            self.accounts,
+            SubmitterStore(self.database, self._clock),
+            self._clock,
+            self._random,
+            self.log,
+            cost=self._hash_cost,
+            patience=self._login_patience,
+        )
+        await self.submitters.load()
+        self.window = Window(self.outbox, self._clock)
+        await self.window.load()
+        smtp = self.settings.smtp
         self.submission = Submission(
             outbox=self.outbox,
+            mailbox_of=self.accounts.ensure_mailbox,
             wake=self.wake,
+            used=self.submitters.used,
+            rates=Rates(self._clock),
+            backlog=Backlog(self.outbox.waiting, self._clock, smtp.max_backlog, smtp.max_backlog_bytes),
+            window=self.window,
             clock=self._clock,
             random=self._random,
             log=self.log,
-            max_size=self.settings.smtp.max_size,
-            max_recipients=self.settings.smtp.max_recipients,
+            max_size=max(door.max_size for door in (smtp, *smtp.listeners.values())),
+            max_recipients=max(door.max_recipients for door in (smtp, *smtp.listeners.values())),
         )
         self.api: FastAPI = api.build(
             api.Services(
@@ -240,7 +270,9 @@ class Gateway:
             from pillarbox.delivery.worker import Worker
 
             clients, delivery = self.clients(), self.settings.delivery
-            transport = GraphTransport(clients.graph, clients.tokens, self._clock, delivery.retry_after_default)
+            transport = self._transport or GraphTransport(
+                clients.graph, clients.tokens, self._clock, delivery.retry_after_default
+            )
             self._worker = Worker(self.outbox, self.accounts, transport, self._clock, self.log, delivery.per_mailbox)
         return self._worker
 
@@ -263,6 +295,7 @@ class Gateway:
         self.log.info(
             "service.ready",
             smtp=self.smtp_address,
+            listeners=" ".join(f"{name}={address}" for name, address in self.listeners.items()),
             http=self.http_address,
             socket=str(self.settings.socket),
             pid=os.getpid(),
@@ -273,11 +306,12 @@ class Gateway:
         if self._running is not None:
             self.log.info("service.stopping")
             await self._running.stop()
+            await self.window.save()
             self.log.info("service.stopped", sent=self.worker().sent)
             self._running = None
         await self._close_ways()
         await self.rotation.stop()
-        self.submitters.close()
+        await self.submitters.stop()
         await self.database.close()
 
     async def _close_ways(self) -> None:
@@ -295,80 +329,60 @@ class _Running:
     def __init__(self, gateway: Gateway) -> None:
         from pillarbox.endpoints import signin
         from pillarbox.endpoints.api.local import LocalSocket
-        from pillarbox.endpoints.smtp.listener import Listener, Services
-        from pillarbox.endpoints.smtp.session import Rules
+        from pillarbox.endpoints.smtp.connection import Services
+        from pillarbox.endpoints.smtp.door import Judges, SmtpDoor
         from pillarbox.endpoints.web import HttpListener
 
-        settings, clock, log = gateway.settings, gateway._clock, gateway.log
+        settings, log = gateway.settings, gateway.log
         self._gateway = gateway
         self._settings = settings
-        host, self._smtp_port = parse_address("smtp.listen", settings.smtp.listen, settings.origin("smtp.listen"))
-        self._smtp_host = host
-        hostname = settings.smtp.hostname or socket.gethostname()
         self.worker = gateway.worker()
-        self.listener = Listener(
-            Rules(
-                hostname=hostname,
-                max_size=settings.smtp.max_size,
-                max_recipients=settings.smtp.max_recipients,
-                offers_tls=True,
-                plain_auth=tls.is_loopback(host),
-                check_sender=senders.mailbox_for,
-            ),
-            Services(
-                authenticate=gateway.submitters.authenticate,
-                accept=gateway.submission.accept,
-                tls=tls.server_context(*self._certificate(hostname, clock()), settings.origin("smtp.tls_cert_file")),
-                log=log,
-                timeout=settings.smtp.timeout,
-            ),
+        services = Services(
+            authenticate=gateway.submitters.authenticate,
+            accept=gateway.submission.accept,
+            of_network=gateway.submitters.of_network,
+            of_unix=gateway.submitters.of_unix,
+            is_banned=gateway.submitters.is_banned,
+            log=log,
+            clock=time.monotonic,
         )
+        submission = gateway.submission
+        judges = Judges(gateway.submitters.current, submission.check_mail, submission.check_recipient)
+        self.smtp = SmtpDoor(settings, services, judges, gateway._clock())
         self.local = LocalSocket(gateway.api, settings.socket, settings.delivery.stop_timeout)
         self.http: HttpListener | None = None
         if settings.http.listen:
-            files = certificate_files(settings, "http")
+            files, _ = certificate_files(settings, "http")
             self.http = HttpListener(signin.build(gateway.connect, log), settings.delivery.stop_timeout, files)
         self._work: asyncio.Task[None] | None = None
         self._endings: asyncio.Task[None] | None = None
-
-    def _certificate(self, hostname: str, now: float) -> tuple[Path, Path]:
-        given = certificate_files(self._settings, "smtp")
-        return given or tls.self_made_certificate(self._settings.state_dir, hostname, now)
 
     async def start(self) -> None:
         gateway = self._gateway
         await self._tell_interrupted()
         await self.local.start()
-        gateway.smtp_address = await self._listen(
-            "smtp.listen", self.listener.start, (self._smtp_host, self._smtp_port)
-        )
+        await self.smtp.start()
+        gateway.listeners = self.smtp.addresses
+        gateway.smtp_address = next(iter(gateway.listeners.values()), "")
         if self.http is not None:
             gateway.http_address = await self._listen_http(self.http)
         self._work = asyncio.create_task(self.worker.run(), name="worker")
         self._endings = asyncio.create_task(end_dates.tell_daily(gateway.accounts, gateway._clock, gateway.log))
         gateway.rotation.resume()
 
-    async def _listen(
-        self, key: str, start: Callable[[str, int], Awaitable[tuple[str, int]]], place: tuple[str, int]
-    ) -> str:
-        """Open a door; the address that it listens on. Raises ConfigError that names the setting."""
-        try:
-            host, port = await start(*place)
-        except OSError as error:
-            reason = error.strerror or error
-            raise ConfigError("config.cannot_listen", key=key, address=_address(*place), reason=reason) from error
-        return _address(host, port)
-
     async def _listen_http(self, http: "HttpListener") -> str:
+        """Open the HTTP listener; its address. Raises ConfigError that names the setting."""
         key, listen = "http.listen", self._settings.http.listen
         place = parse_address(key, listen, self._settings.origin(key))
         try:
-            return await self._listen(key, http.start, place)
-        except ConfigError as error:
+            return written_address(*await http.start(*place))
+        except OSError as error:
+            address, reason = written_address(*place), error.strerror or error
+            refused = ConfigError("config.cannot_listen", key=key, address=address, reason=reason)
             if self._settings.origin(key) != "default":
-                raise
+                raise refused from error
             # Who never asked for it must not lose their mail for it.
-            self._gateway.log.warning("http.unavailable", reason=error.sentence)
+            self._gateway.log.warning("http.unavailable", reason=refused.sentence)
             return ""
 
     async def _tell_interrupted(self) -> None:
@@ -381,7 +395,7 @@ class _Running:
 
     async def stop(self) -> None:
         grace = self._settings.delivery.stop_timeout
-        await self.listener.stop(grace)
+        await self.smtp.stop(grace)
         if self._endings is not None:
             self._endings.cancel()
         if self._work is not None:
@@ -399,15 +413,20 @@ def check(settings: Settings, environ: Mapping[str, str]) -> None:
     outbound.ssl_context()
     for url in (cloud.authority_url, cloud.graph_url):
         outbound.proxy_for(url)
-    parse_address("smtp.listen", settings.smtp.listen, settings.origin("smtp.listen"))
+    listeners = smtp_listeners(settings)
     if settings.http.listen:
         parse_address("http.listen", settings.http.listen, settings.origin("http.listen"))
     _check_public_url(settings)
-    for door in ("smtp", "http"):
-        if files := certificate_files(settings, door):
-            tls.server_context(*files, settings.origin(f"{door}.tls_cert_file"))
-    if len(os.fsencode(settings.socket)) > _LONGEST_SOCKET:
-        raise ConfigError("config.bad_socket", path=settings.socket, reason=f"longer than {_LONGEST_SOCKET} bytes")
+    for door in (*(one.name for one in listeners), "http"):
+        files, place = certificate_files(settings, door)
+        if files:
+            tls.server_context(*files, place)
+    for path in (settings.socket, settings.sendmail.socket):
+        if path is not None and len(os.fsencode(path)) > _LONGEST_SOCKET:
+            raise ConfigError("config.bad_socket", path=path, reason=f"longer than {_LONGEST_SOCKET} bytes")
+    if settings.socket == settings.sendmail.socket:
+        reason = "`socket` and `sendmail.socket` are the same"
+        raise ConfigError("config.bad_socket", path=settings.socket, reason=reason)
     _check_writable(settings.state_dir)
     if settings.master_key:
         master_key.parse(settings.master_key.reveal(), settings.origin("master_key"))
@@ -424,15 +443,6 @@ def _outbound(settings: Settings, environ: Mapping[str, str]) -> tls.Outbound:
     return tls.outbound(microsoft.ca_file, microsoft.proxy.reveal(), environ, settings.origin)
 
 
-def certificate_files(settings: Settings, door: str) -> tuple[Path, Path] | None:
-    """Certificate and key that were set for a door; a file may hold both. Raises ConfigError for a key alone."""
-    section = settings.smtp if door == "smtp" else settings.http
-    cert, key = section.tls_cert_file, section.tls_key_file
-    if cert is None and key is not None:
-        raise ConfigError("config.key_without_certificate", place=settings.origin(f"{door}.tls_key_file"), door=door)
-    return (cert, key or cert) if cert is not None else None
-
-
 def _check_public_url(settings: Settings) -> None:
     """Microsoft sends a browser back by HTTPS, or in clear to this machine alone (the redirect URI's rules)."""
     url = settings.http.public_url
@@ -446,19 +456,6 @@ def _check_public_url(settings: Settings) -> None:
         good = False
     if url and not good:
         raise ConfigError("config.bad_public_url", place=settings.origin("http.public_url"))
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def parse_address(key: str, text: str, place: str) -> tuple[str, int]:
-    """Host and port of `host:port` or `[v6]:port`. Raises ConfigError `config.bad_listen` that names `place`."""
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 65536):
-        raise ConfigError("config.bad_listen", place=place, key=key, value=text)
-    return host, int(port)
 
 
 def _state_folder(folder: Path) -> Path:

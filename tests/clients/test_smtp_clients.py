@@ -132,7 +132,9 @@ async def test_curl_sends_bare_lf_as_it_is(house: House, tmp_path: Path) -> None
 async def swaks(house: House, *more: str) -> str:
     host, port = house.smtp
     # swaks takes no password that begins with a dash, and of ours one in 64 does.
-    await house.gateway.submitters.add("swaks", ["scanner@contoso.example"], [], Secret("a password"))
+    await house.gateway.submitters.add(
+        "swaks", {"mailboxes": ["scanner@contoso.example"], "fix_from": True}, Secret("a password")
+    )
     return await run(
         *("swaks", "--server", host, "--port", str(port), "--ehlo", "printer", "--timeout", "20"),
         *("--auth-user", "swaks", "--auth-password", "a password"),

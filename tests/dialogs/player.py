@@ -3,16 +3,23 @@
 import ast
 import asyncio
 import base64
+import contextlib
 import re
+import secrets
 import ssl
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from pillarbox.access.submitter_rules import Wanted
+from pillarbox.core.mail import Dsn
+from pillarbox.core.vault import Secret
 from tests.conftest import House
 
 _SETTINGS: Final = {"@max_size": "smtp.max_size", "@max_recipients": "smtp.max_recipients"}
+_NUMBERS: Final = frozenset({"rate", "max_size"})
+_SWITCHES: Final = frozenset({"force_from", "fix_from", "enabled"})
 _PATIENCE: Final = 20
 
 
@@ -35,6 +42,12 @@ class Dialog:
 
     settings: dict[str, str]
     steps: list[Step]
+    submitter: dict[str, object] = field(default_factory=dict)
+    """What the submitter `printer` is to be."""
+    peer: str = "127.0.0.1"
+    """The address that the client connects from."""
+    others: int = 0
+    """Connections from the same address that are open already."""
 
 
 def read(path: Path) -> Dialog:
@@ -44,28 +57,49 @@ def read(path: Path) -> Dialog:
 
 def parse(text: str, name: str) -> Dialog:
     """A dialog from its text."""
-    settings: dict[str, str] = {}
-    steps: list[Step] = []
+    dialog = Dialog({}, [])
     for number, line in enumerate(text.split("\n"), 1):
         word, _, rest = line.partition(" ")
-        if word == "@listen":
-            settings["smtp.listen"] = f"{rest}:0"
-        elif word in _SETTINGS:
-            settings[_SETTINGS[word]] = rest
-        elif word in _STEPS:
-            steps.append(Step(f"{name}:{number}", word, rest))
+        if word in _STEPS:
+            dialog.steps.append(Step(f"{name}:{number}", word, rest))
         elif line and not line.startswith("#"):
-            raise ValueError(f"{name}:{number}: not a line of a dialog: {line}")
-    return Dialog(settings, steps)
+            dialog = _with_head(dialog, word, rest, f"{name}:{number}")
+    return dialog
+
+
+def _with_head(dialog: Dialog, word: str, rest: str, place: str) -> Dialog:
+    key, _, value = rest.partition(" ")
+    match word:
+        case "@listen":
+            return replace(dialog, settings={**dialog.settings, "smtp.listen": f"{rest}:0"})
+        case "@set":
+            return replace(dialog, settings={**dialog.settings, key: value})
+        case "@submitter":
+            return replace(dialog, submitter={**dialog.submitter, key: _value(key, value)})
+        case "@peer":
+            return replace(dialog, peer=rest)
+        case "@others":
+            return replace(dialog, others=int(rest))
+        case _ if word in _SETTINGS:
+            return replace(dialog, settings={**dialog.settings, _SETTINGS[word]: rest})
+    raise ValueError(f"{place}: not a line of a dialog: {word} {rest}")
+
+
+def _value(key: str, value: str) -> object:
+    if key in _NUMBERS:
+        return int(value)
+    return value == "yes" if key in _SWITCHES else value.split()
 
 
 async def play(dialog: Dialog, house: House) -> None:
     """Play a dialog; raises Mismatch where the gateway does something else."""
-    host, port = house.smtp
-    host = host.replace("0.0.0.0", "127.0.0.1")
-    reader, writer = await asyncio.open_connection(host, port)
-    player = Player(house, reader, writer)
-    try:
+    if dialog.submitter:
+        await house.gateway.submitters.change("printer", cast(Wanted, dialog.submitter))
+    token = await house.gateway.submitters.add_token("printer", secrets.token_hex(8))
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(dialog.others):
+            await (await _client(dialog, house, token, stack)).expect("220 ...")
+        player = await _client(dialog, house, token, stack)
         for step in dialog.steps:
             try:
                 async with asyncio.timeout(_PATIENCE):
@@ -73,19 +107,26 @@ async def play(dialog: Dialog, house: House) -> None:
             except (Mismatch, TimeoutError) as error:
                 raise Mismatch(f"{step.place}: {step.word} {step.text}\n{error or 'nothing came'}") from None
         await player.hang_up()
-    finally:
-        writer.close()
+
+
+async def _client(dialog: Dialog, house: House, token: Secret, stack: contextlib.AsyncExitStack) -> "Player":
+    host, port = house.smtp
+    host = host.replace("0.0.0.0", "127.0.0.1")
+    reader, writer = await asyncio.open_connection(host, port, local_addr=(dialog.peer, 0))
+    stack.callback(writer.close)
+    return Player(house, reader, writer, token)
 
 
 class Player:
     """The client's side of one connection."""
 
-    def __init__(self, house: House, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, house: House, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: Secret) -> None:
         self._house = house
         self._reader = reader
         self._writer = writer
         self._over = False
         self._tls = False
+        self._greeted = False
         password = house.passwords["printer"]
         self._placeholders = {
             "{PLAIN}": f"\0printer\0{password}",
@@ -93,6 +134,10 @@ class Player:
             "{NAME}": "printer",
             "{PASSWORD}": password,
             "{WRONG_PASSWORD}": "not the password",
+            "{XOAUTH2}": _xoauth2(token.reveal()),
+            "{WRONG_XOAUTH2}": _xoauth2("not-the-token"),
+            "{OAUTHBEARER}": _oauth_bearer(token.reveal()),
+            "{WRONG_OAUTHBEARER}": _oauth_bearer("not-the-token"),
         }
 
     async def send(self, text: str) -> None:
@@ -109,6 +154,7 @@ class Player:
 
     async def expect(self, wanted: str) -> None:
         """`S:`"""
+        self._greeted = True
         line = (await self._reader.readline()).decode("ascii")
         parts = (re.escape(part) for part in wanted.split("..."))
         pattern = wanted[2:] if wanted.startswith("~ ") else ".*".join(parts)
@@ -116,15 +162,22 @@ class Player:
             raise Mismatch(f"the server said {line!r}")
 
     async def _reply(self, code: str) -> None:
+        self._greeted = True
         line = b"   -"
         while line[3:4] == b"-":
             line = await self._reader.readline()
         if not line.startswith(code.encode()):
             raise Mismatch(f"the server said {line!r} instead of {code}")
 
+    async def replies(self, wanted: str) -> None:
+        """`@replies`"""
+        *codes, times = wanted.split()
+        for code in codes * int(times):
+            await self._reply(code)
+
     async def ehlo(self, _text: str) -> None:
         """`@ehlo`: the greeting comes before the first."""
-        if not self._tls:
+        if not self._greeted:
             await self._reply("220")
         await self.send("EHLO printer.contoso.example")
         await self._reply("250")
@@ -148,6 +201,13 @@ class Player:
         await self.send("AUTH PLAIN {PLAIN}")
         await self._reply("235")
 
+    async def data(self, _text: str) -> None:
+        """`@data`"""
+        await self.login("")
+        for command, code in _TO_DATA:
+            await self.send(command)
+            await self._reply(code)
+
     async def hang_up(self, _text: str = "") -> None:
         """End our side; the server must have nothing to add. Also `@closed`, where the server has to end first."""
         if self._over:
@@ -168,6 +228,13 @@ class Player:
         if rest:
             raise Mismatch(f"the server added {rest!r}")
 
+    async def cut_off(self, _text: str) -> None:
+        """`@cut-off`"""
+        self._over = True
+        with contextlib.suppress(ConnectionResetError):
+            if b"\n" in await self._reader.read():
+                raise Mismatch("the server said something")
+
     async def _stored(self) -> list[Any]:
         await self.hang_up()
         return await self._house.gateway.outbox.list(state=None, before=None, limit=100)
@@ -184,12 +251,54 @@ class Player:
         if found != names:
             raise Mismatch(f"the recipients are {found}")
 
+    async def _newest(self) -> Mapping[str, Any]:
+        row = await self._house.gateway.outbox.get((await self._stored())[0]["id"])
+        assert row is not None
+        return row
+
+    async def dsn(self, wanted: str) -> None:
+        """`@dsn`"""
+        dsn: Dsn = (await self._newest())["dsn"]
+        wishes = [f"NOTIFY({address})={value}" for address, value in dsn.notify.items()]
+        originals = [f"ORCPT({address})={value}" for address, value in dsn.orcpt.items()]
+        found = " ".join([f"RET={dsn.ret}", f"ENVID={dsn.envid}", *wishes, *originals])
+        if found != wanted:
+            raise Mismatch(f"what is to be told is {found}")
+
+    async def note(self, wanted: str) -> None:
+        """`@note`"""
+        notes = (await self._newest())["notes"]
+        if wanted not in notes:
+            raise Mismatch(f"the notes are {notes}")
+
+    async def logged(self, wanted: str) -> None:
+        """`@logged`"""
+        await self.hang_up()
+        codes = re.findall(r" code=(\S+)", "\n".join(self._house.log.lines("smtp.refused")))
+        if codes != wanted.split():
+            raise Mismatch(f"the log has {codes}")
+
     async def stored_bytes(self, literal: str) -> None:
         """`@stored-bytes`"""
         newest = (await self._stored())[0]
         (row,) = await self._house.gateway.database.read("outbox_part", seq=newest["seq"], part=0)
         if not re.fullmatch(rb"(?:[A-Z][A-Za-z-]+: [^\r\n]*\r\n)*?" + re.escape(_bytes(literal)), row["data"]):
             raise Mismatch(f"the message is {row['data']!r}")
+
+
+_TO_DATA: Final = (
+    ("MAIL FROM:<scanner@contoso.example>", "250"),
+    ("RCPT TO:<alice@contoso.example>", "250"),
+    ("DATA", "354"),
+)
+
+
+def _xoauth2(token: str) -> str:
+    return f"user=printer\x01auth=Bearer {token}\x01\x01"
+
+
+def _oauth_bearer(token: str) -> str:
+    return f"n,a=printer,\x01auth=Bearer {token}\x01\x01"
 
 
 def _bytes(literal: str) -> bytes:
@@ -206,11 +315,17 @@ _STEPS: Final[dict[str, Callable[[Player, str], Awaitable[None]]]] = {
     "C:": Player.send,
     "S:": Player.expect,
     "@raw": Player.send_raw,
+    "@replies": Player.replies,
     "@ehlo": Player.ehlo,
     "@handshake": Player.handshake,
     "@tls": Player.tls,
     "@login": Player.login,
+    "@data": Player.data,
     "@closed": Player.closed,
+    "@cut-off": Player.cut_off,
+    "@dsn": Player.dsn,
+    "@note": Player.note,
+    "@logged": Player.logged,
     "@stored": Player.stored,
     "@recipients": Player.recipients,
     "@stored-bytes": Player.stored_bytes,

@@ -1,5 +1,6 @@
 """Every dialog of this folder, each against a gateway of its own; and the player itself."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,14 @@ async def test_dialog(path: Path, make_house: MakeHouse) -> None:
     await player.play(dialog, house)
 
 
+def test_every_bad_input_has_a_dialog() -> None:
+    """The list is in README.md; a comment `# Bad input 7: ...` says which one a dialog shows."""
+    listed = re.findall(r"^\| (\d+) \|", Path(__file__).with_name("README.md").read_text("utf-8"), re.MULTILINE)
+    assert listed == [str(number) for number in range(1, 44)]
+    shown = {number for path in DIALOGS for number in re.findall(r"^# Bad input (\d+):", path.read_text("utf-8"), re.M)}
+    assert shown == set(listed)
+
+
 async def test_player_notices_what_differs(house: House) -> None:
     for text in (
         "S: 220 another greeting",
@@ -40,6 +49,9 @@ async def test_player_notices_what_differs(house: House) -> None:
         "@login\nC: MAIL FROM:<erp@contoso.example>\nS: 250 ...\nC: NOOP\nS: 251 ...",
         MESSAGE + "@stored 2",
         MESSAGE + "@recipients bob@contoso.example",
+        MESSAGE + "@note something",
+        MESSAGE + "@dsn RET=FULL ENVID=",
+        MESSAGE + "@logged smtp.syntax",
         MESSAGE + '@stored-bytes "Subject: another\\r\\n"',
     ):
         with pytest.raises(player.Mismatch):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pillarbox.core import master_key
-from pillarbox.core.accounts import CredentialKind, Mailbox
+from pillarbox.core.accounts import CredentialKind, Login, Mailbox
 from pillarbox.core.vault import Secret
 from pillarbox.emulator import Certificates, Emulator, SigningKey
 from pillarbox.gateway import Gateway
@@ -133,7 +133,9 @@ async def test_every_account_is_there_with_every_secret(upgraded: Upgraded) -> N
     ],
 )
 async def test_whoever_handed_in_mail_still_may(upgraded: Upgraded, name: str, senders: set[str]) -> None:
-    found = await upgraded.gateway.submitters.authenticate(name, Secret(f"a password of the {name}"))
+    found = await upgraded.gateway.submitters.authenticate(
+        Login(name, Secret(f"a password of the {name}"), "PLAIN", "192.0.2.7")
+    )
     assert (found.name, set(found.senders)) == (name, senders)
 
 

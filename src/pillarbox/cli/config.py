@@ -23,7 +23,7 @@ def show_settings(as_json: bool, config: Path | None, settings: tuple[str, ...])
     from pillarbox.core.settings import describe
 
     loaded = load_settings(config, settings)
-    rows = [_row(loaded, key) for key, _ in describe()]
+    rows = [row for key, _ in describe() for row in _rows(loaded, key)]
     if as_json:
         show.as_json(rows)
     else:
@@ -42,6 +42,24 @@ def check(as_json: bool, config: Path | None, settings: tuple[str, ...]) -> None
         show.as_json({"ok": True})
     else:
         click.echo("The settings can be used.")
+
+
+def _rows(settings: Any, key: str) -> list[dict[str, Any]]:
+    """A setting; or those of the further listeners, each with what it inherits."""
+    if key != "smtp.listeners":
+        return [_row(settings, key)]
+    from pillarbox.core.listening import field_key, place_of
+    from pillarbox.core.settings import Door
+
+    return [
+        {
+            "key": field_key(name, field),
+            "value": _shown(getattr(door, field)),
+            "from": place_of(settings, name, field)[1],
+        }
+        for name, door in settings.smtp.listeners.items()
+        for field in Door.model_fields
+    ]
 
 
 def _row(settings: Any, key: str) -> dict[str, Any]:
@@ -67,6 +85,12 @@ def _value(settings: Any, key: str) -> Any:
     value = settings
     for part in key.split("."):
         value = getattr(value, part)
+    return _shown(value)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return " ".join(value)
     if value is None or isinstance(value, (int, float)):
         return value
     # The stars of a secret; nothing where there is none.

@@ -69,6 +69,10 @@ class Api:
         """PUT a JSON value."""
         return self._call("PUT", path, _as_json(value), "application/json")
 
+    def patch(self, path: str, value: object) -> Any:
+        """PATCH a JSON value."""
+        return self._call("PATCH", path, _as_json(value), "application/json")
+
     def delete(self, path: str) -> None:
         """DELETE."""
         self._call("DELETE", path, b"", "")

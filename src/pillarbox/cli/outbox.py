@@ -49,7 +49,9 @@ def show_message(queue_id: str, as_json: bool, api: Api) -> None:
     if as_json:
         show.as_json(trace)
         return
-    _print_message(trace["message"])
+    _print_message(trace["message"], trace["arrival"], trace["dsn"])
+    for note in trace["notes"]:
+        show.line(note)
     for attempt in trace["attempts"]:
         _print_attempt(attempt)
 
@@ -123,7 +125,7 @@ def _act(api: Api, queue_ids: tuple[str, ...], verb: str, as_json: bool, skip: s
     return code
 
 
-def _print_message(message: dict[str, Any]) -> None:
+def _print_message(message: dict[str, Any], arrival: dict[str, str], dsn: dict[str, Any]) -> None:
     show.fields(
         [
             ("Message", message["id"]),
@@ -133,14 +135,35 @@ def _print_message(message: dict[str, Any]) -> None:
             ("Accepted", show.moment(message["created_at"])),
             ("Next attempt", show.moment(message["due_at"]) if message["state"] == "deferred" else ""),
             ("Submitter", message["submitter"]),
+            ("Came in", _way_in(arrival)),
             ("Mailbox", message["mailbox"]),
             ("Sender", message["sender"] or "<>"),
             ("Recipients", message["recipients"]),
+            ("Notifications", _notifications(dsn)),
             ("Size", message["size"]),
             ("Message-ID", message["message_id"]),
             ("Request-id", message["request_id"]),
         ]
     )
+
+
+def _way_in(arrival: dict[str, str]) -> str:
+    """Such as: smtp (scanners), ESMTPSA, from 192.0.2.1, which calls itself copier."""
+    door = f"{arrival['door']} ({arrival['listener']})" if arrival["listener"] else arrival["door"]
+    peer = f"from {arrival['peer']}" if arrival["peer"] else ""
+    hello = f"which calls itself {arrival['hello']}" if arrival["hello"] else ""
+    return ", ".join(word for word in (door, arrival["protocol"], peer, hello) if word)
+
+
+def _notifications(dsn: dict[str, Any]) -> list[str]:
+    """What the client asked for (RFC 3461), in its own words."""
+    of_all = [f"{name}={dsn[name.lower()]}" for name in ("RET", "ENVID") if dsn[name.lower()]]
+    of_one = [
+        f"<{recipient}> {name}={text}"
+        for name in ("NOTIFY", "ORCPT")
+        for recipient, text in dsn[name.lower()].items()
+    ]
+    return of_all + of_one
 
 
 def _print_attempt(attempt: dict[str, Any]) -> None:

@@ -45,8 +45,8 @@ async def _serve(settings: Settings, as_json: bool) -> None:
 
 def _announce(gateway: Gateway, as_json: bool) -> None:
     if as_json:
-        ready = {"event": "ready", "smtp": gateway.smtp_address, "http": gateway.http_address}
-        show.as_json({**ready, "socket": str(gateway.settings.socket), "pid": os.getpid()})
+        addresses = {"smtp": gateway.smtp_address, "listeners": dict(gateway.listeners), "http": gateway.http_address}
+        show.as_json({"event": "ready", **addresses, "socket": str(gateway.settings.socket), "pid": os.getpid()})
     # What was made while starting lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()

@@ -129,7 +129,7 @@ class Submitter:
     It comes in by a password where it has one, by tokens of ours, from `networks` (CIDR) without either, and from this
     machine as one of `unix`. `force_from` writes the mailbox's address into From, `fix_from` adds one where there is
     none. `recipients` (addresses, `*@domain`) are all that it may send to; empty: everybody. `rate` is messages a
-    minute and `max_size` bytes; 0: no limit of its own.
+    minute and `max_size` bytes; 0: no limit of its own. `ways` is another text as soon as a way in is another one.
     """
 
     id: int
@@ -146,3 +146,14 @@ class Submitter:
     max_size: int = 0
     enabled: bool = True
     last_used_at: float | None = None
+    ways: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a client says at AUTH to come in: a name, a password or a token of ours, how, and the address it is at."""
+
+    name: str
+    secret: Secret
+    mechanism: Literal["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"]
+    peer: str

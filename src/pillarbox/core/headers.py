@@ -6,15 +6,22 @@ Nothing here parses a body or re-serialises a message: what is not named in docs
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pillarbox.core.errors import InvalidInput
 
 MAX_BLOCK: Final = 128 * 1024
 MAX_FIELDS: Final = 1000
-# What we add ourselves to a message that just kept within the caps must not put it beyond them.
-_OUR_BYTES: Final = 4 * 1024
+MAX_VALUE: Final = 16 * 1024
+MAX_HOPS: Final = 50
+"""Received fields; a message with more of them goes round in a circle (RFC 5321 section 6.3)."""
+# What we add ourselves to a message that just kept within the caps must not put it beyond them: with From written
+# anew, what stood there goes into Reply-To.
+_OUR_BYTES: Final = 3 * MAX_VALUE
 _OUR_FIELDS: Final = 8
+_COLON_AND_CRLF: Final = 3
+_SHOWN: Final = 60
+"""Bytes of a line that was refused that its error shows."""
 
 # RFC 5322 section 2.2: printable US-ASCII but the colon; blanks before the colon are obsolete and still met.
 _NAME: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
@@ -23,8 +30,7 @@ _BARE_CR: Final = re.compile(rb"\r(?!\n)")
 _BLANKS: Final = b" \t\r\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One header field: its name in lower case, and where it stands, with folded lines and the last CRLF."""
 
     name: bytes
@@ -36,8 +42,7 @@ class Field:
 class Block:
     """The top header block of a message: its fields, and where it ends and the body begins.
 
-    Between `end` and `body` is the empty line. They are equal where a message has none: then its first line that is
-    neither field nor folded line begins the body, as in Postfix.
+    Between `end` and `body` is the empty line. They are equal where a message has none: it is all header.
     """
 
     fields: tuple[Field, ...]
@@ -63,33 +68,48 @@ def canonical(mime: bytes) -> bytes:
     return mime
 
 
-def scan(mime: bytes, *, max_block: int = MAX_BLOCK, max_fields: int = MAX_FIELDS) -> Block:
-    """The header block of a canonical message. Raises InvalidInput `mail.header_too_large` beyond the caps."""
+def scan(mime: bytes, *, max_block: int = MAX_BLOCK, max_fields: int = MAX_FIELDS, max_value: int = MAX_VALUE) -> Block:
+    """The header block of a canonical message, of which the first `max_block` bytes are enough.
+
+    A line that is no field, where a field must be, ends the header for one parser and is left out by another: it is
+    refused. Raises InvalidInput `mail.bad_header`, `mail.header_too_large` or `mail.value_too_large`.
+    """
     fields: list[Field] = []
     start = 0
     while True:
         end = mime.find(b"\r\n", start, max_block) + 2
+        if end == start + 2:
+            return Block(tuple(fields), start, end)
         if end == 1:
             if len(mime) >= max_block:
                 raise _too_large()
-            # The last line has no CRLF. A header that the message ends in is no body.
-            return Block(tuple(fields), start, start)
-        if end == start + 2:
-            return Block(tuple(fields), start, end)
-        if mime[start] in b" \t" and fields:
-            last = fields[-1]
-            fields[-1] = Field(last.name, last.start, end)
+            end = len(mime)
+            if end == start:
+                return Block(tuple(fields), end, end)
+        if fields and mime[start] in b" \t":
+            fields[-1] = fields[-1]._replace(end=end)
         elif match := _NAME.match(mime, start, end):
+            if len(fields) == max_fields:
+                raise _too_large()
             fields.append(Field(match[1].lower(), start, end))
         else:
-            return Block(tuple(fields), start, start)
-        if len(fields) > max_fields:
-            raise _too_large()
+            line = mime[start : min(end, start + _SHOWN)]
+            raise InvalidInput("mail.bad_header", line=_text(line.rstrip(b"\r\n")))
+        last = fields[-1]
+        if end - last.start - len(last.name) > max_value + _COLON_AND_CRLF:
+            raise InvalidInput("mail.value_too_large", field=last.name.decode("ascii"), limit=MAX_VALUE)
         start = end
 
 
 def _too_large() -> InvalidInput:
     return InvalidInput("mail.header_too_large", limit=MAX_BLOCK, fields=MAX_FIELDS)
+
+
+def check_hops(block: Block) -> None:
+    """Raises InvalidInput `mail.loop` where a message has passed through too many hands."""
+    hops = sum([field.name == b"received" for field in block.fields])
+    if hops > MAX_HOPS:
+        raise InvalidInput("mail.loop", hops=hops)
 
 
 def value(mime: bytes, field: Field) -> bytes:
@@ -196,11 +216,22 @@ def _lower(text: str) -> str:
 # ---- edits
 
 
-def add_fields(mime: bytes, block: Block, fields: Iterable[tuple[str, str]]) -> bytes:
-    """The message with these fields above all others, and the empty line after the block where it was missing."""
-    added = b"".join(f"{name}: {text}\r\n".encode("utf-8", "surrogateescape") for name, text in fields)
-    separator = b"" if block.body > block.end else b"\r\n"
-    return b"".join((added, mime[: block.end], separator, mime[block.end :]))
+def edited(mime: bytes, block: Block, above: Iterable[tuple[str, str]], without: Iterable[Field] = ()) -> bytes:
+    """The header block anew, with the empty line: these fields `above` all others, and the fields `without` left out.
+
+    What the message goes on with stands from `block.body` on.
+    """
+    parts = [f"{name}: {text}\r\n".encode("utf-8", "surrogateescape") for name, text in above]
+    position = 0
+    for field in without:
+        parts.append(mime[position : field.start])
+        position = field.end
+    parts.append(mime[position : block.body])
+    if block.body == block.end:
+        # The empty line is missing, and perhaps the end of the last field too.
+        unended = block.end > position and not mime.endswith(b"\r\n", 0, block.end)
+        parts.append(b"\r\n\r\n" if unended else b"\r\n")
+    return b"".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +248,8 @@ def address_to(mime: bytes, recipients: Collection[str]) -> Addressed:
     A Bcc that came is removed. Entries of To and Cc that are not recipients, or that cannot be understood, are taken
     out. Recipients that stand in no header go into one new Bcc. Everything else stays as it came, byte for byte.
     """
-    block = scan(mime, max_block=MAX_BLOCK + _OUR_BYTES, max_fields=MAX_FIELDS + _OUR_FIELDS)
+    most = MAX_BLOCK + _OUR_BYTES
+    block = scan(mime, max_block=most, max_fields=MAX_FIELDS + _OUR_FIELDS, max_value=most)
     wanted = {address_key(recipient): recipient for recipient in recipients}
     seen: set[str] = set()
     removed: list[str] = []

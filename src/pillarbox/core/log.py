@@ -20,8 +20,21 @@ EVENTS: Final[Mapping[str, str]] = {
     "service.stopping": "A signal came: nothing new is taken, what is in flight is finished.",
     "service.stopped": "The service has ended: how many messages it sent.",
     "smtp.auth": "A submitter came in at the SMTP door.",
-    "smtp.refused": "The SMTP door refused a login or a command: address, command, reply.",
+    "login.banned": "An address failed to log in so often that it is kept out for a while: address (of IPv6 the /64), "
+    "submitter (the name that was tried last), seconds.",
+    "login.unbanned": "An address that was kept out may try again: address.",
+    "smtp.refused": "The SMTP door refused a connection, a login or a command: address, listener, command, reply.",
+    "smtp.cannot_accept": "A listener cannot take a connection now, as of too many open files; it tries again.",
+    "smtp.certificate_unusable": "The certificate of a listener has changed and cannot be used; the last one is.",
+    "smtp.few_files": "The system lets this process open fewer files than smtp.max_connections may need.",
+    "maildrop.refused": "A file in the fallback folder of pillarbox-sendmail was refused and moved to `refused`: file, "
+    "uid of its owner, code, reason.",
+    "maildrop.waiting": "A file in the fallback folder cannot be taken now and stays: file, uid of its owner, code, "
+    "reason.",
+    "maildrop.unusable": "The fallback folder cannot be read; it is tried again.",
     "mail.accepted": "A message is in the outbox: id, submitter, sender, recipients, size, seconds for the commit.",
+    "mail.handed_in_again": "A client that had not seen our answer handed the same message in again: it is known by "
+    "its first id, and not sent twice.",
     "mail.attempt": "One attempt ended: id, number, verdict, Microsoft's reply and request-id, seconds.",
     "mail.final": "A message came to a state in which it stays until a person acts, or for ever: id, state, submitter, "
     "sender, recipients, size, delay (seconds since it was accepted), reply, request-id.",

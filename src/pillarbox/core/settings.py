@@ -5,6 +5,7 @@ may also stand in a file that `PILLARBOX_..._FILE` names. pydantic checks the ty
 must name the file or the variable, the key and the cure in one line.
 """
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -81,13 +82,24 @@ def _words(value: object) -> object:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+def _are_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as error:
+            raise PydanticCustomError("network", "{reason}", {"reason": str(error)}) from error
+    return texts
+
+
+Networks = Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_are_networks)]
 
 
 class Door(_Section):
     """One listener of the SMTP submission door."""
 
-    listen: str = Field("127.0.0.1:2525", description="Address and port to listen on; port 0 takes a free one.")
+    listen: str = Field(
+        "", description="Address and port to listen on, such as 0.0.0.0:587 or [::]:587; port 0 takes a free one."
+    )
     hostname: Annotated[str, AfterValidator(_one_word)] = Field(
         "", description="Our name in the greeting; empty: the host's name."
     )
@@ -106,10 +118,11 @@ class Door(_Section):
     auth: Literal["encrypted", "clear", "none"] = Field(
         "encrypted",
         description="AUTH behind TLS only (on a loopback address also without); `clear`: also without TLS, for old "
-        "devices, which needs `networks`; `none`: no AUTH, only submitters with a network of their own.",
+        "devices, which needs `networks` beyond a loopback address; `none`: no AUTH, only submitters with a network of "
+        "their own.",
     )
-    networks: Words = Field((), description="Networks (CIDR) whose clients may connect; empty: all.")
-    proxy_networks: Words = Field(
+    networks: Networks = Field((), description="Networks (CIDR) whose clients may connect; empty: all.")
+    proxy_networks: Networks = Field(
         (), description="Networks (CIDR) of load balancers that speak the PROXY protocol; nobody else may connect then."
     )
     newlines: Literal["normalize", "reject"] = Field(
@@ -135,7 +148,9 @@ class Smtp(Door):
     """
 
     listen: str = Field(
-        "127.0.0.1:2525", description="Address and port to listen on; port 0 takes a free one; empty: no such listener."
+        "127.0.0.1:2525",
+        description="Address and port to listen on, such as 0.0.0.0:587 or [::]:587 (IPv6 alone: IPv4 needs a listener "
+        "of its own); port 0 takes a free one; empty: no such listener.",
     )
     listeners: dict[str, Door] = Field(
         {}, description="Further listeners by name, as tables `[smtp.listeners.NAME]` with the keys of one listener."
@@ -162,8 +177,16 @@ class Smtp(Door):
         if not isinstance(named, dict):
             return values
         shared = {key: value for key, value in values.items() if key in Door.model_fields and key != "listen"}
-        tables = {name: shared | own if isinstance(own, dict) else own for name, own in named.items()}
-        return values | {"listeners": tables}
+        return values | {"listeners": {name: _inherited(own, shared) for name, own in named.items()}}
+
+
+def _inherited(own: Any, shared: Mapping[str, Any]) -> Any:
+    """A listener's table with what it does not say itself. A key belongs to its certificate: neither comes alone."""
+    if not isinstance(own, dict):
+        return own
+    pair = {"tls_cert_file", "tls_key_file"}
+    taken = {key: value for key, value in shared.items() if not (key in pair and pair & own.keys())}
+    return taken | own
 
 
 class Sendmail(_Section):
@@ -441,7 +464,8 @@ def _put(values: dict[str, Any], key: str, value: Any, origin: str) -> None:
 
 def _config_error(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    # The number of an item in a list is no part of a key.
+    key = ".".join(part for part in first["loc"] if isinstance(part, str))
     below = (origin for name, origin in origins.items() if name.startswith(key + "."))
     place = origins.get(key) or next(below, "settings")
     if first["type"] == "extra_forbidden":

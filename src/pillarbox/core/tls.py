@@ -4,9 +4,11 @@ import datetime
 import ipaddress
 import os
 import ssl
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import certifi
@@ -104,16 +106,94 @@ def _covers(rule: str, host: str) -> bool:
     return rule == "*" or host == name or host.endswith("." + name)
 
 
-def server_context(cert_file: Path, key_file: Path, place: str = "default") -> ssl.SSLContext:
-    """A server context, TLS 1.2 or newer. Raises ConfigError `config.bad_certificate` that names `place`."""
+def server_context(cert_file: Path, key_file: Path, place: str = "default", minimum: str = "1.2") -> ssl.SSLContext:
+    """A server context of this TLS version (`1.0` to `1.3`) or newer. Raises ConfigError `config.bad_certificate` that
+    names `place`.
+
+    OpenSSL 3 takes versions before 1.2 at security level 0 alone (SSL_CTX_set_security_level(3), level 1).
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    with warnings.catch_warnings():
+        # Python warns of the old versions; so does the setting's description, to who asks for one.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = _VERSIONS[minimum]
+    if context.minimum_version < ssl.TLSVersion.TLSv1_2:
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
     try:
         context.load_cert_chain(cert_file, key_file)
     except (OSError, ssl.SSLError) as error:
         reason = error.strerror or error
         raise ConfigError("config.bad_certificate", place=place, file=cert_file, reason=reason) from error
     return context
+
+
+_VERSIONS: Final = {
+    "1.0": ssl.TLSVersion.TLSv1,
+    "1.1": ssl.TLSVersion.TLSv1_1,
+    "1.2": ssl.TLSVersion.TLSv1_2,
+    "1.3": ssl.TLSVersion.TLSv1_3,
+}
+
+
+class ServerTls:
+    """A certificate and its key as files that may change while they are used, as those of certbot do.
+
+    `context` looks at the files at most every LOOK_EVERY seconds of `clock`. A new pair that cannot be used leaves the
+    old one where it is, and is told to `broken` once.
+    """
+
+    LOOK_EVERY: Final = 5.0
+
+    def __init__(
+        self,
+        files: tuple[Path, Path],
+        *,
+        clock: Callable[[], float],
+        broken: Callable[[ConfigError], None],
+        place: str = "default",
+        minimum: str = "1.2",
+    ) -> None:
+        self._files = files
+        self._clock = clock
+        self._broken = broken
+        self._place = place
+        self._minimum = minimum
+        self._looked_at = clock()
+        self._seen = self._state()
+        self._context = self._load()
+
+    def context(self) -> ssl.SSLContext:
+        """What the next handshake is done with."""
+        now = self._clock()
+        if now - self._looked_at >= self.LOOK_EVERY:
+            self._looked_at = now
+            self._look()
+        return self._context
+
+    def _look(self) -> None:
+        state = self._state()
+        if state == self._seen:
+            return
+        self._seen = state
+        try:
+            self._context = self._load()
+        except ConfigError as error:
+            self._broken(error)
+
+    def _load(self) -> ssl.SSLContext:
+        return server_context(*self._files, self._place, self._minimum)
+
+    def _state(self) -> list[tuple[int, ...]]:
+        """What changes when a file does; a file that is not there (now) is another state too."""
+        found: list[tuple[int, ...]] = []
+        for file in self._files:
+            try:
+                status = file.stat()
+            except OSError:
+                found.append(())
+            else:
+                found.append((status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev))
+        return found
 
 
 def self_made_certificate(folder: Path, hostname: str, now: float) -> tuple[Path, Path]:

@@ -1,50 +1,188 @@
-"""The one sender policy: which mailbox a message leaves from. Pure.
+"""The one sender policy: whether a submitter may send so, and which mailbox the message leaves from. Pure.
 
-The mailbox in Graph's URL comes from here, from who the submitter is, never from a header alone.
+It looks at MAIL FROM and at every From, Sender, Resent-From and Resent-Sender; Reply-To is free. The mailbox in Graph's
+URL comes from here, from who the submitter is, never from a header without a rule of the submitter's.
 """
 
+import email.errors
+import email.header
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
-from pillarbox.core.accounts import Mailbox, Submitter
+from pillarbox.core import headers
+from pillarbox.core.accounts import AppRegistration, Mailbox, Submitter
 from pillarbox.core.errors import Forbidden, InvalidInput
 from pillarbox.core.headers import address_key
+from pillarbox.core.mail import is_address
+
+ORIGINATORS: Final = (b"from", b"sender", b"resent-from", b"resent-sender", b"reply-to")
+"""Fields that say who wrote and sent a message (RFC 5322 sections 3.6.2 and 3.6.6), in lower case."""
+_CHECKED: Final = (b"sender", b"resent-from", b"resent-sender")
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """How a message may leave: its mailbox, and what is written into its header for that.
+
+    `sender` is the new value of From, empty where it stays as it came; `reply_to` is that of a Reply-To to add.
+    A mailbox with the id 0 is one of a domain's, which is not kept yet.
+    """
+
+    mailbox: Mailbox
+    sender: str = ""
+    reply_to: str = ""
 
 
 def mailbox_for(submitter: Submitter, sender: str) -> Mailbox:
-    """The mailbox that mail from the envelope sender `sender` leaves from.
+    """The mailbox that mail from the envelope sender `sender` leaves from; of the null sender, the first one.
 
-    The null sender leaves from the submitter's first mailbox; its From header is checked like any other.
     Raises Forbidden `mail.sender_not_allowed`.
     """
-    mailbox = submitter.senders.get(address_key(sender)) if sender else next(iter(submitter.senders.values()), None)
-    if mailbox is None:
+    found = _of_rule(submitter, sender) if sender else None
+    if found is None and (not sender or submitter.force_from):
+        found = _first(submitter)
+    if found is None:
         raise Forbidden("mail.sender_not_allowed", submitter=submitter.name, sender=sender)
-    return mailbox
+    return found
 
 
-def check_from(submitter: Submitter, values: Sequence[bytes]) -> None:
-    """Whether the values of all From fields name one address, which the submitter may use. No From is no offence.
+def check_sender(submitter: Submitter, sender: str) -> Mailbox | None:
+    """As `mailbox_for`, but None where only From will tell: of the null sender, where no rule names a mailbox."""
+    if not sender and submitter.domains and _first(submitter) is None:
+        return None
+    return mailbox_for(submitter, sender)
+
+
+def leave(submitter: Submitter, sender: str, originators: Mapping[bytes, Sequence[bytes]]) -> Leave:
+    """Whether a message with this envelope sender and these values of ORIGINATORS may leave, and how.
 
     Display names are as programs write them, in quotes also with somebody's address, as contact forms do. Whatever else
-    looks like an address, anywhere in the field, counts as one.
-    Raises InvalidInput `mail.too_many_from`, Forbidden `mail.from_not_allowed`.
+    looks like an address, anywhere in a field, counts as one.
+    Raises InvalidInput `mail.no_from`, `mail.too_many_from`, Forbidden `mail.sender_not_allowed`,
+    `mail.from_not_allowed`.
     """
-    if len(values) > 1:
+    check_sender(submitter, sender)
+    for field in _CHECKED:
+        for value in originators.get(field, ()):
+            if value:
+                _addresses(submitter, value)
+    given = originators.get(b"from", ())
+    if submitter.force_from:
+        return _forced(mailbox_for(submitter, sender), given, originators.get(b"reply-to", ()))
+    if len(given) > 1:
         raise InvalidInput("mail.too_many_from")
-    for value in values:
-        outside = _QUOTED_NAME.sub(b" ", value)
-        found = [word.decode("utf-8", "replace") for word in _ADDRESS_LIKE.findall(outside)]
-        if not found or len(found) != outside.count(b"@") or _CONTROL.search(value):
-            raise Forbidden("mail.from_not_allowed", submitter=submitter.name, sender=value.decode("utf-8", "replace"))
-        for address in found:
-            if address_key(address) not in submitter.senders:
-                raise Forbidden("mail.from_not_allowed", submitter=submitter.name, sender=address)
-        if len({address_key(address) for address in found}) > 1:
-            raise InvalidInput("mail.too_many_from")
+    if not any(given):
+        if not submitter.fix_from:
+            raise InvalidInput("mail.no_from")
+        mailbox = mailbox_for(submitter, sender)
+        return Leave(mailbox, sender or mailbox.address)
+    addresses = _addresses(submitter, given[0])
+    if len(addresses) > 1:
+        raise InvalidInput("mail.too_many_from")
+    (mailbox,) = addresses.values()
+    return Leave(mailbox_for(submitter, sender) if sender else mailbox)
+
+
+def check_recipient(submitter: Submitter, address: str) -> None:
+    """Whether it may send to this address. Raises Forbidden `mail.recipient_not_allowed`."""
+    if not submitter.recipients:
+        return
+    key = address_key(address)
+    allowed = _keys(submitter.recipients)
+    if key not in allowed and f"*@{key.rpartition('@')[2]}" not in allowed:
+        raise Forbidden("mail.recipient_not_allowed", submitter=submitter.name, recipient=address)
+
+
+@lru_cache(1024)
+def _keys(rules: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(address_key(rule) for rule in rules)
+
+
+# ---- rules
+
+
+def _of_rule(submitter: Submitter, address: str) -> Mailbox | None:
+    """The mailbox that mail from this address leaves from, if there is a rule for it."""
+    key = address_key(address)
+    if exact := submitter.senders.get(key):
+        return exact
+    if not submitter.domains:
+        return None
+    of_domain = submitter.domains.get(key.rpartition("@")[2])
+    # Nobody has an address that a mail program would decode into another one (RFC 2047).
+    if of_domain is None or not is_address(address) or "=?" in address:
+        return None
+    return Mailbox(0, address, of_domain) if isinstance(of_domain, AppRegistration) else of_domain
+
+
+def _first(submitter: Submitter) -> Mailbox | None:
+    named = (*submitter.senders.values(), *submitter.domains.values())
+    return next((one for one in named if isinstance(one, Mailbox)), None)
+
+
+def _addresses(submitter: Submitter, value: bytes) -> Mapping[str, Mailbox]:
+    """The addresses in a field, by their keys, each with the mailbox of its rule. Raises Forbidden."""
+    outside = _QUOTED_NAME.sub(b" ", value)
+    found = [word.decode("utf-8", "replace") for word in _ADDRESS_LIKE.findall(outside)]
+    is_group = 0 <= outside.find(b":") < outside.rfind(b";")
+    if not found or len(found) != outside.count(b"@") or is_group or _CONTROL.search(value):
+        raise Forbidden("mail.from_not_allowed", submitter=submitter.name, sender=_shown(value))
+    mailboxes: dict[str, Mailbox] = {}
+    for address in found:
+        mailbox = _of_rule(submitter, address)
+        if mailbox is None:
+            raise Forbidden("mail.from_not_allowed", submitter=submitter.name, sender=address)
+        mailboxes[address_key(address)] = mailbox
+    return mailboxes
 
 
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _QUOTED_NAME: Final = re.compile(rb'"[^"\\\r\n]*+"(?!@)')
 _ADDRESS_LIKE: Final = re.compile(rb'[^\x00-\x20\x7f<>()\[\],;:"\\@]++@[^\x00-\x20\x7f<>()\[\],;:"\\@]++')
+_MOST_SHOWN: Final = 200
+
+
+def _shown(value: bytes) -> str:
+    return value[:_MOST_SHOWN].decode("utf-8", "replace")
+
+
+# ---- From written anew
+
+_LONGEST_NAME: Final = 256
+"""Bytes of a display name that is kept."""
+_LONGEST_ENTRY: Final = 900
+"""Bytes of an entry that replies can go to; it stands on a line of its own (RFC 5322 section 2.1.1)."""
+
+
+def _forced(mailbox: Mailbox, given: Sequence[bytes], reply_to: Sequence[bytes]) -> Leave:
+    """From becomes the mailbox's address, with the display name that was there; replies go to who was there."""
+    entries = [entry for value in given for entry in headers.entries(value)]
+    own = address_key(mailbox.address)
+    single = [entry for entry in entries if len(entry.addresses) == 1 and len(entry.text) <= _LONGEST_ENTRY]
+    strangers = [entry.text for entry in single if address_key(entry.addresses[0]) != own]
+    if len(given) == len(single) == len(entries) == 1 and not strangers:
+        return Leave(mailbox)
+    name = _name(single[0].text) if len(single) == len(entries) == 1 else ""
+    old = "" if any(reply_to) else b",\r\n ".join(strangers).decode("utf-8", "surrogateescape")
+    return Leave(mailbox, f"{name} <{mailbox.address}>" if name else mailbox.address, old)
+
+
+def _name(entry: bytes) -> str:
+    """The display name of an entry, or nothing where it is long, or may be read as somebody's address."""
+    name, _, address = entry.rpartition(b"<")
+    name = name.strip()
+    if not address or len(name) > _LONGEST_NAME or _CONTROL.search(name):
+        return ""
+    text = name.decode("utf-8", "surrogateescape")
+    return "" if "@" in _decoded(text) else text
+
+
+def _decoded(name: str) -> str:
+    """A display name as a mail program shows it (RFC 2047); what cannot be decoded may be anything, also an @."""
+    try:
+        return str(email.header.make_header(email.header.decode_header(name)))
+    except (ValueError, LookupError, email.errors.HeaderParseError):
+        return "@"

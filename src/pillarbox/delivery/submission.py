@@ -1,41 +1,66 @@
 """Accept: the one way in, whatever the door. When it returns, the message is on the disk."""
 
-import email.utils
+import asyncio
+import datetime
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING
 
-from pillarbox.core import headers
+from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox, Submitter
-from pillarbox.core.content import Content, InMemory
-from pillarbox.core.errors import InvalidInput
+from pillarbox.core.content import PIECE, Content
+from pillarbox.core.errors import Forbidden, InvalidInput
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import UNTOLD, Arrival, Clock, Envelope
-from pillarbox.delivery import senders
+from pillarbox.core.mime_shape import Shape
+from pillarbox.delivery import senders, top_block, window
+from pillarbox.delivery.backlog import Backlog
+from pillarbox.delivery.queue_id import queue_id
+from pillarbox.delivery.rates import Rates
+from pillarbox.delivery.top_block import TopBlock
+from pillarbox.delivery.window import Handover, Window
 from pillarbox.store.outbox import NewMessage, Outbox
 
-_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base32: nothing that a person misreads
-
-
-def queue_id(now: float, random: Callable[[int], bytes]) -> str:
-    """A queue id of 16 letters: 10 of the time in milliseconds, so that ids sort by age, and 6 of chance."""
-    chance = int.from_bytes(random(4), "big") & (1 << 30) - 1
-    number = int(now * 1000) << 30 | chance
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(75, -1, -5))
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Takes messages. `wake` is told the mailbox of each one that was taken."""
+    """Takes messages. `wake` is told the mailbox of each one that was taken, `used` the submitter.
+
+    `mailbox_of` keeps a mailbox that a rule for a whole domain made up, and returns it as it is kept.
+    """
 
     outbox: Outbox
+    mailbox_of: Callable[[Mailbox], Awaitable[Mailbox]]
     wake: Callable[[int], None]
+    used: Callable[[Submitter], None]
+    rates: Rates
+    backlog: Backlog
+    window: Window
     clock: Clock
     random: Callable[[int], bytes]
     log: Logger
     max_size: int
     max_recipients: int
+
+    def check_mail(self, submitter: Submitter, sender: str, size: int) -> None:
+        """Whether it may begin a message from `sender`, of so many bytes (0: not known).
+
+        Raises Forbidden, InvalidInput `mail.too_large`, Unavailable `mail.too_fast` or `mail.backlog_full`.
+        """
+        mailbox = self._checked_sender(submitter, sender, size)
+        self.rates.check(submitter)
+        if mailbox is not None:
+            self.backlog.check(mailbox, size)
+
+    def check_recipient(self, submitter: Submitter, address: str) -> None:
+        """Whether it may send to this address. Raises Forbidden `mail.recipient_not_allowed`."""
+        senders.check_recipient(submitter, address)
 
     async def accept(
         self,
@@ -45,22 +70,46 @@ class Submission:
         *,
         purpose: str = "",
         arrival: Arrival = UNTOLD,
+        handover: Handover | None = None,
     ) -> str:
         """Check and keep a message; return its queue id once it is durable. `purpose` is `test` for a test mail.
 
-        Raises InvalidInput or Forbidden for what can never be sent, Unavailable when the store cannot keep it now.
+        With `handover`, a message whose client did not see our 250 is known again, and its old id returned.
+        Raises InvalidInput or Forbidden for what can never be sent, Unavailable for what cannot be kept now.
         """
         began = time.perf_counter()
-        mailbox = self.check_envelope(envelope, submitter)
+        self._check_envelope(envelope, content.size, submitter)
+        top = TopBlock.of(_beginning(content))
+        leave = senders.leave(submitter, envelope.sender, top.values)
+        digest = window.digest(submitter.name, envelope) if handover is not None and top.message_id else None
+        await _read_through(content, top, digest)
+        mailbox = leave.mailbox if leave.mailbox.id else await self.mailbox_of(leave.mailbox)
+        fingerprint = window.fingerprint(digest) if digest is not None else ""
+        if handover is not None and fingerprint:
+            former = await self.window.former(fingerprint, handover)
+            if former:
+                await self._tell_again(former, submitter, arrival)
+                return former
+        # No await from here to the window's entry: two at once must not both be new.
         new_id = queue_id(self.clock(), self.random)
-        mime = b"".join(content.pieces())
-        complete, message_id = self._completed(mime, new_id, envelope, submitter, mailbox.address)
-        kept = InMemory(complete)
-        await self.outbox.enqueue(
-            NewMessage(
-                new_id, mailbox.id, submitter.name, envelope, message_id, kept.size, kept.pieces, purpose, arrival
-            )
+        message_id = top.message_id or f"<{new_id}@{mailbox.address.rpartition('@')[2]}>"
+        head = top.completed(new_id, message_id, leave, arrival, self.clock())
+        message = NewMessage(
+            id=new_id,
+            mailbox_id=mailbox.id,
+            submitter=submitter.name,
+            envelope=envelope,
+            message_id=message_id,
+            size=len(head) + content.size - top.body,
+            pieces=partial(_pieces, head, content, top.body),
+            purpose=purpose,
+            arrival=arrival if top.is_ascii else _noted(arrival, "mail.eight_bit_header"),
+            fingerprint=fingerprint,
         )
+        with self.window.writing(message.id, fingerprint, handover):
+            self.rates.count(submitter)
+            await self.backlog.take(mailbox, message.size)
+            await self.outbox.enqueue(message)
         self.log.info(
             "mail.accepted",
             id=new_id,
@@ -68,36 +117,71 @@ class Submission:
             sender=envelope.sender,
             mailbox=mailbox.address,
             recipients=len(envelope.recipients),
-            size=len(complete),
+            size=message.size,
             seconds=round(time.perf_counter() - began, 4),
         )
+        self.used(submitter)
         self.wake(mailbox.id)
         return new_id
 
-    def check_envelope(self, envelope: Envelope, submitter: Submitter) -> Mailbox:
-        """The mailbox it leaves from, if the envelope can be accepted. Raises InvalidInput or Forbidden."""
-        mailbox = senders.mailbox_for(submitter, envelope.sender)
+    def _check_envelope(self, envelope: Envelope, size: int, submitter: Submitter) -> None:
+        self._checked_sender(submitter, envelope.sender, size)
         if not envelope.recipients:
             raise InvalidInput("mail.no_recipients")
         if len(envelope.recipients) > self.max_recipients:
             raise InvalidInput("mail.too_many_recipients", limit=self.max_recipients)
+        for recipient in envelope.recipients:
+            senders.check_recipient(submitter, recipient)
+
+    def _checked_sender(self, submitter: Submitter, sender: str, size: int) -> Mailbox | None:
+        if not submitter.enabled:
+            raise Forbidden("submitter.disabled", name=submitter.name)
+        mailbox = senders.check_sender(submitter, sender)
+        limit = min(self.max_size, submitter.max_size or self.max_size)
+        if size > limit:
+            raise InvalidInput("mail.too_large", limit=limit)
         return mailbox
 
-    def _completed(
-        self, mime: bytes, new_id: str, envelope: Envelope, submitter: Submitter, mailbox: str
-    ) -> tuple[bytes, str]:
-        """The message with what it lacks (docs/explanation/bytes.md), and its Message-ID."""
-        if len(mime) > self.max_size:
-            raise InvalidInput("mail.too_large", limit=self.max_size)
-        block = headers.scan(mime)
-        senders.check_from(submitter, [headers.value(mime, field) for field in block.named(b"from")])
-        added = [("X-Pillarbox-Id", new_id)]
-        message_id = next((headers.value(mime, f).decode("utf-8", "replace") for f in block.named(b"message-id")), "")
-        if not message_id:
-            message_id = f"<{new_id}@{mailbox.rpartition('@')[2]}>"
-            added.append(("Message-ID", message_id))
-        if not any(block.named(b"date")):
-            added.append(("Date", email.utils.formatdate(self.clock(), usegmt=False, localtime=False)))
-        if not any(block.named(b"from")):
-            added.append(("From", envelope.sender or mailbox))
-        return headers.add_fields(mime, block, added), message_id
+    async def _tell_again(self, former: str, submitter: Submitter, arrival: Arrival) -> None:
+        moment = datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).isoformat(timespec="seconds")
+        peer = arrival.peer or arrival.door
+        await self.outbox.add_note(former, catalogue.sentence("mail.handed_in_again", moment=moment, peer=peer))
+        self.log.info("mail.handed_in_again", id=former, submitter=submitter.name)
+        self.used(submitter)
+
+
+def _beginning(content: Content) -> bytes:
+    """The first bytes of a message, in which its header block ends."""
+    pieces = content.pieces()
+    head = next(pieces, b"")
+    while len(head) < top_block.LENGTH and (piece := next(pieces, b"")):
+        head += piece
+    return head
+
+
+def _pieces(head: bytes, content: Content, body: int) -> Iterator[bytes]:
+    return chain((head,), content.pieces(body))
+
+
+async def _read_through(content: Content, top: TopBlock, digest: "_Hash | None") -> None:
+    """Read the whole message for what needs it: its MIME shape, and its digest. Raises InvalidInput."""
+    shape = Shape(top.content_type)
+    if shape.is_done and digest is None:
+        return
+    if content.size <= PIECE:
+        _feed(content, top, shape, digest)
+    else:
+        await asyncio.to_thread(_feed, content, top, shape, digest)
+
+
+def _feed(content: Content, top: TopBlock, shape: Shape, digest: "_Hash | None") -> None:
+    if digest is not None:
+        digest.update(top.raw[: top.body])
+    for piece in content.pieces(top.body):
+        shape.feed(piece)
+        if digest is not None:
+            digest.update(piece)
+
+
+def _noted(arrival: Arrival, code: str) -> Arrival:
+    return replace(arrival, notes=(*arrival.notes, catalogue.sentence(code)))

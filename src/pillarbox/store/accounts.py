@@ -1,9 +1,9 @@
-"""App registrations with their sealed credentials and token caches, mailboxes and their sign-ins, submitters."""
+"""App registrations with their sealed credentials and token caches, mailboxes and their sign-ins."""
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 
 from pillarbox.core.accounts import (
     Account,
@@ -13,7 +13,6 @@ from pillarbox.core.accounts import (
     Mailbox,
     MailboxState,
     SignIn,
-    Submitter,
 )
 from pillarbox.core.errors import ConfigError
 from pillarbox.core.headers import address_key
@@ -56,12 +55,12 @@ class Accounts:
 
     async def apps(self) -> list[AppRegistration]:
         """All app registrations, by name."""
-        return [_app(row) for row in await self._database.read("app_list")]
+        return [app_of(row) for row in await self._database.read("app_list")]
 
     async def app(self, name: str) -> AppRegistration | None:
         """The app registration of this name."""
         rows = await self._database.read("app_by_name", name=name)
-        return _app(rows[0]) if rows else None
+        return app_of(rows[0]) if rows else None
 
     async def change_app(self, app: AppRegistration, tenant_id: str, client_id: str) -> None:
         """Keep other IDs of an app registration; what the old ones got is forgotten."""
@@ -71,7 +70,7 @@ class Accounts:
         )
 
     async def remove_app(self, app: AppRegistration) -> bool:
-        """Forget an app registration and its credentials; False where a mailbox uses it, and then nothing changes."""
+        """Forget an app registration and its credentials; False, and nothing changes, where it is used."""
         try:
             await self._database.write(
                 statement("token_cache_forget", owner=app.cache_owner),
@@ -187,6 +186,14 @@ class Accounts:
         )
         return Mailbox(rows[0]["id"], address, app, None, state, waits) if rows else None
 
+    async def ensure_mailbox(self, mailbox: Mailbox) -> Mailbox:
+        """The kept mailbox of the address of `mailbox`, kept now if there is none: by the rights of its app."""
+        return (
+            await self.mailbox(mailbox.address)
+            or await self.add_mailbox(mailbox.address, mailbox.app)
+            or await self.ensure_mailbox(mailbox)  # somebody else kept it in between
+        )
+
     async def signed_in(self, mailbox: Mailbox, sign_in: SignIn, cache: bytes) -> list[str]:
         """A person has signed in for a mailbox: keep how, and the token cache that came of it.
 
@@ -267,72 +274,26 @@ class Accounts:
 
     async def mailboxes(self) -> list[Mailbox]:
         """All mailboxes, by address."""
-        return [_mailbox(row) for row in await self._database.read("mailbox_list")]
+        return [mailbox_of(row) for row in await self._database.read("mailbox_list")]
 
     async def mailbox(self, address: str) -> Mailbox | None:
         """The mailbox of this address."""
         rows = await self._database.read("mailbox_by_key", address_key=address_key(address))
-        return _mailbox(rows[0]) if rows else None
+        return mailbox_of(rows[0]) if rows else None
 
     async def mailbox_by_id(self, mailbox_id: int) -> Mailbox:
         """The mailbox of this number; there is one."""
         (row,) = await self._database.read("mailbox_by_id", id=mailbox_id)
-        return _mailbox(row)
-
-    async def add_submitter(
-        self, name: str, password_hash: str, senders: Iterable[tuple[str, Mailbox]]
-    ) -> Submitter | None:
-        """Keep a submitter and the addresses that it may use; None when the name is taken."""
-        try:
-            await self._database.write(
-                statement("submitter_add", expect=1, name=name, password_hash=password_hash, now=self._clock()),
-                *(
-                    statement("submitter_add_sender", name=name, address_key=address_key(address), mailbox_id=box.id)
-                    for address, box in senders
-                ),
-            )
-        except ExpectationFailed:
-            return None
-        found = await self.submitter(name)
-        return found.submitter if found else None
-
-    async def remove_submitter(self, name: str) -> bool:
-        """Forget a submitter; whether there was one. Messages that it handed in stay."""
-        try:
-            await self._database.write(
-                statement("submitter_remove_senders", name=name), statement("submitter_remove", expect=1, name=name)
-            )
-        except ExpectationFailed:
-            return False
-        return True
-
-    async def submitters(self) -> list[Submitter]:
-        """All submitters, by name."""
-        return [await self._submitter(row) for row in await self._database.read("submitter_list")]
-
-    async def submitter(self, name: str) -> "Credentialed | None":
-        """The submitter of this name, with the hash of its password."""
-        rows = await self._database.read("submitter_by_name", name=name)
-        return Credentialed(await self._submitter(rows[0]), rows[0]["password_hash"]) if rows else None
-
-    async def _submitter(self, row: Row) -> Submitter:
-        senders = await self._database.read("submitter_senders", submitter_id=row["id"])
-        return Submitter(row["id"], row["name"], {sender["address_key"]: _mailbox(sender) for sender in senders})
+        return mailbox_of(row)
 
 
-@dataclass(frozen=True, slots=True)
-class Credentialed:
-    """A submitter and the hash that its password is checked against."""
-
-    submitter: Submitter
-    password_hash: str
-
-
-def _app(row: Row) -> AppRegistration:
+def app_of(row: Row) -> AppRegistration:
+    """The app registration of a row with all its columns."""
     return AppRegistration(row["id"], row["name"], row["tenant_id"], row["client_id"])
 
 
-def _mailbox(row: Row) -> Mailbox:
+def mailbox_of(row: Row) -> Mailbox:
+    """The mailbox of a row with all its columns and those of its app registration."""
     app = AppRegistration(row["app_id"], row["app_name"], row["tenant_id"], row["client_id"])
     state = MailboxState(row["state"])
     return Mailbox(row["id"], row["address"], app, _sign_in(row), state, row["state_code"], row["assurance"])

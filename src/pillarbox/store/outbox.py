@@ -1,12 +1,14 @@
 """The outbox: every message that was accepted, its state, its body in pieces, its attempts."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pillarbox.core.mail import UNTOLD, Arrival, Clock, Dsn, Envelope, Outcome, State
 from pillarbox.store.database import Database, Row, Series, Statement, statement
+
+_json: Final = json.JSONEncoder(ensure_ascii=False).encode  # made once: json.dumps would make one each time
 
 PART_BYTES: Final = 256 * 1024
 
@@ -58,6 +60,21 @@ class Next:
     due_at: float
 
 
+class Waiting(NamedTuple):
+    """What waits for a mailbox."""
+
+    messages: int
+    size: int
+
+
+class Unheard(NamedTuple):
+    """A message of whose client it is not known whether it went on after our 250."""
+
+    id: str
+    fingerprint: str
+    created_at: float
+
+
 class Outbox:
     """The outbox in a database. Times are seconds since 1970."""
 
@@ -74,13 +91,13 @@ class Outbox:
                 mailbox_id=message.mailbox_id,
                 submitter=message.submitter,
                 sender=message.envelope.sender,
-                recipients=json.dumps(message.envelope.recipients, ensure_ascii=False),
-                dsn=json.dumps(asdict(message.envelope.dsn), ensure_ascii=False) if message.envelope.dsn else "",
+                recipients=_json(message.envelope.recipients),
+                dsn=_json(asdict(message.envelope.dsn)) if message.envelope.dsn else "",
                 size=message.size,
                 message_id=message.message_id,
                 purpose=message.purpose,
                 arrival=_arrival_text(message.arrival),
-                notes=json.dumps(message.arrival.notes, ensure_ascii=False),
+                notes=_json(message.arrival.notes),
                 fingerprint=message.fingerprint,
                 now=self._clock(),
             ),
@@ -139,7 +156,7 @@ class Outbox:
                 code=outcome.code,
                 reason=outcome.text,
                 request_id=outcome.request_id,
-                notes=json.dumps(notes, ensure_ascii=False),
+                notes=_json(notes),
             ),
         )
 
@@ -174,6 +191,24 @@ class Outbox:
         rows = await self._database.read("outbox_attempts", seq=seq)
         return [{**row, "notes": json.loads(row["notes"])} for row in rows]
 
+    async def waiting(self) -> Mapping[int, Waiting]:
+        """What waits for each mailbox: what is to be sent, and what a person holds up."""
+        rows = await self._database.read("outbox_waiting")
+        return {row["mailbox_id"]: Waiting(row["messages"], row["size"]) for row in rows}
+
+    async def add_note(self, queue_id: str, note: str) -> None:
+        """Append a sentence to what is known of a message's way in."""
+        await self._database.write(statement("outbox_add_note", id=queue_id, note=note))
+
+    async def unheard(self, since: str, limit: int) -> list[Unheard]:
+        """The newest messages with a fingerprint, from the queue id `since` on, whose clients were not heard again."""
+        rows = await self._database.read("outbox_unheard", since=since, limit=limit)
+        return [Unheard(**row) for row in rows]
+
+    async def mark_heard(self, since: str, but: Iterable[str]) -> None:
+        """The clients of all messages from the queue id `since` on, `but` these, went on after our 250."""
+        await self._database.write(statement("outbox_mark_heard", since=since, but=_json(list(but))))
+
     async def list(self, *, state: str | None, before: str | None, limit: int) -> list[Row]:
         """The newest messages first; `before` is the id that a former page ended with."""
         rows = await self._database.read("outbox_list", state=state, before=before, limit=limit)
@@ -199,8 +234,10 @@ class Outbox:
 
 
 def _arrival_text(arrival: Arrival) -> str:
-    kept = {key: value for key, value in asdict(arrival).items() if value and key not in ("notes", "by")}
-    return json.dumps(kept, ensure_ascii=False)
+    return _json({name: text for name in _ARRIVAL if (text := getattr(arrival, name))})
+
+
+_ARRIVAL: Final = ("door", "listener", "peer", "hello", "protocol")
 
 
 def _body_statements(message: NewMessage) -> list[Statement | Series]:

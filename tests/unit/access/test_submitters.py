@@ -1,225 +1,315 @@
-"""Submitters: who is let in, who is not, and what that costs."""
+"""Submitters: what may be added and changed, what it may send from, how it comes in without a login."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+import os
+import pwd
+from typing import Any
 
 import pytest
 
-from pillarbox.access.submitters import OPERATOR, HashCost, Submitters
-from pillarbox.core.errors import AuthenticationFailed, PillarboxError
-from pillarbox.core.vault import Secret, Vault
-from pillarbox.store.accounts import Accounts
-from pillarbox.store.sqlite import open_sqlite
+from pillarbox.access.submitters import OPERATOR
+from pillarbox.core.accounts import AppRegistration, Login, Mailbox, Submitter
+from pillarbox.core.errors import Conflict, Forbidden, PillarboxError, Unavailable
+from pillarbox.core.vault import Secret
+from tests.unit.access.desk import BOXES, PASSWORD, PEER, Desk
 
-BOXES = ("one@contoso.example", "Two@Contoso.example")
-PASSWORD = Secret("correct horse")
-
-
-@dataclass
-class Desk:
-    """Submitters over two mailboxes, and their time."""
-
-    accounts: Accounts
-    now: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.submitters = Submitters(self.accounts, lambda: self.now, HashCost(memory_kib=8, passes=1))
-
-    async def add(self, name: str = "printer", *senders: str, password: Secret | None = PASSWORD) -> Secret:
-        _, made = await self.submitters.add(name, BOXES, senders, password)
-        return made
-
-    async def comes_in(self, name: str, password: str) -> bool:
-        try:
-            return (await self.submitters.authenticate(name, Secret(password))).name == name
-        except AuthenticationFailed as error:
-            return error.code != "submitter.wrong_password"
+ONE, TWO = "one@contoso.example", "Two@Contoso.example"
+ME = pwd.getpwuid(os.getuid()).pw_name
 
 
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    database = await open_sqlite(tmp_path / "store.db", on_death=print)
-    made = Desk(Accounts(database, Vault(bytes(32)), lambda: 0.0))
-    app = await made.accounts.add_app("contoso", "t", "c", Secret("s"))
-    assert app is not None
-    for address in BOXES:
-        await made.accounts.add_mailbox(address, app)
-    yield made
-    made.submitters.close()
-    await database.close()
-
-
-# ---- who comes in
-
-
-@pytest.mark.parametrize(
-    ("name", "password", "expected"),
-    [
-        ("printer", "correct horse", True),
-        ("printer", "Correct horse", False),
-        ("printer", "correct horse ", False),
-        ("printer", "", False),
-        ("Printer", "correct horse", False),
-        ("nobody", "correct horse", False),
-        ("", "", False),
-        (OPERATOR, "", False),
-    ],
-)
-async def test_only_the_right_name_and_password(desk: Desk, name: str, password: str, expected: bool) -> None:
-    await desk.add()
-    assert await desk.comes_in(name, password) is expected
-
-
-async def test_a_password_is_made_where_none_is_given(desk: Desk) -> None:
-    one, other = (await desk.add("a", password=None)).reveal(), (await desk.add("b", password=None)).reveal()
-    assert len(one) >= 24
-    assert one != other
-    assert await desk.comes_in("a", one)
-    assert not await desk.comes_in("a", other)
-
-
-async def test_the_password_is_kept_as_an_argon2id_hash(desk: Desk, tmp_path: Path) -> None:
-    await desk.add()
-    found = await desk.accounts.submitter("printer")
-    assert found is not None
-    assert found.password_hash.startswith("$argon2id$")
-    assert not any(PASSWORD.reveal().encode() in path.read_bytes() for path in tmp_path.glob("store.db*"))
-
-
-# ---- what it costs
-
-
-@dataclass
-class Busy:
-    """All hashing threads are busy: whoever hashes now waits."""
-
-    pool: ThreadPoolExecutor
-    free: threading.Event
-
-    def __enter__(self) -> None:
-        for _ in range(2):
-            self.pool.submit(self.free.wait, 20)
-
-    def __exit__(self, *_: object) -> None:
-        self.free.set()
-
-
-def busy(desk: Desk) -> Busy:
-    return Busy(desk.submitters._hashing, threading.Event())
-
-
-async def waits_for_a_hash(desk: Desk, name: str, password: str) -> bool:
-    """Whether this login hashes: it does not end while the hashing threads are busy."""
-    with busy(desk):
-        login = asyncio.create_task(desk.comes_in(name, password))
-        for _ in range(20):  # far more turns of the store's reader than a login takes
-            await desk.accounts.apps()
-        waiting = not login.done()
-    await login
-    return waiting
-
-
-@pytest.mark.parametrize("name", ["printer", "nobody", ""])
-async def test_a_wrong_login_costs_a_hash_whatever_the_name(desk: Desk, name: str) -> None:
-    await desk.add()
-    await desk.comes_in("nobody", "the first one makes the hash to compare with")
-    assert await waits_for_a_hash(desk, name, "wrong")
-
-
-async def test_a_login_that_was_right_is_remembered_for_an_hour(desk: Desk) -> None:
-    await desk.add()
-    assert await waits_for_a_hash(desk, "printer", PASSWORD.reveal())
-    desk.now += 3599
-    assert not await waits_for_a_hash(desk, "printer", PASSWORD.reveal())
-    desk.now += 1
-    assert await waits_for_a_hash(desk, "printer", PASSWORD.reveal())
-
-
-async def test_a_wrong_password_is_not_let_in_by_what_is_remembered(desk: Desk) -> None:
-    await desk.add()
-    assert await desk.comes_in("printer", PASSWORD.reveal())
-    assert await waits_for_a_hash(desk, "printer", "wrong")
-    assert not await desk.comes_in("printer", "wrong")
-
-
-async def test_what_is_remembered_is_forgotten_in_time_and_holds_no_password(desk: Desk) -> None:
-    await desk.add()
-    await desk.add("other")
-    await desk.comes_in("printer", PASSWORD.reveal())
-    assert PASSWORD.reveal() not in repr(desk.submitters._remembered)
-    desk.now += 3600
-    await desk.comes_in("other", PASSWORD.reveal())
-    assert len(desk.submitters._remembered) == 1
-
-
-async def test_passwords_are_hashed_by_the_pool_and_never_in_the_loop(desk: Desk) -> None:
-    closed = Submitters(desk.accounts, lambda: 0.0, HashCost(memory_kib=8, passes=1))
-    closed.close()
-    with pytest.raises(RuntimeError, match="after shutdown"):
-        await closed.add("late", BOXES, [], PASSWORD)
-    with pytest.raises(RuntimeError, match="after shutdown"):
-        await closed.authenticate("printer", PASSWORD)
-
-
-# ---- what may be added
-
-
-async def code_of(desk: Desk, name: str = "printer", *senders: str, password: Secret | None = PASSWORD) -> str:
+async def code_of(desk: Desk, name: str = "printer", *, password: Secret | None = PASSWORD, **wish: object) -> str:
+    """The code with which it is refused; then nothing was added."""
+    before = await desk.submitters.list()
     with pytest.raises(PillarboxError) as caught:
-        await desk.add(name, *senders, password=password)
-    return caught.value.code
+        await desk.add(name, password=password, **wish)
+    assert caught.value.cure
+    assert caught.value.sentence
+    assert await desk.submitters.list() == before == [one.submitter for one in desk.submitters._all.values()]
+    return caught.value.code.removeprefix("submitter.")
+
+
+async def change(desk: Desk, name: str = "printer", **wish: Any) -> Submitter:
+    return (await desk.submitters.change(name, wish))[0]  # type: ignore[arg-type]
+
+
+async def change_code(desk: Desk, **wish: Any) -> str:
+    """The code with which a change is refused; then nothing was changed."""
+    before = await desk.submitters.get("printer")
+    with pytest.raises(PillarboxError) as caught:
+        await change(desk, **wish)
+    await desk.submitters.load()
+    assert await desk.submitters.get("printer") == before
+    return caught.value.code.removeprefix("submitter.")
+
+
+def ways(submitter: Submitter) -> dict[str, str]:
+    """Addresses and domains, and what they leave by."""
+    senders = {key: box.address for key, box in submitter.senders.items()}
+    return senders | {
+        f"*@{domain}": way.address if isinstance(way, Mailbox) else f"app {way.name}"
+        for domain, way in submitter.domains.items()
+    }
+
+
+# ---- names and passwords
 
 
 @pytest.mark.parametrize("name", ["a", "A.b_c-d@e+f", "9" * 64])
 async def test_names_that_are_taken(desk: Desk, name: str) -> None:
     await desk.add(name)
-    assert await desk.comes_in(name, PASSWORD.reveal())
+    assert await desk.comes_in(name) == ""
 
 
 @pytest.mark.parametrize("name", ["", "a b", "ü", "x" * 65, "a\n", "a\0", "a/b", OPERATOR])
 async def test_names_that_are_not_taken(desk: Desk, name: str) -> None:
-    assert await code_of(desk, name) == "submitter.bad_name"
+    assert await code_of(desk, name) == "bad_name"
 
 
 async def test_a_taken_name(desk: Desk) -> None:
     await desk.add()
-    assert await code_of(desk, password=Secret("another one")) == "submitter.exists"
-    assert await desk.comes_in("printer", PASSWORD.reveal())
+    assert await code_of(desk, password=Secret("another one")) == "exists"
+    assert await desk.comes_in() == ""
 
 
 @pytest.mark.parametrize("password", ["", "1234567"])
 async def test_a_short_password(desk: Desk, password: str) -> None:
-    assert await code_of(desk, password=Secret(password)) == "submitter.weak_password"
+    assert await code_of(desk, password=Secret(password)) == "weak_password"
+    await desk.add()
+    with pytest.raises(PillarboxError) as caught:
+        await desk.submitters.change("printer", {}, Secret(password))
+    assert caught.value.code == "submitter.weak_password"
 
 
-@pytest.mark.parametrize("sender", ["nonsense", "a@", "a b@x", "\udcff@x", ""])
-async def test_a_sender_that_is_no_address(desk: Desk, sender: str) -> None:
-    assert await code_of(desk, "printer", sender) == "mailbox.bad_address"
+async def test_a_password_is_made_where_none_is_given(desk: Desk) -> None:
+    one, other = [(await desk.submitters.add(name, {"mailboxes": BOXES}))[1].reveal() for name in "ab"]
+    assert len(one) >= 24
+    assert one != other
+    assert [await desk.comes_in("a", one), await desk.comes_in("a", other)] == ["", "submitter.wrong_password"]
 
 
-async def test_a_mailbox_is_needed_and_must_be_there(desk: Desk) -> None:
-    for boxes, code in (([], "submitter.no_sender"), (["x@contoso.example"], "mailbox.not_found")):
-        with pytest.raises(PillarboxError) as caught:
-            await desk.submitters.add("printer", boxes, [], None)
-        assert caught.value.code == code
-    assert await desk.submitters.list() == []
+async def test_a_new_password_ends_the_old_one_also_where_it_is_remembered(desk: Desk) -> None:
+    await desk.add()
+    assert await desk.comes_in() == ""
+    _, made = await desk.submitters.change("printer", {}, new_password=True)
+    assert [await desk.comes_in(), await desk.comes_in(password=made.reveal())] == ["submitter.wrong_password", ""]
+    _, told = await desk.submitters.change("printer", {}, Secret("battery staple"))
+    assert (await desk.comes_in(password="battery staple"), bool(told)) == ("", False)
 
 
-# ---- what it may send from
+@pytest.mark.parametrize(
+    "asked", [{"password": PASSWORD, "no_password": True}, {"password": PASSWORD, "new_password": True}]
+)
+async def test_one_password_is_asked_for(desk: Desk, asked: dict[str, Any]) -> None:
+    await desk.add()
+    with pytest.raises(PillarboxError) as caught:
+        await desk.submitters.change("printer", {}, **asked)
+    assert caught.value.code == "submitter.one_password"
 
 
-async def test_own_addresses_leave_from_their_mailbox_and_others_from_the_first(desk: Desk) -> None:
-    await desk.add("printer", "alias@x.example", "two@contoso.example", "ALIAS@X.example", "ONE@contoso.example")
-    submitter = await desk.submitters.get("printer")
-    assert {key: box.address for key, box in submitter.senders.items()} == {
-        "one@contoso.example": "one@contoso.example",
-        "two@contoso.example": "Two@Contoso.example",
-        "alias@x.example": "one@contoso.example",
+async def test_other_changes_leave_the_password(desk: Desk) -> None:
+    await desk.add()
+    await change(desk, rate=5)
+    assert await desk.comes_in() == ""
+
+
+# ---- senders
+
+
+@pytest.mark.parametrize(
+    ("senders", "expected"),
+    [
+        (["alias@x.example"], {"alias@x.example": ONE}),
+        (["ALIAS@X.example", "ONE@contoso.example"], {"alias@x.example": ONE}),
+        (["alias@x.example=two@CONTOSO.example"], {"alias@x.example": TWO}),
+        (["a=b@x.example=two@contoso.example"], {"a=b@x.example": TWO}),
+        (["a=b@x.example"], {"a=b@x.example": ONE}),
+        (["*@X.example=two@contoso.example"], {"*@x.example": TWO}),
+    ],
+)
+async def test_further_senders(desk: Desk, senders: list[str], expected: dict[str, str]) -> None:
+    own = {"one@contoso.example": ONE, "two@contoso.example": TWO}
+    assert ways(await desk.add(senders=senders)) == own | expected
+
+
+async def test_an_address_that_has_a_mailbox_leaves_from_it(desk: Desk) -> None:
+    added = await desk.add(mailboxes=[ONE], senders=["two@contoso.example", "x@contoso.example"])
+    assert ways(added) == {"one@contoso.example": ONE, "two@contoso.example": TWO, "x@contoso.example": ONE}
+
+
+async def test_the_first_mailbox_stays_the_first(desk: Desk) -> None:
+    added = await desk.add(mailboxes=[TWO, ONE], senders=["a@x.example"])
+    assert list(ways(added).items()) == [
+        ("two@contoso.example", TWO),
+        ("one@contoso.example", ONE),
+        ("a@x.example", TWO),
+    ]
+    await desk.submitters.load()
+    assert list(ways(await desk.submitters.get("printer"))) == list(ways(added))
+
+
+async def test_every_address_of_a_domain_by_an_app_registration(desk: Desk) -> None:
+    added = await desk.add(
+        mailboxes=[], senders=["*@contoso.example", "*@x.example=two@contoso.example"], app="contoso"
+    )
+    assert ways(added) == {"*@contoso.example": "app contoso", "*@x.example": TWO}
+    assert isinstance(added.domains["contoso.example"], AppRegistration)
+
+
+@pytest.mark.parametrize(
+    ("wish", "code"),
+    [
+        ({"mailboxes": []}, "no_sender"),
+        ({"mailboxes": [], "senders": ["a@x.example"]}, "no_sender"),
+        ({"mailboxes": ["x@contoso.example"]}, "mailbox.not_found"),
+        ({"senders": ["a@x.example=x@contoso.example"]}, "mailbox.not_found"),
+        ({"senders": ["*@x.example=x@contoso.example"]}, "mailbox.not_found"),
+        ({"senders": ["a@x.example=nonsense"]}, "mailbox.not_found"),
+        ({"senders": ["nonsense"]}, "mailbox.bad_address"),
+        ({"senders": ["a@"]}, "mailbox.bad_address"),
+        ({"senders": ["a b@x"]}, "mailbox.bad_address"),
+        ({"senders": ["\udcff@x"]}, "mailbox.bad_address"),
+        ({"senders": [""]}, "mailbox.bad_address"),
+        ({"senders": ["*@"]}, "mailbox.bad_address"),
+        ({"senders": ["*@*.example=one@contoso.example"]}, "mailbox.bad_address"),
+        ({"senders": ["*@x.example"]}, "domain_without_mailbox"),
+        ({"senders": ["*@x.example"], "app": "nobody"}, "app.not_found"),
+        ({"senders": ["*@x.example"], "app": "public"}, "app.no_credential"),
+        ({"senders": ["a@x.example"], "app": "contoso"}, "app_without_domain"),
+        ({"app": "contoso"}, "app_without_domain"),
+        ({"senders": ["a@x.example=one@contoso.example", "A@x.example=two@contoso.example"]}, "two_mailboxes"),
+        ({"senders": ["one@contoso.example=two@contoso.example"]}, "two_mailboxes"),
+        ({"senders": ["*@x.example=one@contoso.example", "*@X.example=two@contoso.example"]}, "two_mailboxes"),
+    ],
+)
+async def test_senders_that_are_refused(desk: Desk, wish: dict[str, Any], code: str) -> None:
+    await desk.accounts.add_app("public", "t", "c", Secret(""), kind=None)
+    assert await code_of(desk, **wish) == code
+
+
+async def test_new_mailboxes_replace_the_old_and_leave_the_aliases(desk: Desk) -> None:
+    await desk.add(mailboxes=[ONE, TWO], senders=["a@x.example=one@contoso.example", "*@y.example=two@contoso.example"])
+    assert ways(await change(desk, senders=["b@x.example"])) == {
+        "one@contoso.example": ONE,
+        "two@contoso.example": TWO,
+        "b@x.example": ONE,
     }
+    assert ways(await change(desk, mailboxes=[ONE])) == {"one@contoso.example": ONE, "b@x.example": ONE}
+    assert ways(await change(desk, mailboxes=[TWO], senders=[])) == {"two@contoso.example": TWO}
+
+
+@pytest.mark.parametrize("sender", ["a@x.example=two@contoso.example", "*@x.example=two@contoso.example"])
+async def test_a_mailbox_is_not_taken_away_under_an_alias(desk: Desk, sender: str) -> None:
+    await desk.add(senders=[sender])
+    assert await change_code(desk, mailboxes=[ONE]) == "alias_left"
+
+
+async def test_all_senders_cannot_be_taken_away(desk: Desk) -> None:
+    await desk.add()
+    assert await change_code(desk, mailboxes=[]) == "no_sender"
+
+
+# ---- ways in
+
+
+async def test_the_narrowest_network_says_who_it_is(desk: Desk) -> None:
+    await desk.add("wide", networks=["192.0.2.0/24"])
+    await desk.add("narrow", networks=["192.0.2.7", "2001:db8:7::/48"])
+    peers = ["192.0.2.7", "::ffff:192.0.2.7", "192.0.2.8", "2001:db8:7::1", "203.0.113.1", ""]
+    found = [desk.submitters.of_network(peer) for peer in peers]
+    assert [one and one.name for one in found] == ["narrow", "narrow", "wide", "narrow", None, None]
+
+
+async def test_a_disabled_submitter_is_nobody_and_none_of_a_wider_network(desk: Desk) -> None:
+    await desk.add("wide", networks=["192.0.2.0/24"])
+    await desk.add("narrow", networks=["192.0.2.7"], users=[ME], enabled=False)
+    assert (desk.submitters.of_network("192.0.2.7"), desk.submitters.of_unix(os.getuid())) == (None, None)
+
+
+async def test_a_user_of_this_machine(desk: Desk) -> None:
+    await desk.add("root-mail", users=["3999999999"], groups=["no-such-group"])
+    await desk.add("mine", users=[ME])
+    assert [(found := desk.submitters.of_unix(uid)) and found.name for uid in (os.getuid(), 3_999_999_999, 4)] == [
+        "mine",
+        "root-mail",
+        None,
+    ]
+
+
+async def test_changes_of_networks_and_users_count_at_once(desk: Desk) -> None:
+    await desk.add(networks=["192.0.2.7"], users=[ME])
+    after = await change(desk, networks=["192.0.2.8"], users=[], groups=["lp"])
+    assert [desk.submitters.of_network(f"192.0.2.{n}") for n in (7, 8)] == [None, after]
+    assert [rule.kind for rule in after.unix] == ["group"]
+    await desk.submitters.remove("printer")
+    assert desk.submitters.of_network("192.0.2.8") is None
+
+
+@pytest.mark.parametrize(
+    ("wish", "code"),
+    [
+        ({"networks": ["0.0.0.0/0"]}, "wide_network"),
+        ({"networks": ["192.0.2.7/24"]}, "host_bits"),
+        ({"networks": ["printers"]}, "bad_network"),
+        ({"users": ["a b"]}, "bad_unix"),
+        ({"groups": [""]}, "bad_unix"),
+        ({"recipients": ["nonsense"]}, "bad_recipient"),
+        ({"recipients": ["*"]}, "bad_recipient"),
+        ({"recipients": ["*@"]}, "bad_recipient"),
+        ({"recipients": [""]}, "bad_recipient"),
+        ({"networks": ["198.51.100.0/24"]}, "network_taken"),
+        ({"networks": ["::ffff:198.51.100.0/120"]}, "network_taken"),
+        ({"users": ["cron"]}, "unix_taken"),
+        ({"groups": ["0004"]}, "unix_taken"),
+        ({"mailboxes": [], "senders": ["*@x.example"], "app": "contoso", "users": ["x"]}, "rule_without_mailbox"),
+        (
+            {"mailboxes": [], "senders": ["*@x.example"], "app": "contoso", "networks": ["192.0.2.7"]},
+            "rule_without_mailbox",
+        ),
+    ],
+)
+async def test_rules_that_are_refused(desk: Desk, wish: dict[str, Any], code: str) -> None:
+    await desk.add("other", networks=["198.51.100.0/24"], users=["cron"], groups=["4"])
+    assert await code_of(desk, **wish) == code
+    await desk.add()
+    if "mailboxes" not in wish:
+        assert await change_code(desk, **wish) == code
+
+
+async def test_who_has_a_network_may_name_it_again(desk: Desk) -> None:
+    await desk.add(networks=["192.0.2.7"], users=["cron"])
+    assert (await change(desk, networks=["192.0.2.7", "192.0.2.8"], users=["cron"])).networks[0] == "192.0.2.7/32"
+
+
+async def test_some_way_in_must_be_left(desk: Desk) -> None:
+    with pytest.raises(PillarboxError) as caught:
+        await desk.submitters.add("printer", {"mailboxes": [ONE]}, no_password=True)
+    assert caught.value.code == "submitter.no_way_in"
+    await desk.submitters.add("printer", {"mailboxes": [ONE], "networks": ["192.0.2.7"]}, no_password=True)
+    assert await change_code(desk, networks=[]) == "no_way_in"
+    assert not (await change(desk, networks=[], users=["cron"])).networks
+
+
+async def test_a_token_is_a_way_in(desk: Desk) -> None:
+    await desk.add()
+    token = await desk.submitters.add_token("printer", "jenkins")
+    after, _ = await desk.submitters.change("printer", {}, no_password=True)
+    assert (after.has_password, await desk.comes_in()) == (False, "submitter.wrong_password")
+    assert await desk.comes_in_by_token("printer", token) == ""
+
+
+# ---- what else it may do
+
+
+async def test_everything_else_is_kept_and_changed(desk: Desk) -> None:
+    plain = await desk.add()
+    assert (plain.force_from, plain.fix_from, plain.recipients) == (False, False, ())
+    assert (plain.rate, plain.max_size, plain.enabled, plain.last_used_at) == (0, 0, True, None)
+    wish: dict[str, Any] = {"force_from": True, "fix_from": True, "rate": 5, "max_size": 9}
+    after = await change(desk, recipients=["Alice@X.example", "*@Contoso.example", "alice@x.example"], **wish)
+    assert after.recipients == ("alice@x.example", "*@contoso.example")
+    assert {key: getattr(after, key) for key in wish} == wish
+    assert await change(desk) == after
+    assert (await change(desk, recipients=[], rate=0)).recipients == ()
 
 
 async def test_the_operator_may_use_every_mailbox(desk: Desk) -> None:
@@ -227,6 +317,116 @@ async def test_the_operator_may_use_every_mailbox(desk: Desk) -> None:
 
 
 async def test_who_is_not_there(desk: Desk) -> None:
-    with pytest.raises(PillarboxError) as caught:
-        await desk.submitters.get("nobody")
-    assert caught.value.code == "submitter.not_found"
+    for ask in (
+        desk.submitters.get("nobody"),
+        desk.submitters.change("nobody", {}),
+        desk.submitters.remove("nobody"),
+        desk.submitters.tokens("nobody"),
+        desk.submitters.add_token("nobody", "x"),
+        desk.submitters.remove_token("nobody", "x"),
+    ):
+        with pytest.raises(PillarboxError) as caught:
+            await ask
+        assert caught.value.code == "submitter.not_found"
+
+
+# ---- connections that are kept open
+
+
+async def come_in(desk: Desk) -> Submitter:
+    return await desk.submitters.authenticate(Login("printer", PASSWORD, "PLAIN", PEER))
+
+
+async def test_a_kept_connection_sees_what_it_may_do_now(desk: Desk) -> None:
+    await desk.add()
+    kept = await come_in(desk)
+    await change(desk, rate=5, senders=["new@x.example"], force_from=True)
+    now = desk.submitters.current(kept)
+    assert (now.rate, now.force_from, "new@x.example" in now.senders) == (5, True, True)
+
+
+async def test_a_kept_connection_of_one_that_is_disabled_or_removed_does_nothing_more(desk: Desk) -> None:
+    await desk.add()
+    kept = await come_in(desk)
+    await change(desk, enabled=False)
+    with pytest.raises(Forbidden) as caught:
+        desk.submitters.current(kept)
+    assert caught.value.code == "submitter.disabled"
+    await change(desk, enabled=True)
+    assert desk.submitters.current(kept).enabled
+    await desk.submitters.remove("printer")
+    await desk.add("another")
+    await desk.add()
+    with pytest.raises(Forbidden) as caught:
+        desk.submitters.current(kept)
+    assert caught.value.code == "submitter.gone"
+
+
+async def test_a_kept_connection_must_log_in_again_once_the_way_in_is_another(desk: Desk) -> None:
+    await desk.add(networks=["192.0.2.7"], users=["cron"])
+    await desk.submitters.add_token("printer", "jenkins")
+    for end in (
+        lambda: desk.submitters.change("printer", {}, PASSWORD),
+        lambda: desk.submitters.change("printer", {"networks": []}),
+        lambda: desk.submitters.change("printer", {"users": []}),
+        lambda: desk.submitters.remove_token("printer", "jenkins"),
+    ):
+        kept = await come_in(desk)
+        await end()
+        with pytest.raises(Unavailable) as caught:
+            desk.submitters.current(kept)
+        assert caught.value.entry.smtp == "421 4.7.0"
+
+
+async def test_what_was_added_counts_after_a_start(desk: Desk) -> None:
+    await desk.add(networks=["192.0.2.7"])
+    kept = await come_in(desk)
+    again = desk.another()
+    await again.load()
+    assert again.current(kept) == again.of_network("192.0.2.7") == kept
+    await again.stop()
+
+
+# ---- when it was used last
+
+
+async def used(desk: Desk) -> tuple[float | None, float | None]:
+    """As it is known, and as it is kept."""
+    desk.submitters.used(await desk.submitters.get("printer"))
+    while desk.submitters._writing:
+        await desk.accounts.apps()
+    (kept,) = await desk.store.load()
+    return (await desk.submitters.get("printer")).last_used_at, kept.submitter.last_used_at
+
+
+async def test_when_it_was_used_is_kept_at_most_once_a_minute(desk: Desk) -> None:
+    await desk.add()
+    began = desk.now
+    assert await used(desk) == (began, began)
+    desk.now += 59
+    assert await used(desk) == (began, began)
+    desk.now += 1
+    assert await used(desk) == (began + 60, began + 60)
+    await change(desk, rate=1)
+    assert (await desk.submitters.get("printer")).last_used_at == began + 60
+
+
+async def test_one_that_was_removed_meanwhile_and_the_operator_are_not_kept(desk: Desk) -> None:
+    gone = await desk.add()
+    await desk.submitters.remove("printer")
+    desk.submitters.used(gone)
+    desk.submitters.used(await desk.submitters.operator())
+    assert not desk.submitters._writing
+
+
+async def test_a_store_that_is_closed_is_no_reason_to_fail(desk: Desk) -> None:
+    submitter = await desk.add()
+    await desk.store._database.close()
+    desk.submitters.used(submitter)
+    await desk.submitters.stop()
+
+
+async def test_two_that_are_added_at_once_are_two_or_one(desk: Desk) -> None:
+    results = await asyncio.gather(desk.add(), desk.add(), desk.add("other"), return_exceptions=True)
+    assert [isinstance(one, Conflict) for one in results] == [False, True, False]
+    assert [one.name for one in await desk.submitters.list()] == ["other", "printer"]

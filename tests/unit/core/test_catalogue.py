@@ -129,7 +129,7 @@ PARTS = {
     *("graph.no_text", "graph.unexplained", "identity.no_issuer", "identity.no_keys"),
 }
 """Words within a sentence of another entry, which has the cure."""
-NOTES = {"sign_in.unproven", "sign_in.released", "sign_in.by_password"}
+NOTES = {"sign_in.unproven", "sign_in.released", "sign_in.by_password", "mail.eight_bit_header", "mail.handed_in_again"}
 """Words beside a success."""
 
 

@@ -13,10 +13,13 @@ from pillarbox.core.errors import InvalidInput
 from pillarbox.core.headers import (
     MAX_BLOCK,
     MAX_FIELDS,
-    add_fields,
+    MAX_HOPS,
+    MAX_VALUE,
     address_key,
     address_to,
     canonical,
+    check_hops,
+    edited,
     entries,
     scan,
     value,
@@ -25,10 +28,15 @@ from pillarbox.core.headers import (
 A, B, C = "a@x.example", "b@y.example", "mallory@evil.example"
 
 
+def as_accepted(mime: bytes) -> bytes:
+    """A canonical message with its X- field."""
+    block = scan(mime)
+    return edited(mime, block, [("X-Pillarbox-Id", "1")]) + mime[block.body :]
+
+
 def as_sent(mime: bytes, *recipients: str) -> bytes:
     """The whole way of a header: made canonical, given its X- field at acceptance, addressed before it is sent."""
-    mime = canonical(mime)
-    return address_to(add_fields(mime, scan(mime), [("X-Pillarbox-Id", "1")]), recipients).mime
+    return address_to(as_accepted(canonical(mime)), recipients).mime
 
 
 def read_by_stdlib(mime: bytes, *names: str) -> list[str]:
@@ -89,20 +97,36 @@ def test_a_bare_cr_hides_no_field_from_us() -> None:
         (b"To: a\r\nCC : b\r\n\r\nbody", [b"to", b"cc"], b"body"),
         (b"Subject: a\r\n b\r\n\tc\r\n\r\n", [b"subject"], b""),
         (b"Subject: a\r\n \r\n b\r\n\r\nbody", [b"subject"], b"body"),
-        (b"To: a\r\njunk\r\nCc: b\r\n\r\nbody", [b"to"], b"junk\r\nCc: b\r\n\r\nbody"),
-        (b"To: a\r\nB\xc3\xa4d: x\r\n\r\n", [b"to"], b"B\xc3\xa4d: x\r\n\r\n"),
-        (b" folded first\r\nTo: a\r\n\r\n", [], b" folded first\r\nTo: a\r\n\r\n"),
-        (b"From mbox line\r\nTo: a\r\n\r\n", [], b"From mbox line\r\nTo: a\r\n\r\n"),
-        (b": no name\r\n\r\n", [], b": no name\r\n\r\n"),
         (b"\r\nTo: a\r\n", [], b"To: a\r\n"),
         (b"To: a\r\n", [b"to"], b""),
-        (b"To: a", [], b"To: a"),
-        (b"hello\r\n", [], b"hello\r\n"),
+        (b"To: a", [b"to"], b""),
+        (b"To: a\r\n b", [b"to"], b""),
         (b"", [], b""),
     ],
 )
-def test_the_header_ends_at_the_empty_line_or_at_what_is_no_field(mime: bytes, names: list[bytes], body: bytes) -> None:
+def test_the_header_ends_at_the_empty_line_or_with_the_message(mime: bytes, names: list[bytes], body: bytes) -> None:
     assert block_of(mime) == (names, body)
+
+
+@pytest.mark.parametrize(
+    ("mime", "line"),
+    [
+        (b"To: a\r\njunk\r\nCc: b\r\n\r\nbody", "junk"),
+        (b"To: a\r\nB\xc3\xa4d: x\r\n\r\n", "Bäd: x"),
+        (b"To: a\r\nBad Name: x\r\n\r\n", "Bad Name: x"),
+        (b" folded first\r\nTo: a\r\n\r\n", " folded first"),
+        (b"\tFrom: boss@x\r\n\r\n", "\tFrom: boss@x"),
+        (b"From mbox line\r\nTo: a\r\n\r\n", "From mbox line"),
+        (b": no name\r\n\r\n", ": no name"),
+        (b"hello\r\n", "hello"),
+        (b"hello", "hello"),
+        (b"a" * 100 + b"\r\n\r\n", "a" * 60),
+    ],
+)
+def test_a_line_that_is_no_field_is_refused_as_parsers_differ_on_it(mime: bytes, line: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        scan(mime)
+    assert (caught.value.code, caught.value.params["line"]) == ("mail.bad_header", line)
 
 
 def test_the_value_is_unfolded() -> None:
@@ -116,22 +140,48 @@ def fields_of(count: int) -> bytes:
 
 def test_caps_are_exact() -> None:
     assert len(scan(fields_of(MAX_FIELDS)).fields) == MAX_FIELDS
-    assert scan(b"X: " + b"y" * (MAX_BLOCK - 7) + b"\r\n\r\n").body == MAX_BLOCK
+    assert scan(block_of_size(MAX_BLOCK)).body == MAX_BLOCK
+    longest = b"X:" + b"y" * MAX_VALUE + b"\r\n\r\n"
+    assert value(longest, scan(longest).fields[0]) == b"y" * MAX_VALUE
+
+
+def block_of_size(size: int) -> bytes:
+    """A header block of so many bytes, with the empty line."""
+    field = b"X: " + b"y" * 1019 + b"\r\n"
+    last = b"X: " + b"y" * (len(field) - 7) + b"\r\n"
+    return field * (size // len(field) - 1) + last + b"\r\n" + b"z" * (size % len(field))
 
 
 @pytest.mark.parametrize(
-    "mime",
+    ("mime", "code"),
     [
-        fields_of(MAX_FIELDS + 1),
-        b"X: " + b"y" * MAX_BLOCK + b"\r\n\r\n",
-        b"X: y\r\n" + b" z\r\n" * MAX_BLOCK + b"\r\n",
-        b"X" * MAX_BLOCK,
+        (fields_of(MAX_FIELDS + 1), "mail.header_too_large"),
+        (block_of_size(MAX_BLOCK + 1024), "mail.header_too_large"),
+        (b"X: y\r\n" * MAX_BLOCK, "mail.header_too_large"),
+        (b"X" * MAX_BLOCK, "mail.header_too_large"),
+        (b"X:" + b"y" * (MAX_VALUE + 1) + b"\r\n\r\n", "mail.value_too_large"),
+        (b"X: " + b"y" * MAX_VALUE * 2, "mail.value_too_large"),
+        (b"X: y\r\n" + b" z\r\n" * MAX_VALUE + b"\r\n", "mail.value_too_large"),
+        (b"Subject: " + b"=?utf-8?q?a?= " * 20_000 + b"\r\n\r\n", "mail.header_too_large"),
+        (b"Subject:" + b" =?utf-8?q?a?=\r\n" * 20_000 + b"\r\n", "mail.value_too_large"),
     ],
 )
-def test_beyond_the_caps_a_header_is_refused(mime: bytes) -> None:
+def test_beyond_the_caps_a_header_is_refused(mime: bytes, code: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         scan(mime)
-    assert caught.value.code == "mail.header_too_large"
+    assert caught.value.code == code
+
+
+def test_the_first_bytes_of_a_message_are_enough() -> None:
+    mime = block_of_size(MAX_BLOCK) + b"body" * 10_000
+    assert scan(mime[: MAX_BLOCK + 4096]) == scan(mime)
+
+
+def test_a_message_that_goes_round_in_a_circle_is_refused() -> None:
+    check_hops(scan(b"Received: x\r\n" * MAX_HOPS + b"\r\n"))
+    with pytest.raises(InvalidInput) as caught:
+        check_hops(scan(b"Received: x\r\n" * (MAX_HOPS + 1) + b"\r\n"))
+    assert (caught.value.code, caught.value.entry.smtp) == ("mail.loop", "554 5.4.6")
 
 
 def test_a_large_body_is_no_large_header() -> None:
@@ -140,29 +190,51 @@ def test_a_large_body_is_no_large_header() -> None:
 
 def test_our_own_fields_put_no_message_beyond_the_caps() -> None:
     assert as_sent(b"To: a@x.example\r\n" + fields_of(MAX_FIELDS - 1), A).endswith(b"X: y\r\n\r\n")
-    long = b"To: a@x.example\r\nX: " + b"y" * (MAX_BLOCK - 24) + b"\r\n\r\n"
+    long = block_of_size(MAX_BLOCK)
     assert as_sent(long, A).endswith(long)
 
 
-# ---- fields that are added
+def test_what_was_accepted_before_there_was_a_cap_on_values_is_sent() -> None:
+    long = b"X-Pillarbox-Id: 1\r\nX: " + b"y" * MAX_BLOCK + b"\r\n\r\n"
+    assert address_to(long, [A]).mime.endswith(long)
+
+
+# ---- edits
+
+
+def anew(mime: bytes, above: list[tuple[str, str]], *without: bytes) -> bytes:
+    """The message with its header block edited; fields are taken out by their names."""
+    block = scan(mime)
+    return edited(mime, block, above, list(block.named(*without))) + mime[block.body :]
 
 
 def test_fields_are_added_above_all_others() -> None:
-    assert add_fields(b"To: a\r\n\r\nb", scan(b"To: a\r\n\r\nb"), [("X", "ü")]) == b"X: \xc3\xbc\r\nTo: a\r\n\r\nb"
+    assert anew(b"To: a\r\n\r\nb", [("X", "ü"), ("Y", "\udcff")]) == b"X: \xc3\xbc\r\nY: \xff\r\nTo: a\r\n\r\nb"
 
 
 @pytest.mark.parametrize(
     ("mime", "expected"),
     [
-        (b"To: a\r\njunk\r\nBcc: m@e\r\n", b"X: y\r\nTo: a\r\n\r\njunk\r\nBcc: m@e\r\n"),
-        (b"just text", b"X: y\r\n\r\njust text"),
-        (b"Bcc: m@e", b"X: y\r\n\r\nBcc: m@e"),
+        (b"\r\njust text", b"X: y\r\n\r\njust text"),
+        (b"Bcc: m@e", b"X: y\r\nBcc: m@e\r\n\r\n"),
         (b"To: a\r\n", b"X: y\r\nTo: a\r\n\r\n"),
         (b"", b"X: y\r\n\r\n"),
     ],
 )
 def test_a_missing_empty_line_is_put_in_so_that_every_parser_agrees(mime: bytes, expected: bytes) -> None:
-    assert add_fields(mime, scan(mime), [("X", "y")]) == expected
+    assert anew(mime, [("X", "y")]) == expected
+
+
+@pytest.mark.parametrize(
+    ("mime", "expected"),
+    [
+        (b"From: a\r\nTo: b\r\nFROM : c\r\n d\r\n\r\nFrom: e\r\n", b"X: y\r\nTo: b\r\n\r\nFrom: e\r\n"),
+        (b"To: b\r\nFrom: a", b"X: y\r\nTo: b\r\n\r\n"),
+        (b"From: a\r\n", b"X: y\r\n\r\n"),
+    ],
+)
+def test_fields_are_taken_out_whole_and_nothing_else(mime: bytes, expected: bytes) -> None:
+    assert anew(mime, [("X", "y")], b"from") == expected
 
 
 # ---- address lists
@@ -291,7 +363,7 @@ HOSTILE = st.lists(
 NAMES = st.sampled_from([b"To", b"cc", b"BCC", b"Subject", b"Resent-Bcc", b"X", b"Date"])
 FIELDS = st.lists(st.tuples(NAMES, HOSTILE).map(lambda pair: pair[0] + b": " + pair[1] + b"\r\n"), max_size=5)
 BODIES = st.sampled_from(
-    [b"\r\nBcc: mallory@evil.example\r\n\r\n\0\xff", b"\r\n", b"", b"junk\r\nTo: mallory@evil.example\r\n"]
+    [b"\r\nBcc: mallory@evil.example\r\n\r\n\0\xff", b"\r\n", b"", b"\r\njunk\r\nTo: mallory@evil.example\r\n"]
 )
 HEADERS = st.tuples(FIELDS.map(b"".join), BODIES).map(b"".join)
 
@@ -315,7 +387,7 @@ def block_fields(mime: bytes) -> list[tuple[bytes, bytes]]:
 
 @given(HEADERS, st.sampled_from([(A,), (A, B)]))
 def test_other_fields_and_the_body_stay_byte_for_byte(mime: bytes, recipients: tuple[str, ...]) -> None:
-    before = add_fields(canonical(mime), scan(canonical(mime)), [("X-Pillarbox-Id", "1")])
+    before = as_accepted(canonical(mime))
     after = address_to(before, recipients).mime
     edited = (b"to", b"cc", b"bcc", b"resent-bcc")
     assert [f for f in block_fields(after) if f[0] not in edited] == [

@@ -68,7 +68,13 @@ def _here(tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("text", "key"),
-    [("smpt = 1", "smpt"), ("[smpt]\nlisten = 'a:1'", "smpt"), ("[smtp]\nlisten_on = 'a:1'", "smtp.listen_on")],
+    [
+        ("smpt = 1", "smpt"),
+        ("[smpt]\nlisten = 'a:1'", "smpt"),
+        ("[smtp]\nlisten_on = 'a:1'", "smtp.listen_on"),
+        ("[smtp.listeners.a]\nlisten_on = 'a:1'", "smtp.listeners.a.listen_on"),
+        ("[smtp.listeners.a]\nmax_connections = 1", "smtp.listeners.a.max_connections"),
+    ],
 )
 def test_an_unknown_key_of_the_file_is_named_with_the_file(text: str, key: str) -> None:
     error = refusal(text)
@@ -107,6 +113,25 @@ def test_an_unknown_key_of_a_flag_is_named_with_the_flag() -> None:
         ("microsoft.proxy", "1"),
         ("delivery.per_mailbox", "5"),
         ("log.level", '"loud"'),
+        ("smtp.tls", '"ssl"'),
+        ("smtp.tls_minimum", "1.2"),
+        ("smtp.tls_minimum", '"1.4"'),
+        ("smtp.auth", '"plain"'),
+        ("smtp.newlines", '"keep"'),
+        ("smtp.networks", '"192.168.7.5/24"'),
+        ("smtp.networks", '["192.168.7.0/33"]'),
+        ("smtp.networks", '"scanners"'),
+        ("smtp.networks", "[1]"),
+        ("smtp.proxy_networks", '"10.0.0.1 x"'),
+        ("smtp.min_rate", "-1"),
+        ("smtp.max_connections", "0"),
+        ("smtp.max_connections_per_ip", "0"),
+        ("smtp.greeting_timeout", "0"),
+        ("smtp.banner", '"a\\r\\n250 x"'),
+        ("smtp.listeners", '"x"'),
+        ("smtp.listeners.a", '"x"'),
+        ("smtp.listeners.a.tls", '"ssl"'),
+        ("smtp.listeners.a.networks", '"10.0.0.1/8"'),
         ("smtp", '"x"'),
         ("smtp", "[{}]"),
         ("master_key", "7"),

@@ -2,6 +2,7 @@
 
 import ssl
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -126,7 +127,7 @@ def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> st
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ours = server.wrap_bio(to_server, to_client, server_side=True)
     theirs = client.wrap_bio(to_client, to_server, server_hostname=name)
-    for side in (theirs, ours, theirs, ours):
+    for side in (theirs, ours, theirs, ours, theirs):
         try:
             side.do_handshake()
         except ssl.SSLWantReadError:
@@ -178,6 +179,150 @@ def test_certificate_and_key_must_belong_together(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         tls.server_context(one[0], other[1], "the place")
     assert (caught.value.code, caught.value.params["place"]) == ("config.bad_certificate", "the place")
+
+
+# ---- versions
+
+
+def old_client(version: ssl.TLSVersion) -> ssl.SSLContext:
+    """A client that speaks this version alone, as an old device does."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.maximum_version = context.minimum_version = version
+    return context
+
+
+VERSIONS = {
+    "1.0": (ssl.TLSVersion.TLSv1, "TLSv1"),
+    "1.1": (ssl.TLSVersion.TLSv1_1, "TLSv1.1"),
+    "1.2": (ssl.TLSVersion.TLSv1_2, "TLSv1.2"),
+    "1.3": (ssl.TLSVersion.TLSv1_3, "TLSv1.3"),
+}
+
+
+@pytest.mark.parametrize("spoken", VERSIONS)
+@pytest.mark.parametrize("minimum", VERSIONS)
+def test_the_oldest_version_that_is_taken_is_the_one_that_was_set(tmp_path: Path, minimum: str, spoken: str) -> None:
+    files = tls.self_made_certificate(tmp_path, "a.example", time.time())
+    server = tls.server_context(*files, minimum=minimum)
+    version, name = VERSIONS[spoken]
+    if spoken >= minimum:
+        assert shake_hands(server, old_client(version), "localhost") == name
+    else:
+        with pytest.raises(ssl.SSLError):
+            shake_hands(server, old_client(version), "localhost")
+
+
+def test_weak_ciphers_come_back_on_an_old_listener_alone(tmp_path: Path) -> None:
+    files = tls.self_made_certificate(tmp_path, "a.example", time.time())
+    assert tls.server_context(*files).security_level > 0
+    assert tls.server_context(*files, minimum="1.1").security_level == 0
+
+
+def test_a_printer_that_comes_again_resumes_its_session(tmp_path: Path) -> None:
+    server = tls.server_context(*tls.self_made_certificate(tmp_path, "a.example", time.time()))
+    client = old_client(ssl.TLSVersion.TLSv1_2)
+    assert [resumed(server, client, None)[0], resumed(server, client, resumed(server, client, None)[1])[0]] == [
+        False,
+        True,
+    ]
+
+
+def resumed(
+    server: ssl.SSLContext, client: ssl.SSLContext, session: ssl.SSLSession | None
+) -> tuple[bool, ssl.SSLSession]:
+    """Whether a handshake resumes a session, and its own session."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = server.wrap_bio(to_server, to_client, server_side=True)
+    theirs = client.wrap_bio(to_client, to_server, session=session)
+    for side in (theirs, ours, theirs, ours, theirs):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+    assert theirs.session is not None
+    return bool(theirs.session_reused), theirs.session
+
+
+# ---- a certificate that changes while it is used
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def serve(folder: Path) -> tuple[tls.ServerTls, Clock, list[ConfigError], tuple[Path, Path]]:
+    files = tls.self_made_certificate(folder, "a.example", time.time())
+    clock, told = Clock(), list[ConfigError]()
+    return tls.ServerTls(files, clock=clock, broken=told.append, place="the place"), clock, told, files
+
+
+def renew(folder: Path, files: tuple[Path, Path], hostname: str = "b.example") -> None:
+    """Put another pair in the place of this one, as certbot does."""
+    (folder / hostname).mkdir()
+    for new, old in zip(tls.self_made_certificate(folder / hostname, hostname, time.time()), files, strict=True):
+        new.replace(old)
+
+
+def test_a_new_pair_is_used_by_the_next_handshake(tmp_path: Path) -> None:
+    server, clock, told, files = serve(tmp_path)
+    before = server.context()
+    renew(tmp_path, files)
+    clock.now = 5.0
+    assert server.context() is not before
+    assert shake_hands(server.context(), strict_client(files[0]), "b.example") == "TLSv1.3"
+    assert told == []
+
+
+def test_the_files_are_looked_at_now_and_then_and_not_for_each_client(tmp_path: Path) -> None:
+    server, clock, _, files = serve(tmp_path)
+    before = server.context()
+    renew(tmp_path, files)
+    clock.now = 4.9
+    assert server.context() is before
+
+
+def test_a_pair_that_did_not_change_is_not_read_again(tmp_path: Path) -> None:
+    server, clock, _, _ = serve(tmp_path)
+    before = server.context()
+    clock.now = 5.0
+    assert server.context() is before
+
+
+@pytest.mark.parametrize("content", [b"", b"half a certif", None])
+def test_a_broken_new_pair_keeps_the_old_one_and_is_told_once(tmp_path: Path, content: bytes | None) -> None:
+    server, clock, told, files = serve(tmp_path)
+    before = server.context()
+    files[0].unlink()
+    if content is not None:
+        files[0].write_bytes(content)
+    for clock.now in (5.0, 10.0, 15.0):
+        assert server.context() is before
+    assert [(error.code, error.params["place"]) for error in told] == [("config.bad_certificate", "the place")]
+    renew(tmp_path, files)
+    clock.now = 20.0
+    assert shake_hands(server.context(), strict_client(files[0]), "b.example") == "TLSv1.3"
+
+
+def test_a_pair_that_is_half_renewed_waits_for_its_other_half(tmp_path: Path) -> None:
+    server, clock, told, files = serve(tmp_path)
+    before = server.context()
+    (tmp_path / "c").mkdir()
+    cert, key = tls.self_made_certificate(tmp_path / "c", "c.example", time.time())
+    cert.replace(files[0])
+    clock.now = 5.0
+    assert (server.context(), len(told)) == (before, 1)
+    key.replace(files[1])
+    clock.now = 10.0
+    assert shake_hands(server.context(), strict_client(files[0]), "c.example") == "TLSv1.3"
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])

@@ -1,8 +1,10 @@
 """A store with two mailboxes, a clock that tests set, and a log that can be waited on."""
 
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,10 @@ from pillarbox.core.content import InMemory
 from pillarbox.core.log import Logger, make_logger
 from pillarbox.core.mail import Envelope
 from pillarbox.core.vault import Secret, Vault
+from pillarbox.delivery.backlog import Backlog
+from pillarbox.delivery.rates import Rates
+from pillarbox.delivery.submission import Submission
+from pillarbox.delivery.window import Window
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.outbox import Claimed, NewMessage, Outbox
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
@@ -29,6 +35,10 @@ class Shelf:
     mailboxes: list[Mailbox] = field(default_factory=list)
     now: float = NOON
     lines: Log = field(default_factory=Log)
+    running: float = 0.0
+    """Seconds of the clock that nobody sets."""
+    woken: list[int] = field(default_factory=list)
+    used: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.accounts = Accounts(self.database, Vault(bytes(32)), self.clock)
@@ -40,8 +50,34 @@ class Shelf:
 
     @property
     def submitter(self) -> Submitter:
-        """One that may use every mailbox."""
-        return Submitter(1, "printer", {box.address: box for box in self.mailboxes})
+        """One that may use every mailbox, and need not write From."""
+        return Submitter(1, "printer", {box.address: box for box in self.mailboxes}, fix_from=True)
+
+    def submission(self, *, backlog: tuple[int, int] = (1000, 10**9), **more: Any) -> Submission:
+        """The way in, as the gateway makes it; `backlog` is messages and bytes."""
+        parts: dict[str, Any] = {
+            "outbox": self.outbox,
+            "mailbox_of": self.accounts.ensure_mailbox,
+            "wake": self.woken.append,
+            "used": lambda submitter: self.used.append(submitter.name),
+            "rates": Rates(self.clock),
+            "backlog": Backlog(self.outbox.waiting, self.clock, *backlog),
+            "window": Window(self.outbox, self.clock, lambda: self.running),
+            "clock": self.clock,
+            "random": os.urandom,
+            "log": self.log,
+            "max_size": 10_000,
+            "max_recipients": 2,
+        }
+        return Submission(**parts | more)
+
+    async def stored(self, queue_id: str) -> bytes:
+        """The bytes of a message as they lie in the outbox."""
+        row = await self.outbox.get(queue_id)
+        assert row is not None
+        (rest,) = await self.outbox.claim(row["mailbox_id"], 1)
+        assert rest.id == queue_id
+        return b"".join([piece async for piece in self.outbox.body(rest)])
 
     async def put(self, *ids: str, mailbox: int = 0) -> None:
         """Messages in the outbox."""

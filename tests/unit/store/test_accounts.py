@@ -1,4 +1,4 @@
-"""App registrations, mailboxes, submitters: what is kept, and that no secret lies on the disk in clear."""
+"""App registrations, mailboxes: what is kept, and that no secret lies on the disk in clear."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -104,21 +104,13 @@ async def test_a_mailbox_is_found_and_taken_in_any_case(accounts: Accounts, mail
     assert await accounts.mailbox_by_id(mailbox.id) == mailbox
 
 
-async def test_a_submitter_and_its_senders(accounts: Accounts, mailbox: Mailbox) -> None:
-    added = await accounts.add_submitter("printer", "hash", [("Alias@x.example", mailbox)])
-    found = await accounts.submitter("printer")
-    assert added is not None
-    assert found is not None
-    assert (found.submitter, found.password_hash) == (added, "hash")
-    assert added.senders == {"alias@x.example": mailbox}
-    assert await accounts.submitters() == [added]
-
-
-async def test_a_taken_name_leaves_the_submitter_as_it_is(accounts: Accounts, mailbox: Mailbox) -> None:
-    first = await accounts.add_submitter("printer", "hash", [])
-    assert await accounts.add_submitter("printer", "other", [("a@x.example", mailbox)]) is None
-    assert await accounts.submitters() == [first]
+async def test_a_made_up_mailbox_is_kept_once(accounts: Accounts, app: AppRegistration) -> None:
+    made_up = Mailbox(0, "Ceo@Contoso.example", app)
+    kept = await accounts.ensure_mailbox(made_up)
+    assert (kept.id > 0, kept.address, kept.app) == (True, "Ceo@Contoso.example", app)
+    assert await accounts.ensure_mailbox(Mailbox(0, "ceo@contoso.example", app)) == kept
+    assert await accounts.mailboxes() == [kept]
 
 
 async def test_what_is_not_there(accounts: Accounts) -> None:
-    assert (await accounts.app("x"), await accounts.mailbox("x@x"), await accounts.submitter("x")) == (None, None, None)
+    assert (await accounts.app("x"), await accounts.mailbox("x@x")) == (None, None)

@@ -1,16 +1,17 @@
 """The outbox: what is claimed when, what each change of state allows, and what a crash leaves."""
 
+import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from pillarbox.core.content import InMemory
-from pillarbox.core.mail import Envelope, Outcome, State, Verdict
+from pillarbox.core.mail import Arrival, Dsn, Envelope, Outcome, State, Verdict
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.store.accounts import Accounts
-from pillarbox.store.database import ExpectationFailed, Row
+from pillarbox.store.database import ExpectationFailed, Row, queries
 from pillarbox.store.outbox import INTERRUPTED, PART_BYTES, Claimed, NewMessage, Next, Outbox
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 
@@ -280,3 +281,66 @@ async def test_pages_go_from_the_newest_back(bench: Bench) -> None:
     await bench.box.cancel("C")
     assert (await page(None, "canceled"), await page(None, "sent")) == (["C"], [])
     assert await bench.box.count() == {"queued": 4, "canceled": 1}
+
+
+# ---- the way in
+
+
+async def test_how_it_came_in_and_what_was_asked_for_is_kept(bench: Bench) -> None:
+    dsn = Dsn("FULL", "QQ314159", {"ü@y.example": "NEVER"}, {"ü@y.example": "utf-8;ü@y.example"})
+    arrival = Arrival("smtp", "scanners", "2001:db8::7", "käfer", "ESMTPSA", ("a note",), "by.is.no.part.of.it")
+    message = NewMessage("M", 1, "printer", replace(ENVELOPE, dsn=dsn), "<1@x>", 0, lambda: iter(()), arrival=arrival)
+    await bench.box.enqueue(message)
+    row = await bench.row("M")
+    assert (row["dsn"], row["notes"]) == (dsn, ["a note"])
+    assert row["arrival"] == {
+        "door": "smtp",
+        "listener": "scanners",
+        "peer": "2001:db8::7",
+        "hello": "käfer",
+        "protocol": "ESMTPSA",
+    }
+    (claimed,) = await bench.box.claim(1, 1)
+    assert claimed.envelope.dsn == dsn
+
+
+async def test_notes_are_added_behind_those_that_are_there(bench: Bench) -> None:
+    await bench.put("M", "OTHER")
+    for note in ("one", 'two "quoted" ü'):
+        await bench.box.add_note("M", note)
+    assert ((await bench.row("M"))["notes"], (await bench.row("OTHER"))["notes"]) == (["one", 'two "quoted" ü'], [])
+
+
+@pytest.mark.parametrize("state", State)
+async def test_what_waits_is_counted_by_mailbox(bench: Bench, state: State) -> None:
+    await bench.brought_to(state)
+    await bench.put("OTHER", mailbox=2, mime=b"12345678")
+    waits = state in (State.QUEUED, State.SENDING, State.DEFERRED, State.HELD)
+    assert await bench.box.waiting() == ({1: (1, 4)} if waits else {}) | {2: (1, 8)}
+
+
+async def known(bench: Bench, **fingerprints: str) -> None:
+    """Messages with fingerprints."""
+    for one, fingerprint in fingerprints.items():
+        message = NewMessage(one, 1, "printer", ENVELOPE, "", 0, lambda: iter(()), fingerprint=fingerprint)
+        await bench.box.enqueue(message)
+
+
+async def test_messages_whose_clients_were_not_heard_are_found_by_age(bench: Bench) -> None:
+    await known(bench, A1="f", B1="g", B2="", C1="f")
+    assert await bench.box.unheard("A", 9) == [("C1", "f", 1000.0), ("B1", "g", 1000.0), ("A1", "f", 1000.0)]
+    assert [one.id for one in await bench.box.unheard("B", 9)] == ["C1", "B1"]
+    assert [one.id for one in await bench.box.unheard("A", 1)] == ["C1"]
+
+
+async def test_all_others_are_marked_as_heard(bench: Bench) -> None:
+    await known(bench, A1="f", B1="g", C1="h", D1="i")
+    await bench.box.mark_heard("B", ["C1", "UNKNOWN"])
+    assert [one.id for one in await bench.box.unheard("A", 9)] == ["C1", "A1"]
+
+
+@pytest.mark.parametrize("name", ["outbox_waiting", "outbox_unheard", "outbox_mark_heard"])
+async def test_no_statement_of_the_way_in_looks_through_the_whole_outbox(bench: Bench, name: str) -> None:
+    parameters = dict.fromkeys(re.findall(r":([a-z_]+)", re.sub("--.*", "", queries("sqlite")[name])), "[]")
+    plan = bench.database._writer.execute("EXPLAIN QUERY PLAN " + queries("sqlite")[name], parameters)
+    assert not [row for row in plan if "SCAN outbox" in str(row[-1])]

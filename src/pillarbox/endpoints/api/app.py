@@ -22,9 +22,8 @@ from pillarbox.core.content import in_memory
 from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Arrival, Clock, Envelope, State, is_address
-from pillarbox.core.vault import Secret
 from pillarbox.delivery.submission import Submission
-from pillarbox.endpoints.api import apps, calls, check, models, sign_in, vault
+from pillarbox.endpoints.api import apps, calls, check, models, sign_in, submitters, vault
 from pillarbox.endpoints.api.body_limit import BodyLimit
 from pillarbox.endpoints.api.version import Versioned
 from pillarbox.store.accounts import Accounts
@@ -81,6 +80,7 @@ def build(services: Services) -> FastAPI:
     calls.add(app, services)
     check.add(app, services)
     sign_in.add(app, services)
+    submitters.add(app, services)
     vault.add(app, services)
     return app
 
@@ -110,22 +110,6 @@ def _add_accounts(app: FastAPI, services: Services) -> None:
         removed = await mailboxes.remove(accounts, address)
         services.changed(removed)
         log.info("account.changed", what="mailbox", name=removed.address, change="removed")
-
-    @app.get("/api/v1/submitters")
-    async def list_submitters() -> models.Submitters:
-        return models.Submitters(data=[models.SubmitterOut.of(one) for one in await services.submitters.list()])
-
-    @app.post("/api/v1/submitters", status_code=201)
-    async def add_submitter(new: models.NewSubmitter) -> models.SubmitterOut:
-        given = Secret(new.password.get_secret_value()) if new.password is not None else None
-        added, password = await services.submitters.add(new.name, new.mailboxes, new.senders, given)
-        log.info("account.changed", what="submitter", name=added.name, change="added")
-        return models.SubmitterOut.of(added, password=None if given else password.reveal())
-
-    @app.delete("/api/v1/submitters/{name}", status_code=204)
-    async def remove_submitter(name: str) -> None:
-        await services.submitters.remove(name)
-        log.info("account.changed", what="submitter", name=name, change="removed")
 
 
 def _add_sends(app: FastAPI, services: Services) -> None:

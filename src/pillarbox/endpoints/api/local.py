@@ -28,12 +28,14 @@ class LocalSocket:
             self._path.unlink(missing_ok=True)
 
 
-def bind(path: Path) -> socket.socket:
-    """A listening Unix socket of mode 0600. A dead one in its place is removed, a living one is an error."""
-    _own_folder(path.parent)
+def bind(path: Path, mode: int = 0o600, folder_mode: int = 0o700) -> socket.socket:
+    """A bound Unix socket, its folder made where there is none. A dead one in its place is removed, a living one is an
+    error. Raises ConfigError.
+    """
+    _own_folder(path.parent, folder_mode)
     _clear(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
+    mask = os.umask(0o777 & ~mode)
     try:
         listening.bind(str(path))
     except OSError as error:
@@ -45,10 +47,13 @@ def bind(path: Path) -> socket.socket:
     return listening
 
 
-def _own_folder(folder: Path) -> None:
-    """Make the folder for ourselves alone. Whoever may write to it, or to one above it, could put a socket there."""
+def _own_folder(folder: Path, mode: int) -> None:
+    """Make the folder our own. Whoever may write to it, or to one above it, could put a socket there."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(mode=mode, parents=True)
+            # Whatever the umask is: who may use the socket must reach it.
+            folder.chmod(mode)
         for place in (folder, *folder.resolve().parents):
             found = place.stat()
             others = stat.S_IWOTH | (stat.S_IWGRP if place == folder else 0)

@@ -1,9 +1,16 @@
 """What the API takes and gives, as pydantic models: the OpenAPI document is written from them."""
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import cast
 
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from pillarbox.access.submitter_rules import Wanted
 from pillarbox.core.accounts import Mailbox, Submitter
+from pillarbox.core.vault import Secret
 from pillarbox.store.database import Row
+from pillarbox.store.submitters import Token
 
 
 class Model(BaseModel):
@@ -54,27 +61,133 @@ class MailboxOut(Model):
         )
 
 
-class NewSubmitter(Model):
-    """A submitter: the mailboxes it sends from, further sender addresses, and a password if it has one already."""
+class SubmitterWish(Model):
+    """What a submitter may do and how it comes in; what is left out stays as it is. A list replaces the old one.
+
+    `mailboxes` are addresses it may send as, each from its own mailbox. `senders` are further ones: `ADDRESS` (from the
+    mailbox of that address, else from the first of `mailboxes`), `ADDRESS=MAILBOX` (an alias), `*@DOMAIN=MAILBOX`, or
+    `*@DOMAIN` together with `app`, the name of an app registration: then each address leaves from its own mailbox.
+
+    It comes in with its password, without one from `networks` (CIDR), and at the local door as one of `users` and
+    `groups` (names or numbers). `force_from` writes the mailbox's address into From, `fix_from` adds a missing one.
+    `recipients` (addresses, `*@DOMAIN`) are all it may send to; none: everybody. `rate` is messages a minute and
+    `max_size` bytes; 0: no limit of its own.
+    """
+
+    mailboxes: list[str] | None = None
+    senders: list[str] | None = None
+    app: str | None = None
+    networks: list[str] | None = None
+    users: list[str] | None = None
+    groups: list[str] | None = None
+    recipients: list[str] | None = None
+    force_from: bool | None = None
+    fix_from: bool | None = None
+    rate: int | None = Field(None, ge=0, lt=2**53)
+    max_size: int | None = Field(None, ge=0, lt=2**53)
+    enabled: bool | None = None
+
+    def wish(self) -> Wanted:
+        """As our word."""
+        given = self.model_dump(include=set(SubmitterWish.model_fields), exclude_none=True)
+        return cast(Wanted, given)
+
+
+class NewSubmitter(SubmitterWish):
+    """A new submitter. Its password is made, unless it has one already (`password`) or is to have none."""
 
     name: str
-    mailboxes: list[str]
-    senders: list[str] = []
     password: SecretStr | None = None
+    no_password: bool = False
+
+
+class SubmitterChange(SubmitterWish):
+    """A change of a submitter: it may also get a `password`, a `new_password` that is made, or `no_password` at all."""
+
+    password: SecretStr | None = None
+    no_password: bool = False
+    new_password: bool = False
+
+
+class SenderWay(Model):
+    """Where mail from a domain leaves: from a mailbox, or each address from its own by an app registration."""
+
+    mailbox: str | None = None
+    app: str | None = None
 
 
 class SubmitterOut(Model):
-    """A submitter; `senders` maps the addresses it may use to mailboxes. `password` is shown once, when it is made."""
+    """A submitter. `senders` maps the addresses it may use to mailboxes, `domains` does so for every address of them.
+
+    `password` is shown once, when it is made; `last_used_at` is when it handed in a message last, seconds since 1970.
+    """
 
     name: str
+    enabled: bool
     senders: dict[str, str]
+    domains: dict[str, SenderWay]
+    has_password: bool
+    tokens: list[str]
+    networks: list[str]
+    users: list[str]
+    groups: list[str]
+    recipients: list[str]
+    force_from: bool
+    fix_from: bool
+    rate: int
+    max_size: int
+    last_used_at: float | None
     password: str | None = None
 
     @classmethod
-    def of(cls, submitter: Submitter, password: str | None = None) -> "SubmitterOut":
-        """From our word."""
-        senders = {address: mailbox.address for address, mailbox in submitter.senders.items()}
-        return cls(name=submitter.name, senders=senders, password=password)
+    def of(cls, submitter: Submitter, tokens: Sequence[Token], password: Secret | None = None) -> "SubmitterOut":
+        """From our words."""
+        return cls(
+            name=submitter.name,
+            enabled=submitter.enabled,
+            senders={address: mailbox.address for address, mailbox in submitter.senders.items()},
+            domains={
+                domain: SenderWay(mailbox=way.address) if isinstance(way, Mailbox) else SenderWay(app=way.name)
+                for domain, way in submitter.domains.items()
+            },
+            has_password=submitter.has_password,
+            tokens=[token.id for token in tokens],
+            networks=list(submitter.networks),
+            users=[rule.name for rule in submitter.unix if rule.kind == "user"],
+            groups=[rule.name for rule in submitter.unix if rule.kind == "group"],
+            recipients=list(submitter.recipients),
+            force_from=submitter.force_from,
+            fix_from=submitter.fix_from,
+            rate=submitter.rate,
+            max_size=submitter.max_size,
+            last_used_at=submitter.last_used_at,
+            password=password.reveal() if password else None,
+        )
+
+
+class NewSubmitterToken(Model):
+    """What people are to call a token by."""
+
+    id: str
+
+
+class SubmitterToken(Model):
+    """A token of a submitter, for XOAUTH2 and OAUTHBEARER. `token` is shown once, when it is made."""
+
+    id: str
+    created_at: float
+    token: str | None = None
+
+    @classmethod
+    def of(cls, kept: Token, token: Secret | None = None) -> "SubmitterToken":
+        """From our words."""
+        return cls(id=kept.id, created_at=kept.created_at, token=token.reveal() if token else None)
+
+
+class SubmitterTokens(Model):
+    """All tokens of a submitter."""
+
+    data: list[SubmitterToken]
 
 
 class Attempt(Model):
@@ -117,17 +230,45 @@ class Send(Model):
         return cls(**{name: row[name] for name in Send.model_fields})
 
 
+class Arrival(Model):
+    """How a message came in; what is not known is empty. `protocol` is as in RFC 3848, `hello` what the client said."""
+
+    door: str = ""
+    listener: str = ""
+    peer: str = ""
+    hello: str = ""
+    protocol: str = ""
+
+
+class Dsn(Model):
+    """What the client asked for in delivery status notifications (RFC 3461); `notify`, `orcpt` by recipient."""
+
+    ret: str
+    envid: str
+    notify: dict[str, str]
+    orcpt: dict[str, str]
+
+
 class Trace(Model):
-    """A message and everything that was tried."""
+    """A message and everything that was tried. `notes` are sentences on its way in."""
 
     message: Send
+    arrival: Arrival
+    dsn: Dsn
+    notes: list[str]
     attempts: list[Attempt]
 
     @classmethod
     def of_rows(cls, row: Row, attempts: list[Row]) -> "Trace":
         """From a row of the outbox and its attempts."""
         fields = Attempt.model_fields
-        return cls(message=Send.of(row), attempts=[Attempt(**{name: one[name] for name in fields}) for one in attempts])
+        return cls(
+            message=Send.of(row),
+            arrival=Arrival(**row["arrival"]),
+            dsn=Dsn(**asdict(row["dsn"])),
+            notes=row["notes"],
+            attempts=[Attempt(**{name: one[name] for name in fields}) for one in attempts],
+        )
 
 
 class Queued(Model):

@@ -1,287 +1,233 @@
-"""The sockets of the SMTP door: each connection drives one session and carries out its actions."""
+"""The sockets that the SMTP door listens on, and all the connections that came of them."""
 
 import asyncio
+import contextlib
+import errno
+import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, cast
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from pillarbox.core.accounts import Submitter
-from pillarbox.core.content import Content
-from pillarbox.core.errors import PillarboxError, Unavailable
-from pillarbox.core.log import Logger
-from pillarbox.core.mail import Envelope
-from pillarbox.core.vault import Secret
-from pillarbox.endpoints.smtp.session import Action, Authenticate, Close, Rules, Session, StartTls, Submit
+from pillarbox.core.errors import Forbidden, InvalidInput, PillarboxError
+from pillarbox.endpoints.smtp import proxy_protocol
+from pillarbox.endpoints.smtp.admission import Entrance, admit, turned_away
+from pillarbox.endpoints.smtp.connection import Connection, Terms, handshake_failed
+from pillarbox.endpoints.smtp.peer import Peer, of_address
 
-_HANDSHAKE_TIMEOUT: Final = 30
+_BACKLOG: Final = 512
 _LAST_WORD: Final = 1.0
 """Seconds that a client has to take its 421 when the service stops."""
-_MAX_AHEAD: Final = 64 * 1024
-"""Bytes that a client may send ahead while an action is carried out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What the door needs of the house."""
-
-    authenticate: Callable[[str, Secret], Awaitable[Submitter]]
-    accept: Callable[[Envelope, Content, Submitter], Awaitable[str]]
-    tls: ssl.SSLContext
-    log: Logger
-    timeout: float
+_NO_FILES: Final = 1.0
+"""Seconds that nobody is let in when the process has no file left for a connection."""
 
 
 class Listener:
     """One listening address."""
 
-    def __init__(self, rules: Rules, services: Services) -> None:
-        self._rules = rules
-        self._services = services
-        self._server: asyncio.Server | None = None
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._sockets: Sequence[socket.socket] = ()
+        self._servers: list[asyncio.Server] = []
+        self._accepting: list[asyncio.Task[None]] = []
+        self._arriving: set[asyncio.Task[None]] = set()
         self._connections: set[Connection] = set()
+        self._somebody_left = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Listen; return the address that was bound."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connect, host, port, backlog=512)
-        bound = self._server.sockets[0].getsockname()
+        """Listen; the address that was bound. Raises OSError."""
+        sockets = bind(host, port)
+        await self.serve(sockets)
+        bound = sockets[0].getsockname()
         return str(bound[0]), int(bound[1])
 
-    async def _closed(self, connections: Sequence["Connection"], grace: float) -> None:
-        if connections:
-            await asyncio.wait([connection.closed for connection in connections], timeout=grace)
-
-    def _connect(self) -> "Connection":
-        return Connection(self._rules, self._services, self._connections)
+    async def serve(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve on bound sockets, which are closed at the end."""
+        self._sockets = sockets
+        loop = asyncio.get_running_loop()
+        for listening in sockets:
+            if self._terms.implicit_tls or self._terms.proxies:
+                # The first bytes are not for a session: looked at here, so that a handshake is done for nobody who is
+                # turned away, and begins right behind a PROXY header.
+                listening.listen(_BACKLOG)
+                self._accepting.append(loop.create_task(self._accept_all(listening)))
+            elif listening.family == socket.AF_UNIX:
+                server = await loop.create_unix_server(self._entrance, sock=listening, backlog=_BACKLOG)
+                self._servers.append(server)
+            else:
+                self._servers.append(await loop.create_server(self._entrance, sock=listening, backlog=_BACKLOG))
 
     async def stop(self, grace: float) -> None:
         """Take no new connections, let messages that are being handed in be answered, and close."""
-        if self._server is None:
-            return
-        self._server.close()
+        await self._stop_listening()
         for connection in list(self._connections):
             connection.stop()
-        await self._closed([one for one in self._connections if one.handing_in], grace)
+        await self._until(lambda: not any(one.handing_in for one in self._connections), grace)
         # The others have their 421. One that does not read it, or does not end its TLS, is not waited for long.
-        await self._closed(list(self._connections), min(grace, _LAST_WORD))
+        await self._until(lambda: not self._connections, min(grace, _LAST_WORD))
         for connection in list(self._connections):
             connection.abort()
-
-
-class Connection(asyncio.Protocol):
-    """One client."""
-
-    def __init__(self, rules: Rules, services: Services, register: "set[Connection]") -> None:
-        self._session = Session(rules)
-        self._services = services
-        self._register = register
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._peer = ""
-        self._task: asyncio.Task[None] | None = None
-        self._stopping = False
-        self._ended = False
-        self._handshaking = False
-        self._congested = False
-        self._paused = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._last_input = 0.0
-        self.closed: asyncio.Future[None] = self._loop.create_future()
-
-    # ---- asyncio.Protocol
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is there. Not called again when TLS begins."""
-        # A cast, as the transports of uvloop do not inherit from those of asyncio.
-        self._transport = cast(asyncio.Transport, transport)
-        peer = transport.get_extra_info("peername") or ("unknown",)
-        self._peer = str(peer[0])
-        self._register.add(self)
-        self._last_input = self._loop.time()
-        self._watch()
-        self._flush()
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes from the client."""
-        self._last_input = self._loop.time()
-        self._session.receive(data)
-        if not self._session.waiting:
-            self._advance()
-        self._set_reading()
-
-    def eof_received(self) -> bool:
-        """The client will send no more; what it was promised is still answered. TLS knows no half-open connection."""
-        self._ended = True
-        tls = self._transport is not None and self._transport.get_extra_info("sslcontext") is not None
-        return self._session.waiting and not tls
-
-    def pause_writing(self) -> None:
-        """The client does not take our replies: read none of its commands until it does."""
-        self._congested = True
-        self._set_reading()
-
-    def resume_writing(self) -> None:
-        """The client takes our replies again."""
-        self._congested = False
-        self._set_reading()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone. A message that is being committed stays: it may be ours already."""
-        self._transport = None
-        self._register.discard(self)
         if self._timer is not None:
             self._timer.cancel()
-        if not self.closed.done():
-            self.closed.set_result(None)
+            self._timer = None
 
-    # ---- the listener's side
+    async def _stop_listening(self) -> None:
+        for server in self._servers:
+            server.close()
+        tasks = [*self._accepting, *self._arriving]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for listening in self._sockets:
+            listening.close()
 
-    @property
-    def handing_in(self) -> bool:
-        """Whether a message is on its way in."""
-        return self._session.in_transaction
+    async def _until(self, condition: Callable[[], bool], patience: float) -> None:
+        """Until this is so, which only somebody's leaving can make so, or the patience is at its end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while not condition():
+                    self._somebody_left.clear()
+                    await self._somebody_left.wait()
 
-    def stop(self) -> None:
-        """End the session as soon as nothing is being handed in."""
-        self._stopping = True
-        if not self._session.in_transaction:
-            self._end("smtp.stopping")
+    # ---- connections
 
-    def abort(self) -> None:
-        """Close at once."""
-        if self._transport is not None:
-            self._transport.abort()
+    def _entrance(self) -> Entrance:
+        return Entrance(self._terms, self._let_in, self._left)
 
-    # ---- driving the session
+    def _let_in(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        if self._timer is None:
+            self._watch()
 
-    def _advance(self) -> None:
-        if self._transport is None:
-            # A message that nobody can be told about any more is not taken: its client will hand it in again.
-            return
-        action = self._session.advance()
-        for verb, error in self._session.take_refusals():
-            submitter = self._session.submitter
-            self._log_refusal(verb, submitter.name if submitter else "", error)
-        self._flush()
-        if action is not None:
-            self._carry_out(action)
-        elif self._stopping and not self._session.in_transaction:
-            self._end("smtp.stopping")
-        elif self._ended:
-            self._close()
-
-    def _carry_out(self, action: Action) -> None:
-        match action:
-            case Close():
-                self._close()
-            case StartTls():
-                self._handshaking = True
-                if self._transport is not None:
-                    self._transport.pause_reading()
-                self._task = self._loop.create_task(self._start_tls())
-            case Authenticate() | Submit():
-                self._task = self._loop.create_task(self._serve(action))
-
-    async def _serve(self, action: Authenticate | Submit) -> None:
-        """Hand the action to the house, and go on with what the client sent ahead."""
-        try:
-            if isinstance(action, Submit):
-                self._session.submitted(await self._services.accept(action.envelope, action.content, action.submitter))
-            else:
-                self._session.authenticated(await self._services.authenticate(action.name, action.password))
-                self._services.log.debug("smtp.auth", peer=self._peer, submitter=action.name)
-        except PillarboxError as error:
-            self._refuse(action, error)
-        except Exception:
-            self._services.log.exception("unexpected", peer=self._peer)
-            self._refuse(action, Unavailable("internal"))
-        self._last_input = self._loop.time()
-        self._advance()
-        self._set_reading()
-
-    def _refuse(self, action: Authenticate | Submit, error: PillarboxError) -> None:
-        who = action.name if isinstance(action, Authenticate) else action.submitter.name
-        self._log_refusal("AUTH" if isinstance(action, Authenticate) else "DATA", who, error)
-        self._session.refused(error)
-
-    def _log_refusal(self, command: str, submitter: str, error: PillarboxError) -> None:
-        self._services.log.warning(
-            "smtp.refused",
-            peer=self._peer,
-            submitter=submitter,
-            command=command,
-            code=error.code,
-            reply=error.entry.smtp,
-            reason=error.sentence,
-        )
-
-    async def _start_tls(self) -> None:
-        if self._transport is None:
-            return
-        if self._session.buffered:
-            # Came in clear, and must not be taken for what comes encrypted. Later the handshake fails on it.
-            self.abort()
-            return
-        try:
-            transport = await self._loop.start_tls(
-                self._transport,
-                self,
-                self._services.tls,
-                server_side=True,
-                ssl_handshake_timeout=_HANDSHAKE_TIMEOUT,
-            )
-        except (OSError, ssl.SSLError) as error:
-            self._services.log.info("smtp.refused", peer=self._peer, command="STARTTLS", reason=str(error))
-            self.abort()
-            # asyncio does not tell of a client that vanishes during the handshake.
-            self.connection_lost(error)
-            return
-        self._transport = cast(asyncio.Transport, transport)
-        self._handshaking = self._congested = self._paused = False
-        self._session.tls_started()
-        # The first command may have come together with the end of the handshake.
-        self._advance()
-        self._set_reading()
-
-    # ---- writing, pausing, closing
-
-    def _flush(self) -> None:
-        output = self._session.take_output()
-        if output and self._transport is not None:
-            self._transport.write(output)
-
-    def _set_reading(self) -> None:
-        """Read on, unless the client is too far ahead: with commands, or with replies that it does not take."""
-        ahead = self._congested or (self._session.waiting and self._session.buffered > _MAX_AHEAD)
-        if self._transport is None or self._handshaking or ahead == self._paused:
-            return
-        self._paused = ahead
-        if ahead:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
-
-    def _close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-            # A client that does not take the last replies would keep the connection for ever.
-            self._set_timer(self._services.timeout, self.abort)
-
-    def _end(self, code: str) -> None:
-        self._session.give_up(code)
-        self._flush()
-        self._close()
+    def _left(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._somebody_left.set()
 
     def _watch(self) -> None:
-        """Close a client that was silent too long. One timer a connection, moved on only when it fires."""
-        silent = 0.0 if self._session.waiting else self._loop.time() - self._last_input
-        if silent >= self._services.timeout:
-            self._end("smtp.timeout")
-        else:
-            self._set_timer(self._services.timeout - silent, self._watch)
+        """Look at all clients now and then. One timer for all: each of thousands with its own would cost more."""
+        self.look_at_clock()
+        loop = asyncio.get_running_loop()
+        again = self._terms.patience.look_every
+        self._timer = loop.call_later(again, self._watch) if self._connections else None
 
-    def _set_timer(self, delay: float, action: Callable[[], None]) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(delay, action)
+    def look_at_clock(self) -> None:
+        """End the sessions of clients that are silent too long, or too slow."""
+        now = self._terms.services.clock()
+        for connection in list(self._connections):
+            connection.look_at_clock(now)
+
+    # ---- connections that do not begin with our greeting
+
+    async def _accept_all(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, address = await loop.sock_accept(listening)
+            except ConnectionError:
+                continue  # gone already
+            except OSError as error:
+                self._terms.services.log.error("smtp.cannot_accept", listener=self._terms.name, reason=error.strerror)
+                await asyncio.sleep(_NO_FILES)
+                continue
+            task = loop.create_task(self._arrive(accepted, of_address(str(address[0]))))
+            self._arriving.add(task)
+            task.add_done_callback(self._arriving.discard)
+
+    async def _arrive(self, accepted: socket.socket, peer: Peer) -> None:
+        with contextlib.ExitStack() as until_served:
+            until_served.callback(accepted.close)
+            try:
+                peer = await self._real_peer(accepted, peer)
+                submitter = admit(self._terms, peer)
+            except PillarboxError as error:
+                with contextlib.suppress(OSError):
+                    accepted.send(turned_away(self._terms, peer, error))
+                return
+            until_served.pop_all()
+        connection = Connection(self._terms, peer, submitter, self._left)
+        self._let_in(connection)
+        await self._serve(accepted, connection, peer)
+
+    async def _serve(self, accepted: socket.socket, connection: Connection, peer: Peer) -> None:
+        tls = self._terms.tls() if self._terms.tls is not None and self._terms.implicit_tls else None
+        patience = self._terms.patience.handshake if tls else None
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection, accepted, ssl=tls, ssl_handshake_timeout=patience
+            )
+        except (OSError, ssl.SSLError) as error:
+            self._terms.tell_refusal(peer, "", "TLS", handshake_failed(error))
+            connection.connection_lost(error)
+        except BaseException:
+            connection.connection_lost(None)
+            raise
+
+    async def _real_peer(self, accepted: socket.socket, peer: Peer) -> Peer:
+        """Who is behind a load balancer. Raises Forbidden for anybody else, InvalidInput for what is no header."""
+        if not self._terms.proxies:
+            return peer
+        if peer not in self._terms.proxies:
+            raise Forbidden("smtp.not_a_proxy")
+        try:
+            async with asyncio.timeout(self._terms.patience.greeting):
+                address = proxy_protocol.client(await _proxy_header(accepted))
+        except proxy_protocol.Malformed as error:
+            raise InvalidInput("smtp.bad_proxy_header", reason=error) from error
+        except TimeoutError as error:
+            raise InvalidInput("smtp.bad_proxy_header", reason="none came in time") from error
+        except OSError as error:
+            raise InvalidInput("smtp.bad_proxy_header", reason=error.strerror or error) from error
+        return of_address(address) if address else peer
+
+
+async def _proxy_header(accepted: socket.socket) -> bytes:
+    """The bytes of the header and none behind it. Raises Malformed."""
+    loop = asyncio.get_running_loop()
+    header = b""
+    while more := proxy_protocol.missing(header):
+        piece = await loop.sock_recv(accepted, more)
+        if not piece:
+            raise proxy_protocol.Malformed("the connection ended")
+        header += piece
+    return header
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Sockets bound at all addresses of `host`, with one port; IPv6 without IPv4, so that both can be listened on.
+
+    Raises OSError. An address that this machine has not got is no error where there is another (`localhost`).
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    error: OSError | None = None
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            try:
+                sockets.append(_bound(family, str(address[0]), port))
+            except OSError as one:
+                if one.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                error = one
+            else:
+                port = sockets[0].getsockname()[1]
+        if error is not None and not sockets:
+            raise error
+    except OSError:
+        for made in sockets:
+            made.close()
+        raise
+    return sockets
+
+
+def _bound(family: int, host: str, port: int) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind((host, port))
+        made.setblocking(False)
+    except OSError:
+        made.close()
+        raise
+    return made

@@ -1,5 +1,6 @@
 """SMTP replies as bytes: `250 2.0.0 text`, the codes of errors from the catalogue."""
 
+import base64
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,14 +18,17 @@ READY_FOR_TLS: Final = b"220 2.0.0 Ready to start TLS\r\n"
 BYE: Final = b"221 2.0.0 Bye\r\n"
 CANNOT_VERIFY: Final = b"252 2.5.2 Cannot verify; send some mail\r\n"
 
-CHALLENGE: Final = b"334 \r\n"
-ASK_USERNAME: Final = b"334 VXNlcm5hbWU6\r\n"
-ASK_PASSWORD: Final = b"334 UGFzc3dvcmQ6\r\n"
+HELP: Final = b"214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT\r\n"
 
 
-def greeting(hostname: str) -> bytes:
+def greeting(hostname: str, banner: str) -> bytes:
     """The first line of the server."""
-    return f"220 {hostname} ESMTP Pillarbox\r\n".encode("ascii", "backslashreplace")
+    return f"220 {hostname} {banner}".encode("ascii", "backslashreplace")[: MAX_LINE - 2] + b"\r\n"
+
+
+def challenge(text: bytes) -> bytes:
+    """What AUTH asks for (RFC 4954 section 4)."""
+    return b"334 " + base64.b64encode(text) + b"\r\n"
 
 
 def queued(queue_id: str) -> bytes:

@@ -1,10 +1,11 @@
-"""One SMTP session as a state machine on bytes, without I/O (RFC 5321, 4954, 3207, 1870, 6531, 2034).
+"""One SMTP session as a state machine on bytes, without I/O (RFC 5321, 4954, 3207, 1870, 3461, 6531, 2034).
 
 The driver calls `receive` with what came in and `advance` until it returns None; in between it writes `take_output()`
 and carries out the action that `advance` returned, then says how it went by `authenticated`, `refused`, `submitted`,
 `tls_started` and advances again. So commands that a client sent ahead (PIPELINING) wait for the action before them.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -12,48 +13,41 @@ from typing import Final
 
 from pillarbox.core import sasl
 from pillarbox.core.accounts import Submitter
-from pillarbox.core.content import Content, in_memory
+from pillarbox.core.content import Content
 from pillarbox.core.errors import InvalidInput, PillarboxError
 from pillarbox.core.mail import Envelope
 from pillarbox.core.vault import Secret
-from pillarbox.endpoints.smtp import grammar, replies
+from pillarbox.endpoints.smtp import replies
+from pillarbox.endpoints.smtp.data import Incoming
+from pillarbox.endpoints.smtp.rules import Limits, Rules
+from pillarbox.endpoints.smtp.transaction import Transaction
 
-MAX_LINE: Final = 2048
-MAX_SASL_LINE: Final = 12288
-MAX_LOGIN_FAILURES: Final = 3
-_END: Final = b"\r\n.\r\n"
-_NOT_COUNTED: Final = len(_END) + 3
-"""Most bytes of a message that are neither counted in `_keep_searching` nor part of it: end, first dot, last two."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What a listener allows. `check_sender` raises a PillarboxError for a sender that a submitter may not use."""
-
-    hostname: str
-    max_size: int
-    max_recipients: int
-    offers_tls: bool
-    plain_auth: bool
-    """Whether AUTH is taken without TLS: on loopback only."""
-    check_sender: Callable[[Submitter, str], object]
+__all__ = ["Action", "Authenticate", "Close", "Limits", "Rules", "Session", "StartTls", "Submit"]
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticate:
-    """Check a name and a password; then `authenticated` or `refused`."""
+    """Check a name and a password or token; then `authenticated` or `refused`."""
 
     name: str
-    password: Secret
+    secret: Secret
+    mechanism: sasl.Mechanism
+    """OAUTHBEARER may leave the name empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Accept a message; then `submitted` or `refused`."""
+    """Accept a message; then `submitted` or `refused`. The driver closes `content`.
+
+    `notes` are sentences on what was taken although it is not by the book; `protocol` is as RFC 3848 calls it.
+    """
 
     envelope: Envelope
     content: Content
     submitter: Submitter
+    notes: tuple[str, ...]
+    hello: str
+    protocol: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,34 +73,39 @@ class _Phase(Enum):
 
 
 class Session:
-    """The server's side of one connection."""
+    """The server's side of one connection.
 
-    def __init__(self, rules: Rules) -> None:
+    `tls`: it is encrypted from the first byte on. `submitter` is who the client is without a login, by its network or
+    as a user of this machine; a login may make it another.
+    """
+
+    def __init__(self, rules: Rules, *, tls: bool = False, submitter: Submitter | None = None) -> None:
         self._rules = rules
+        self._tls = tls
+        self._known = submitter
         self._input = bytearray()
-        self._output = bytearray(replies.greeting(rules.hostname))
+        self._output = bytearray(replies.greeting(rules.hostname, rules.banner))
         self._refusals: list[tuple[str, PillarboxError]] = []
         self._phase = _Phase.COMMAND
         self._action: Action | None = None
-        self._tls = False
+        self._skipped = 0
+        """Bytes of a line that is too long, which were thrown away."""
         self._login_failures = 0
-        self.submitter: Submitter | None = None
+        self._errors = 0
+        self._idle_commands = 0
+        self._incoming: Incoming | None = None
         self._reset_session()
 
     def _reset_session(self) -> None:
         """As at the beginning; also after STARTTLS (RFC 3207 section 4.2)."""
-        self._greeted = False
-        self._sasl: Callable[[bytes], None] | None = None
-        self._login_name = ""
-        self._reset_transaction()
-
-    def _reset_transaction(self) -> None:
-        self._sender: str | None = None
-        self._smtputf8 = False
-        self._recipients: list[str] = []
-        self._searched = 0
-        self._dots = 0
-        self._oversize = False
+        self.submitter: Submitter | None = self._known
+        self._hello = ""
+        self._extended = False
+        self._logged_in = False
+        self._mechanism = ""
+        self._exchange: sasl.Exchange | None = None
+        self._failure: PillarboxError | None = None
+        self._transaction: Transaction | None = None
 
     # ---- the driver's side
 
@@ -121,9 +120,19 @@ class Session:
         return self._phase is _Phase.WAITING
 
     @property
+    def in_data(self) -> bool:
+        """Whether a message is coming in."""
+        return self._phase is _Phase.DATA
+
+    @property
     def in_transaction(self) -> bool:
         """Whether a message is being handed in."""
         return self._phase in (_Phase.DATA, _Phase.WAITING)
+
+    @property
+    def data_received(self) -> int:
+        """Bytes of the message that is coming in, so far."""
+        return self._incoming.received + len(self._input) if self._incoming else 0
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
@@ -146,50 +155,86 @@ class Session:
         return output
 
     def take_refusals(self) -> list[tuple[str, PillarboxError]]:
-        """What an administrator would ask about, once: refused AUTH, MAIL, RCPT and DATA, each with the reason."""
+        """What an administrator would ask about, once: refused AUTH, MAIL, RCPT and DATA, each with the reason.
+
+        Where we ended the connection the command is empty.
+        """
         refusals, self._refusals = self._refusals, []
         return refusals
 
     def authenticated(self, submitter: Submitter) -> None:
-        """Name and password were right."""
-        self.submitter = submitter
-        self._resume(replies.AUTHENTICATED)
+        """Name and secret were right."""
+        if self._resume(replies.AUTHENTICATED):
+            self.submitter = submitter
+            self._logged_in = True
 
     def submitted(self, queue_id: str) -> None:
         """The message is durable."""
+        self._errors = self._idle_commands = 0
         self._resume(replies.queued(queue_id))
 
     def refused(self, error: PillarboxError) -> None:
         """The action could not be carried out."""
-        self._resume(replies.error(error))
-        if error.entry.smtp.startswith("535"):
-            self._login_failures += 1
-            if self._login_failures >= MAX_LOGIN_FAILURES:
-                self._close(replies.refuse("smtp.too_many_failures"))
-        elif error.entry.smtp.startswith("421"):
-            # RFC 5321 section 3.8: this code says that we close.
-            self._action = Close()
+        last_challenge = sasl.failure(self._mechanism)
+        if last_challenge and _is_failed_login(error) and self.waiting:
+            # RFC 7628 section 3.2.3: the client answers it, whatever with, and then gets its reply.
+            self._failure = error
+            self._phase = _Phase.SASL
+            self._output += replies.challenge(last_challenge)
+        elif self._resume():
+            self._say(error)
 
     def tls_started(self) -> None:
         """The handshake is done: everything said before is forgotten."""
         self._tls = True
         self._phase = _Phase.COMMAND
-        self.submitter = None
         self._reset_session()
 
     def give_up(self, code: str) -> None:
         """End the session from our side: `smtp.timeout`, `smtp.stopping`."""
-        if self._phase is _Phase.CLOSED:
-            return
-        self._output += replies.refuse(code)
-        self._phase = _Phase.CLOSED
+        if self._phase is not _Phase.CLOSED:
+            self._output += replies.refuse(code)
+            self.abandon()
 
-    def _resume(self, reply: bytes) -> None:
+    def abandon(self) -> None:
+        """The connection is lost: a message that has not come in to its end is let go of."""
+        self._phase = _Phase.CLOSED
+        self._input.clear()
+        if self._incoming is not None:
+            self._incoming.close()
+            self._incoming = None
+
+    def _resume(self, reply: bytes = b"") -> bool:
+        """Go on with commands; not where the connection was lost, or given up, meanwhile."""
+        if self._phase is not _Phase.WAITING:
+            return False
         self._output += reply
         self._phase = _Phase.COMMAND
+        return True
 
-    def _close(self, reply: bytes) -> None:
-        self._output += reply
+    def _say(self, error: PillarboxError) -> None:
+        """Reply to an error; close where it, or their number, says so."""
+        self._output += replies.error(error)
+        code = error.entry.smtp
+        self._login_failures += _is_failed_login(error)
+        self._errors += code.startswith("5")
+        if code.startswith(("421", "521")):
+            # RFC 5321 section 3.8, RFC 7504 section 3: these codes say that we close.
+            self._close()
+        elif self._login_failures >= self._rules.limits.login_failures:
+            self._end("smtp.too_many_failures")
+        elif self._errors >= self._rules.limits.errors:
+            self._end("smtp.too_many_errors")
+
+    def _end(self, code: str) -> None:
+        """End the connection for what the client does, and tell the administrator."""
+        error = InvalidInput(code)
+        self._refusals.append(("", error))
+        self._output += replies.error(error)
+        self._close()
+
+    def _close(self) -> None:
+        self._input.clear()
         self._action = Close()
 
     # ---- input
@@ -205,98 +250,138 @@ class Session:
                 return False
 
     def _take_line(self) -> bool:
-        limit = MAX_SASL_LINE if self._phase is _Phase.SASL or self._input[:4].upper() == b"AUTH" else MAX_LINE
+        if self._skipped:
+            return self._skip_line()
+        if self._phase is _Phase.COMMAND and self._input and not _MAY_BEGIN[self._input[0]]:
+            self._end("smtp.no_smtp")
+            return False
+        limit = self._longest_line
         end = self._input.find(b"\n", 0, limit)
         if end < 0:
-            if len(self._input) >= limit:
-                self._close(replies.refuse("smtp.line_too_long"))
-            return False
-        line = bytes(self._input[:end]).removesuffix(b"\r")
+            return len(self._input) >= limit and self._refuse_line(limit)
+        line = bytes(self._input[:end])
         del self._input[: end + 1]
-        if self._phase is _Phase.SASL:
+        bare = not line.endswith(b"\r")
+        line = line.removesuffix(b"\r")
+        if self._rules.newlines == "reject" and (bare or b"\r" in line):
+            self._end("smtp.bare_newline")
+        elif self._phase is _Phase.SASL:
             self._continue_sasl(line)
         else:
             self._command(line)
         return True
 
-    def _take_data(self) -> bool:
-        data = self._input
-        # The line's end before a first dot is that of DATA itself. The front of what was cut is no line's beginning.
-        if not self._oversize and data.startswith(b".\r\n"):
-            end, rest = 0, 3
+    @property
+    def _longest_line(self) -> int:
+        login = self._phase is _Phase.SASL or self._input[:4].upper() == b"AUTH"
+        return self._rules.limits.sasl_line if login else self._rules.limits.line
+
+    def _refuse_line(self, limit: int) -> bool:
+        """Refuse a line that is too long, once; its rest is thrown away as it comes."""
+        login = limit == self._rules.limits.sasl_line
+        self._skipped = limit
+        del self._input[:limit]
+        self._phase = _Phase.COMMAND
+        if self._failure is not None:
+            self._fail_login()
         else:
-            end = data.find(_END, self._searched)
-            if end < 0:
-                self._keep_searching()
-                return False
-            end, rest = end + 2, end + len(_END)
-        mime = grammar.without_dots(bytes(memoryview(data)[:end]))
-        del data[:rest]
-        self._end_data(mime)
+            self._refuse("AUTH" if login else "", InvalidInput("smtp.sasl_too_long" if login else "smtp.line_too_long"))
         return True
 
-    def _keep_searching(self) -> None:
-        """Remember what was searched; of a message that is too large keep nothing but a possible end.
+    def _skip_line(self) -> bool:
+        end = self._input.find(b"\n", 0, max(0, self._rules.limits.endless - self._skipped))
+        if end >= 0:
+            del self._input[: end + 1]
+            self._skipped = 0
+            return True
+        self._skipped += len(self._input)
+        self._input.clear()
+        if self._skipped >= self._rules.limits.endless:
+            self._end("smtp.endless_line")
+        return False
 
-        Dots that may be stuffed do not count (RFC 1870 section 5), so that it is too large however it is cut.
-        """
-        searched = max(0, len(self._input) - len(_END) + 1)
-        self._dots += self._input.count(b"\n.", self._searched, searched + 1)
-        self._searched = searched
-        if self._oversize or len(self._input) - self._dots > self._rules.max_size + _NOT_COUNTED:
-            self._oversize = True
-            del self._input[: self._searched]
-            self._searched = 0
-
-    def _end_data(self, mime: bytes) -> None:
+    def _take_data(self) -> bool:
+        incoming = self._incoming
+        assert incoming is not None
+        if not incoming.take(self._input):
+            return False
+        transaction, self._transaction, self._incoming = self._transaction, None, None
+        assert transaction is not None
         self._phase = _Phase.COMMAND
-        sender, recipients, oversize = self._sender, tuple(self._recipients), self._oversize
-        self._reset_transaction()
-        if oversize or len(mime) > self._rules.max_size:
-            self._refuse("DATA", InvalidInput("mail.too_large", limit=self._rules.max_size))
-        elif self.submitter is not None and sender is not None:
-            self._action = Submit(Envelope(sender, recipients), in_memory(mime), self.submitter)
+        if incoming.error is not None:
+            self._refuse("DATA", incoming.error)
+            return True
+        self._action = Submit(
+            transaction.envelope,
+            incoming.spool,
+            transaction.submitter,
+            (*transaction.notes, *incoming.notes),
+            self._hello,
+            self._protocol(transaction),
+        )
+        return True
+
+    def _protocol(self, transaction: Transaction) -> str:
+        """The name by RFC 3848, with international addresses by RFC 6531 section 4.3."""
+        if not self._extended:
+            return "SMTP"
+        name = "UTF8SMTP" if transaction.international else "ESMTP"
+        return name + "S" * self._tls + "A" * self._logged_in
 
     # ---- commands
 
     def _command(self, line: bytes) -> None:
+        verb = ""
         try:
-            verb, _, argument = line.decode("utf-8").partition(" ")
-        except UnicodeDecodeError:
-            self._output += replies.refuse("smtp.syntax", syntax="commands are UTF-8")
-            return
-        handler = _COMMANDS.get(verb.upper())
-        try:
+            text = _text_of(line)
+            word, _, argument = text.partition(" ")
+            verb = word.upper()
+            if verb in _OTHER_PROTOCOLS:
+                self._end("smtp.no_smtp")
+                return
+            handler = _COMMANDS.get(verb)
             if handler is None:
-                raise InvalidInput("smtp.not_implemented" if verb.upper() in _DECLINED else "smtp.unknown_command")
+                raise InvalidInput("smtp.not_implemented" if verb in _DECLINED else "smtp.unknown_command")
+            if verb in _IDLE and self._is_idle():
+                return
             handler(self, argument.strip())
         except PillarboxError as error:
-            self._refuse(verb.upper(), error)
+            self._refuse(verb, error)
 
     def _refuse(self, verb: str, error: PillarboxError) -> None:
-        self._output += replies.error(error)
         if verb in _ASKED_ABOUT:
             self._refusals.append((verb, error))
+        self._say(error)
+
+    def _is_idle(self) -> bool:
+        """Count a command that hands in no mail; whether that was one too many."""
+        self._idle_commands += 1
+        if self._idle_commands < self._rules.limits.idle_commands:
+            return False
+        self._end("smtp.idle_commands")
+        return True
 
     def _ehlo(self, argument: str) -> None:
-        self._hello(argument, "EHLO hostname")
+        self._greet(argument, "EHLO hostname")
+        self._extended = True
         words = [self._rules.hostname, "PIPELINING", f"SIZE {self._rules.max_size}", "8BITMIME", "SMTPUTF8"]
-        words.append("ENHANCEDSTATUSCODES")
+        words += ["ENHANCEDSTATUSCODES", "DSN"]
         if self._rules.offers_tls and not self._tls:
             words.append("STARTTLS")
-        if self._may_authenticate:
-            words.append("AUTH PLAIN LOGIN")
+        if self._rules.auth == "clear" or (self._rules.auth == "encrypted" and self._tls):
+            words.append(" ".join(["AUTH", *sasl.MECHANISMS]))
         self._output += replies.lines(250, words)
 
     def _helo(self, argument: str) -> None:
-        self._hello(argument, "HELO hostname")
+        self._greet(argument, "HELO hostname")
+        self._extended = False
         self._output += replies.lines(250, [self._rules.hostname])
 
-    def _hello(self, argument: str, syntax: str) -> None:
+    def _greet(self, argument: str, syntax: str) -> None:
         if not argument:
             raise InvalidInput("smtp.syntax", syntax=syntax)
-        self._reset_transaction()
-        self._greeted = True
+        self._transaction = None
+        self._hello = argument
 
     def _starttls(self, argument: str) -> None:
         if argument:
@@ -307,55 +392,40 @@ class Session:
             raise InvalidInput("smtp.not_implemented")
         if self._input:
             # CVE-2011-0411: what was sent in clear must not be taken for what comes encrypted.
-            self._input.clear()
-            self._close(replies.refuse("smtp.plaintext_after_starttls"))
+            self._output += replies.refuse("smtp.plaintext_after_starttls")
+            self._close()
             return
         self._output += replies.READY_FOR_TLS
         self._action = StartTls()
 
     def _mail(self, argument: str) -> None:
-        self._need_greeting()
-        if self.submitter is None:
-            raise InvalidInput("smtp.auth_required")
-        if self._sender is not None:
+        submitter = self._need_submitter()
+        if self._transaction is not None:
             raise InvalidInput("smtp.sequence", wanted="RSET or DATA")
-        path = grammar.path(argument, "FROM")
-        if path is None:
-            raise InvalidInput("smtp.bad_sender")
-        _check_parameters(path, _MAIL_PARAMETERS)
-        if grammar.size(path.parameters) > self._rules.max_size:
-            raise InvalidInput("mail.too_large", limit=self._rules.max_size)
-        self._smtputf8 = "SMTPUTF8" in path.parameters
-        self._check_letters(path.address)
-        self._rules.check_sender(self.submitter, path.address)
-        self._sender = path.address
+        self.submitter = submitter = self._rules.current(submitter)
+        transaction = Transaction(self._rules, submitter, argument)
+        self._rules.spool().need(transaction.size)
+        self._transaction = transaction
         self._output += replies.SENDER_OK
 
     def _rcpt(self, argument: str) -> None:
-        if self._sender is None:
-            raise InvalidInput("smtp.sequence", wanted="MAIL")
-        path = grammar.path(argument, "TO")
-        if path is None or not path.address:
-            raise InvalidInput("smtp.bad_recipient")
-        _check_parameters(path, {})
-        self._check_letters(path.address)
-        if len(self._recipients) >= self._rules.max_recipients:
-            raise InvalidInput("mail.too_many_recipients", limit=self._rules.max_recipients)
-        self._recipients.append(path.address)
+        self._need_transaction().add_recipient(argument)
         self._output += replies.RECIPIENT_OK
 
     def _data(self, argument: str) -> None:
         if argument:
             raise InvalidInput("smtp.syntax", syntax="DATA")
-        if self._sender is None:
-            raise InvalidInput("smtp.sequence", wanted="MAIL")
-        if not self._recipients:
+        transaction = self._need_transaction()
+        if not transaction.has_recipients:
             raise InvalidInput("mail.no_recipients")
+        spool = self._rules.spool()
+        spool.need(max(1, transaction.size))
+        self._incoming = Incoming(spool, transaction.max_size, strict=self._rules.newlines == "reject")
         self._phase = _Phase.DATA
         self._output += replies.GO_AHEAD
 
     def _rset(self, _argument: str) -> None:
-        self._reset_transaction()
+        self._transaction = None
         self._output += replies.OK
 
     def _noop(self, _argument: str) -> None:
@@ -364,86 +434,108 @@ class Session:
     def _vrfy(self, _argument: str) -> None:
         self._output += replies.CANNOT_VERIFY
 
+    def _help(self, _argument: str) -> None:
+        self._output += replies.HELP
+
     def _quit(self, _argument: str) -> None:
-        self._close(replies.BYE)
+        self._output += replies.BYE
+        self._close()
 
     def _need_greeting(self) -> None:
-        if not self._greeted:
+        if not self._hello:
             raise InvalidInput("smtp.sequence", wanted="EHLO")
 
-    def _check_letters(self, address: str) -> None:
-        if not address.isascii() and not self._smtputf8:
-            raise InvalidInput("smtp.utf8_address")
+    def _need_submitter(self) -> Submitter:
+        """Who is there: without one nothing is said of a transaction but that it is not for them."""
+        self._need_greeting()
+        if self.submitter is None:
+            raise InvalidInput("smtp.auth_required")
+        return self.submitter
+
+    def _need_transaction(self) -> Transaction:
+        self._need_submitter()
+        if self._transaction is None:
+            raise InvalidInput("smtp.sequence", wanted="MAIL")
+        return self._transaction
 
     # ---- AUTH
 
-    @property
-    def _may_authenticate(self) -> bool:
-        return self._tls or self._rules.plain_auth
-
     def _auth(self, argument: str) -> None:
         self._need_greeting()
-        if not self._may_authenticate:
+        if self._rules.auth == "none":
+            raise InvalidInput("smtp.not_implemented")
+        if self._rules.auth == "encrypted" and not self._tls:
             raise InvalidInput("smtp.encryption_required")
-        if self.submitter is not None:
+        if self._logged_in:
             raise InvalidInput("smtp.sequence", wanted="a new connection (already authenticated)")
+        if self._transaction is not None:
+            raise InvalidInput("smtp.sequence", wanted="RSET or DATA")
         if not argument:
             raise InvalidInput("smtp.syntax", syntax="AUTH mechanism [initial-response]")
         mechanism, _, initial = argument.partition(" ")
-        begin = _MECHANISMS.get(mechanism.upper())
+        begin = sasl.MECHANISMS.get(mechanism.upper())
         if begin is None:
             raise InvalidInput("smtp.bad_mechanism")
-        self._sasl, challenge = begin(self)
+        self._exchange = begin()
+        challenge = next(self._exchange)
         if initial:
-            self._sasl(sasl.decode(initial.strip().encode()))
+            self._respond(initial.strip().encode())
         else:
             self._phase = _Phase.SASL
-            self._output += challenge
+            self._output += replies.challenge(challenge)
 
     def _continue_sasl(self, line: bytes) -> None:
         self._phase = _Phase.COMMAND
+        if self._failure is not None:
+            self._fail_login()
+            return
         try:
             if line == b"*":
                 raise InvalidInput("smtp.auth_canceled")
-            assert self._sasl is not None
-            self._sasl(sasl.decode(line))
+            self._respond(line)
         except PillarboxError as error:
             self._refuse("AUTH", error)
 
-    def _begin_plain(self) -> tuple[Callable[[bytes], None], bytes]:
-        return self._plain, replies.CHALLENGE
+    def _respond(self, response: bytes) -> None:
+        """Hand a response to the mechanism, which has another challenge or is done."""
+        assert self._exchange is not None
+        try:
+            challenge = self._exchange.send(sasl.decode(response))
+        except StopIteration as done:
+            credentials: sasl.Credentials = done.value
+            self._mechanism = credentials.mechanism
+            self._action = Authenticate(*credentials)
+        else:
+            self._phase = _Phase.SASL
+            self._output += replies.challenge(challenge)
 
-    def _plain(self, response: bytes) -> None:
-        self._action = Authenticate(*sasl.plain(response))
-
-    def _begin_login(self) -> tuple[Callable[[bytes], None], bytes]:
-        return self._login_username, replies.ASK_USERNAME
-
-    def _login_username(self, response: bytes) -> None:
-        self._login_name = sasl.text(response)
-        self._sasl = self._login_password
-        self._phase = _Phase.SASL
-        self._output += replies.ASK_PASSWORD
-
-    def _login_password(self, response: bytes) -> None:
-        self._action = Authenticate(self._login_name, Secret(sasl.text(response)))
-
-
-def _check_parameters(path: grammar.Path, allowed: dict[str, frozenset[str] | None]) -> None:
-    for name, value in path.parameters.items():
-        if name not in allowed:
-            raise InvalidInput("smtp.bad_parameter", name=name)
-        values = allowed[name]
-        if values is not None and (value or "").upper() not in values:
-            raise InvalidInput("smtp.bad_parameter", name=name)
+    def _fail_login(self) -> None:
+        """The reply to a wrong token, once the client has answered the last challenge."""
+        failure, self._failure = self._failure, None
+        assert failure is not None
+        self._say(failure)
 
 
-_MAIL_PARAMETERS: Final[dict[str, frozenset[str] | None]] = {
-    "SIZE": None,
-    "BODY": frozenset({"7BIT", "8BITMIME"}),
-    "SMTPUTF8": frozenset({""}),
-    "AUTH": None,  # RFC 4954 section 5: taken, and not trusted
-}
+def _text_of(line: bytes) -> str:
+    """A command as text. Raises InvalidInput: nothing in it may end the line of a header or of a log."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInput("smtp.not_utf8") from None
+    if _CONTROL.search(text):
+        raise InvalidInput("smtp.control_character")
+    return text
+
+
+def _is_failed_login(error: PillarboxError) -> bool:
+    return error.entry.smtp.startswith("535")
+
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+
+_MAY_BEGIN: Final = [chr(byte).isascii() and (chr(byte).isalpha() or chr(byte) in "\r\n") for byte in range(256)]
+"""By the first byte: whether a line may be a command, or is empty. A handshake of TLS, or a protocol that is none of
+ours, is not read any further."""
 
 _COMMANDS: Final[dict[str, Callable[[Session, str], None]]] = {
     "EHLO": Session._ehlo,
@@ -456,11 +548,15 @@ _COMMANDS: Final[dict[str, Callable[[Session, str], None]]] = {
     "RSET": Session._rset,
     "NOOP": Session._noop,
     "VRFY": Session._vrfy,
+    "HELP": Session._help,
     "QUIT": Session._quit,
 }
 
+_IDLE: Final = frozenset({"EHLO", "HELO", "RSET", "NOOP", "VRFY", "HELP"})
+
 _ASKED_ABOUT: Final = frozenset({"AUTH", "MAIL", "RCPT", "DATA"})
 
-_DECLINED: Final = frozenset({"EXPN", "HELP", "ETRN", "TURN", "BDAT", "XCLIENT"})
+_DECLINED: Final = frozenset({"EXPN", "ETRN", "TURN", "BDAT", "XCLIENT"})
 
-_MECHANISMS: Final = {"PLAIN": Session._begin_plain, "LOGIN": Session._begin_login}
+_OTHER_PROTOCOLS: Final = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT"})
+"""A web page can make a browser send commands of SMTP behind its own words; so nothing behind them is read."""

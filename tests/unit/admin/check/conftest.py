@@ -17,9 +17,12 @@ from pillarbox.core.log import Logger, make_logger
 from pillarbox.core.scopes import first_resource, token_scopes, with_identity
 from pillarbox.core.tls import Outbound
 from pillarbox.core.vault import Secret, Vault
+from pillarbox.delivery.backlog import Backlog
+from pillarbox.delivery.rates import Rates
 from pillarbox.delivery.submission import Submission
 from pillarbox.delivery.transports import GraphTransport
 from pillarbox.delivery.trial import Trial
+from pillarbox.delivery.window import Window
 from pillarbox.delivery.worker import Worker
 from pillarbox.emulator import App, Certificates, Emulator, SigningKey, seed
 from pillarbox.emulator.seed import Seed
@@ -84,7 +87,12 @@ class Bench:
         """What sends test mails; they go the way of all mail."""
         submission = Submission(
             outbox=self.outbox,
+            mailbox_of=self.accounts.ensure_mailbox,
             wake=lambda mailbox_id: self.worker.wake(mailbox_id) if self.worker else None,
+            used=lambda submitter: None,
+            rates=Rates(self.clock),
+            backlog=Backlog(self.outbox.waiting, self.clock, 100, 10_000_000),
+            window=Window(self.outbox, self.clock),
             clock=self.clock,
             random=self.emulator.world.entropy,
             log=self.log,

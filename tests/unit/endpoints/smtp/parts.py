@@ -1,11 +1,16 @@
 """Sessions without a socket: rules, a submitter, and a driver that carries out actions at once."""
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
 
 from pillarbox.core.accounts import AppRegistration, Mailbox, Submitter
-from pillarbox.core.errors import AuthenticationFailed
-from pillarbox.delivery import senders
-from pillarbox.endpoints.smtp.session import Authenticate, Close, Rules, Session, StartTls, Submit
+from pillarbox.core.content import Content, InMemory
+from pillarbox.core.errors import AuthenticationFailed, Forbidden, PillarboxError
+from pillarbox.endpoints.smtp.session import Authenticate, Close, Limits, Rules, Session, StartTls, Submit
+from pillarbox.endpoints.smtp.spool import Budget, Spool
 
 MAILBOX = Mailbox(1, "scanner@contoso.example", AppRegistration(1, "contoso", "tenant", "client"))
 PRINTER = Submitter(1, "printer", {MAILBOX.address: MAILBOX})
@@ -17,26 +22,53 @@ ENVELOPE = b"MAIL FROM:<scanner@contoso.example>\r\nRCPT TO:<alice@contoso.examp
 TO_DATA = LOGIN + ENVELOPE + b"DATA\r\n"
 
 
+LIMITS = Limits()
+
+
 def rules(
-    *, max_size: int = 1000, max_recipients: int = 3, offers_tls: bool = True, hostname: str = "gateway.contoso.example"
+    *,
+    max_size: int = 1000,
+    max_recipients: int = 3,
+    offers_tls: bool = True,
+    hostname: str = "gateway.contoso.example",
+    auth: Literal["encrypted", "clear", "none"] = "clear",
+    newlines: Literal["normalize", "reject"] = "normalize",
+    check_mail: Callable[[Submitter, str, int], None] | None = None,
+    check_recipient: Callable[[Submitter, str], None] | None = None,
+    current: Callable[[Submitter], Submitter] | None = None,
+    spool: Callable[[], Spool] | None = None,
+    limits: Limits = LIMITS,
 ) -> Rules:
     return Rules(
         hostname=hostname,
+        banner="ESMTP Pillarbox",
         max_size=max_size,
         max_recipients=max_recipients,
         offers_tls=offers_tls,
-        plain_auth=True,
-        check_sender=senders.mailbox_for,
+        auth=auth,
+        newlines=newlines,
+        current=current or (lambda submitter: submitter),
+        check_mail=check_mail or only_own_addresses,
+        check_recipient=check_recipient or (lambda _submitter, _address: None),
+        spool=spool or (lambda: Spool(Budget(10**12), Path(tempfile.gettempdir()))),
+        limits=limits,
     )
+
+
+def only_own_addresses(submitter: Submitter, sender: str, _size: int) -> None:
+    """The null sender, and what the submitter may send as."""
+    if sender and sender.lower() not in submitter.senders:
+        raise Forbidden("mail.sender_not_allowed", submitter=submitter.name, sender=sender)
 
 
 class Driver:
     """Feeds a session and carries out its actions; keeps what it said and what was handed in."""
 
-    def __init__(self, given: Rules | None = None) -> None:
-        self.session = Session(given or rules())
+    def __init__(self, given: Rules | None = None, *, tls: bool = False, submitter: Submitter | None = None) -> None:
+        self.session = Session(given or rules(), tls=tls, submitter=submitter)
         self.output = bytearray(self.session.take_output())
         self.submits: list[Submit] = []
+        self.refusals: list[tuple[str, PillarboxError]] = []
         self.closed = False
 
     def feed(self, *pieces: bytes) -> bytes:
@@ -48,14 +80,16 @@ class Driver:
                 self.output += self.session.take_output()
                 self._carry_out(action)
             self.output += self.session.take_output()
+            self.refusals += self.session.take_refusals()
         return bytes(self.output[before:])
 
     def _carry_out(self, action: object) -> None:
         match action:
             case Submit():
-                self.submits.append(action)
+                self.submits.append(replace(action, content=InMemory(text(action.content))))
+                action.content.close()
                 self.session.submitted("0123456789ABCDEF")
-            case Authenticate(name="printer", password=password) if password.reveal() == "secret":
+            case Authenticate(name="printer", secret=secret) if secret.reveal() == "secret":
                 self.session.authenticated(PRINTER)
             case Authenticate():
                 self.session.refused(AuthenticationFailed("submitter.wrong_password"))
@@ -68,7 +102,12 @@ class Driver:
     def message(self) -> bytes:
         """The only message that was handed in."""
         (submit,) = self.submits
-        return b"".join(submit.content.pieces())
+        return text(submit.content)
+
+
+def text(content: Content) -> bytes:
+    """All the bytes."""
+    return b"".join(content.pieces())
 
 
 def play(pieces: Iterable[bytes], given: Rules | None = None) -> Driver:

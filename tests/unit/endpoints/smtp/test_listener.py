@@ -2,163 +2,23 @@
 
 import asyncio
 import base64
-import gc
 import logging.handlers
 import socket
 import ssl
-import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import uvloop
 
-from pillarbox.core import tls
-from pillarbox.core.accounts import Submitter
-from pillarbox.core.content import Content
-from pillarbox.core.errors import AuthenticationFailed, Unavailable
-from pillarbox.core.log import make_logger
-from pillarbox.core.mail import Envelope
-from pillarbox.core.vault import Secret
-from pillarbox.endpoints.smtp.listener import Connection, Listener, Services
+from pillarbox.core.errors import Unavailable
+from pillarbox.endpoints.smtp.connection import Connection
+from pillarbox.endpoints.smtp.limits import Census, Patience
+from pillarbox.endpoints.smtp.peer import Peer
 from tests.conftest import Log, MakeHouse
-from tests.unit.endpoints.smtp.parts import ENVELOPE, LOGIN, PRINTER, TO_DATA, rules
+from tests.unit.endpoints.smtp.doors import Client, Clock, Door, Handed, on_both_loops, services, terms
+from tests.unit.endpoints.smtp.parts import ENVELOPE, LOGIN, rules
 
-LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 MESSAGE = ENVELOPE + b"DATA\r\nSubject: scan\r\n\r\npage 1\r\n.\r\n"
-
-
-# ---- the door and its clients
-
-
-@dataclass
-class Handed:
-    """A message that the door handed in, and waits for the answer."""
-
-    mime: bytes
-    answer: "asyncio.Future[str]"
-
-
-class Client:
-    """A client on a real socket."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    def send(self, *texts: bytes) -> None:
-        self.writer.write(b"".join(texts))
-
-    async def line(self) -> bytes:
-        return await self.reader.readline()
-
-    async def reply(self) -> bytes:
-        """The last line of the next reply."""
-        while (line := await self.line())[3:4] == b"-":
-            pass
-        return line
-
-    async def codes(self, count: int) -> list[int]:
-        return [int((await self.reply())[:3]) for _ in range(count)]
-
-    async def ask(self, text: bytes) -> bytes:
-        self.send(text)
-        return await self.reply()
-
-    async def to_data(self) -> None:
-        self.send(TO_DATA)
-        assert await self.codes(5) == [250, 235, 250, 250, 354]
-
-    def vanish(self) -> None:
-        """Reset the connection, as when the machine is switched off."""
-        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
-
-
-@dataclass
-class Door:
-    """A listener, what it hands in, and its log."""
-
-    services: Services
-    log: Log
-    handed: "asyncio.Queue[Handed]"
-    listener: Listener
-    address: tuple[str, int] = ("", 0)
-    clients: list[Client] = field(default_factory=list)
-
-    async def client(self) -> Client:
-        client = Client(*await asyncio.open_connection(*self.address))
-        self.clients.append(client)
-        assert await client.codes(1) == [220]
-        return client
-
-    async def come_round(self) -> None:
-        """The loop has looked at all sockets since."""
-        other = await self.client()
-        for _ in range(3):
-            assert await other.ask(b"NOOP\r\n") == b"250 2.0.0 OK\r\n"
-
-
-async def authenticate(name: str, password: Secret) -> Submitter:
-    if (name, password) != ("printer", Secret("secret")):
-        raise AuthenticationFailed("submitter.wrong_password")
-    return PRINTER
-
-
-def make_services(folder: Path, timeout: float, handed: "asyncio.Queue[Handed]", log: Log) -> Services:
-    async def accept(_envelope: Envelope, content: Content, _submitter: Submitter) -> str:
-        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        handed.put_nowait(Handed(b"".join(content.pieces()), answer))
-        return await answer
-
-    context = tls.server_context(*tls.self_made_certificate(folder, "localhost", 1_800_000_000))
-    return Services(authenticate, accept, context, make_logger(log, "debug", "text", lambda: 0.0), timeout)
-
-
-@asynccontextmanager
-async def open_door(folder: Path, patience: float) -> AsyncIterator[Door]:
-    handed: asyncio.Queue[Handed] = asyncio.Queue()
-    log = Log()
-    services = make_services(folder, patience, handed, log)
-    door = Door(services, log, handed, Listener(rules(max_size=1_000_000), services))
-    door.address = await door.listener.start("127.0.0.1", 0)
-    try:
-        yield door
-    finally:
-        for client in door.clients:
-            client.writer.close()
-        await door.listener.stop(grace=0.0)
-
-
-def on_both_loops(timeout: float = 300) -> Callable[[Callable[[Door], Awaitable[None]]], Callable[..., None]]:
-    """Make a test of a journey; the door lets clients be silent for `timeout` seconds."""
-
-    def decorate(journey: Callable[[Door], Awaitable[None]]) -> Callable[..., None]:
-        async def run(folder: Path) -> None:
-            surprises: list[dict[str, object]] = []
-            asyncio.get_running_loop().set_exception_handler(lambda _loop, context: surprises.append(context))
-            async with asyncio.timeout(30), open_door(folder, timeout) as door:
-                await journey(door)
-            gc.collect()  # so that a task that failed is heard of
-            assert surprises == []
-
-        @pytest.mark.parametrize("loop", LOOPS)
-        def test(tmp_path: Path, loop: str) -> None:
-            with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
-                runner.run(run(tmp_path))
-
-        return test
-
-    return decorate
-
-
-async def answer(door: Door, queue_id: str = "ID") -> bytes:
-    """Let the next message be stored; its bytes."""
-    handed = await door.handed.get()
-    handed.answer.set_result(queue_id)
-    return handed.mime
 
 
 # ---- replies
@@ -168,9 +28,10 @@ async def answer(door: Door, queue_id: str = "ID") -> bytes:
 async def test_pipelined_transactions_get_all_replies_in_order(door: Door) -> None:
     client = await door.client()
     client.send(LOGIN, MESSAGE, b"NOOP\r\n", MESSAGE, b"VRFY x\r\nQUIT\r\n")
-    await answer(door, "FIRST")
-    await answer(door, "SECOND")
-    replies = (await client.reader.read()).splitlines()[8:]
+    await door.store("FIRST")
+    await door.store("SECOND")
+    await client.reply()  # to EHLO
+    replies = (await client.reader.read()).splitlines()
     assert [int(line[:3]) for line in replies] == [235, 250, 250, 354, 250, 250, 250, 250, 354, 250, 252, 221]
     assert [line for line in replies if b"queued" in line] == [
         b"250 2.0.0 queued as FIRST",
@@ -200,7 +61,7 @@ async def test_unexpected_error_is_451_and_the_connection_lives(door: Door) -> N
     assert (await client.reply())[:10] == b"451 4.3.0 "
     assert "an oversight" in "".join(door.log.lines("unexpected"))
     client.send(MESSAGE)
-    await answer(door)
+    await door.store()
     assert await client.codes(4) == [250, 250, 354, 250]
 
 
@@ -301,7 +162,7 @@ async def test_hundred_clients_at_once(door: Door) -> None:
         return await client.reply()
 
     replies, _ = await asyncio.gather(
-        asyncio.gather(*[submit() for _ in range(100)]), asyncio.gather(*[answer(door) for _ in range(100)])
+        asyncio.gather(*[submit() for _ in range(100)]), asyncio.gather(*[door.store() for _ in range(100)])
     )
     assert replies == [b"250 2.0.0 queued as ID\r\n"] * 100
 
@@ -309,30 +170,124 @@ async def test_hundred_clients_at_once(door: Door) -> None:
 # ---- silence and the end
 
 
-@on_both_loops(timeout=0.1)
-async def test_silent_client_is_told_and_disconnected(door: Door) -> None:
+@on_both_loops()
+async def test_client_that_is_silent_before_its_login_is_told_and_disconnected(door: Door) -> None:
     client = await door.client()
+    door.pass_time(59)
+    assert await client.ask(b"EHLO x\r\n")
+    door.pass_time(59)
+    assert await client.ask(b"NOOP\r\n")
+    door.pass_time(60)
     assert await client.reader.read() == b"421 4.4.2 Time-out, closing connection\r\n"
 
 
-@on_both_loops(timeout=0.1)
+@on_both_loops()
+async def test_client_that_has_logged_in_may_be_silent_for_longer(door: Door) -> None:
+    client = await door.client()
+    client.send(LOGIN)
+    assert await client.codes(2) == [250, 235]
+    door.pass_time(299)
+    assert await client.ask(b"NOOP\r\n")
+    door.pass_time(300)
+    assert (await client.reader.read())[:9] == b"421 4.4.2"
+
+
+@on_both_loops()
+async def test_client_that_talks_and_never_logs_in_is_disconnected(door: Door) -> None:
+    stranger, known = await door.client(), await door.client()
+    known.send(LOGIN)
+    assert await known.codes(2) == [250, 235]
+    for _ in range(6):
+        assert (await stranger.ask(b"NOOP\r\n"))[:3] == b"250"
+        assert (await known.ask(b"NOOP\r\n"))[:3] == b"250"
+        door.pass_time(50)
+    assert (await stranger.reader.read())[:9] == b"421 4.4.2"
+    assert (await known.ask(b"NOOP\r\n"))[:3] == b"250"
+
+
+@on_both_loops()
+async def test_letters_without_a_line_are_silence(door: Door) -> None:
+    client = await door.client()
+    client.send(b"EH")
+    await door.come_round()
+    door.pass_time(59)
+    client.send(b"LO")
+    await door.come_round()
+    door.pass_time(2)
+    assert (await client.reader.read())[:9] == b"421 4.4.2"
+
+
+@on_both_loops()
 async def test_silence_counts_within_data_too(door: Door) -> None:
     client = await door.client()
     await client.to_data()
+    client.send(b"x\r\n")
+    await door.come_round()
+    door.pass_time(300)
     assert (await client.reader.read())[:9] == b"421 4.4.2"
+    assert door.handed.empty()
+    assert "submitter=printer" in door.log.lines("smtp.refused")[0]
+
+
+@on_both_loops(patience=Patience(min_rate=500))
+async def test_message_that_comes_in_too_slowly_is_cut(door: Door) -> None:
+    client = await door.client()
+    await client.to_data()
+    client.send(b"x" * 15_000)
+    await door.come_round()
+    door.pass_time(30)
+    client.send(b"x" * 499)
+    await door.come_round()
+    door.pass_time(1)
+    assert await client.reader.read() == b"421 4.4.2 The message comes in too slowly, closing connection\r\n"
     assert door.handed.empty()
 
 
-@on_both_loops(timeout=0.3)
+@on_both_loops(patience=Patience(min_rate=500))
+async def test_message_that_comes_in_fast_enough_is_not_cut(door: Door) -> None:
+    client = await door.client()
+    await client.to_data()
+    for _ in range(10):
+        client.send((b"x" * 70 + b"\r\n") * 84)  # 6,048 bytes
+        await door.come_round()
+        door.pass_time(12)
+    client.send(b".\r\n")
+    await door.store()
+    assert await client.codes(1) == [250]
+
+
+@on_both_loops(patience=Patience(min_rate=500))
+async def test_rate_is_asked_of_each_message_alone(door: Door) -> None:
+    client = await door.client()
+    client.send(LOGIN, MESSAGE)
+    await door.store()
+    assert await client.codes(6) == [250, 235, 250, 250, 354, 250]
+    door.pass_time(100)
+    client.send(ENVELOPE, b"DATA\r\n")
+    assert await client.codes(3) == [250, 250, 354]
+    door.pass_time(29)
+    client.send(b"x\r\n.\r\n")
+    await door.store()
+    assert await client.codes(1) == [250]
+
+
+@on_both_loops()
 async def test_client_that_waits_for_us_is_not_silent(door: Door) -> None:
     client = await door.client()
     client.send(LOGIN, MESSAGE)
     handed = await door.handed.get()
-    for _ in range(2):
-        await (await door.client()).reader.read()  # another client's whole time
+    door.pass_time(10_000)
     handed.answer.set_result("ID")
     assert await client.codes(6) == [250, 235, 250, 250, 354, 250]
+    door.pass_time(299)
     assert await client.ask(b"NOOP\r\n") == b"250 2.0.0 OK\r\n"
+
+
+@on_both_loops(patience=Patience(greeting=0.05))
+async def test_clients_are_looked_at_by_themselves(door: Door) -> None:
+    client = await door.client()
+    door.clock.now += 1
+    assert (await client.reader.read())[:9] == b"421 4.4.2"
 
 
 @on_both_loops()
@@ -344,7 +299,7 @@ async def test_stop_lets_a_message_finish_and_ends_the_idle(door: Door) -> None:
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(*door.address)
     busy.send(b"x\r\n.\r\n")
-    await answer(door)
+    await door.store()
     assert [line[:9] for line in (await busy.reader.read()).splitlines()] == [b"250 2.0.0", b"421 4.3.2"]
     await stopping
 
@@ -356,6 +311,73 @@ async def test_stop_does_not_wait_for_ever(door: Door) -> None:
     await door.listener.stop(grace=0.05)
     with pytest.raises((ConnectionResetError, EOFError)):
         await client.reader.readexactly(1)
+
+
+# ---- whether the client has seen our 250 (the duplicate window, delivery/window.py)
+
+
+@on_both_loops()
+async def test_client_that_goes_on_after_our_250_has_seen_it(door: Door) -> None:
+    client = await door.client()
+    client.send(LOGIN, MESSAGE)
+    message = await door.store()
+    assert await client.codes(6) == [250, 235, 250, 250, 354, 250]
+    assert not message.told.heard
+    assert await client.ask(b"QUIT\r\n")
+    await client.rest()
+    assert (message.told.heard, message.handover.is_lost) == (True, False)
+
+
+@on_both_loops()
+async def test_client_that_ends_after_our_250_may_not_have_seen_it(door: Door) -> None:
+    client = await door.client()
+    client.send(LOGIN, MESSAGE)
+    message = await door.store()
+    assert await client.codes(6) == [250, 235, 250, 250, 354, 250]
+    client.writer.close()
+    await until(lambda: message.handover.is_lost)
+    assert not message.told.heard
+
+
+@on_both_loops()
+async def test_client_that_vanishes_while_its_message_is_stored_has_not_seen_our_250(door: Door) -> None:
+    client = await door.client()
+    client.send(LOGIN, MESSAGE)
+    message = await door.handed.get()
+    client.vanish()
+    await until(lambda: message.handover.is_lost)
+    message.answer.set_result("ID")
+    await door.come_round()
+    assert not message.told.heard
+
+
+@on_both_loops()
+async def test_bytes_that_came_before_our_250_do_not_tell_that_it_was_seen(door: Door) -> None:
+    client = await door.client()
+    client.send(LOGIN, MESSAGE)
+    message = await door.handed.get()
+    client.send(b"NOOP\r\n")
+    await door.come_round()
+    message.answer.set_result("ID")
+    assert await client.codes(7) == [250, 235, 250, 250, 354, 250, 250]
+    assert not message.told.heard
+    client.vanish()
+    await until(lambda: message.handover.is_lost)
+
+
+@on_both_loops()
+async def test_each_of_two_messages_that_were_sent_ahead_is_seen_or_not_for_itself(door: Door) -> None:
+    client = await door.client()
+    client.send(LOGIN, MESSAGE, MESSAGE)
+    first = await door.store("FIRST")
+    second = await door.handed.get()
+    client.send(b"NOOP\r\n")
+    await until(lambda: first.told.heard)
+    assert not second.told.heard
+    client.vanish()
+    await until(lambda: second.handover.is_lost)
+    second.answer.set_result("SECOND")
+    assert not first.handover.is_lost
 
 
 # ---- TLS
@@ -397,20 +419,12 @@ async def test_first_command_may_come_with_the_end_of_the_handshake(door: Door) 
     await asyncio.to_thread(talk)
 
 
-async def start_tls(door: Door, client: Client) -> None:
-    assert (await client.ask(b"STARTTLS\r\n"))[:3] == b"220"
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    await client.writer.start_tls(context)
-
-
 @on_both_loops()
 async def test_transaction_behind_tls(door: Door) -> None:
     client = await door.client()
-    await start_tls(door, client)
+    await client.start_tls()
     client.send(LOGIN, MESSAGE, b"NOOP\r\n" * 100_000)
-    await answer(door)
+    await door.store()
     assert await client.codes(6) == [250, 235, 250, 250, 354, 250]
     assert await client.codes(100_000) == [250] * 100_000
 
@@ -420,7 +434,7 @@ async def test_client_that_ends_tls_before_the_reply_is_no_surprise(door: Door) 
     surprises = logging.handlers.BufferingHandler(100)
     logging.getLogger("asyncio").addHandler(surprises)
     client = await door.client()
-    await start_tls(door, client)
+    await client.start_tls()
     client.send(LOGIN, MESSAGE)
     handed = await door.handed.get()
     client.writer.close()
@@ -440,6 +454,13 @@ async def test_client_that_vanishes_in_the_handshake_leaves_nothing_behind(door:
     for other in door.clients:
         other.writer.close()
     await asyncio.wait_for(door.listener.stop(grace=60), 10)
+
+
+@on_both_loops(patience=Patience(handshake=0.05))
+async def test_handshake_behind_starttls_that_never_ends_is_cut(door: Door) -> None:
+    client = await door.client()
+    assert (await client.ask(b"STARTTLS\r\n"))[:3] == b"220"
+    assert await client.rest() == b""
 
 
 @on_both_loops()
@@ -484,16 +505,20 @@ class Wire(asyncio.Transport):
         self.aborted.set()
 
 
-def connect(folder: Path, timeout: float = 300) -> tuple[Connection, Wire, "asyncio.Queue[Handed]"]:
+def connect(folder: Path) -> tuple[Connection, Wire, "asyncio.Queue[Handed]", Clock]:
     handed: asyncio.Queue[Handed] = asyncio.Queue()
-    connection = Connection(rules(), make_services(folder, timeout, handed, Log()), set())
+    clock, census = Clock(), Census(1, 1, 1)
+    peer = Peer("192.0.2.1")
+    census.enter(peer)
+    on = terms(folder, services(Log(), clock, handed), given=rules(), census=census)
+    connection = Connection(on, peer, None, lambda _connection: None)
     wire = Wire()
     connection.connection_made(wire)
-    return connection, wire, handed
+    return connection, wire, handed, clock
 
 
 async def test_client_that_takes_no_replies_is_not_read(tmp_path: Path) -> None:
-    connection, wire, _ = connect(tmp_path)
+    connection, wire, _, _ = connect(tmp_path)
     connection.pause_writing()
     assert not wire.is_reading()
     connection.data_received(b"NOOP\r\n")
@@ -504,7 +529,7 @@ async def test_client_that_takes_no_replies_is_not_read(tmp_path: Path) -> None:
 
 
 async def test_client_that_is_far_ahead_is_not_read_until_its_message_is_stored(tmp_path: Path) -> None:
-    connection, wire, handed = connect(tmp_path)
+    connection, wire, handed, _ = connect(tmp_path)
     connection.data_received(LOGIN + MESSAGE)
     message = await handed.get()
     connection.data_received(b"NOOP\r\n" * 10_000)
@@ -517,7 +542,7 @@ async def test_client_that_is_far_ahead_is_not_read_until_its_message_is_stored(
 
 
 async def test_clear_text_that_overtakes_the_handshake_cuts(tmp_path: Path) -> None:
-    connection, wire, _ = connect(tmp_path)
+    connection, wire, _, _ = connect(tmp_path)
     connection.data_received(b"STARTTLS\r\n")
     assert not wire.is_reading()
     connection.data_received(b"EHLO intruder\r\n")
@@ -525,49 +550,33 @@ async def test_clear_text_that_overtakes_the_handshake_cuts(tmp_path: Path) -> N
     connection.connection_lost(None)
 
 
-async def pass_time(folder: Path, seconds: float) -> None:
-    """As long as a silent client is borne that bears `seconds`."""
-    connection, wire, _ = connect(folder, timeout=seconds)
-    await wire.closed.wait()
-    connection.connection_lost(None)
-
-
-async def time_until_closed(wire: Wire) -> float:
-    assert not wire.closed.is_set()
-    began = asyncio.get_running_loop().time()
-    await wire.closed.wait()
-    return asyncio.get_running_loop().time() - began
-
-
-async def test_silence_counts_from_the_last_bytes(tmp_path: Path) -> None:
-    connection, wire, _ = connect(tmp_path, timeout=0.4)
-    await pass_time(tmp_path, 0.2)
-    connection.data_received(b"NOOP\r\n")
-    assert await time_until_closed(wire) > 0.39
-    connection.connection_lost(None)
-
-
 async def test_silence_counts_from_our_last_reply(tmp_path: Path) -> None:
-    connection, wire, handed = connect(tmp_path, timeout=0.2)
+    connection, wire, handed, clock = connect(tmp_path)
     connection.data_received(LOGIN + MESSAGE)
-    message = await handed.get()
-    await pass_time(tmp_path, 0.3)
-    message.answer.set_result("ID")
-    assert await time_until_closed(wire) > 0.19
+    await until(lambda: not handed.empty())
+    clock.now += 1000
+    handed.get_nowait().answer.set_result("ID")
+    await until(lambda: b"queued" in wire.written)
+    connection.look_at_clock(clock.now + 299)
+    assert not wire.closed.is_set()
+    connection.look_at_clock(clock.now + 300)
+    assert wire.closed.is_set()
     connection.connection_lost(None)
 
 
 async def test_client_that_never_takes_the_last_reply_is_cut(tmp_path: Path) -> None:
-    connection, wire, _ = connect(tmp_path, timeout=0.05)
+    connection, wire, _, clock = connect(tmp_path)
     connection.data_received(b"QUIT\r\n")
     assert wire.closed.is_set()
+    connection.look_at_clock(clock.now + 59)
     assert not wire.aborted.is_set()
-    await wire.aborted.wait()
+    connection.look_at_clock(clock.now + 60)
+    assert wire.aborted.is_set()
     connection.connection_lost(None)
 
 
 async def test_stop_behind_quit_adds_nothing(tmp_path: Path) -> None:
-    connection, wire, _ = connect(tmp_path)
+    connection, wire, _, _ = connect(tmp_path)
     connection.data_received(b"QUIT\r\n")
     connection.stop()
     assert wire.written.endswith(b"\r\n221 2.0.0 Bye\r\n")

@@ -20,8 +20,9 @@ UPDATE apps SET tenant_id = :tenant_id, client_id = :client_id WHERE id = :id;
 DELETE FROM credentials WHERE app_id = :id;
 
 -- name: app_remove
--- Forget an app registration that no mailbox uses.
-DELETE FROM apps WHERE id = :id AND NOT EXISTS (SELECT 1 FROM mailboxes WHERE app_id = :id);
+-- Forget an app registration that no mailbox and no submitter uses.
+DELETE FROM apps WHERE id = :id AND NOT EXISTS (SELECT 1 FROM mailboxes WHERE app_id = :id)
+AND NOT EXISTS (SELECT 1 FROM submitter_domains WHERE app_id = :id);
 
 -- name: credential_add
 -- A sealed credential of the app registration of this name.
@@ -85,7 +86,8 @@ WHERE id = :id;
 -- name: mailbox_remove
 -- Forget a mailbox that no message and no submitter names.
 DELETE FROM mailboxes WHERE id = :id AND NOT EXISTS (SELECT 1 FROM outbox WHERE mailbox_id = :id)
-AND NOT EXISTS (SELECT 1 FROM submitter_senders WHERE mailbox_id = :id);
+AND NOT EXISTS (SELECT 1 FROM submitter_senders WHERE mailbox_id = :id)
+AND NOT EXISTS (SELECT 1 FROM submitter_domains WHERE mailbox_id = :id);
 
 -- name: mailbox_signed_in
 -- Somebody has signed in for a mailbox.
@@ -127,36 +129,3 @@ FROM mailboxes m JOIN apps a ON a.id = m.app_id WHERE m.address_key = :address_k
 SELECT m.id, m.address, m.permissions, m.public_client, m.shared, m.password_source, m.account, m.state, m.state_code,
        m.assurance, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
 FROM mailboxes m JOIN apps a ON a.id = m.app_id WHERE m.id = :id;
-
--- name: submitter_add
--- A submitter; nothing happens when the name is taken.
-INSERT INTO submitters (name, password_hash, created_at) VALUES (:name, :password_hash, :now)
-ON CONFLICT DO NOTHING;
-
--- name: submitter_add_sender
--- An address that the submitter of this name may use, and the mailbox it leaves from.
-INSERT INTO submitter_senders (submitter_id, address_key, mailbox_id)
-VALUES ((SELECT id FROM submitters WHERE name = :name), :address_key, :mailbox_id);
-
--- name: submitter_remove_senders
--- Forget the addresses of a submitter.
-DELETE FROM submitter_senders WHERE submitter_id = (SELECT id FROM submitters WHERE name = :name);
-
--- name: submitter_remove
--- Forget a submitter.
-DELETE FROM submitters WHERE name = :name;
-
--- name: submitter_list
--- All submitters.
-SELECT id, name, password_hash FROM submitters ORDER BY name;
-
--- name: submitter_by_name
--- One submitter.
-SELECT id, name, password_hash FROM submitters WHERE name = :name;
-
--- name: submitter_senders
--- The addresses of a submitter, each with its mailbox.
-SELECT s.address_key, m.id, m.address, m.permissions, m.public_client, m.shared, m.password_source, m.account, m.state, m.state_code,
-       m.assurance, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
-FROM submitter_senders s JOIN mailboxes m ON m.id = s.mailbox_id JOIN apps a ON a.id = m.app_id
-WHERE s.submitter_id = :submitter_id ORDER BY s.address_key;

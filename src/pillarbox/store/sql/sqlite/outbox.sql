@@ -98,3 +98,23 @@ WHERE id = :id AND state IN ('queued', 'deferred', 'held', 'uncertain', 'failed'
 -- name: outbox_count
 -- How many messages are in which state.
 SELECT state, count(*) AS messages FROM outbox GROUP BY state;
+
+-- name: outbox_waiting
+-- What waits for each mailbox. The second half lets the index outbox_open serve.
+SELECT mailbox_id, count(*) AS messages, sum(size) AS size FROM outbox
+WHERE state IN ('queued', 'sending', 'deferred', 'held') AND state NOT IN ('sent', 'bounced', 'canceled')
+GROUP BY mailbox_id;
+
+-- name: outbox_add_note
+-- One more sentence on the way in of a message.
+UPDATE outbox SET notes = json_insert(notes, '$[#]', :note) WHERE id = :id;
+
+-- name: outbox_unheard
+-- Messages whose clients may hand them in again, the newest first. Queue ids sort by age.
+SELECT id, fingerprint, created_at FROM outbox
+WHERE id >= :since AND heard = 0 AND fingerprint <> '' ORDER BY id DESC LIMIT :limit;
+
+-- name: outbox_mark_heard
+-- The clients of all of them, but a few, went on after our 250.
+UPDATE outbox SET heard = 1
+WHERE id >= :since AND heard = 0 AND fingerprint <> '' AND id NOT IN (SELECT value FROM json_each(:but));

@@ -7,6 +7,8 @@ ALTER TABLE submitters ADD COLUMN recipients TEXT NOT NULL DEFAULT '[]';  -- JSO
 ALTER TABLE submitters ADD COLUMN rate INTEGER NOT NULL DEFAULT 0;        -- messages a minute; 0 = no limit
 ALTER TABLE submitters ADD COLUMN max_size INTEGER NOT NULL DEFAULT 0;    -- bytes; 0 = the listener's
 ALTER TABLE submitters ADD COLUMN last_used_at REAL;
+-- Their order: the null sender leaves from the first one's mailbox.
+ALTER TABLE submitter_senders ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
 
 -- What was added before a From of its own was asked for had one added where it was missing.
 UPDATE submitters SET fix_from = 1;
@@ -36,10 +38,11 @@ CREATE TABLE submitter_unix (
 
 -- Our own tokens (XOAUTH2, OAUTHBEARER). They are 256 bits of chance, so a plain hash is enough.
 CREATE TABLE submitter_tokens (
-    id           TEXT PRIMARY KEY,       -- what people call it by
     submitter_id INTEGER NOT NULL REFERENCES submitters,
+    id           TEXT NOT NULL,          -- what people call it by
     hash         TEXT NOT NULL UNIQUE,   -- SHA-256, hexadecimal
-    created_at   REAL NOT NULL
+    created_at   REAL NOT NULL,
+    PRIMARY KEY (submitter_id, id)
 ) STRICT, WITHOUT ROWID;
 
 ALTER TABLE outbox ADD COLUMN dsn TEXT NOT NULL DEFAULT '';          -- JSON: what the client asked for by RFC 3461

@@ -1,0 +1,170 @@
+"""The guard against guessing: failed logins are answered late, cost few hashes, and end in a ban. Pure.
+
+Only failures count, and a success takes none back. They are counted by site (an IPv4 address, or the /64 of an IPv6
+address), by name (whether there is such a submitter or not) and in all; a count falls by one at a steady pace.
+
+- A site that failed too often is banned for a while; one more failure after it bans again.
+- A name, and all names together, have a budget of failed hashes for sites that nobody knows. Where it is used up they
+  are told to come again later, before anything is hashed: many addresses cost no more than one, and learn nothing.
+- A site from which a name logged in rightly in the last days is known: neither a ban nor a budget keeps that name out
+  there, until it fails there too often itself. So nobody locks the right user out from elsewhere.
+
+Time is a parameter, in seconds.
+"""
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeVar
+
+from pillarbox.core.errors import Unavailable
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+_LONGEST_NAME: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How much failing is borne. Times are seconds.
+
+    An answer to a failed login waits `least_delay`, with each further failure of the site longer, up to `most_delay`.
+    `of_site` failures ban a site for `ban` seconds; one is forgotten in as many. `of_name` and `of_all` are the
+    budgets of failed hashes of a name and of all, one more every `name_pace` and `all_pace` seconds. `waiting` logins
+    may wait for a hash. A site is known for `known_for` seconds. `remembered` sites and names are kept, the least
+    recent forgotten first.
+    """
+
+    least_delay: float = 1.0
+    most_delay: float = 5.0
+    of_site: int = 10
+    ban: float = 600.0
+    of_name: int = 15
+    name_pace: float = 60.0
+    of_all: int = 18
+    all_pace: float = 5.0
+    waiting: int = 200
+    known_for: float = 7 * 86400.0
+    remembered: int = 10_000
+
+
+DEFAULT_PATIENCE: Final = Patience()
+
+
+class Failure(NamedTuple):
+    """What a failed login has for a consequence: seconds until it is answered, and whether it began a ban."""
+
+    delay: float
+    banned: bool
+
+
+class Guard:
+    """Counts failed logins and says who may try."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._sites = _Counts(patience.ban, patience.remembered)
+        self._names = _Counts(patience.name_pace, patience.remembered)
+        self._all = _Counts(patience.all_pace, 1)
+        self._pairs = _Counts(patience.ban, patience.remembered)
+        self._bans: OrderedDict[str, float] = OrderedDict()
+        self._known: OrderedDict[str, dict[str, float]] = OrderedDict()
+
+    def is_banned(self, site: str, now: float) -> bool:
+        """Whether a client of this site need not even connect. Where a name is known, it may."""
+        if self._bans.get(site, now) <= now:
+            return False
+        return not any(now - last <= self._patience.known_for for last in self._known.get(site, {}).values())
+
+    def knows(self, site: str, name: str, now: float) -> bool:
+        """Whether this name logged in rightly from this site in the last days, and has not failed there too often."""
+        last = self._known.get(site, {}).get(_short(name))
+        return last is not None and now - last <= self._patience.known_for
+
+    def check(self, site: str, name: str, now: float) -> None:
+        """Whether this name may be tried from this site. Raises Unavailable `submitter.banned`, `submitter.busy`."""
+        if self.knows(site, name, now):
+            return
+        self.check_ban(site, now)
+        spent = self._names.level(_short(name), now) >= self._patience.of_name
+        if spent or self._all.level("", now) >= self._patience.of_all:
+            raise Unavailable("submitter.busy")
+
+    def check_ban(self, site: str, now: float) -> None:
+        """Raises Unavailable `submitter.banned`."""
+        if self._bans.get(site, now) > now:
+            raise Unavailable("submitter.banned")
+
+    def failed(self, site: str, name: str, now: float, *, hashed: bool = True) -> Failure:
+        """A login failed; with `hashed` it cost a hash."""
+        if hashed:
+            self._names.add(_short(name), now)
+            self._all.add("", now)
+        if self._pairs.add((site, _short(name)), now) >= self._patience.of_site:
+            self._forget(site, _short(name))
+        failures = self._sites.add(site, now)
+        banned = failures >= self._patience.of_site and self._bans.get(site, now) <= now
+        if banned:
+            self._bans[site] = now + self._patience.ban
+            self._bans.move_to_end(site)
+            _shrink(self._bans, self._patience.remembered)
+        return Failure(min(self._patience.least_delay * math.ceil(failures), self._patience.most_delay), banned)
+
+    def succeeded(self, site: str, name: str, now: float) -> None:
+        """A login was right: from now on the site is known for this name."""
+        self._known.setdefault(site, {})[_short(name)] = now
+        self._known.move_to_end(site)
+        _shrink(self._known, self._patience.remembered)
+
+    def forget(self, name: str) -> None:
+        """A submitter is no more: no site is known for its name."""
+        for site in list(self._known):
+            self._forget(site, _short(name))
+
+    def _forget(self, site: str, name: str) -> None:
+        names = self._known.get(site, {})
+        names.pop(name, None)
+        if not names:
+            self._known.pop(site, None)
+
+    def next_end(self) -> float | None:
+        """When the first of the bans ends; None where there is none."""
+        return next(iter(self._bans.values()), None)
+
+    def take_ended(self, now: float) -> list[str]:
+        """The sites whose bans have ended since this was asked last."""
+        ended = []
+        # They stand in the order in which they end.
+        while self._bans and next(iter(self._bans.values())) <= now:
+            ended.append(self._bans.popitem(last=False)[0])
+        return ended
+
+
+class _Counts:
+    """Counts that fall by one every `pace` seconds; at most `most` of them, the least recently raised are forgotten."""
+
+    def __init__(self, pace: float, most: int) -> None:
+        self._pace = pace
+        self._most = most
+        self._levels: OrderedDict[object, tuple[float, float]] = OrderedDict()
+
+    def level(self, key: object, now: float) -> float:
+        level, at = self._levels.get(key, (0.0, now))
+        return max(0.0, level - max(0.0, now - at) / self._pace)
+
+    def add(self, key: object, now: float) -> float:
+        level = self.level(key, now) + 1
+        self._levels[key] = (level, now)
+        self._levels.move_to_end(key)
+        _shrink(self._levels, self._most)
+        return level
+
+
+def _short(name: str) -> str:
+    """A name that can be kept: longer ones are nobody's."""
+    return name[: _LONGEST_NAME + 1]
+
+
+def _shrink(table: OrderedDict[_Key, _Value], most: int) -> None:
+    while len(table) > most:
+        table.popitem(last=False)

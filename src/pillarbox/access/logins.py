@@ -1,0 +1,150 @@
+"""A login at a door: what is asked of the guard, when a password is hashed, and when a failure is answered."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from pillarbox.access import tokens
+from pillarbox.access.guard import Failure, Guard, Patience
+from pillarbox.access.passwords import THREADS, Passwords
+from pillarbox.core import ip
+from pillarbox.core.accounts import Login
+from pillarbox.core.errors import AuthenticationFailed, Unavailable
+from pillarbox.core.log import Logger
+from pillarbox.core.mail import Clock
+from pillarbox.store.submitters import Credentialed
+
+Sleep = Callable[[float], Awaitable[None]]
+_LATE: Final = 0.1
+"""Seconds after the end of a ban at which it is told: timers and clocks do not agree to the last bit."""
+_BY_TOKEN: Final = ("XOAUTH2", "OAUTHBEARER")
+
+
+class Logins:
+    """Checks logins. Strangers one by one, so that what the guard says of each counts all that came before it."""
+
+    def __init__(self, passwords: Passwords, patience: Patience, clock: Clock, sleep: Sleep, log: Logger) -> None:
+        self._passwords = passwords
+        self._patience = patience
+        self._guard = Guard(patience)
+        self._clock = clock
+        self._sleep = sleep
+        self._log = log
+        # One thread is left to those who are known.
+        self._strangers = asyncio.Semaphore(THREADS - 1)
+        self._known = asyncio.Semaphore(THREADS)
+        self._waiting = 0
+        self._running: set[asyncio.Task[Failure | None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def close(self) -> None:
+        """Check nothing more, and tell of no more bans."""
+        for task in self._running:
+            task.cancel()
+        self._set_timer(None)
+
+    def is_banned(self, peer: str) -> bool:
+        """Whether a client at this address need not even connect."""
+        self._tell_ended()
+        return self._guard.is_banned(ip.site(peer), self._clock())
+
+    def forget(self, name: str) -> None:
+        """A submitter is no more."""
+        self._guard.forget(name)
+
+    async def check(self, login: Login, found: Credentialed | None) -> None:
+        """Whether the login is that of the submitter `found`, its name's; without one it fails just the same.
+
+        Raises AuthenticationFailed `submitter.wrong_password` after a while, Unavailable `submitter.banned` and
+        `submitter.busy` at once.
+        """
+        self._tell_ended()
+        if login.mechanism in _BY_TOKEN:
+            failure = self._by_token(login, found)
+        else:
+            failure = await self._finished(self._by_password(login, found.password_hash if found else ""))
+        if failure is not None:
+            await self._sleep(failure.delay)
+            raise AuthenticationFailed("submitter.wrong_password")
+
+    async def _finished(self, check: Coroutine[Any, Any, Failure | None]) -> Failure | None:
+        """What `check` says. It goes on where the client is gone: a failure whose hash was begun counts."""
+        task = asyncio.get_running_loop().create_task(check)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Failure | None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # Whoever waited may be gone: asyncio need not complain that nobody looked.
+
+    def _by_token(self, login: Login, found: Credentialed | None) -> Failure | None:
+        digest = tokens.digest(login.secret)
+        if found is not None and any(token.hash == digest for token in found.tokens):
+            self._succeeded(login)
+            return None
+        self._guard.check_ban(ip.site(login.peer), self._clock())
+        return self._failed(login, hashed=False)
+
+    async def _by_password(self, login: Login, kept: str) -> Failure | None:
+        if self._passwords.remembers(login.name, kept, login.secret):
+            self._succeeded(login)
+            return None
+        self._check(login)
+        async with self._turn(login):
+            # While it waited, others have failed, or the same device has come in by another connection.
+            if self._passwords.remembers(login.name, kept, login.secret):
+                self._succeeded(login)
+                return None
+            self._check(login)
+            if not await self._passwords.verify(kept, login.secret):
+                return self._failed(login)
+            self._passwords.remember(login.name, kept, login.secret)
+            self._succeeded(login)
+            return None
+
+    def _check(self, login: Login) -> None:
+        self._guard.check(ip.site(login.peer), login.name, self._clock())
+
+    @asynccontextmanager
+    async def _turn(self, login: Login) -> AsyncIterator[None]:
+        """Wait for a turn to hash. Raises Unavailable `submitter.busy` where too many strangers wait already."""
+        if self._guard.knows(ip.site(login.peer), login.name, self._clock()):
+            async with self._known:
+                yield
+            return
+        if self._waiting >= self._patience.waiting:
+            raise Unavailable("submitter.busy")
+        self._waiting += 1
+        try:
+            async with self._strangers:
+                yield
+        finally:
+            self._waiting -= 1
+
+    def _succeeded(self, login: Login) -> None:
+        self._guard.succeeded(ip.site(login.peer), login.name, self._clock())
+
+    def _failed(self, login: Login, *, hashed: bool = True) -> Failure:
+        site = ip.site(login.peer)
+        failure = self._guard.failed(site, login.name, self._clock(), hashed=hashed)
+        if failure.banned:
+            self._log.warning("login.banned", address=site, submitter=login.name, seconds=self._patience.ban)
+            self._tell_ended()
+        return failure
+
+    def _tell_ended(self) -> None:
+        """Tell which bans are over, and look again when the next one is."""
+        for site in self._guard.take_ended(self._clock()):
+            self._log.info("login.unbanned", address=site)
+        self._set_timer(self._guard.next_end())
+
+    def _set_timer(self, when: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if when is not None:
+            wait = max(when - self._clock(), 0.0) + _LATE
+            self._timer = asyncio.get_running_loop().call_later(wait, self._tell_ended)

@@ -1,0 +1,78 @@
+"""Submitters and their tokens at the API. Passwords and tokens that were made here go out once, and never again."""
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from pillarbox.core.accounts import Submitter
+from pillarbox.core.vault import Secret
+from pillarbox.endpoints.api import models
+
+if TYPE_CHECKING:
+    from pillarbox.endpoints.api.app import Services
+
+_PATH = "/api/v1/submitters"
+
+
+def add(app: FastAPI, services: "Services") -> None:
+    """Add the routes of submitters."""
+    submitters = services.submitters
+
+    def changed(name: str, change: str) -> None:
+        services.log.info("account.changed", what="submitter", name=name, change=change)
+
+    async def shown(submitter: Submitter, password: Secret | None = None) -> models.SubmitterOut:
+        return models.SubmitterOut.of(submitter, await submitters.tokens(submitter.name), password)
+
+    @app.get(_PATH)
+    async def list_submitters() -> models.Submitters:
+        return models.Submitters(data=[await shown(one) for one in await submitters.list()])
+
+    @app.get(_PATH + "/{name}")
+    async def show_submitter(name: str) -> models.SubmitterOut:
+        return await shown(await submitters.get(name))
+
+    @app.post(_PATH, status_code=201)
+    async def add_submitter(new: models.NewSubmitter) -> models.SubmitterOut:
+        given = _secret(new.password)
+        added, password = await submitters.add(new.name, new.wish(), given, no_password=new.no_password)
+        changed(added.name, "added")
+        return await shown(added, None if given else password)
+
+    @app.patch(_PATH + "/{name}")
+    async def change_submitter(name: str, change: models.SubmitterChange) -> models.SubmitterOut:
+        after, password = await submitters.change(
+            name,
+            change.wish(),
+            _secret(change.password),
+            no_password=change.no_password,
+            new_password=change.new_password,
+        )
+        changed(name, ", ".join(sorted(change.model_fields_set)) or "nothing")
+        return await shown(after, password)
+
+    @app.delete(_PATH + "/{name}", status_code=204)
+    async def remove_submitter(name: str) -> None:
+        await submitters.remove(name)
+        changed(name, "removed")
+
+    @app.get(_PATH + "/{name}/tokens")
+    async def list_tokens(name: str) -> models.SubmitterTokens:
+        return models.SubmitterTokens(data=[models.SubmitterToken.of(one) for one in await submitters.tokens(name)])
+
+    @app.post(_PATH + "/{name}/tokens", status_code=201)
+    async def add_token(name: str, new: models.NewSubmitterToken) -> models.SubmitterToken:
+        token = await submitters.add_token(name, new.id)
+        changed(name, f"token {new.id} added")
+        kept = next(one for one in await submitters.tokens(name) if one.id == new.id)
+        return models.SubmitterToken.of(kept, token)
+
+    @app.delete(_PATH + "/{name}/tokens/{token_id}", status_code=204)
+    async def remove_token(name: str, token_id: str) -> None:
+        await submitters.remove_token(name, token_id)
+        changed(name, f"token {token_id} removed")
+
+
+def _secret(given: SecretStr | None) -> Secret | None:
+    return None if given is None else Secret(given.get_secret_value())

@@ -1,0 +1,106 @@
+"""One file of the fallback folder: a line of JSON, the envelope, and the message, as pillarbox.sendmail writes them.
+
+Anybody may have written it: it is opened without waiting, and read within bounds.
+"""
+
+import asyncio
+import errno
+import json
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pillarbox.core.content import PIECE
+from pillarbox.core.errors import Forbidden, InvalidInput, Unavailable
+from pillarbox.core.headers import canonical
+from pillarbox.endpoints.smtp.spool import Spool
+
+_OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_LONGEST_ENVELOPE: Final = 512 * 1024
+_NOT_NOW: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
+_NO_FILE: Final = (errno.ELOOP, errno.ENXIO)
+"""Of a symbolic link with O_NOFOLLOW, and of a socket (open(2))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The first line of a file, as pillarbox.sendmail writes it. None among `senders` is whoever sends."""
+
+    senders: tuple[str | None, ...]
+    recipients: tuple[str, ...]
+    notify: str
+    ret: str
+    envid: str
+    size: int
+
+
+def open_file(name: str, folder: int) -> int:
+    """Open a file and wait for nobody. Raises FileNotFoundError, Forbidden, Unavailable."""
+    try:
+        return os.open(name, _OPEN, dir_fd=folder)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno in _NOT_NOW:
+            raise Unavailable("maildrop.io", reason=error.strerror) from error
+        if error.errno in _NO_FILE:
+            raise Forbidden("maildrop.not_a_file") from error
+        raise Forbidden("maildrop.unreadable", reason=error.strerror) from error
+
+
+def read_envelope(file: int, size: int) -> tuple[Envelope, bytes]:
+    """The envelope, and the beginning of the message that was read with it. Raises InvalidInput."""
+    read = b""
+    while b"\n" not in read and len(read) < _LONGEST_ENVELOPE:
+        piece = os.read(file, min(PIECE, size - len(read)))
+        if not piece:
+            break
+        read += piece
+    line, newline, rest = read.partition(b"\n")
+    try:
+        envelope = _envelope(json.loads(line))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InvalidInput("maildrop.broken") from error
+    if not newline or envelope.size != size - len(line) - 1:
+        raise InvalidInput("maildrop.truncated")
+    return envelope, rest
+
+
+def _envelope(found: Any) -> Envelope:
+    """Raises ValueError, TypeError or KeyError for what our client does not write."""
+    texts = [found[key] for key in ("notify", "ret", "envid")]
+    given, recipients = tuple(found["senders"]), tuple(found["recipients"])
+    texts += [sender for sender in given if sender is not None]
+    if not all(isinstance(text, str) for text in (*texts, *recipients)) or len(given) not in (1, 2):
+        raise TypeError
+    for text in (*texts, *recipients):
+        text.encode("utf-8")  # neither a log nor the store can write surrogates
+    if type(found["size"]) is not int:
+        raise TypeError
+    return Envelope(given, recipients, texts[0], texts[1], texts[2], found["size"])
+
+
+async def read_message(file: int, first: bytes, size: int, limit: int, spool: Spool) -> None:
+    """Read the rest of `size` bytes into the spool, made canonical. Raises InvalidInput, Unavailable."""
+    async for piece in _pieces(file, first, size):
+        if b"\0" in piece:
+            raise InvalidInput("smtp.nul")
+        text = canonical(piece)
+        if spool.size + len(text) > limit:
+            raise InvalidInput("mail.too_large", limit=limit)
+        spool.write(text)
+
+
+async def _pieces(file: int, first: bytes, size: int) -> AsyncIterator[bytes]:
+    """The message in pieces of which none ends between CR and LF."""
+    held = first
+    left = size - os.lseek(file, 0, os.SEEK_CUR)
+    while left > 0 and (piece := os.read(file, min(PIECE, left))):
+        left -= len(piece)
+        data = held + piece
+        held = data[-1:] if data.endswith(b"\r") else b""
+        yield data[: len(data) - len(held)]
+        await asyncio.sleep(0)  # others are served in between
+    if held:
+        yield held

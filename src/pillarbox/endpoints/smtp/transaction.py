@@ -1,0 +1,89 @@
+"""One mail transaction before its DATA: what MAIL and RCPT have said (RFC 5321 section 3.3), judged by the rules."""
+
+from typing import Final
+
+from pillarbox.core import catalogue
+from pillarbox.core.accounts import Submitter
+from pillarbox.core.errors import InvalidInput
+from pillarbox.core.mail import Dsn, Envelope
+from pillarbox.endpoints.smtp import grammar
+from pillarbox.endpoints.smtp.rules import Rules
+
+
+class Transaction:
+    """The transaction that MAIL begins. All that is raised are PillarboxErrors, and change nothing."""
+
+    def __init__(self, rules: Rules, submitter: Submitter, argument: str) -> None:
+        path = grammar.path(argument, "FROM")
+        if path is None:
+            raise InvalidInput("smtp.bad_sender")
+        parameters = path.parameters
+        grammar.check_names(parameters, _OF_MAIL)
+        grammar.check_value(parameters, "BODY", _BODIES)
+        grammar.check_value(parameters, "SMTPUTF8", _NO_VALUE)
+        self._rules = rules
+        self.submitter = submitter
+        self.sender = path.address
+        self.size = grammar.size(parameters)
+        """Bytes that were declared; 0: not."""
+        self.international = "SMTPUTF8" in parameters
+        self._ret, self._envid = grammar.returned(parameters), grammar.envelope_id(parameters)
+        self._recipients: list[str] = []
+        self._notify: dict[str, str] = {}
+        self._orcpt: dict[str, str] = {}
+        self.notes: list[str] = [_LENIENT_SENDER] if path.lenient else []
+        if self.size > rules.max_size:
+            raise InvalidInput("mail.too_large", limit=rules.max_size)
+        self._check_letters(path)
+        rules.check_mail(submitter, self.sender, self.size)
+
+    @property
+    def max_size(self) -> int:
+        """Bytes of the largest message that may come in now."""
+        return min(self._rules.max_size, self.submitter.max_size or self._rules.max_size)
+
+    @property
+    def has_recipients(self) -> bool:
+        """Whether DATA may follow."""
+        return bool(self._recipients)
+
+    @property
+    def envelope(self) -> Envelope:
+        """What was said so far."""
+        return Envelope(
+            self.sender, tuple(self._recipients), Dsn(self._ret, self._envid, dict(self._notify), dict(self._orcpt))
+        )
+
+    def add_recipient(self, argument: str) -> None:
+        """RCPT."""
+        path = grammar.path(argument, "TO")
+        if path is None or not path.address:
+            raise InvalidInput("smtp.bad_recipient")
+        grammar.check_names(path.parameters, _OF_RCPT)
+        notify, orcpt = grammar.notify(path.parameters), grammar.original(path.parameters)
+        self._check_letters(path)
+        if len(self._recipients) >= self._rules.max_recipients:
+            raise InvalidInput("mail.too_many_recipients", limit=self._rules.max_recipients)
+        self._rules.check_recipient(self.submitter, path.address)
+        self._recipients.append(path.address)
+        if notify:
+            self._notify[path.address] = notify
+        if orcpt:
+            self._orcpt[path.address] = orcpt
+        if path.lenient and _LENIENT_RECIPIENT not in self.notes:
+            self.notes.append(_LENIENT_RECIPIENT)
+
+    def _check_letters(self, path: grammar.Path) -> None:
+        """Letters beyond ASCII need SMTPUTF8 (RFC 6531 section 3.5)."""
+        if not self.international and not path.is_ascii:
+            raise InvalidInput("smtp.utf8_address")
+
+
+_OF_MAIL: Final = frozenset({"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH"})
+"""AUTH= is taken, and not trusted (RFC 4954 section 5)."""
+_OF_RCPT: Final = frozenset({"NOTIFY", "ORCPT"})
+_BODIES: Final = frozenset({"7BIT", "8BITMIME"})
+_NO_VALUE: Final = frozenset({None})
+
+_LENIENT_SENDER: Final = catalogue.sentence("smtp.lenient_sender")
+_LENIENT_RECIPIENT: Final = catalogue.sentence("smtp.lenient_recipient")

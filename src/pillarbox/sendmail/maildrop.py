@@ -1,0 +1,42 @@
+"""The fallback folder: mail waits there while the service does not answer (like Postfix's maildrop).
+
+A file is one line of JSON, the envelope, and then the message. Its owner is who sends: the service asks the kernel, and
+believes neither the name nor what stands in it.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+
+from pillarbox.sendmail.envelope import Envelope
+from pillarbox.sendmail.message import Message
+
+_NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_CLOEXEC
+
+
+def leave(folder: Path, envelope: Envelope, message: Message) -> Path:
+    """Leave a message in the folder; it is on the disk when this returns. Raises OSError."""
+    # Sorted by name they are sorted by age. The random part is what keeps others from reading them: the folder can be
+    # written to by all and listed by none (1733), and the service, which is another user, must be able to read.
+    name = f"{time.time_ns():016x}-{os.urandom(16).hex()}"
+    place, final = folder / f".{name}", folder / name
+    file = os.open(place, _NEW, 0o644)
+    try:
+        os.fchmod(file, 0o644)  # whatever the umask takes away
+        with open(file, "wb", closefd=False) as opened:
+            opened.write(json.dumps(envelope._asdict() | {"size": message.size}).encode() + b"\n")
+            for piece in message.pieces():
+                opened.write(piece)
+        os.fsync(file)
+        os.rename(place, final)
+        place = final
+        # The folder cannot be opened to sync it, as it cannot be read. That a file is synced under its new name makes
+        # the name durable on ext4, XFS and Btrfs: it was changed in the same transaction of the file system.
+        os.fsync(file)
+    except BaseException:
+        os.unlink(place)
+        raise
+    finally:
+        os.close(file)
+    return final

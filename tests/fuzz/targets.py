@@ -1,0 +1,10 @@
+"""What `make fuzz` fuzzes: hostile bytes at the parts that read them first, each by its property tests."""
+
+from typing import Final
+
+TARGETS: Final = {
+    "session": ("tests/unit/endpoints/smtp/test_session.py",),
+    "headers": ("tests/unit/core/test_headers.py", "tests/unit/core/test_mime_shape.py"),
+    "addresses": ("tests/unit/endpoints/smtp/test_grammar.py",),
+    "auth": ("tests/unit/core/test_sasl.py",),
+}

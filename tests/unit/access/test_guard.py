@@ -1,0 +1,184 @@
+"""The guard: how failing is answered, who is banned, and whom nothing keeps out."""
+
+import pytest
+
+from pillarbox.access.guard import Guard, Patience
+from pillarbox.core.errors import Unavailable
+
+PATIENCE = Patience()
+
+
+@pytest.fixture
+def guard() -> Guard:
+    return Guard(PATIENCE)
+
+
+def code(guard: Guard, site: str, name: str, now: float = 0.0) -> str:
+    try:
+        guard.check(site, name, now)
+    except Unavailable as error:
+        return error.code
+    return ""
+
+
+def fail(guard: Guard, times: int, site: str = "192.0.2.2", name: str = "printer", now: float = 0.0) -> list[float]:
+    return [guard.failed(site, name, now).delay for _ in range(times)]
+
+
+# ---- how a failure is answered
+
+
+@pytest.mark.parametrize("name", ["printer", "nobody", ""])
+def test_each_failure_of_a_site_waits_longer_up_to_five_seconds_whatever_the_name(guard: Guard, name: str) -> None:
+    assert fail(guard, 7, name=name) == [1, 2, 3, 4, 5, 5, 5]
+
+
+def test_failures_of_one_site_do_not_delay_another(guard: Guard) -> None:
+    fail(guard, 7)
+    assert fail(guard, 1, site="192.0.2.3") == [1]
+
+
+# ---- bans
+
+
+def test_ten_failures_ban_a_site_for_ten_minutes(guard: Guard) -> None:
+    banned = [guard.failed("192.0.2.2", f"name {n}", 0.0).banned for n in range(10)]
+    assert banned == [False] * 9 + [True]
+    assert (guard.is_banned("192.0.2.2", 599.0), code(guard, "192.0.2.2", "new", 599.0)) == (True, "submitter.banned")
+    assert (guard.is_banned("192.0.2.2", 600.0), code(guard, "192.0.2.2", "new", 600.0)) == (False, "")
+    assert not guard.is_banned("192.0.2.3", 0.0)
+
+
+def test_one_more_failure_after_a_ban_bans_again(guard: Guard) -> None:
+    fail(guard, 10)
+    assert guard.failed("192.0.2.2", "printer", 600.0).banned
+    assert not guard.failed("192.0.2.2", "printer", 100_000.0).banned
+
+
+def test_a_success_takes_no_failure_back(guard: Guard) -> None:
+    fail(guard, 9, name="guessed")
+    guard.succeeded("192.0.2.2", "own", 0.0)
+    assert guard.failed("192.0.2.2", "guessed", 0.0).banned
+    assert code(guard, "192.0.2.2", "guessed") == "submitter.banned"
+
+
+def test_failures_of_long_ago_do_not_count(guard: Guard) -> None:
+    assert not any(guard.failed("192.0.2.2", "printer", day * 86400.0).banned for day in range(100))
+
+
+def test_the_end_of_a_ban_is_told_once(guard: Guard) -> None:
+    fail(guard, 10)
+    fail(guard, 10, site="192.0.2.3", now=5.0)
+    assert (guard.next_end(), guard.take_ended(599.0)) == (600.0, [])
+    assert (guard.take_ended(600.0), guard.take_ended(600.0)) == (["192.0.2.2"], [])
+    assert (guard.take_ended(1000.0), guard.next_end()) == (["192.0.2.3"], None)
+
+
+# ---- who is known
+
+
+def test_a_name_is_let_try_where_it_was_right_though_the_site_is_banned(guard: Guard) -> None:
+    guard.succeeded("192.0.2.2", "printer", 0.0)
+    fail(guard, 10, name="others")
+    assert (guard.is_banned("192.0.2.2", 1.0), code(guard, "192.0.2.2", "printer", 1.0)) == (False, "")
+    assert code(guard, "192.0.2.2", "others", 1.0) == "submitter.banned"
+
+
+def test_a_known_name_that_fails_ten_times_is_banned_like_any(guard: Guard) -> None:
+    guard.succeeded("192.0.2.2", "printer", 0.0)
+    fail(guard, 10)
+    assert guard.is_banned("192.0.2.2", 1.0)
+    assert code(guard, "192.0.2.2", "printer", 1.0) == "submitter.banned"
+
+
+def test_a_site_is_known_for_a_week_and_for_one_name(guard: Guard) -> None:
+    guard.succeeded("192.0.2.2", "printer", 0.0)
+    week = 7 * 86400.0
+    assert [guard.knows("192.0.2.2", "printer", now) for now in (week, week + 1)] == [True, False]
+    assert not guard.knows("192.0.2.2", "scanner", 1.0)
+    assert not guard.knows("192.0.2.3", "printer", 1.0)
+
+
+def test_a_name_that_is_no_more_is_known_nowhere(guard: Guard) -> None:
+    for name in ("printer", "scanner"):
+        guard.succeeded("192.0.2.2", name, 0.0)
+    guard.forget("printer")
+    assert (guard.knows("192.0.2.2", "printer", 0.0), guard.knows("192.0.2.2", "scanner", 0.0)) == (False, True)
+
+
+# ---- many sites
+
+
+def tries(guard: Guard, sites: int, each: int, names: int, now: float = 0.0) -> int:
+    """How many of the tries are let through to a hash."""
+    hashed = 0
+    for n in range(sites * each):
+        site, name = f"198.51.100.{n % sites}", f"name {n % names}"
+        if not code(guard, site, name, now):
+            hashed += 1
+            guard.failed(site, name, now)
+    return hashed
+
+
+@pytest.mark.parametrize("names", [1, 7, 1000])
+def test_a_thousand_tries_from_fifty_sites_cost_less_than_thirty_hashes(guard: Guard, names: int) -> None:
+    assert tries(guard, 50, 20, names) < 30
+
+
+def test_they_may_go_on_slowly(guard: Guard) -> None:
+    tries(guard, 50, 20, 1000)
+    assert 10 <= sum(tries(guard, 50, 20, 1000, now=float(second)) for second in range(60)) <= 14
+
+
+def test_who_is_known_is_let_try_in_the_middle_of_it(guard: Guard) -> None:
+    guard.succeeded("192.0.2.3", "name 0", 0.0)
+    tries(guard, 50, 20, 1)
+    assert (code(guard, "192.0.2.3", "name 0"), code(guard, "192.0.2.4", "name 0")) == ("", "submitter.busy")
+
+
+def test_one_site_cannot_use_up_what_a_name_has(guard: Guard) -> None:
+    for _ in range(100):
+        if not code(guard, "192.0.2.2", "printer"):
+            guard.failed("192.0.2.2", "printer", 0.0)
+    assert code(guard, "192.0.2.3", "printer") == ""
+
+
+def test_attack_on_one_name_leaves_the_others_their_hashes(guard: Guard) -> None:
+    tries(guard, 50, 20, 1)
+    assert (code(guard, "192.0.2.3", "name 0"), code(guard, "192.0.2.3", "other")) == ("submitter.busy", "")
+
+
+def test_a_failure_that_cost_no_hash_uses_nothing_up(guard: Guard) -> None:
+    for n in range(200):
+        guard.failed(f"198.51.100.{n}", "printer", 0.0, hashed=False)
+    assert code(guard, "192.0.2.3", "printer") == ""
+
+
+# ---- memory
+
+
+def test_the_least_recently_failed_is_forgotten_first() -> None:
+    guard = Guard(Patience(remembered=100))
+    fail(guard, 9, site="first")
+    for n in range(99):
+        fail(guard, 1, site=f"site {n}", name=f"name {n}")
+    assert guard.failed("first", "printer", 0.0).banned
+    fail(guard, 9, site="second")
+    for n in range(100):
+        fail(guard, 1, site=f"site {n}")
+    assert not guard.failed("second", "printer", 0.0).banned
+
+
+def test_memory_is_bounded_whatever_comes() -> None:
+    guard = Guard(Patience(remembered=50, of_site=1))
+    for n in range(1000):
+        guard.failed(f"site {n}", f"name {n}" * 1000, 0.0)
+        guard.succeeded(f"site {n}", f"name {n}" * 1000, 0.0)
+    tables = (guard._sites._levels, guard._names._levels, guard._pairs._levels, guard._bans, guard._known)
+    assert [len(table) for table in tables] == [50] * 5
+    assert max(len(name) for name in guard._names._levels if isinstance(name, str)) < 100
+
+
+def test_a_clock_that_goes_back_harms_nothing(guard: Guard) -> None:
+    fail(guard, 3, now=1000.0)
+    assert fail(guard, 1, now=0.0) == [4]

@@ -1,0 +1,345 @@
+"""Logins: who is let in, what a wrong one costs, and that nobody learns by it which names there are."""
+
+import asyncio
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pillarbox.access.guard import Patience
+from pillarbox.access.passwords import Passwords
+from pillarbox.access.submitters import OPERATOR
+from pillarbox.core.errors import PillarboxError
+from pillarbox.core.vault import Secret
+from tests.unit.access.desk import PASSWORD, PEER, Desk
+
+WRONG = "submitter.wrong_password"
+BUSY = "submitter.busy"
+BANNED = "submitter.banned"
+
+
+# ---- who comes in
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "expected"),
+    [
+        ("printer", "correct horse", ""),
+        ("printer", "Correct horse", WRONG),
+        ("printer", "correct horse ", WRONG),
+        ("printer", "", WRONG),
+        ("printer", "\udcff", WRONG),
+        ("Printer", "correct horse", WRONG),
+        ("nobody", "correct horse", WRONG),
+        ("", "", WRONG),
+        (OPERATOR, "", WRONG),
+        ("\udcff" * 9999, "correct horse", WRONG),
+    ],
+)
+async def test_only_the_right_name_and_password(desk: Desk, name: str, password: str, expected: str) -> None:
+    await desk.add()
+    assert await desk.comes_in(name, password) == expected
+
+
+async def test_who_has_no_password_does_not_come_in_by_one(desk: Desk) -> None:
+    await desk.submitters.add(
+        "scanner", {"mailboxes": ["one@contoso.example"], "networks": ["192.0.2.7"]}, no_password=True
+    )
+    assert [await desk.comes_in("scanner", password) for password in ("", "correct horse")] == [WRONG] * 2
+
+
+async def test_one_that_is_disabled_is_told_so_only_with_its_password(desk: Desk) -> None:
+    await desk.add(enabled=False)
+    assert [await desk.comes_in(), await desk.comes_in(password="wrong")] == ["submitter.disabled", WRONG]
+
+
+async def test_the_password_is_kept_as_an_argon2id_hash(desk: Desk, tmp_path: Path) -> None:
+    await desk.add()
+    (found,) = await desk.store.load()
+    assert found.password_hash.startswith("$argon2id$")
+    assert not any(PASSWORD.reveal().encode() in path.read_bytes() for path in tmp_path.glob("store.db*"))
+
+
+# ---- what it costs
+
+
+@dataclass
+class Busy:
+    """All hashing threads are busy: whoever hashes now waits."""
+
+    passwords: Passwords
+    free: threading.Event
+
+    def __enter__(self) -> None:
+        for _ in range(2):
+            self.passwords._threads.submit(self.free.wait, 20)
+
+    def __exit__(self, *_: object) -> None:
+        self.free.set()
+
+
+def busy(desk: Desk) -> Busy:
+    return Busy(desk.submitters._passwords, threading.Event())
+
+
+async def turns(desk: Desk) -> None:
+    """Far more turns of the loop than a login takes that does not hash."""
+    for _ in range(20):
+        await desk.accounts.apps()
+
+
+@pytest.mark.parametrize("name", ["printer", "nobody", "", "scanner"])
+async def test_a_wrong_login_costs_one_hash_and_the_same_delays_whatever_the_name(desk: Desk, name: str) -> None:
+    await desk.add()
+    await desk.submitters.add(
+        "scanner", {"mailboxes": ["one@contoso.example"], "networks": ["192.0.2.7"]}, no_password=True
+    )
+    assert [await desk.comes_in(name, f"wrong {n}") for n in range(11)] == [WRONG] * 10 + [BANNED]
+    assert (desk.hashes, desk.delays) == (10, [1, 2, 3, 4, 5, 5, 5, 5, 5, 5])
+
+
+async def test_a_right_login_waits_for_nothing(desk: Desk) -> None:
+    await desk.add()
+    for _ in range(3):
+        assert await desk.comes_in() == ""
+    assert desk.delays == []
+
+
+async def test_a_login_that_was_right_is_remembered_for_an_hour(desk: Desk) -> None:
+    await desk.add()
+    hashes = []
+    for seconds in (0, 3599, 1):
+        desk.now += seconds
+        assert await desk.comes_in() == ""
+        hashes.append(desk.hashes)
+    assert hashes == [1, 1, 2]
+
+
+async def test_a_wrong_password_is_not_let_in_by_what_is_remembered(desk: Desk) -> None:
+    await desk.add()
+    assert [await desk.comes_in(), await desk.comes_in(password="wrong")] == ["", WRONG]
+    assert desk.hashes == 2
+
+
+async def test_what_is_remembered_is_forgotten_in_time_and_holds_no_password(desk: Desk) -> None:
+    await desk.add()
+    await desk.add("other")
+    await desk.comes_in()
+    remembered = desk.submitters._passwords
+    assert PASSWORD.reveal() not in repr(remembered._right)
+    desk.now += 3600
+    await desk.comes_in("other")
+    assert len(remembered._right) == 1
+
+
+async def test_a_device_with_many_connections_at_once_costs_one_hash(desk: Desk) -> None:
+    await desk.add()
+    assert set(await asyncio.gather(*(desk.comes_in() for _ in range(20)))) == {""}
+    assert desk.hashes == 1
+
+
+async def test_passwords_are_hashed_by_the_pool_and_never_in_the_loop(desk: Desk) -> None:
+    await desk.add()
+    closed = desk.another()
+    await closed.load()
+    await closed.stop()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        await closed.add("late", {"mailboxes": ["one@contoso.example"]}, PASSWORD)
+    desk.submitters, open_again = closed, desk.submitters
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        await desk.comes_in()
+    desk.submitters = open_again
+
+
+# ---- guessing
+
+
+async def test_an_address_is_banned_and_its_ban_ends(desk: Desk) -> None:
+    await desk.add()
+    for n in range(10):
+        assert await desk.comes_in(f"name {n}", "wrong") == WRONG
+    assert (await desk.comes_in(), desk.submitters.is_banned(PEER)) == (BANNED, True)
+    assert not desk.submitters.is_banned("192.0.2.8")
+    desk.now += 600
+    assert (await desk.comes_in(), desk.submitters.is_banned(PEER)) == ("", False)
+
+
+async def test_the_whole_64_of_an_ipv6_address_is_one_client(desk: Desk) -> None:
+    for n in range(10):
+        await desk.comes_in("nobody", "wrong", f"2001:db8:1:2::{n:x}")
+    assert desk.submitters.is_banned("2001:db8:1:2:ffff::1")
+    assert not desk.submitters.is_banned("2001:db8:1:3::1")
+
+
+async def test_an_ipv4_address_is_one_client_in_any_clothes(desk: Desk) -> None:
+    for _ in range(10):
+        await desk.comes_in("nobody", "wrong", "::ffff:192.0.2.7")
+    assert desk.submitters.is_banned("192.0.2.7")
+
+
+async def test_a_ban_and_its_end_are_told_in_the_log_with_the_address(desk: Desk) -> None:
+    for _ in range(10):
+        await desk.comes_in("nobody", "wrong")
+    desk.now += 600
+    desk.submitters.is_banned("192.0.2.8")
+    told = [*desk.log.lines("login.banned"), *desk.log.lines("login.unbanned")]
+    assert len(told) == 2
+    assert f"level=warning event=login.banned address={PEER} submitter=nobody seconds=600.0" in told[0]
+    assert f"level=info event=login.unbanned address={PEER}" in told[1]
+
+
+async def test_the_end_of_a_ban_is_told_though_nobody_comes(desk: Desk) -> None:
+    desk.patience = Patience(ban=0.01, of_site=1)
+    desk.submitters = desk.another()
+    await desk.comes_in("nobody", "wrong")
+    desk.now += 1
+    while not desk.log.lines("login.unbanned"):
+        await desk.log.next()
+    await desk.submitters.stop()
+
+
+async def test_the_right_user_comes_in_from_elsewhere_while_one_address_guesses(desk: Desk) -> None:
+    await desk.add()
+    for n in range(100):
+        await desk.comes_in("printer", f"wrong {n}", "127.0.0.2")
+    assert await desk.comes_in(peer="127.0.0.3") == ""
+
+
+async def test_a_success_takes_no_failure_back(desk: Desk) -> None:
+    await desk.add()
+    for n in range(9):
+        assert await desk.comes_in("printer", f"wrong {n}") == WRONG
+    assert await desk.comes_in() == ""
+    assert await desk.comes_in("printer", "wrong again") == WRONG
+    assert desk.submitters.is_banned(PEER)
+
+
+async def test_what_is_remembered_comes_in_though_its_address_is_banned(desk: Desk) -> None:
+    await desk.add()
+    await desk.comes_in()
+    for n in range(10):
+        await desk.comes_in("printer", f"wrong {n}")
+    assert [await desk.comes_in(), await desk.comes_in("printer", "wrong")] == ["", WRONG]
+
+
+async def guess(desk: Desk, tries: int, names: int) -> set[str]:
+    """Guesses from fifty addresses, all at once."""
+    logins = (desk.comes_in(f"n{n % names}", f"wrong {n}", f"127.0.1.{n % 50}") for n in range(tries))
+    return set(await asyncio.gather(*logins))
+
+
+@pytest.mark.parametrize("names", [1, 1000])
+async def test_a_thousand_guesses_from_fifty_addresses_cost_less_than_thirty_hashes(desk: Desk, names: int) -> None:
+    await desk.add("n0")
+    assert await guess(desk, 1000, names) == {WRONG, BUSY}
+    assert desk.hashes < 30
+    assert len(desk.delays) == desk.hashes
+
+
+async def test_who_came_in_before_comes_in_while_fifty_addresses_guess(desk: Desk) -> None:
+    await desk.add("n0")
+    assert await desk.comes_in("n0") == ""
+    desk.now += 86_400
+    guessing = asyncio.create_task(guess(desk, 1000, 1))
+    assert await desk.comes_in("n0") == ""
+    await guessing
+    assert await desk.comes_in("n0", peer="192.0.2.9") == ""  # remembered, from wherever
+    assert await desk.comes_in("n0", "wrong", "192.0.2.10") == BUSY
+
+
+async def test_strangers_do_not_take_the_last_thread(desk: Desk) -> None:
+    await desk.add()
+    await desk.comes_in()
+    desk.now += 3600
+    with busy(desk):
+        strangers = [asyncio.create_task(desk.comes_in("nobody", f"{n}", f"198.51.100.{n}")) for n in range(5)]
+        known = asyncio.create_task(desk.comes_in())
+        await turns(desk)
+        waiting = desk.submitters._passwords._threads._work_queue.qsize()
+    assert waiting == 2  # one stranger, and who is known
+    assert await known == ""
+    assert set(await asyncio.gather(*strangers)) == {WRONG}
+
+
+async def test_only_so_many_wait_for_a_hash(desk: Desk) -> None:
+    desk.patience = Patience(waiting=3)
+    desk.submitters = desk.another()
+    with busy(desk):
+        logins = [asyncio.create_task(desk.comes_in(f"n{n}", "wrong", f"198.51.100.{n}")) for n in range(5)]
+        await turns(desk)
+        assert [login.done() for login in logins] == [False, False, False, True, True]
+    assert await asyncio.gather(*logins) == [WRONG] * 3 + [BUSY] * 2
+    await desk.submitters.stop()
+
+
+async def test_who_goes_away_while_it_is_hashed_has_failed_all_the_same(desk: Desk) -> None:
+    for n in range(10):
+        with busy(desk):
+            login = asyncio.create_task(desk.comes_in("nobody", f"wrong {n}"))
+            await turns(desk)
+            login.cancel()
+        await asyncio.wait([login])
+        while desk.submitters._logins._running:
+            await turns(desk)
+    assert desk.submitters.is_banned(PEER)
+
+
+# ---- tokens
+
+
+async def test_a_token_comes_in_under_the_name_of_its_submitter_alone(desk: Desk) -> None:
+    await desk.add()
+    await desk.add("other")
+    token = await desk.submitters.add_token("printer", "jenkins")
+    assert token.reveal().startswith("pbx_")
+    assert len(token.reveal()) == 4 + 43
+    assert [await desk.comes_in_by_token(name, token) for name in ("printer", "other", "nobody", "")] == [
+        "",
+        *[WRONG] * 3,
+    ]
+    assert desk.hashes == 0
+
+
+async def test_a_token_is_no_password_and_a_password_no_token(desk: Desk) -> None:
+    await desk.add()
+    token = await desk.submitters.add_token("printer", "jenkins")
+    assert await desk.comes_in("printer", token.reveal()) == WRONG
+    assert await desk.comes_in_by_token("printer", PASSWORD) == WRONG
+
+
+async def test_a_wrong_token_waits_and_is_banned_like_a_wrong_password(desk: Desk) -> None:
+    await desk.add()
+    token = await desk.submitters.add_token("printer", "jenkins")
+    answers = [await desk.comes_in_by_token("printer", Secret(f"pbx_{n}")) for n in range(11)]
+    assert answers == [WRONG] * 10 + [BANNED]
+    assert desk.delays[:3] == [1, 2, 3]
+    assert await desk.comes_in_by_token("printer", token) == ""
+
+
+async def test_a_token_is_kept_as_a_hash(desk: Desk, tmp_path: Path) -> None:
+    await desk.add()
+    token = await desk.submitters.add_token("printer", "jenkins")
+    assert not any(token.reveal().encode() in path.read_bytes() for path in tmp_path.glob("store.db*"))
+    assert token.reveal() not in repr(await desk.submitters.tokens("printer"))
+
+
+async def test_a_removed_token_comes_in_no_more(desk: Desk) -> None:
+    await desk.add()
+    token = await desk.submitters.add_token("printer", "jenkins")
+    await desk.submitters.remove_token("printer", "jenkins")
+    assert await desk.comes_in_by_token("printer", token) == WRONG
+    with pytest.raises(PillarboxError) as caught:
+        await desk.submitters.remove_token("printer", "jenkins")
+    assert caught.value.code == "submitter.no_token"
+
+
+@pytest.mark.parametrize(
+    ("token_id", "code"), [("jenkins", "token_exists"), ("", "bad_token_id"), ("a/b", "bad_token_id")]
+)
+async def test_ids_of_tokens_that_are_refused(desk: Desk, token_id: str, code: str) -> None:
+    await desk.add()
+    await desk.submitters.add_token("printer", "jenkins")
+    with pytest.raises(PillarboxError) as caught:
+        await desk.submitters.add_token("printer", token_id)
+    assert caught.value.code == f"submitter.{code}"
