@@ -4,7 +4,7 @@ import statistics
 
 from bench.load import Job
 from bench.processes import Load, spread, submit
-from bench.servers import SENDER, door
+from bench.servers import SENDERS, door
 from bench.smtp import CONNECTIONS, FULL
 
 _WARM_UP = 200
@@ -32,7 +32,7 @@ async def run(rounds: int, messages: int) -> None:
 
 async def _round(kind: str, messages: int) -> tuple[Load, float]:
     async with door(kind, "stay") as server:
-        await submit(Job(server.address, [SENDER], _WARM_UP, CONNECTIONS, server.login))
+        await submit(Job(server.address, SENDERS, _WARM_UP, CONNECTIONS, server.login))
         before = server.cpu()
-        load = await submit(Job(server.address, [SENDER], messages, CONNECTIONS, server.login))
+        load = await submit(Job(server.address, SENDERS, messages, CONNECTIONS, server.login))
         return load, (server.cpu() - before) / messages * 1000

@@ -5,7 +5,7 @@ from typing import Literal
 
 from bench.load import Job
 from bench.processes import holding, met, spread, submit
-from bench.servers import SENDER, door
+from bench.servers import SENDERS, door
 
 _HELD, _HELD_AIM = 5000, 50.0
 _PER_ADDRESS = 20
@@ -37,12 +37,12 @@ async def connections(rounds: int, _messages: int) -> None:
 async def _held(tls: Literal["", "1.3"]) -> float:
     async with door(settings=_PATIENT) as server:
         # The first ones pay for what all share.
-        once = Job(server.address, [SENDER], connections=10, tls=tls, hold=True)
+        once = Job(server.address, SENDERS, connections=10, tls=tls, hold=True)
         async with holding(once):
             pass
         await asyncio.sleep(1)
         idle = server.process.rss()
-        many = Job(server.address, [SENDER], connections=_HELD, tls=tls, hold=True, sources=_HELD // _PER_ADDRESS)
+        many = Job(server.address, SENDERS, connections=_HELD, tls=tls, hold=True, sources=_HELD // _PER_ADDRESS)
         async with holding(many) as held:
             if held != _HELD:
                 raise RuntimeError(f"only {held} connections are held")
@@ -61,7 +61,7 @@ async def large(rounds: int, _messages: int) -> None:
 
 async def _peak() -> float:
     async with door(way="digest", settings=_ROOMY) as server:
-        job = Job(server.address, [SENDER], _LARGE, _LARGE, server.login, kept=False, size=_LARGE_SIZE)
+        job = Job(server.address, SENDERS, _LARGE, _LARGE, server.login, kept=False, size=_LARGE_SIZE)
         load = await submit(job)
         seen = await server.seen(_LARGE)
         if seen["digests"] != {load.digest: _LARGE}:

@@ -13,9 +13,10 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import postfix
 from bench.load import Job
 from bench.processes import met, submit
-from bench.servers import SENDER, Server, anchor, door
+from bench.servers import SENDERS, Server, anchor, door
 
 _STRACE = ("strace", "-f", "-s", "40", "-e", "trace=fdatasync,fsync,write,writev,sendto,sendmsg", "-o")
 _CALL = re.compile(r'(?P<sync>fdatasync|fsync)(?:\(\d+| resumed>)\) += 0|"(?P<reply>354|250 2\.0\.0 [^"]*queued)')
@@ -54,6 +55,7 @@ async def run(_rounds: int, _messages: int) -> None:
     """Print the counts."""
     if shutil.which("strace") is None:
         raise SystemExit("This bench needs the Debian package strace: run `make test-tools` as root.")
+    postfix.check()
     print(f"smtp-durability: {_MESSAGES} messages, fsync and fdatasync counted by strace")
     for name in ("pillarbox", "postfix"):
         one = await _trace(name, 1)
@@ -70,7 +72,7 @@ async def _trace(name: str, sessions: int) -> Order:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         trace = Path(folder) / "trace"
         async with _traced(name, trace) as server:
-            await submit(Job(server.address, [SENDER], _MESSAGES, sessions, server.login))
+            await submit(Job(server.address, SENDERS, _MESSAGES, sessions, server.login))
         with trace.open(errors="replace") as lines:
             return order_of(lines)
 
@@ -81,12 +83,12 @@ async def _traced(name: str, trace: Path) -> AsyncIterator[Server]:
         async with door(way="stay", under=(*_STRACE, str(trace))) as server:
             yield server
         return
-    async with anchor() as postfix:
+    async with anchor() as server:
         # The processes that will serve are children of master that do not exist yet: all are followed.
         strace = await asyncio.create_subprocess_exec(
-            *_STRACE, str(trace), "-p", str(postfix.running.pid), stderr=asyncio.subprocess.PIPE
+            *_STRACE, str(trace), "-p", str(server.running.pid), stderr=asyncio.subprocess.PIPE
         )
         assert strace.stderr is not None
         await strace.stderr.readline()  # "attached"
-        yield postfix
+        yield server
     await strace.wait()

@@ -94,7 +94,7 @@ async def running(
 
     Raises SystemExit, with what to do, where it cannot be run.
     """
-    _check(with_login=login is not None)
+    check(with_login=login is not None)
     with tempfile.TemporaryDirectory(prefix="bench-postfix-") as name:
         folder = Path(name)
         port = _free_port()
@@ -122,7 +122,8 @@ def _write(folder: Path, port: int, certificate: tuple[Path, Path] | None) -> No
     shutil.chown(folder / "data", "postfix")
 
 
-def _check(*, with_login: bool) -> None:
+def check(*, with_login: bool = False) -> None:
+    """Raises SystemExit, with what to do, where Postfix cannot be run."""
     libraries = [file.name for file in Path("/usr/lib").glob("*/sasl2/*.so")]
     there = {
         "postfix": all(file.exists() for file in (DAEMONS / "master", SERVICES)),

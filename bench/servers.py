@@ -14,7 +14,8 @@ from bench.processes import Process, running
 from pillarbox.cli.local import Api
 from pillarbox.core import tls
 
-SENDER = "scanner@contoso.example"
+SENDERS = [f"scanner-{number}@contoso.example" for number in range(50)]
+"""Each of a mailbox of its own: Graph takes four messages at once of each, and we send three."""
 NO_DELIVERY = "no delivery"
 NAMES = ("pillarbox", NO_DELIVERY, "aiosmtpd", "postfix")
 Way = Literal["discard", "digest", "stay"]
@@ -70,7 +71,7 @@ async def door(
 ) -> AsyncIterator[Door]:
     """The gateway with a transport that discards, with further settings as environment variables.
 
-    The submitter `bench` may send from SENDER, behind a login or, `by_network`, without one.
+    The submitter `bench` may send from all SENDERS, behind a login or, `by_network`, without one.
     """
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
@@ -82,12 +83,13 @@ async def door(
 
 
 def _furnish(api: Api, by_network: bool) -> str:
-    """An app that nobody asks for tokens, a mailbox and the submitter; its password."""
+    """An app that nobody asks for tokens, the mailboxes and the submitter; its password."""
     ids = {"tenant_id": _NOBODY, "client_id": _NOBODY.replace("0", "1"), "client_secret": "not-used"}
     api.post("/api/v1/apps", {"name": "bench", **ids})
-    api.post("/api/v1/mailboxes", {"address": SENDER, "app": "bench"})
+    for address in SENDERS:
+        api.post("/api/v1/mailboxes", {"address": address, "app": "bench"})
     rule = {"networks": ["127.0.0.0/8"], "no_password": True} if by_network else {}
-    made = api.post("/api/v1/submitters", {"name": "bench", "mailboxes": [SENDER], **rule})
+    made = api.post("/api/v1/submitters", {"name": "bench", "mailboxes": SENDERS, **rule})
     return str(made["password"])
 
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench import smtp_source
+from bench import postfix, smtp_source
 from bench.load import Job
 from bench.processes import Load, met, spread, submit
-from bench.servers import NO_DELIVERY, SENDER, anchor, door, start
+from bench.servers import NO_DELIVERY, SENDERS, anchor, door, start
 
 CONNECTIONS = 8
 FULL = 0.9
@@ -52,6 +52,7 @@ class _Round:
 
 async def rates(rounds: int, messages: int) -> None:
     """Print messages a second and CPU per message."""
+    postfix.check(with_login=True)
     print(f"smtp-rate: 10 KB mails, {CONNECTIONS} sessions, {rounds} x {messages} messages, no pipelining;")
     print("  AUTH and header scan on ours; delivered to a transport that discards; CPU until the queue is empty")
     for way in WAYS:
@@ -73,7 +74,7 @@ async def _round(name: str, way: _Way, messages: int) -> _Round:
         login = server.login
 
         def job(count: int) -> Job:
-            return Job(server.address, [SENDER], count, CONNECTIONS, login, kept=way.kept, tls=way.tls)
+            return Job(server.address, SENDERS, count, CONNECTIONS, login, kept=way.kept, tls=way.tls)
 
         delivers = name != NO_DELIVERY
         await submit(job(_WARM_UP))
@@ -97,8 +98,8 @@ def _print(way: _Way, results: dict[str, list[_Round]]) -> None:
         good = met(statistics.median(ratio) >= way.target)
         print(f"    accepted/s, pillarbox / postfix: {spread(ratio, 2)}   target >= {way.target}{aim}: {good}")
     cpu_ratio = [mine.cpu / other.cpu for mine, other in zip(ours, theirs, strict=True)]
-    good = met(statistics.median(cpu_ratio) <= _CPU_RATIO)
-    print(f"    CPU in all, pillarbox / postfix: {spread(cpu_ratio, 2)}   target <= {_CPU_RATIO}: {good}")
+    verdict = "no target" if way.tls else f"target <= {_CPU_RATIO}: {met(statistics.median(cpu_ratio) <= _CPU_RATIO)}"
+    print(f"    CPU in all, pillarbox / postfix: {spread(cpu_ratio, 2)}   {verdict}")
     if NO_DELIVERY in results:
         to_250 = [one.cpu for one in results[NO_DELIVERY]]
         good = met(statistics.median(to_250) <= _CPU_TO_250)
@@ -118,6 +119,7 @@ def _shown(done: Sequence[_Round]) -> str:
 
 async def witness(rounds: int, messages: int) -> None:
     """Print what smtp-source says of both; ours knows it by its network, as it cannot log in."""
+    postfix.check()
     print(f"smtp-source: Postfix's generator, no AUTH, {CONNECTIONS} sessions, {rounds} x {messages} messages of 10 KB")
     for kept in (True, False):
         found: dict[str, list[float]] = {"pillarbox": [], "postfix": []}
@@ -125,7 +127,7 @@ async def witness(rounds: int, messages: int) -> None:
             for name in _turned(tuple(found), number):
                 async with anchor() if name == "postfix" else door(by_network=True) as server:
                     for count in (_WARM_UP, messages):
-                        rate = await smtp_source.rate(server.address, SENDER, count, CONNECTIONS, kept=kept)
+                        rate = await smtp_source.rate(server.address, SENDERS[0], count, CONNECTIONS, kept=kept)
                     found[name].append(rate)
         ratio = [ours / theirs for ours, theirs in zip(found["pillarbox"], found["postfix"], strict=True)]
         print("  kept connections:" if kept else "  a new connection per message:")
@@ -139,6 +141,7 @@ async def witness(rounds: int, messages: int) -> None:
 
 async def waits(rounds: int, messages: int) -> None:
     """Print the time from the final dot to the 250, at a steady pace."""
+    postfix.check()
     count = min(messages, _PACED)
     print(
         f"smtp-wait: {_PACE:.0f} messages/s of 10 KB over {CONNECTIONS} kept connections, {rounds} x {count} messages;"
@@ -148,7 +151,7 @@ async def waits(rounds: int, messages: int) -> None:
     for number in range(rounds):
         for name in _turned(tuple(found), number):
             async with start(name) as server:
-                job = Job(server.address, [SENDER], count, CONNECTIONS, server.login, rate=_PACE)
+                job = Job(server.address, SENDERS, count, CONNECTIONS, server.login, rate=_PACE)
                 found[name].append(await submit(job))
     for name, loads in found.items():
         middle, most = ([getattr(load, key) * 1000 for load in loads] for key in ("p50", "p99"))

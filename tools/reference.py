@@ -21,7 +21,7 @@ from pillarbox.cli.root import root
 from pillarbox.core import catalogue
 from pillarbox.core.log import EVENTS
 from pillarbox.core.places import ENV_PREFIX
-from pillarbox.core.settings import Settings, describe
+from pillarbox.core.settings import Door, Settings, describe
 from pillarbox.core.vault import Secret
 from pillarbox.emulator import World, control, seed_file
 from pillarbox.emulator.fault import Fault
@@ -187,13 +187,16 @@ def _setting(key: str, field: FieldInfo) -> tuple[str, str, str, str]:
 
 def _ways(key: str, field: FieldInfo) -> tuple[str, str]:
     variable = ENV_PREFIX + key.upper().replace(".", "__")
+    if field.annotation == dict[str, Door]:
+        return _code(f"{variable}__NAME__KEY"), _code(f"--set {key}.NAME.KEY=VALUE")
     if field.annotation is Secret:
         return f"`{variable}`, `{variable}_FILE`", "by file or environment only"
     return _code(variable), _code(f"--set {key}=VALUE")
 
 
 def _setting_type(field: FieldInfo) -> str:
-    words = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path", Secret: "secret"}
+    words: dict[Any, str] = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path"}
+    words |= {Secret: "secret", tuple[str, ...]: "list, also a text with commas", dict[str, Door]: "tables"}
     annotation: Any = field.annotation
     if get_origin(annotation) in (Union, UnionType):
         (annotation,) = (one for one in get_args(annotation) if one is not NoneType)
@@ -212,7 +215,7 @@ def _setting_default(key: str, field: FieldInfo) -> str:
     if field.default_factory is not None:
         return _DEFAULTS_IN_WORDS.get(key, "")
     default = field.default
-    return "none" if default is None or not str(default) or isinstance(default, Secret) else _code(str(default))
+    return "none" if (not default and default not in (0, False)) or isinstance(default, Secret) else _code(str(default))
 
 
 # ---- errors.md

@@ -329,6 +329,7 @@ class _Running:
     def __init__(self, gateway: Gateway) -> None:
         from pillarbox.endpoints import signin
         from pillarbox.endpoints.api.local import LocalSocket
+        from pillarbox.endpoints.maildrop import Maildrop
         from pillarbox.endpoints.smtp.connection import Services
         from pillarbox.endpoints.smtp.door import Judges, SmtpDoor
         from pillarbox.endpoints.web import HttpListener
@@ -349,6 +350,9 @@ class _Running:
         submission = gateway.submission
         judges = Judges(gateway.submitters.current, submission.check_mail, submission.check_recipient)
         self.smtp = SmtpDoor(settings, services, judges, gateway._clock())
+        self.maildrop: Maildrop | None = None
+        if settings.sendmail.folder is not None:
+            self.maildrop = Maildrop(settings.sendmail.folder, self.smtp.local_rules, services, gateway._clock)
         self.local = LocalSocket(gateway.api, settings.socket, settings.delivery.stop_timeout)
         self.http: HttpListener | None = None
         if settings.http.listen:
@@ -366,6 +370,8 @@ class _Running:
         gateway.smtp_address = next(iter(gateway.listeners.values()), "")
         if self.http is not None:
             gateway.http_address = await self._listen_http(self.http)
+        if self.maildrop is not None:
+            await self.maildrop.start()
         self._work = asyncio.create_task(self.worker.run(), name="worker")
         self._endings = asyncio.create_task(end_dates.tell_daily(gateway.accounts, gateway._clock, gateway.log))
         gateway.rotation.resume()
@@ -396,6 +402,8 @@ class _Running:
     async def stop(self) -> None:
         grace = self._settings.delivery.stop_timeout
         await self.smtp.stop(grace)
+        if self.maildrop is not None:
+            await self.maildrop.stop()
         if self._endings is not None:
             self._endings.cancel()
         if self._work is not None:

@@ -1,1 +1,1 @@
-"""The same bytes to our engine, to aiosmtpd and to Postfix; what differs is listed in differences.md, with the reason."""
+"""The same bytes to our engine, to aiosmtpd and to Postfix: what differs is in differences.md, with the reason."""

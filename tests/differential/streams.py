@@ -1,6 +1,7 @@
 """Byte streams of clients: by name, out of the dialogs, and made by chance from a seed that is printed."""
 
 import ast
+import itertools
 import random
 import re
 from collections.abc import Iterator
@@ -286,4 +287,4 @@ def transcript(chance: random.Random) -> bytes:
 def cuts(stream: bytes, chance: random.Random, most: int = 12) -> list[bytes]:
     """The stream in pieces, cut anywhere."""
     places = sorted({0, len(stream), *(chance.randrange(len(stream)) for _ in range(most))})
-    return [stream[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [stream[start:end] for start, end in itertools.pairwise(places)]

@@ -17,8 +17,8 @@ async def main() -> None:
             for name, stream in streams.named().items():
                 pieces = [await ended(stream)]
                 ours = await Ours().play(pieces)
-                cells = [table.cell(await peer.play(pieces), ours) for peer in (second, third)]
-                if cells != [table.SAME, table.SAME]:
+                cells = (table.cell(await second.play(pieces), ours), table.cell(await third.play(pieces), ours))
+                if cells != (table.SAME, table.SAME):
                     rows[name] = table.Row(table.cell(ours), *cells, reasons.get(name, "?"))
     table.write(rows)
 

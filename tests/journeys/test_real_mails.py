@@ -138,8 +138,8 @@ async def sent(house: House) -> dict[str, Mail]:
     arrived = {}
     for entry in house.microsoft.emulator.ledger.entries:
         assert entry.raw is not None
-        (queue_id,) = Mail.of(entry.raw).named(b"x-pillarbox-id")
-        arrived[queue_id.split()[-1].decode()] = Mail.of(entry.raw)
+        (field,) = Mail.of(entry.raw).named(b"x-pillarbox-id")
+        arrived[field.split()[-1].decode()] = Mail.of(entry.raw)
     return {name: arrived[queue_id] for name, queue_id in ids.items()}
 
 

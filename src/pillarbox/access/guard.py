@@ -108,7 +108,7 @@ class Guard:
             self._bans[site] = now + self._patience.ban
             self._bans.move_to_end(site)
             _shrink(self._bans, self._patience.remembered)
-        return Failure(min(self._patience.least_delay * math.ceil(failures), self._patience.most_delay), banned)
+        return Failure(min(self._patience.least_delay * failures, self._patience.most_delay), banned)
 
     def succeeded(self, site: str, name: str, now: float) -> None:
         """A login was right: from now on the site is known for this name."""
@@ -148,16 +148,20 @@ class _Counts:
         self._most = most
         self._levels: OrderedDict[object, tuple[float, float]] = OrderedDict()
 
-    def level(self, key: object, now: float) -> float:
-        level, at = self._levels.get(key, (0.0, now))
-        return max(0.0, level - max(0.0, now - at) / self._pace)
+    def level(self, key: object, now: float) -> int:
+        """The count; one that has begun to fall still counts whole."""
+        return math.ceil(self._exact(key, now))
 
-    def add(self, key: object, now: float) -> float:
-        level = self.level(key, now) + 1
-        self._levels[key] = (level, now)
+    def add(self, key: object, now: float) -> int:
+        """Raise a count by one; what it is then."""
+        self._levels[key] = (self._exact(key, now) + 1, now)
         self._levels.move_to_end(key)
         _shrink(self._levels, self._most)
-        return level
+        return self.level(key, now)
+
+    def _exact(self, key: object, now: float) -> float:
+        level, at = self._levels.get(key, (0.0, now))
+        return max(0.0, level - max(0.0, now - at) / self._pace)
 
 
 def _short(name: str) -> str:

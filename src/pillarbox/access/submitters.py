@@ -94,8 +94,11 @@ class Submitters:
         return self._enabled(unix_users.of_uid(self._unix, uid))
 
     def is_banned(self, peer: str) -> bool:
-        """Whether a client at this address has failed to log in so often that it need not even connect."""
-        return self._logins.is_banned(peer)
+        """Whether a client at this address has failed to log in so often that it need not even connect.
+
+        Where a network says who it is, it may: whoever guesses passwords beside a printer must not shut it out.
+        """
+        return self._logins.is_banned(peer) and self.of_network(peer) is None
 
     def current(self, submitter: Submitter) -> Submitter:
         """A submitter that has come in, as it is now.

@@ -159,9 +159,7 @@ def _notifications(dsn: dict[str, Any]) -> list[str]:
     """What the client asked for (RFC 3461), in its own words."""
     of_all = [f"{name}={dsn[name.lower()]}" for name in ("RET", "ENVID") if dsn[name.lower()]]
     of_one = [
-        f"<{recipient}> {name}={text}"
-        for name in ("NOTIFY", "ORCPT")
-        for recipient, text in dsn[name.lower()].items()
+        f"<{recipient}> {name}={text}" for name in ("NOTIFY", "ORCPT") for recipient, text in dsn[name.lower()].items()
     ]
     return of_all + of_one
 

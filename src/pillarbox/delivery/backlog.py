@@ -67,8 +67,8 @@ class Backlog:
         return self._counted_at is not None and 0 <= self._clock() - self._counted_at < _FRESH
 
     def _has_room(self, mailbox: Mailbox, size: int) -> bool:
-        count = self._counts.get(mailbox.id)
-        return count is None or (count.messages < self._most_messages and count.size + size <= self._most_bytes)
+        count = self._counts.get(mailbox.id) or _Count()
+        return count.messages < self._most_messages and count.size + size <= self._most_bytes
 
     def _refusal(self, mailbox: Mailbox) -> Unavailable:
         return Unavailable("mail.backlog_full", mailbox=mailbox.address)

@@ -201,6 +201,8 @@ class Maildrop:
         transaction = self._transaction(submitter, envelope)
         spool = self._rules.spool()
         with closing(spool):
+            if not envelope.has_from and (author := transaction.sender or own_address(submitter)):
+                spool.write(f"From: <{author}>\r\n".encode())
             await read_message(file, rest, found.st_size, transaction.max_size, spool)
             now = os.fstat(file)
             if (now.st_size, now.st_mtime_ns) != (found.st_size, found.st_mtime_ns):

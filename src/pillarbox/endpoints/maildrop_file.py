@@ -33,6 +33,8 @@ class Envelope:
     ret: str
     envid: str
     size: int
+    has_from: bool
+    """Whether there is a From in the header."""
 
 
 def open_file(name: str, folder: int) -> int:
@@ -76,9 +78,10 @@ def _envelope(found: Any) -> Envelope:
         raise TypeError
     for text in (*texts, *recipients):
         text.encode("utf-8")  # neither a log nor the store can write surrogates
-    if type(found["size"]) is not int:
+    size, has_from = found["size"], found["has_from"]
+    if type(size) is not int or type(has_from) is not bool:
         raise TypeError
-    return Envelope(given, recipients, texts[0], texts[1], texts[2], found["size"])
+    return Envelope(given, recipients, texts[0], texts[1], texts[2], size, has_from)
 
 
 async def read_message(file: int, first: bytes, size: int, limit: int, spool: Spool) -> None:

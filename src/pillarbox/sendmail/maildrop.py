@@ -25,7 +25,9 @@ def leave(folder: Path, envelope: Envelope, message: Message) -> Path:
     try:
         os.fchmod(file, 0o644)  # whatever the umask takes away
         with open(file, "wb", closefd=False) as opened:
-            opened.write(json.dumps(envelope._asdict() | {"size": message.size}).encode() + b"\n")
+            # Without a From it gets the address by which the service knows the sender; only the service knows that now.
+            facts = {"size": message.size, "has_from": bool(message.values(b"from"))}
+            opened.write(json.dumps(envelope._asdict() | facts).encode() + b"\n")
             for piece in message.pieces():
                 opened.write(piece)
         os.fsync(file)

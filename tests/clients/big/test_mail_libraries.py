@@ -75,7 +75,7 @@ async def check_what_arrived(house: House) -> None:
     assert message["Subject"] == "掃描"
     assert message["From"].startswith("Scänner")
     text = message.get_content()
-    assert text.splitlines() == ["page 1", ".", ".hidden"]
+    assert text.rstrip().splitlines() == ["page 1", ".", ".hidden"]
 
 
 @needs_phpmailer

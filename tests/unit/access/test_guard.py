@@ -42,10 +42,10 @@ def test_failures_of_one_site_do_not_delay_another(guard: Guard) -> None:
 
 
 def test_ten_failures_ban_a_site_for_ten_minutes(guard: Guard) -> None:
-    banned = [guard.failed("192.0.2.2", f"name {n}", 0.0).banned for n in range(10)]
+    banned = [guard.failed("192.0.2.2", f"name {n}", 5.0 * n).banned for n in range(10)]
     assert banned == [False] * 9 + [True]
-    assert (guard.is_banned("192.0.2.2", 599.0), code(guard, "192.0.2.2", "new", 599.0)) == (True, "submitter.banned")
-    assert (guard.is_banned("192.0.2.2", 600.0), code(guard, "192.0.2.2", "new", 600.0)) == (False, "")
+    assert (guard.is_banned("192.0.2.2", 644.0), code(guard, "192.0.2.2", "new", 644.0)) == (True, "submitter.banned")
+    assert (guard.is_banned("192.0.2.2", 645.0), code(guard, "192.0.2.2", "new", 645.0)) == (False, "")
     assert not guard.is_banned("192.0.2.3", 0.0)
 
 

@@ -206,6 +206,13 @@ async def test_the_right_user_comes_in_from_elsewhere_while_one_address_guesses(
     assert await desk.comes_in(peer="127.0.0.3") == ""
 
 
+async def test_a_network_of_a_submitter_is_let_connect_though_somebody_guesses_from_there(desk: Desk) -> None:
+    await desk.add(networks=[PEER])
+    for _ in range(10):
+        await desk.comes_in("nobody", "wrong")
+    assert (desk.submitters.is_banned(PEER), await desk.comes_in("nobody", "wrong")) == (False, BANNED)
+
+
 async def test_a_success_takes_no_failure_back(desk: Desk) -> None:
     await desk.add()
     for n in range(9):

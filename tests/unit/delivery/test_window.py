@@ -1,7 +1,11 @@
 """The duplicate window: what is the same message handed in again, and that nothing else is swallowed."""
 
 import asyncio
+import signal
+import sys
+from asyncio.subprocess import PIPE
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,7 @@ from pillarbox.delivery.submission import Submission
 from pillarbox.delivery.window import LENGTH, Handover, Window
 from pillarbox.store.database import Row
 from pillarbox.store.outbox import NewMessage, Next, Outbox
+from pillarbox.store.sqlite import open_sqlite
 from tests.unit.delivery.conftest import Shelf
 
 ALARM = b"Message-ID: <1@x>\r\nFrom: one@contoso.example\r\nSubject: fire\r\n\r\nfire\r\n"
@@ -226,6 +231,14 @@ async def test_what_was_heard_is_not_remembered(shelf: Shelf) -> None:
     assert (len(window._entries), len(window._by_fingerprint)) == (0, 0)
 
 
+async def test_what_could_not_be_written_is_not_remembered(shelf: Shelf) -> None:
+    window = Window(shelf.outbox, shelf.clock)
+    door = Door(shelf, shelf.submission(window=window, backlog=(0, 0)))
+    with pytest.raises(Unavailable):
+        await door.open()
+    assert len(window._entries) == 0
+
+
 async def test_what_is_no_retry_costs_no_query(shelf: Shelf) -> None:
     counting = CountingOutbox(shelf.database, shelf.clock)
     door = Door(shelf, shelf.submission(outbox=counting, window=Window(counting, shelf.clock)))
@@ -256,6 +269,38 @@ async def again(shelf: Shelf) -> Door:
 async def test_after_a_crash_nobody_knows_what_was_heard(shelf: Shelf, door: Door) -> None:
     first = await door.heard()
     assert await (await again(shelf)).heard() == first
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from dataclasses import replace
+from pathlib import Path
+from tests.unit.delivery.conftest import Shelf
+from tests.unit.delivery.test_window import Door
+from pillarbox.store.sqlite import open_sqlite
+
+async def main():
+    shelf = Shelf(await open_sqlite(Path(sys.argv[1]), on_death=print))
+    shelf.mailboxes += await shelf.accounts.mailboxes()
+    print(await Door(shelf).heard(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_after_a_kill_the_retry_of_what_was_acknowledged_is_the_same_message(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    await shelf.database.close()
+    store = tmp_path / "store.db"
+    arguments = (sys.executable, "-c", KILLED, str(store))
+    killed = await asyncio.create_subprocess_exec(*arguments, cwd=Path(__file__).parents[3], stdout=PIPE)
+    output, _ = await killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    after = Shelf(await open_sqlite(store, on_death=print), mailboxes=shelf.mailboxes)
+    assert await (await again(after)).heard() == output.decode().strip()
+    await after.database.close()
 
 
 async def test_after_a_clean_stop_only_what_was_not_heard_is_the_same_message(shelf: Shelf) -> None:
@@ -297,7 +342,10 @@ async def test_the_time_before_a_crash_counts(shelf: Shelf, door: Door) -> None:
 async def test_a_clock_that_went_back_over_a_crash_forgets_nothing(shelf: Shelf, door: Door) -> None:
     first = await door.lost()
     shelf.now -= 86_400
-    assert await (await again(shelf)).lost() == first
+    later = await again(shelf)
+    assert await later.lost() == first
+    shelf.running += LENGTH + 1
+    assert await later.lost() != first
 
 
 async def test_a_store_that_fails_at_the_stop_stops_nothing(shelf: Shelf) -> None:

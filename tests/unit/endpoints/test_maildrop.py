@@ -30,7 +30,7 @@ from tests.unit.endpoints.smtp.parts import rules, text
 
 OPS = Mailbox(1, "ops@contoso.example", AppRegistration(1, "contoso", "tenant", "client"))
 CRON = Submitter(1, "cron", {OPS.address: OPS})
-MAIL = b"Subject: hi\r\nMessage-ID: <1@x>\r\n\r\nhello\r\n"
+MAIL = b"From: ops@contoso.example\r\nSubject: hi\r\nMessage-ID: <1@x>\r\n\r\nhello\r\n"
 NOW = 1_795_176_000.0
 ENVELOPE = ClientEnvelope((None,), ("alice@contoso.example",))
 
@@ -133,6 +133,7 @@ def line(size: int, **other: Any) -> bytes:
         "ret": "",
         "envid": "",
         "size": size,
+        "has_from": True,
     }
     return json.dumps(usual | other).encode() + b"\n"
 
@@ -210,6 +211,14 @@ async def test_it_is_looked_at_when_the_service_starts_and_then_again_and_again(
     assert office.names == []
 
 
+async def test_without_a_from_it_is_from_who_sends_it(office: Office) -> None:
+    bare = MAIL.partition(b"\r\n")[2]
+    office.leave(bare)
+    office.leave(bare, ClientEnvelope(("",), ("a@b",)))
+    await office.maildrop.pick_up()
+    assert [one.mime for one in office.accepted] == [b"From: <ops@contoso.example>\r\n" + bare] * 2
+
+
 # ---- crashes and bad days
 
 
@@ -285,6 +294,7 @@ async def test_another_users_file_is_another_submitters(office: Office) -> None:
         (line(2, recipients=["\ud800@b"]) + b"x\n", "maildrop.broken"),
         (line(2, recipients=7) + b"x\n", "maildrop.broken"),
         (line(True) + b"x", "maildrop.broken"),
+        (line(2, has_from=None) + b"x\n", "maildrop.broken"),
         (line(3) + b"x\n", "maildrop.truncated"),
         (line(0).rstrip(), "maildrop.truncated"),
         (line(2, recipients=[]) + b"x\n", "mail.no_recipients"),

@@ -42,6 +42,7 @@ def test_all_addresses_are_found(value: str, wanted: list[str]) -> None:
         b"a@b c@d",
         b"<a@b\r\nRCPT TO:<c@d>>",
         b"<a@b> SIZE=1 <x",
+        b"<a@b> <c@d>",
         b"a@b\0",
         b"<a b@c>",
         b"\xff@b",

@@ -44,6 +44,12 @@ async def test_who_may_not_be_its_author_sends_as_the_service_knows_them(
     assert service.commands[2].startswith("MAIL FROM:<ops@contoso.example>")
 
 
+async def test_another_refusal_is_not_asked_twice(make_service: MakeService, program: Program) -> None:
+    service = await make_service({"MAIL": "552 5.3.4 Too large"})
+    assert (await program.run(MAIL, "bob@contoso.example")).code == os.EX_DATAERR
+    assert len([line for line in service.commands if line.startswith("MAIL")]) == 1
+
+
 async def test_who_may_not_be_what_f_says_is_refused(make_service: MakeService, program: Program) -> None:
     await make_service({"MAIL FROM:<shop@": "553 5.7.1 'cron' may not send as <shop@contoso.example>"})
     ended = await program.run(MAIL, "-fshop@contoso.example", "bob@contoso.example")
@@ -392,4 +398,14 @@ async def test_a_file_is_left_whole_readable_and_under_a_name_that_nobody_guesse
     line, _, message = left.read_bytes().partition(b"\n")
     assert message.endswith(b"\r\n\r\nhello\r\n")
     assert line.startswith(b'{"senders": [null], "recipients": ["root@localhost", "nobody-such"], "notify": "NEVER", ')
-    assert f'"size": {len(message)}}}'.encode() in line
+    assert f'"size": {len(message)}, "has_from": false}}'.encode() in line
+
+
+async def test_what_cannot_be_left_whole_is_not_left(program: Program) -> None:
+    program.maildrop.mkdir()
+    process = await asyncio.create_subprocess_shell(
+        f"ulimit -f 8; yes | head -c 90000 | {program.path()} x@y", env=program.environ, stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await process.communicate()
+    assert (process.returncode, b"File too large" in errors) == (os.EX_TEMPFAIL, True)
+    assert not list(program.maildrop.iterdir())

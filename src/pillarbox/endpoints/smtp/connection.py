@@ -94,6 +94,7 @@ class Connection(asyncio.Protocol):
         "_congested",
         "_counted",
         "_data_since",
+        "_encrypted",
         "_ended",
         "_handshaking",
         "_left",
@@ -125,6 +126,7 @@ class Connection(asyncio.Protocol):
         self._handshaking = True
         """There is no session now: TLS is being begun, or the transport is not there yet."""
         self._closing = self._over = False
+        self._encrypted = terms.implicit_tls
         self._began = self._progress = terms.services.clock()
         self._data_since: float | None = None
         self._pending: Handover | None = None
@@ -154,8 +156,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client will send no more; what it was promised is still answered. TLS knows no half-open connection."""
         self._ended = True
-        tls = self._transport is not None and self._transport.get_extra_info("sslcontext") is not None
-        return self._session.waiting and not tls
+        return self._session.waiting and not self._encrypted
 
     def pause_writing(self) -> None:
         """The client does not take our replies: read none of its commands until it does."""
@@ -273,6 +274,10 @@ class Connection(asyncio.Protocol):
         self._terms.services.log.debug("smtp.auth", peer=self._peer.name, submitter=submitter.name)
 
     async def _submit(self, action: Submit) -> None:
+        if self._over:
+            # As in `_advance`: it went away before the house was asked.
+            action.content.close()
+            return
         terms, handover = self._terms, Handover()
         arrival = Arrival(
             door=terms.door,
@@ -332,6 +337,7 @@ class Connection(asyncio.Protocol):
             self.connection_lost(error)
             return
         self._transport = cast(asyncio.Transport, transport)
+        self._encrypted = True
         self._handshaking = self._congested = self._paused = False
         self._progress = self._terms.services.clock()
         self._session.tls_started()

@@ -14,6 +14,7 @@ from pillarbox.core.headers import canonical
 from pillarbox.endpoints.smtp.spool import Spool
 
 PIECE: Final = 64 * 1024
+"""Bytes that come in before they are worked off, where the message is not at its end."""
 LONGEST_LINE: Final = 998
 """Bytes of a line without its CRLF (RFC 5321 section 4.5.3.1.6)."""
 
@@ -30,8 +31,8 @@ _BARE: Final = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 class Incoming:
     """One message on its way in.
 
-    `strict` refuses a bare CR or LF, which otherwise is put right and noted. `piece`: bytes that come in before they
-    are worked off, where the message is not at its end.
+    `strict` refuses a bare CR or LF, which otherwise is put right and noted. `piece` is as PIECE, and at
+    least 4, so that a dot and what tells whether it stands alone are in one.
     """
 
     def __init__(self, spool: Spool, max_size: int, *, strict: bool = False, piece: int = PIECE) -> None:

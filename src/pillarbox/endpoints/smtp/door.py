@@ -84,6 +84,11 @@ class SmtpDoor:
             self._local_path.unlink(missing_ok=True)
             self._local_path = None
 
+    @property
+    def local_rules(self) -> Rules:
+        """The rules of the local door, which are those of the fallback folder too."""
+        return self._local_terms().rules
+
     # ---- terms
 
     def _terms(self, one: Listening) -> Terms:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from hypothesis import settings
+
 from pillarbox.core.accounts import AppRegistration, Mailbox, Submitter
 from pillarbox.core.content import Content, InMemory
 from pillarbox.core.errors import AuthenticationFailed, Forbidden, PillarboxError
@@ -23,6 +25,11 @@ TO_DATA = LOGIN + ENVELOPE + b"DATA\r\n"
 
 
 LIMITS = Limits()
+
+
+def at_least(examples: int) -> settings:
+    """So many examples in `make test`; in `make fuzz` as many as there, if that is more."""
+    return settings(max_examples=max(examples, settings().max_examples))
 
 
 def rules(

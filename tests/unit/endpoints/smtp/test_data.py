@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pillarbox.endpoints.smtp.data import Incoming, unstuffed
 from pillarbox.endpoints.smtp.spool import Budget, Spool
-from tests.unit.endpoints.smtp.parts import text
+from tests.unit.endpoints.smtp.parts import at_least, text
 
 END = b"\r\n.\r\n"
 LONG = "A line has more than 998 bytes; it was left as it came."
@@ -23,7 +23,7 @@ def cut(stream: bytes, places: Sequence[int]) -> list[bytes]:
     return [stream[a:b] for a, b in itertools.pairwise(edges)]
 
 
-def incoming(*, max_size: int = 10**6, strict: bool = False, piece: int = 1) -> Incoming:
+def incoming(*, max_size: int = 10**6, strict: bool = False, piece: int = 4) -> Incoming:
     spool = Spool(Budget(10**9), Path(tempfile.gettempdir()))
     return Incoming(spool, max_size, strict=strict, piece=piece)
 
@@ -58,10 +58,11 @@ streams = st.lists(st.sampled_from([b"\r", b"\n", b".", b"x", b"\r\n", b"\r\n."]
 cuts = st.lists(st.integers(min_value=0, max_value=60), max_size=20)
 
 
-@given(streams, cuts, st.integers(min_value=1, max_value=20))
-@settings(max_examples=1000)
-@example(b"\n.\r", [], 1)
-@example(b"\r\r\n..\r\n", [1, 2, 3, 4, 5], 1)
+@given(streams, cuts, st.integers(min_value=4, max_value=20))
+@at_least(1000)
+@example(b"\n.\r", [], 4)
+@example(b"\r\r\r\r\r\r\r\r\n\n.", [15], 4)
+@example(b"\r\r\n..\r\n", [1, 2, 3, 4, 5], 4)
 def test_message_is_what_the_rules_make_of_it_however_it_is_cut(stream: bytes, places: list[int], piece: int) -> None:
     stream += END
     end = (b"\r\n" + stream).index(END)
@@ -74,8 +75,8 @@ def test_message_is_what_the_rules_make_of_it_however_it_is_cut(stream: bytes, p
     message.close()
 
 
-@given(streams, cuts, st.integers(min_value=1, max_value=20))
-@settings(max_examples=500)
+@given(streams, cuts, st.integers(min_value=4, max_value=20))
+@at_least(500)
 def test_strict_one_is_broken_by_any_bare_newline_before_the_end(stream: bytes, places: list[int], piece: int) -> None:
     stream += END
     before = stream[: (b"\r\n" + stream).index(END)]
@@ -87,8 +88,8 @@ def test_strict_one_is_broken_by_any_bare_newline_before_the_end(stream: bytes, 
     message.close()
 
 
-@given(streams, cuts, st.integers(min_value=1, max_value=20), st.integers(min_value=0, max_value=30))
-@settings(max_examples=500)
+@given(streams, cuts, st.integers(min_value=4, max_value=20), st.integers(min_value=0, max_value=30))
+@at_least(500)
 def test_size_counts_what_is_kept_however_it_is_cut(stream: bytes, places: list[int], piece: int, limit: int) -> None:
     stream += END
     kept = by_the_rules(stream[: (b"\r\n" + stream).index(END)])
@@ -114,8 +115,8 @@ def test_dot_that_begins_a_line_goes_also_behind_a_bare_lf(data: bytes) -> None:
     assert unstuffed(data) == data.replace(b"\n.", b"\n", 1)
 
 
-@given(st.lists(st.integers(min_value=990, max_value=1005), min_size=1, max_size=4), st.integers(1, 3000))
-@settings(max_examples=300)
+@given(st.lists(st.integers(min_value=990, max_value=1005), min_size=1, max_size=4), st.integers(4, 3000))
+@at_least(300)
 def test_line_of_more_than_998_bytes_is_noted_once_however_it_is_cut(lengths: list[int], piece: int) -> None:
     stream = b"".join(b"x" * length + b"\r\n" for length in lengths)
     message = incoming(piece=piece)

@@ -15,6 +15,7 @@ from pillarbox.core.listening import parse_address
 from pillarbox.endpoints.smtp.door import Judges, SmtpDoor
 from tests.conftest import House, Log, MakeHouse, house_settings
 from tests.unit.endpoints.smtp.doors import Client, Clock, services, trusting
+from tests.unit.endpoints.smtp.parts import PRINTER
 
 THREE = {
     "smtp.listeners.smtps.listen": "127.0.0.1:0",
@@ -157,3 +158,19 @@ async def test_the_local_door_is_open_to_all_users_and_gone_after_a_stop(make_ho
     assert f'peer="uid={os.getuid()}" listener=sendmail' in house.log.lines("smtp.refused")[0]
     await house.gateway.stop()
     assert not path.exists()
+
+
+async def test_the_local_door_offers_neither_tls_nor_auth(tmp_path: Path) -> None:
+    path = tmp_path / "local.sock"
+    settings = house_settings(tmp_path, {"sendmail.socket": str(path), "smtp.listen": ""})
+    settings.state_dir.mkdir()
+    judges = Judges(lambda submitter: submitter, lambda *_: None, lambda *_: None)
+    of = services(Log(), Clock(), asyncio.Queue(), of_unix=lambda _uid: PRINTER)
+    door = SmtpDoor(settings, of, judges, 1_800_000_000)
+    await door.start()
+    client = Client(*await asyncio.open_unix_connection(path))
+    assert (await client.line())[:3] == b"220"
+    offered = b" ".join(await words(client))
+    assert (b"STARTTLS" in offered, b"AUTH" in offered, b"SIZE" in offered) == (False, False, True)
+    client.writer.close()
+    await door.stop(0)

@@ -32,6 +32,7 @@ from tests.unit.endpoints.smtp.parts import (
     TO_DATA,
     WRONG_LOGIN,
     Driver,
+    at_least,
     codes,
     play,
     rules,
@@ -609,7 +610,7 @@ def cut(stream: bytes, places: Sequence[int]) -> list[bytes]:
 
 
 @given(conversations, cuts)
-@settings(max_examples=400)
+@at_least(400)
 @example(TO_DATA + b"All is well.\r\n" * 200, list(range(0, 3000, 3)))
 def test_pieces_do_not_change_what_is_said_and_handed_in(stream: bytes, places: Sequence[int]) -> None:
     # STARTTLS is the one place where the pieces matter: what is behind it is a handshake or an attack.
@@ -621,7 +622,7 @@ def test_pieces_do_not_change_what_is_said_and_handed_in(stream: bytes, places: 
 
 
 @given(conversations | st.binary(max_size=300), cuts)
-@settings(max_examples=200)
+@at_least(200)
 def test_every_reply_is_of_the_grammar(stream: bytes, places: Sequence[int]) -> None:
     output = bytes(play(cut(stream.replace(b"QUIT", b"STARTTLS"), places)).output)
     assert REPLY.fullmatch(output)
@@ -632,7 +633,7 @@ endings = st.lists(st.sampled_from([b"\r", b"\n", b".", b"x", b"\r\n"]), max_siz
 
 
 @given(endings, cuts)
-@settings(max_examples=300)
+@at_least(300)
 def test_data_ends_at_the_first_crlf_dot_crlf_and_nowhere_else(text: bytes, places: Sequence[int]) -> None:
     driver = play([TO_DATA])
     said = driver.feed(*cut(text + b"\r\n.\r\n", places))
