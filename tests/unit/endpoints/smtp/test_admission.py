@@ -45,7 +45,7 @@ async def test_a_client_within_the_networks_is_greeted(door: Door) -> None:
 @on_both_loops(is_banned=lambda peer: peer == "127.0.0.1")
 async def test_a_banned_client_is_told_to_come_later(door: Door) -> None:
     assert (await turned_away(door))[:10] == b"421 4.7.0 "
-    assert "code=smtp.banned" in door.log.lines("smtp.refused")[0]
+    assert "code=submitter.banned" in door.log.lines("smtp.refused")[0]
 
 
 @on_both_loops(networks=ELSEWHERE)
@@ -219,7 +219,7 @@ async def test_plain_text_where_tls_is_due_is_closed_and_logged(door: Door) -> N
 async def test_a_banned_client_gets_no_handshake(door: Door) -> None:
     client = await door.dial()
     assert await client.rest() == b""
-    assert "code=smtp.banned" in door.log.lines("smtp.refused")[0]
+    assert "code=submitter.banned" in door.log.lines("smtp.refused")[0]
 
 
 @on_both_loops(implicit_tls=True, patience=Patience(handshake=0.05), most=(1000, 1, 1000))
