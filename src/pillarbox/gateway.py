@@ -202,8 +202,6 @@ class Gateway:
         """A credential or a sign-in is another one: what was remembered of the last one is forgotten."""
         if self._clients is not None:
             self._clients.tokens.forget(holder)
-        if self._worker is not None:
-            self._worker.reload(holder.id if isinstance(holder, Mailbox) else None)
 
     # ---- what talks to Microsoft: made when it is first wanted, as a command that only reads the store needs none
 
@@ -273,7 +271,7 @@ class Gateway:
             transport = self._transport or GraphTransport(
                 clients.graph, clients.tokens, self._clock, delivery.retry_after_default
             )
-            self._worker = Worker(self.outbox, self.accounts, transport, self._clock, self.log, delivery.per_mailbox)
+            self._worker = Worker(self.outbox, transport, self._clock, self.log, delivery.per_mailbox)
         return self._worker
 
     def _store_died(self, error: BaseException) -> None:

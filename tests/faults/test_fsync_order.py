@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Microsoft
 from tests.service import furnish, serve
 
+MAIL = "From: scanner@contoso.example\nSubject: x\n\nx\n"
 CALLS = "trace=fdatasync,fsync,write,writev,sendto,sendmsg"
 CALL = re.compile(r'(?P<sync>fdatasync|fsync)(?:\(\d+| resumed>)\) += 0|"(?P<reply>354|250 2\.0\.0 queued)')
 
@@ -21,7 +22,7 @@ def _submit(address: str, password: str, messages: int) -> None:
     with smtplib.SMTP(host, int(port)) as client:
         client.login("printer", password)
         for _ in range(messages):
-            client.sendmail("scanner@contoso.example", ["alice@contoso.example"], "Subject: x\n\nx\n")
+            client.sendmail("scanner@contoso.example", ["alice@contoso.example"], MAIL)
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")

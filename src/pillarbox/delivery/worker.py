@@ -18,7 +18,6 @@ from pillarbox.core.log import Logger, tell_final
 from pillarbox.core.mail import Clock, Outcome, State, Verdict
 from pillarbox.delivery import policy
 from pillarbox.delivery.transports import Transport
-from pillarbox.store.accounts import Accounts
 from pillarbox.store.outbox import Claimed, Outbox
 
 _T = TypeVar("_T")
@@ -35,7 +34,6 @@ class Worker:
     def __init__(
         self,
         outbox: Outbox,
-        accounts: Accounts,
         transport: Transport,
         clock: Clock,
         log: Logger,
@@ -43,7 +41,6 @@ class Worker:
         store_pause: float = 5.0,
     ) -> None:
         self._outbox = outbox
-        self._accounts = accounts
         self._transport = transport
         self._clock = clock
         self._log = log
@@ -52,7 +49,6 @@ class Worker:
         self._lanes: dict[int, asyncio.Task[None]] = {}
         self._woken: dict[int, asyncio.Event] = {}
         self._paused_until: dict[int, float] = {}
-        self._changed: set[int] = set()
         self._due_changed = asyncio.Event()
         self._stopping = False
         # As if the clock had gone back while we were not there: it may have.
@@ -67,10 +63,6 @@ class Worker:
         lane = self._lanes.get(mailbox_id)
         if lane is None or lane.done():
             self._lanes[mailbox_id] = asyncio.create_task(self._lane(mailbox_id), name=f"lane-{mailbox_id}")
-
-    def reload(self, mailbox_id: int | None) -> None:
-        """The mailbox was changed, or with None all may have: a lane that is running looks it up again."""
-        self._changed |= {mailbox_id} if mailbox_id is not None else set(self._woken)
 
     async def run(self) -> None:
         """Wake the lanes of mailboxes whose messages come due, until canceled."""
@@ -129,15 +121,16 @@ class Worker:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _send_due(self, mailbox_id: int, running: set[asyncio.Task[None]]) -> None:
-        mailbox = await self._accounts.mailbox_by_id(mailbox_id)
         woken = self._woken[mailbox_id]
+        more = True
         while True:
-            woken.clear()
-            if mailbox_id in self._changed:
-                self._changed.discard(mailbox_id)
-                mailbox = await self._accounts.mailbox_by_id(mailbox_id)
-            claimed = await self._claim(mailbox_id, self._per_mailbox - len(running))
-            running |= {asyncio.create_task(self._deliver(message, mailbox)) for message in claimed}
+            if more or woken.is_set():
+                woken.clear()
+                free = self._per_mailbox - len(running)
+                claimed = await self._claim(mailbox_id, free)
+                # Fewer than there was room for: the rest comes by `wake`, and there is no need to ask.
+                more = len(claimed) == free
+                running |= {asyncio.create_task(self._deliver(message)) for message in claimed}
             if not running:
                 if not woken.is_set():
                     return
@@ -151,7 +144,7 @@ class Worker:
             for ended in running & done:
                 running.remove(ended)
                 if error := ended.exception():
-                    self._log.error("unexpected", where=f"delivery from {mailbox.address}", exc_info=error)
+                    self._log.error("unexpected", where=f"delivery of mailbox {mailbox_id}", exc_info=error)
 
     async def _claim(self, mailbox_id: int, free: int) -> list[Claimed]:
         if self._stopping or free <= 0 or self._paused_until.get(mailbox_id, 0.0) > self._clock():
@@ -164,18 +157,18 @@ class Worker:
             self._due_changed.set()
             return []
 
-    async def _deliver(self, message: Claimed, mailbox: Mailbox) -> None:
+    async def _deliver(self, message: Claimed) -> None:
         """One attempt, from "about to send" to the committed result."""
         # Before "about to send": what is cut off while it waits for a token has certainly not been sent.
         if not self._stopping:
-            await self._transport.ready(mailbox)
+            await self._transport.ready(message.mailbox)
         if self._stopping:
             await self._outbox.release(message)
             return
         began = time.perf_counter()
-        started_at = await self._persist(lambda: self._outbox.start(message))
+        started = await self._persist(lambda: self._outbox.start(message))
         try:
-            report = await self._transport.send(message, mailbox, self._outbox.body(message))
+            report = await self._transport.send(message, message.mailbox, self._outbox.body(message, started.part))
         except Exception as error:
             # A mistake of ours must neither lose the message nor stop its mailbox. Microsoft may have taken it.
             self._log.exception("unexpected", id=message.id)
@@ -185,9 +178,9 @@ class Worker:
         else:
             outcome, notes = report.outcome, report.notes
         following = policy.after(outcome, message.attempt, self._clock())
-        await self._persist(lambda: self._outbox.finish(message, started_at, outcome, following, notes))
-        self._pause(mailbox, outcome)
-        self._tell(message, mailbox, outcome, following.state, time.perf_counter() - began)
+        await self._persist(lambda: self._outbox.finish(message, started.at, outcome, following, notes))
+        self._pause(message.mailbox, outcome)
+        self._tell(message, outcome, following.state, time.perf_counter() - began)
         if following.state is State.DEFERRED:
             self._due_changed.set()
 
@@ -209,12 +202,12 @@ class Worker:
             self._paused_until[mailbox.id] = max(until, self._paused_until.get(mailbox.id, 0.0))
             self._log.warning("mailbox.paused", mailbox=mailbox.address, seconds=outcome.retry_after)
 
-    def _tell(self, message: Claimed, mailbox: Mailbox, outcome: Outcome, state: State, seconds: float) -> None:
+    def _tell(self, message: Claimed, outcome: Outcome, state: State, seconds: float) -> None:
         self._log.info(
             "mail.attempt",
             id=message.id,
             number=message.attempt,
-            mailbox=mailbox.address,
+            mailbox=message.mailbox.address,
             verdict=outcome.verdict.value,
             reply=_reply(outcome),
             request_id=outcome.request_id,

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
+from pillarbox.core.accounts import Mailbox
 from pillarbox.core.mail import UNTOLD, Arrival, Clock, Dsn, Envelope, Outcome, State
+from pillarbox.store.accounts import mailbox_of
 from pillarbox.store.database import Database, Row, Series, Statement, statement
 
 _json: Final = json.JSONEncoder(ensure_ascii=False).encode  # made once: json.dumps would make one each time
@@ -44,12 +46,19 @@ class Claimed:
 
     seq: int
     id: str
-    mailbox_id: int
+    mailbox: Mailbox
     submitter: str
     envelope: Envelope
     size: int
     created_at: float
     attempt: int
+
+
+class Started(NamedTuple):
+    """An attempt that has begun: when, and the first part of the message, which came with the commit."""
+
+    at: float
+    part: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,25 +114,32 @@ class Outbox:
         )
 
     async def claim(self, mailbox_id: int, limit: int) -> list[Claimed]:
-        """Take up to `limit` due messages of a mailbox, oldest first."""
-        (rows,) = await self._database.write(
-            statement("outbox_claim", mailbox_id=mailbox_id, limit=limit, now=self._clock())
+        """Take up to `limit` due messages of a mailbox, oldest first, each with the mailbox as it is now."""
+        rows, mailboxes = await self._database.write(
+            statement("outbox_claim", mailbox_id=mailbox_id, limit=limit, now=self._clock()),
+            statement("mailbox_by_id", id=mailbox_id),
         )
-        return [_claimed(row) for row in sorted(rows, key=lambda row: (row["due_at"], row["seq"]))]
+        mailbox = mailbox_of(mailboxes[0])
+        return [_claimed(row, mailbox) for row in sorted(rows, key=lambda row: (row["due_at"], row["seq"]))]
 
-    async def start(self, message: Claimed) -> float:
-        """Commit "about to send" and return when. From here on a crash leaves the message `uncertain`."""
+    async def start(self, message: Claimed) -> Started:
+        """Commit "about to send". From here on a crash leaves the message `uncertain`."""
         now = self._clock()
-        await self._database.write(statement("outbox_start", expect=1, seq=message.seq, now=now))
-        return now
+        _, parts = await self._database.write(
+            statement("outbox_start", expect=1, seq=message.seq, now=now),
+            statement("outbox_part", seq=message.seq, part=0),
+        )
+        return Started(now, parts[0]["data"] if parts else b"")
 
     async def release(self, message: Claimed) -> None:
         """Give back a claimed message that was not begun."""
         await self._database.write(statement("outbox_release", seq=message.seq))
 
-    async def body(self, message: Claimed) -> AsyncIterator[bytes]:
-        """The message's bytes, piece by piece."""
-        for part in range((message.size + PART_BYTES - 1) // PART_BYTES):
+    async def body(self, message: Claimed, first: bytes) -> AsyncIterator[bytes]:
+        """The message's bytes, piece by piece; `first` is the part that `start` gave."""
+        if first:
+            yield first
+        for part in range(1, (message.size + PART_BYTES - 1) // PART_BYTES):
             (row,) = await self._database.read("outbox_part", seq=message.seq, part=part)
             yield row["data"]
 
@@ -263,11 +279,11 @@ def _parts(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield bytes(waiting)
 
 
-def _claimed(row: Row) -> Claimed:
+def _claimed(row: Row, mailbox: Mailbox) -> Claimed:
     return Claimed(
         seq=row["seq"],
         id=row["id"],
-        mailbox_id=row["mailbox_id"],
+        mailbox=mailbox,
         submitter=row["submitter"],
         envelope=Envelope(row["sender"], tuple(json.loads(row["recipients"])), _dsn(row["dsn"])),
         size=row["size"],

@@ -624,7 +624,7 @@ async def held(desk: Desk, mailbox: Mailbox, queue_id: str, code: str) -> None:
     (message,) = await outbox.claim(mailbox.id, 1)
     outcome = Outcome(Verdict.BROKEN, code=code, text="why", cure="cure")
     began = await outbox.start(message)
-    await outbox.finish(message, began, outcome, policy.after(outcome, 1, desk.clock()))
+    await outbox.finish(message, began.at, outcome, policy.after(outcome, 1, desk.clock()))
 
 
 async def test_mail_that_waited_for_a_sign_in_goes_on_by_itself(desk: Desk) -> None:

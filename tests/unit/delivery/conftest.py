@@ -77,7 +77,8 @@ class Shelf:
         assert row is not None
         (rest,) = await self.outbox.claim(row["mailbox_id"], 1)
         assert rest.id == queue_id
-        return b"".join([piece async for piece in self.outbox.body(rest)])
+        started = await self.outbox.start(rest)
+        return b"".join([piece async for piece in self.outbox.body(rest, started.part)])
 
     async def put(self, *ids: str, mailbox: int = 0) -> None:
         """Messages in the outbox."""
