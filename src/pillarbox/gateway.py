@@ -271,7 +271,7 @@ class Gateway:
             transport = self._transport or GraphTransport(
                 clients.graph, clients.tokens, self._clock, delivery.retry_after_default
             )
-            self._worker = Worker(self.outbox, transport, self._clock, self.log, delivery.per_mailbox)
+            self._worker = Worker(self.outbox, self.accounts, transport, self._clock, self.log, delivery.per_mailbox)
         return self._worker
 
     def _store_died(self, error: BaseException) -> None:

@@ -79,7 +79,7 @@ class Way:
 
     async def report(self, mime: bytes = MAIL, *recipients: str) -> Report:
         envelope = Envelope(self.mailbox.address, recipients or ("alice@contoso.example",))
-        message = Claimed(1, "ID", self.mailbox, "printer", envelope, len(mime), 0.0, 1)
+        message = Claimed(1, "ID", self.mailbox, "printer", envelope, len(mime), 0.0, 1, 0.0, b"")
         return await self.transport.send(message, self.mailbox, pieces(mime))
 
     async def send(self, mime: bytes = MAIL, *recipients: str) -> Outcome:
@@ -346,5 +346,5 @@ async def test_a_body_that_cannot_be_read_is_an_outcome_too(way: Way, error: Exc
         yield b"To: a@x"
         raise error
 
-    message = Claimed(1, "ID", way.mailbox, "printer", Envelope("", ("a@x.example",)), 9, 0.0, 1)
+    message = Claimed(1, "ID", way.mailbox, "printer", Envelope("", ("a@x.example",)), 9, 0.0, 1, 0.0, b"")
     assert (await way.transport.send(message, way.mailbox, broken())).outcome.verdict is verdict

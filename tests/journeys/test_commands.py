@@ -107,7 +107,7 @@ async def test_no_secret_is_in_the_store_or_in_the_log(microsoft: Microsoft, tmp
     await _send_one(here(tmp_path))
     await service.end(signal.SIGTERM)
     secret = microsoft.seed.secrets[microsoft.seed.gateway.client_id]
-    kept = b"".join(path.read_bytes() for path in (tmp_path / "state").iterdir())
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())
     written = "\n".join(service.lines)
     assert "event=mail.final" in written
     for text in (secret, password, "eyJ0"):
@@ -280,10 +280,9 @@ async def test_a_message_that_a_crash_cut_off_is_in_the_log_as_uncertain(make_ho
     house = await make_house(start=False)
     await house.furnish(SENDER)
     queue_id = await house.accept(MAIL, "alice@contoso.example")
-    row = await house.gateway.outbox.get(queue_id)
-    assert row is not None
-    (message,) = await house.gateway.outbox.claim(row["mailbox_id"], 1)
-    await house.gateway.outbox.start(message)
+    mailbox = await house.gateway.accounts.mailbox(SENDER)
+    assert mailbox is not None
+    await house.gateway.outbox.claim(mailbox, 1)
     await house.gateway.start()
     assert [f"id={queue_id}" in line for line in house.log.lines("mail.interrupted")] == [True]
     (line,) = house.log.lines("mail.final")

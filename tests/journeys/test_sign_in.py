@@ -170,7 +170,7 @@ async def test_a_password_connects_a_mailbox_and_is_not_kept(
     code, output, errors = await person.run(*words, PILLARBOX_MAILBOX_PASSWORD=password)
     assert code == 0, errors
     assert json.loads(output)["account"] == ALICE
-    kept = b"".join(path.read_bytes() for path in (tmp_path / "state").iterdir())
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())
     assert password.encode() not in kept
     assert password not in output + errors + "".join(house.lines if house else [])
 

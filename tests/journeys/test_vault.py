@@ -39,7 +39,11 @@ async def _furnished(folder: Path, environ: Mapping[str, str] | None = None) -> 
 def _files(folder: Path) -> dict[str, bytes]:
     """The store and all that belongs to it but the lock and the index of the WAL."""
     state = folder / "state"
-    return {path.name: path.read_bytes() for path in state.iterdir() if path.suffix not in (".lock", ".db-shm")}
+    return {
+        path.name: path.read_bytes()
+        for path in state.iterdir()
+        if path.is_file() and path.suffix not in (".lock", ".db-shm")
+    }
 
 
 async def _vault(

@@ -18,6 +18,7 @@ from pillarbox.core.log import Logger, tell_final
 from pillarbox.core.mail import Clock, Outcome, State, Verdict
 from pillarbox.delivery import policy
 from pillarbox.delivery.transports import Transport
+from pillarbox.store.accounts import Accounts
 from pillarbox.store.outbox import Claimed, Outbox
 
 _T = TypeVar("_T")
@@ -34,6 +35,7 @@ class Worker:
     def __init__(
         self,
         outbox: Outbox,
+        accounts: Accounts,
         transport: Transport,
         clock: Clock,
         log: Logger,
@@ -41,6 +43,7 @@ class Worker:
         store_pause: float = 5.0,
     ) -> None:
         self._outbox = outbox
+        self._accounts = accounts
         self._transport = transport
         self._clock = clock
         self._log = log
@@ -150,7 +153,10 @@ class Worker:
         if self._stopping or free <= 0 or self._paused_until.get(mailbox_id, 0.0) > self._clock():
             return []
         try:
-            return await self._outbox.claim(mailbox_id, free)
+            mailbox = await self._accounts.mailbox_by_id(mailbox_id)
+            # Before "about to send": what is cut off while it waits for a token has certainly not been sent.
+            await self._transport.ready(mailbox)
+            return [] if self._stopping else await self._outbox.claim(mailbox, free)
         except PillarboxError as error:
             self._log.error("store.unusable", where="claim", code=error.code, reason=error.sentence)
             self._paused_until[mailbox_id] = self._clock() + self._store_pause
@@ -159,16 +165,9 @@ class Worker:
 
     async def _deliver(self, message: Claimed) -> None:
         """One attempt, from "about to send" to the committed result."""
-        # Before "about to send": what is cut off while it waits for a token has certainly not been sent.
-        if not self._stopping:
-            await self._transport.ready(message.mailbox)
-        if self._stopping:
-            await self._outbox.release(message)
-            return
         began = time.perf_counter()
-        started = await self._persist(lambda: self._outbox.start(message))
         try:
-            report = await self._transport.send(message, message.mailbox, self._outbox.body(message, started.part))
+            report = await self._transport.send(message, message.mailbox, self._outbox.body(message))
         except Exception as error:
             # A mistake of ours must neither lose the message nor stop its mailbox. Microsoft may have taken it.
             self._log.exception("unexpected", id=message.id)
@@ -178,7 +177,7 @@ class Worker:
         else:
             outcome, notes = report.outcome, report.notes
         following = policy.after(outcome, message.attempt, self._clock())
-        await self._persist(lambda: self._outbox.finish(message, started.at, outcome, following, notes))
+        await self._persist(lambda: self._outbox.finish(message, outcome, following, notes))
         self._pause(message.mailbox, outcome)
         self._tell(message, outcome, following.state, time.perf_counter() - began)
         if following.state is State.DEFERRED:

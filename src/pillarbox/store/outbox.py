@@ -7,7 +7,6 @@ from typing import Any, Final, NamedTuple
 
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.mail import UNTOLD, Arrival, Clock, Dsn, Envelope, Outcome, State
-from pillarbox.store.accounts import mailbox_of
 from pillarbox.store.database import Database, Row, Series, Statement, statement
 
 _json: Final = json.JSONEncoder(ensure_ascii=False).encode  # made once: json.dumps would make one each time
@@ -42,7 +41,10 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A message that a worker has taken and may begin to send. `attempt` is the number of the attempt to come."""
+    """A message that a worker has taken to send it now: its attempt number `attempt` began at `started_at`.
+
+    `part` is the first part of the message, which came with the commit.
+    """
 
     seq: int
     id: str
@@ -52,12 +54,7 @@ class Claimed:
     size: int
     created_at: float
     attempt: int
-
-
-class Started(NamedTuple):
-    """An attempt that has begun: when, and the first part of the message, which came with the commit."""
-
-    at: float
+    started_at: float
     part: bytes
 
 
@@ -113,39 +110,24 @@ class Outbox:
             *_body_statements(message),
         )
 
-    async def claim(self, mailbox_id: int, limit: int) -> list[Claimed]:
-        """Take up to `limit` due messages of a mailbox, oldest first, each with the mailbox as it is now."""
-        rows, mailboxes = await self._database.write(
-            statement("outbox_claim", mailbox_id=mailbox_id, limit=limit, now=self._clock()),
-            statement("mailbox_by_id", id=mailbox_id),
-        )
-        mailbox = mailbox_of(mailboxes[0])
-        return [_claimed(row, mailbox) for row in sorted(rows, key=lambda row: (row["due_at"], row["seq"]))]
+    async def claim(self, mailbox: Mailbox, limit: int) -> list[Claimed]:
+        """Commit "about to send" of up to `limit` due messages of a mailbox, oldest first.
 
-    async def start(self, message: Claimed) -> Started:
-        """Commit "about to send". From here on a crash leaves the message `uncertain`."""
+        They must be sent now: from here on a crash leaves them `uncertain`.
+        """
         now = self._clock()
-        _, parts = await self._database.write(
-            statement("outbox_start", expect=1, seq=message.seq, now=now),
-            statement("outbox_part", seq=message.seq, part=0),
-        )
-        return Started(now, parts[0]["data"] if parts else b"")
+        (rows,) = await self._database.write(statement("outbox_claim", mailbox_id=mailbox.id, limit=limit, now=now))
+        return [_claimed(row, mailbox, now) for row in sorted(rows, key=lambda row: (row["due_at"], row["seq"]))]
 
-    async def release(self, message: Claimed) -> None:
-        """Give back a claimed message that was not begun."""
-        await self._database.write(statement("outbox_release", seq=message.seq))
-
-    async def body(self, message: Claimed, first: bytes) -> AsyncIterator[bytes]:
-        """The message's bytes, piece by piece; `first` is the part that `start` gave."""
-        if first:
-            yield first
+    async def body(self, message: Claimed) -> AsyncIterator[bytes]:
+        """The message's bytes, piece by piece."""
+        if message.part:
+            yield message.part
         for part in range(1, (message.size + PART_BYTES - 1) // PART_BYTES):
             (row,) = await self._database.read("outbox_part", seq=message.seq, part=part)
             yield row["data"]
 
-    async def finish(
-        self, message: Claimed, started_at: float, outcome: Outcome, following: Next, notes: Sequence[str] = ()
-    ) -> None:
+    async def finish(self, message: Claimed, outcome: Outcome, following: Next, notes: Sequence[str] = ()) -> None:
         """Write the attempt and the message's next state, in one transaction."""
         now = self._clock()
         await self._database.write(
@@ -165,7 +147,7 @@ class Outbox:
                 "outbox_add_attempt",
                 seq=message.seq,
                 number=message.attempt,
-                started_at=started_at,
+                started_at=message.started_at,
                 ended_at=now,
                 verdict=outcome.verdict,
                 http_status=outcome.http_status,
@@ -279,7 +261,7 @@ def _parts(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield bytes(waiting)
 
 
-def _claimed(row: Row, mailbox: Mailbox) -> Claimed:
+def _claimed(row: Row, mailbox: Mailbox, now: float) -> Claimed:
     return Claimed(
         seq=row["seq"],
         id=row["id"],
@@ -288,7 +270,9 @@ def _claimed(row: Row, mailbox: Mailbox) -> Claimed:
         envelope=Envelope(row["sender"], tuple(json.loads(row["recipients"])), _dsn(row["dsn"])),
         size=row["size"],
         created_at=row["created_at"],
-        attempt=row["attempts"] + 1,
+        attempt=row["attempts"],
+        started_at=now,
+        part=row["part"] or b"",
     )
 
 

@@ -75,10 +75,9 @@ class Shelf:
         """The bytes of a message as they lie in the outbox."""
         row = await self.outbox.get(queue_id)
         assert row is not None
-        (rest,) = await self.outbox.claim(row["mailbox_id"], 1)
+        (rest,) = await self.outbox.claim(await self.accounts.mailbox_by_id(row["mailbox_id"]), 1)
         assert rest.id == queue_id
-        started = await self.outbox.start(rest)
-        return b"".join([piece async for piece in self.outbox.body(rest, started.part)])
+        return b"".join([piece async for piece in self.outbox.body(rest)])
 
     async def put(self, *ids: str, mailbox: int = 0) -> None:
         """Messages in the outbox."""
@@ -92,9 +91,8 @@ class Shelf:
         return str(row["state"])
 
     async def claimed(self, mailbox: int = 0) -> Claimed:
-        """The next message, claimed and started."""
-        (message,) = await self.outbox.claim(self.mailboxes[mailbox].id, 1)
-        await self.outbox.start(message)
+        """The next message, claimed."""
+        (message,) = await self.outbox.claim(self.mailboxes[mailbox], 1)
         return message
 
 

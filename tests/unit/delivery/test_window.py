@@ -191,7 +191,7 @@ async def test_what_was_not_sent_is_sent_when_it_is_handed_in_again(shelf: Shelf
         await shelf.outbox.cancel(first)
     else:
         message = await shelf.claimed()
-        await shelf.outbox.finish(message, shelf.now, Outcome(Verdict.REFUSED), Next(state, 0.0))
+        await shelf.outbox.finish(message, Outcome(Verdict.REFUSED), Next(state, 0.0))
     assert await door.lost() != first
 
 
@@ -199,7 +199,7 @@ async def test_what_was_not_sent_is_sent_when_it_is_handed_in_again(shelf: Shelf
 async def test_what_was_sent_or_may_be_is_not_sent_again(shelf: Shelf, door: Door, state: State) -> None:
     first = await door.lost()
     message = await shelf.claimed()
-    await shelf.outbox.finish(message, shelf.now, Outcome(Verdict.SENT), Next(state, 0.0))
+    await shelf.outbox.finish(message, Outcome(Verdict.SENT), Next(state, 0.0))
     assert await door.lost() == first
 
 

@@ -76,7 +76,7 @@ def gates() -> Gates:
 
 @pytest.fixture
 async def worker(shelf: Shelf, gates: Gates) -> AsyncIterator[Worker]:
-    made = Worker(shelf.outbox, gates, shelf.clock, shelf.log, per_mailbox=2, store_pause=0.001)
+    made = Worker(shelf.outbox, shelf.accounts, gates, shelf.clock, shelf.log, per_mailbox=2, store_pause=0.001)
     yield made
     await made.stop(0.001)
 
@@ -287,14 +287,6 @@ async def test_stop_waits_for_what_is_in_flight_and_begins_nothing(shelf: Shelf,
     assert [await shelf.state(one) for one in "ABC"] == ["sent", "failed", "queued"]
     wake(worker, shelf)
     assert gates.begun == ["A", "B"]
-
-
-async def test_stop_gives_back_what_was_claimed_and_not_begun(shelf: Shelf, gates: Gates, worker: Worker) -> None:
-    await shelf.put("A")
-    (message,) = await shelf.outbox.claim(shelf.mailboxes[0].id, 1)
-    await worker.stop(1)
-    await worker._deliver(message)
-    assert (await shelf.state("A"), gates.begun) == ("queued", [])
 
 
 async def test_what_outlasts_the_grace_is_cut_off_and_known_as_begun(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pillarbox.core.accounts import AppRegistration, Mailbox
 from pillarbox.core.content import InMemory
 from pillarbox.core.mail import Arrival, Dsn, Envelope, Outcome, State, Verdict
 from pillarbox.core.vault import Secret, Vault
@@ -15,6 +16,7 @@ from pillarbox.store.database import ExpectationFailed, Row, queries
 from pillarbox.store.outbox import INTERRUPTED, PART_BYTES, Claimed, NewMessage, Next, Outbox
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 
+BOX = Mailbox(1, "one@contoso.example", AppRegistration(1, "app", "tenant", "client"))
 ENVELOPE = Envelope("s@x.example", ("ü@y.example", "b@y.example"))
 
 
@@ -35,13 +37,12 @@ class Bench:
             await self.box.enqueue(NewMessage(one, mailbox, "printer", ENVELOPE, message_id, kept.size, kept.pieces))
 
     async def claim(self, limit: int = 9) -> list[str]:
-        return [message.id for message in await self.box.claim(1, limit)]
+        return [message.id for message in await self.box.claim(BOX, limit)]
 
     async def attempt(self, outcome: Outcome, state: State, due_at: float = 0.0) -> Claimed:
         """Claim the oldest message, start it, and finish it with this outcome in this state."""
-        (message,) = await self.box.claim(1, 1)
-        started = await self.box.start(message)
-        await self.box.finish(message, started.at, outcome, Next(state, due_at), ["a note"])
+        (message,) = await self.box.claim(BOX, 1)
+        await self.box.finish(message, outcome, Next(state, due_at), ["a note"])
         return message
 
     async def brought_to(self, state: State) -> str:
@@ -50,7 +51,7 @@ class Bench:
         if state is State.CANCELED:
             await self.box.cancel("M")
         elif state is State.SENDING:
-            await self.box.claim(1, 1)
+            await self.box.claim(BOX, 1)
         elif state is not State.QUEUED:
             await self.attempt(Outcome(Verdict.SENT), state, self.now + 60)
         return "M"
@@ -78,7 +79,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 async def test_a_message_comes_out_as_it_went_in(bench: Bench) -> None:
     await bench.put("M")
-    (message,) = await bench.box.claim(1, 1)
+    (message,) = await bench.box.claim(BOX, 1)
     assert (message.id, message.envelope, message.submitter, message.size) == ("M", ENVELOPE, "printer", 4)
     assert (message.created_at, message.attempt) == (1000.0, 1)
     assert (await bench.row("M"))["recipients"] == list(ENVELOPE.recipients)
@@ -88,9 +89,8 @@ async def test_a_message_comes_out_as_it_went_in(bench: Bench) -> None:
 async def test_the_body_is_kept_in_pieces(bench: Bench, size: int) -> None:
     mime = bytes(range(256)) * (size // 256 + 1)
     await bench.put("M", mime=mime[:size])
-    (message,) = await bench.box.claim(1, 1)
-    started = await bench.box.start(message)
-    pieces = [piece async for piece in bench.box.body(message, started.part)]
+    (message,) = await bench.box.claim(BOX, 1)
+    pieces = [piece async for piece in bench.box.body(message)]
     assert b"".join(pieces) == mime[:size]
     assert [len(piece) for piece in pieces[:-1]] == [PART_BYTES] * (len(pieces) - 1)
     assert all(0 < len(piece) <= PART_BYTES for piece in pieces)
@@ -129,28 +129,12 @@ async def test_only_this_mailboxs_messages_are_claimed(bench: Bench) -> None:
     assert await bench.box.due() == {2: 1000.0}
 
 
-async def test_a_message_is_started_once(bench: Bench) -> None:
+async def test_a_claim_begins_the_attempt_and_brings_the_first_part(bench: Bench) -> None:
     await bench.put("M")
-    (message,) = await bench.box.claim(1, 1)
-    assert await bench.box.start(message) == (1000.0, b"mail")
-    with pytest.raises(ExpectationFailed):
-        await bench.box.start(message)
-    assert (await bench.row("M"))["attempts"] == 1
-
-
-async def test_a_message_that_was_not_begun_can_be_given_back(bench: Bench) -> None:
-    await bench.put("M")
-    (message,) = await bench.box.claim(1, 1)
-    await bench.box.release(message)
-    assert await bench.claim() == ["M"]
-
-
-async def test_a_message_that_was_begun_cannot_be_given_back(bench: Bench) -> None:
-    await bench.put("M")
-    (message,) = await bench.box.claim(1, 1)
-    await bench.box.start(message)
-    await bench.box.release(message)
-    assert (await bench.row("M"))["state"] == "sending"
+    (message,) = await bench.box.claim(BOX, 1)
+    assert (message.mailbox, message.attempt, message.started_at, message.part) == (BOX, 1, 1000.0, b"mail")
+    row = await bench.row("M")
+    assert (row["state"], row["started_at"], row["attempts"]) == ("sending", 1000.0, 1)
 
 
 # ---- results
@@ -184,24 +168,24 @@ async def test_a_result_of_what_is_not_being_sent_changes_nothing(bench: Bench) 
     await bench.put("M")
     message = await bench.attempt(Outcome(Verdict.SENT), State.SENT)
     with pytest.raises(ExpectationFailed):
-        await bench.box.finish(message, 0.0, Outcome(Verdict.REFUSED), Next(State.FAILED, 0.0))
+        await bench.box.finish(message, Outcome(Verdict.REFUSED), Next(State.FAILED, 0.0))
     assert ((await bench.row("M"))["state"], len(await bench.box.attempts(message.seq))) == ("sent", 1)
 
 
 # ---- after a crash
 
 
-async def test_what_was_claimed_and_not_begun_is_queued_again(bench: Bench) -> None:
+async def test_what_a_former_version_claimed_and_had_not_begun_is_queued_again(bench: Bench) -> None:
     await bench.put("M")
     await bench.claim()
+    bench.database._writer.execute("UPDATE outbox SET started_at = NULL")
     assert await bench.box.recover("reason", "cure") == []
     assert await bench.claim() == ["M"]
 
 
 async def test_what_was_begun_is_uncertain_with_an_attempt_in_the_trace(bench: Bench) -> None:
     await bench.put("M")
-    (message,) = await bench.box.claim(1, 1)
-    await bench.box.start(message)
+    (message,) = await bench.box.claim(BOX, 1)
     assert await bench.box.recover("reason", "cure") == ["M"]
     row, (attempt,) = await bench.row("M"), await bench.box.attempts(message.seq)
     assert [row[name] for name in ("state", "code", "reason", "cure")] == ["uncertain", INTERRUPTED, "reason", "cure"]
@@ -301,7 +285,7 @@ async def test_how_it_came_in_and_what_was_asked_for_is_kept(bench: Bench) -> No
         "hello": "käfer",
         "protocol": "ESMTPSA",
     }
-    (claimed,) = await bench.box.claim(1, 1)
+    (claimed,) = await bench.box.claim(BOX, 1)
     assert claimed.envelope.dsn == dsn
 
 

@@ -14,22 +14,15 @@ INSERT INTO bodies (seq, part, data) VALUES ((SELECT seq FROM outbox WHERE id = 
 SELECT data FROM bodies WHERE seq = :seq AND part = :part;
 
 -- name: outbox_claim
--- Take up to :limit messages of a mailbox that are due, oldest first.
-UPDATE outbox SET state = 'sending', started_at = NULL
+-- "About to send": take up to :limit messages of a mailbox that are due, oldest first, each with its first part. From
+-- here on Microsoft may have them.
+UPDATE outbox SET state = 'sending', started_at = :now, attempts = attempts + 1
 WHERE seq IN (
     SELECT seq FROM outbox
     WHERE mailbox_id = :mailbox_id AND state IN ('queued', 'deferred') AND due_at <= :now
     ORDER BY due_at, seq LIMIT :limit)
-RETURNING seq, id, mailbox_id, submitter, sender, recipients, dsn, size, created_at, attempts, due_at;
-
--- name: outbox_start
--- "About to send": from here on Microsoft may have the message.
-UPDATE outbox SET started_at = :now, attempts = attempts + 1
-WHERE seq = :seq AND state = 'sending' AND started_at IS NULL;
-
--- name: outbox_release
--- A claimed message that was not begun goes back.
-UPDATE outbox SET state = 'queued' WHERE seq = :seq AND state = 'sending' AND started_at IS NULL;
+RETURNING seq, id, submitter, sender, recipients, dsn, size, created_at, attempts, due_at,
+    (SELECT data FROM bodies WHERE bodies.seq = outbox.seq AND part = 0) AS part;
 
 -- name: outbox_finish
 -- The result of an attempt: the next state, and why.
@@ -43,7 +36,7 @@ INSERT INTO attempts (seq, number, started_at, ended_at, verdict, http_status, c
 VALUES (:seq, :number, :started_at, :ended_at, :verdict, :http_status, :code, :reason, :request_id, :notes);
 
 -- name: outbox_recover_unstarted
--- After a crash: what was claimed and not begun has certainly not been sent.
+-- After a crash of a former version, which claimed before it began: that has certainly not been sent.
 UPDATE outbox SET state = 'queued' WHERE state = 'sending' AND started_at IS NULL;
 
 -- name: outbox_recover_attempts
