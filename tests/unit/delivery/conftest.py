@@ -34,6 +34,8 @@ class Shelf:
     database: SqliteDatabase
     mailboxes: list[Mailbox] = field(default_factory=list)
     now: float = NOON
+    full: bool = False
+    """Whether the store takes nothing more."""
     lines: Log = field(default_factory=Log)
     running: float = 0.0
     """Seconds of the clock that nobody sets."""

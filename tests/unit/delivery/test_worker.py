@@ -76,6 +76,8 @@ def gates() -> Gates:
 
 @pytest.fixture
 async def worker(shelf: Shelf, gates: Gates) -> AsyncIterator[Worker]:
+    # Once, while nothing is being written: it could not be done from this thread later.
+    shelf.database._writer.set_commit_hook(lambda: shelf.full)
     made = Worker(shelf.outbox, shelf.accounts, gates, shelf.clock, shelf.log, per_mailbox=2, store_pause=0.001)
     yield made
     await made.stop(0.001)
@@ -232,15 +234,6 @@ async def test_after_the_pause_the_mailbox_goes_on(shelf: Shelf, gates: Gates, w
 # ---- a store that is full
 
 
-async def fill(shelf: Shelf) -> None:
-    """Let the store take nothing more."""
-    shelf.database._writer.set_commit_hook(lambda: True)
-
-
-def make_room(shelf: Shelf) -> None:
-    shelf.database._writer.set_commit_hook(None)
-
-
 async def unusable(shelf: Shelf) -> None:
     while not shelf.lines.lines("store.unusable"):
         await shelf.lines.next()
@@ -250,22 +243,22 @@ async def test_a_result_that_cannot_be_kept_is_kept_later(shelf: Shelf, gates: G
     await shelf.put("A")
     wake(worker, shelf)
     await gates.holds("A")
-    await fill(shelf)
+    shelf.full = True
     gates.open("A")
     await unusable(shelf)
     assert await shelf.state("A") == "sending"
-    make_room(shelf)
+    shelf.full = False
     await final(shelf, "A")
     assert (await shelf.state("A"), gates.begun) == ("sent", ["A"])
 
 
 async def test_what_cannot_be_claimed_is_claimed_later(shelf: Shelf, gates: Gates, worker: Worker) -> None:
     await shelf.put("A")
-    await fill(shelf)
+    shelf.full = True
     running = asyncio.create_task(worker.run())
     await unusable(shelf)
     assert gates.begun == []
-    make_room(shelf)
+    shelf.full = False
     shelf.now += 1
     worker.wake(shelf.mailboxes[0].id)
     await gates.holds("A")
@@ -321,13 +314,13 @@ async def test_a_full_store_does_not_keep_stop_from_ending(shelf: Shelf, gates: 
     await shelf.put("A")
     wake(worker, shelf)
     await gates.holds("A")
-    await fill(shelf)
+    shelf.full = True
     gates.open("A")
     await unusable(shelf)
     await worker.stop(0.01)
     with pytest.raises(Unavailable):
         await shelf.put("B")  # behind the last try of the worker
-    make_room(shelf)
+    shelf.full = False
     assert await shelf.outbox.recover("reason", "cure") == ["A"]
 
 
