@@ -282,7 +282,7 @@ async def test_a_message_that_a_crash_cut_off_is_in_the_log_as_uncertain(make_ho
     queue_id = await house.accept(MAIL, "alice@contoso.example")
     mailbox = await house.gateway.accounts.mailbox(SENDER)
     assert mailbox is not None
-    await house.gateway.outbox.claim(mailbox, 1)
+    await house.gateway.outbox.claim(mailbox.id, 1)
     await house.gateway.start()
     assert [f"id={queue_id}" in line for line in house.log.lines("mail.interrupted")] == [True]
     (line,) = house.log.lines("mail.final")

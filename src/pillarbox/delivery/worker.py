@@ -9,6 +9,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from pillarbox.core import catalogue
@@ -24,6 +25,16 @@ from pillarbox.store.outbox import Claimed, Outbox
 _T = TypeVar("_T")
 _LOOK_AGAIN: Final = 60.0
 """Seconds after which the outbox is looked through even if nothing was heard of."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One mailbox: whether something of it may be due, and what of it is being sent; `changed` wakes who looks."""
+
+    due: bool = False
+    sending: set[asyncio.Task[None]] = field(default_factory=set)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
 
 
 class Worker:
@@ -49,9 +60,10 @@ class Worker:
         self._log = log
         self._per_mailbox = per_mailbox
         self._store_pause = store_pause
-        self._lanes: dict[int, asyncio.Task[None]] = {}
-        self._woken: dict[int, asyncio.Event] = {}
+        self._lanes: dict[int, _Lane] = {}
         self._paused_until: dict[int, float] = {}
+        self._seen: dict[int, Mailbox] = {}
+        """Mailboxes as the last claim saw them: good enough to have a token ready, and no more."""
         self._due_changed = asyncio.Event()
         self._stopping = False
         # As if the clock had gone back while we were not there: it may have.
@@ -62,10 +74,15 @@ class Worker:
         """Something of this mailbox is due."""
         if self._stopping:
             return
-        self._woken.setdefault(mailbox_id, asyncio.Event()).set()
-        lane = self._lanes.get(mailbox_id)
-        if lane is None or lane.done():
-            self._lanes[mailbox_id] = asyncio.create_task(self._lane(mailbox_id), name=f"lane-{mailbox_id}")
+        lane = self._lanes.setdefault(mailbox_id, _Lane())
+        lane.due = True
+        lane.changed.set()
+        if lane.task is None or lane.task.done():
+            lane.task = asyncio.create_task(self._run_lane(mailbox_id, lane), name=f"lane-{mailbox_id}")
+
+    def forget(self) -> None:
+        """Mailboxes or their app registrations were changed: what was seen of them does not count."""
+        self._seen.clear()
 
     async def run(self) -> None:
         """Wake the lanes of mailboxes whose messages come due, until canceled."""
@@ -80,13 +97,13 @@ class Worker:
     async def stop(self, grace: float) -> None:
         """Begin nothing more, and wait up to `grace` seconds for what is in flight."""
         self._stopping = True
-        for event in self._woken.values():
-            event.set()
-        lanes = [lane for lane in self._lanes.values() if not lane.done()]
-        if lanes:
-            _, late = await asyncio.wait(lanes, timeout=grace)
-            for lane in late:
-                lane.cancel()
+        for lane in self._lanes.values():
+            lane.changed.set()
+        tasks = [lane.task for lane in self._lanes.values() if lane.task and not lane.task.done()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace)
+            for task in late:
+                task.cancel()
             # What is cut off here stays `sending` in the outbox: the next start knows what that means.
             await asyncio.gather(*late, return_exceptions=True)
 
@@ -111,57 +128,54 @@ class Worker:
 
     # ---- one mailbox
 
-    async def _lane(self, mailbox_id: int) -> None:
-        running: set[asyncio.Task[None]] = set()
+    async def _run_lane(self, mailbox_id: int, lane: _Lane) -> None:
         try:
-            await self._send_due(mailbox_id, running)
+            await self._send_due(mailbox_id, lane)
         except Exception:
             # `run` begins the lane anew while something of the mailbox is due.
             self._log.exception("unexpected", where=f"lane of mailbox {mailbox_id}")
         finally:
-            for task in running:
+            for task in lane.sending:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.gather(*lane.sending, return_exceptions=True)
 
-    async def _send_due(self, mailbox_id: int, running: set[asyncio.Task[None]]) -> None:
-        woken = self._woken[mailbox_id]
-        more = True
-        while True:
-            if more or woken.is_set():
-                woken.clear()
-                free = self._per_mailbox - len(running)
+    async def _send_due(self, mailbox_id: int, lane: _Lane) -> None:
+        while lane.due or lane.sending:
+            lane.changed.clear()
+            free = self._per_mailbox - len(lane.sending)
+            if lane.due and free:
+                lane.due = False
                 claimed = await self._claim(mailbox_id, free)
-                # Fewer than there was room for: the rest comes by `wake`, and there is no need to ask.
-                more = len(claimed) == free
-                running |= {asyncio.create_task(self._deliver(message)) for message in claimed}
-            if not running:
-                if not woken.is_set():
-                    return
-                continue
-            listening = {asyncio.create_task(woken.wait())} if len(running) < self._per_mailbox else set()
-            try:
-                done, _ = await asyncio.wait(running | listening, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in listening:
-                    task.cancel()
-            for ended in running & done:
-                running.remove(ended)
-                if error := ended.exception():
-                    self._log.error("unexpected", where=f"delivery of mailbox {mailbox_id}", exc_info=error)
+                # As many as there was room for: there may be more. Otherwise `wake` tells of the next one.
+                lane.due |= len(claimed) == free
+                for message in claimed:
+                    task = asyncio.create_task(self._deliver(message))
+                    lane.sending.add(task)
+                    task.add_done_callback(lambda task: self._ended(mailbox_id, lane, task))
+            else:
+                await lane.changed.wait()
+
+    def _ended(self, mailbox_id: int, lane: _Lane, task: asyncio.Task[None]) -> None:
+        lane.sending.discard(task)
+        lane.changed.set()
+        if not task.cancelled() and (error := task.exception()):
+            self._log.error("unexpected", where=f"delivery of mailbox {mailbox_id}", exc_info=error)
 
     async def _claim(self, mailbox_id: int, free: int) -> list[Claimed]:
         if self._stopping or free <= 0 or self._paused_until.get(mailbox_id, 0.0) > self._clock():
             return []
         try:
-            mailbox = await self._accounts.mailbox_by_id(mailbox_id)
             # Before "about to send": what is cut off while it waits for a token has certainly not been sent.
-            await self._transport.ready(mailbox)
-            return [] if self._stopping else await self._outbox.claim(mailbox, free)
+            await self._transport.ready(self._seen.get(mailbox_id) or await self._accounts.mailbox_by_id(mailbox_id))
+            claimed = [] if self._stopping else await self._outbox.claim(mailbox_id, free)
         except PillarboxError as error:
             self._log.error("store.unusable", where="claim", code=error.code, reason=error.sentence)
             self._paused_until[mailbox_id] = self._clock() + self._store_pause
             self._due_changed.set()
             return []
+        if claimed:
+            self._seen[mailbox_id] = claimed[0].mailbox
+        return claimed
 
     async def _deliver(self, message: Claimed) -> None:
         """One attempt, from "about to send" to the committed result."""

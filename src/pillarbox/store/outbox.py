@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
 from pillarbox.core.accounts import Mailbox
+from pillarbox.core.errors import Unavailable
 from pillarbox.core.mail import UNTOLD, Arrival, Clock, Dsn, Envelope, Outcome, State
+from pillarbox.store.accounts import mailbox_of
 from pillarbox.store.database import Database, Row, Series, Statement, statement
 
 _json: Final = json.JSONEncoder(ensure_ascii=False).encode  # made once: json.dumps would make one each time
@@ -110,13 +112,17 @@ class Outbox:
             *_body_statements(message),
         )
 
-    async def claim(self, mailbox: Mailbox, limit: int) -> list[Claimed]:
-        """Commit "about to send" of up to `limit` due messages of a mailbox, oldest first.
+    async def claim(self, mailbox_id: int, limit: int) -> list[Claimed]:
+        """Commit "about to send" of up to `limit` due messages of a mailbox, oldest first, each with it as it is now.
 
         They must be sent now: from here on a crash leaves them `uncertain`.
         """
         now = self._clock()
-        (rows,) = await self._database.write(statement("outbox_claim", mailbox_id=mailbox.id, limit=limit, now=now))
+        rows, mailboxes = await self._database.write(
+            statement("outbox_claim", mailbox_id=mailbox_id, limit=limit, now=now),
+            statement("mailbox_by_id", id=mailbox_id),
+        )
+        mailbox = mailbox_of(mailboxes[0])
         return [_claimed(row, mailbox, now) for row in sorted(rows, key=lambda row: (row["due_at"], row["seq"]))]
 
     async def body(self, message: Claimed) -> AsyncIterator[bytes]:
@@ -245,8 +251,16 @@ def _body_statements(message: NewMessage) -> list[Statement | Series]:
 
 
 def _part_statements(message: NewMessage) -> Iterator[Statement]:
+    """The parts. Raises Unavailable where they are not the whole message: nothing of it is committed then.
+
+    They are read while the transaction runs; who waited for it may have been canceled and have closed the content.
+    """
+    size = 0
     for part, data in enumerate(_parts(message.pieces())):
+        size += len(data)
         yield statement("outbox_add_part", id=message.id, part=part, data=data)
+    if size != message.size:
+        raise Unavailable("store.failed", reason=f"{size} of {message.size} bytes could be read")
 
 
 def _parts(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -621,7 +621,7 @@ async def held(desk: Desk, mailbox: Mailbox, queue_id: str, code: str) -> None:
     """A message that was held for this reason."""
     outbox, envelope = Outbox(desk.database, desk.clock), Envelope(mailbox.address, (BOB,))
     await outbox.enqueue(NewMessage(queue_id, mailbox.id, "printer", envelope, "<1@x>", 1, InMemory(b"x").pieces))
-    (message,) = await outbox.claim(mailbox, 1)
+    (message,) = await outbox.claim(mailbox.id, 1)
     outcome = Outcome(Verdict.BROKEN, code=code, text="why", cure="cure")
     await outbox.finish(message, outcome, policy.after(outcome, 1, desk.clock()))
 

@@ -77,7 +77,7 @@ class Shelf:
         """The bytes of a message as they lie in the outbox."""
         row = await self.outbox.get(queue_id)
         assert row is not None
-        (rest,) = await self.outbox.claim(await self.accounts.mailbox_by_id(row["mailbox_id"]), 1)
+        (rest,) = await self.outbox.claim(row["mailbox_id"], 1)
         assert rest.id == queue_id
         return b"".join([piece async for piece in self.outbox.body(rest)])
 
@@ -94,7 +94,7 @@ class Shelf:
 
     async def claimed(self, mailbox: int = 0) -> Claimed:
         """The next message, claimed."""
-        (message,) = await self.outbox.claim(self.mailboxes[mailbox], 1)
+        (message,) = await self.outbox.claim(self.mailboxes[mailbox].id, 1)
         return message
 
 

@@ -93,9 +93,11 @@ WHERE id = :id AND state IN ('queued', 'deferred', 'held', 'uncertain', 'failed'
 SELECT state, count(*) AS messages FROM outbox GROUP BY state;
 
 -- name: outbox_waiting
--- What waits for each mailbox. The second half lets the index outbox_open serve.
-SELECT mailbox_id, count(*) AS messages, sum(size) AS size FROM outbox
-WHERE state IN ('queued', 'sending', 'deferred', 'held') AND state NOT IN ('sent', 'bounced', 'canceled')
+-- What waits for each mailbox: to be sent, or for a person. Two queries, as each has an index.
+SELECT mailbox_id, count(*) AS messages, sum(size) AS size FROM (
+    SELECT mailbox_id, size FROM outbox WHERE state IN ('queued', 'deferred')
+    UNION ALL
+    SELECT mailbox_id, size FROM outbox WHERE state = 'held')
 GROUP BY mailbox_id;
 
 -- name: outbox_add_note
