@@ -35,7 +35,7 @@ test: $(STAMP)
 test-clients: $(STAMP)
 	@PILLARBOX_REQUIRE_TOOLS=1 PILLARBOX_LONG=1 $(BIN)/python -m pytest $(or $(ARGS),tests/clients tests/differential)
 
-# Hostile bytes at the session, headers, addresses and AUTH for five minutes each (tests/fuzz/targets.py), then every
+# Hostile bytes at the session, headers, addresses, senders and AUTH for five minutes each (tests/fuzz/targets.py), then every
 # other property test with 3,000 new examples; a failure prints what repeats it. ARGS: --seconds 20, or a target.
 fuzz: $(STAMP)
 	@$(BIN)/python -m tests.fuzz $(ARGS)

@@ -5,7 +5,7 @@ import asyncio
 import signal
 from collections.abc import Iterable
 
-from bench import accept, crowd, durability, emulator, end_to_end, idle, smtp
+from bench import accept, crowd, durability, emulator, end_to_end, idle, sendmail, smtp
 from bench.machine import describe, load
 
 SMTP = {
@@ -21,6 +21,7 @@ CLAIMS = {
     "end-to-end": end_to_end.run,
     "idle": idle.run,
     "emulator": emulator.run,
+    "sendmail": sendmail.run,
     **SMTP,
 }
 GROUPS = {"smtp": SMTP}

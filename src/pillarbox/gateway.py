@@ -23,6 +23,7 @@ from pillarbox.admin.vault import Rotation
 from pillarbox.core import catalogue, core_dumps, master_key, tls
 from pillarbox.core.accounts import AppRegistration, Mailbox
 from pillarbox.core.errors import ConfigError, Unavailable
+from pillarbox.core.graph_limits import MOST_MIME
 from pillarbox.core.listening import certificate_files, parse_address, smtp_listeners, written_address
 from pillarbox.core.log import Logger, make_logger, tell_final
 from pillarbox.core.mail import Clock
@@ -174,6 +175,7 @@ class Gateway:
             log=self.log,
             max_size=max(door.max_size for door in (smtp, *smtp.listeners.values())),
             max_recipients=max(door.max_recipients for door in (smtp, *smtp.listeners.values())),
+            route_limit=self._route_limit,
         )
         self.api: FastAPI = api.build(
             api.Services(
@@ -198,10 +200,16 @@ class Gateway:
         if self._worker is not None:
             self._worker.wake(mailbox_id)
 
+    def _route_limit(self, _mailbox: Mailbox) -> int:
+        """Bytes that Graph takes of a message in one call; of a transport that was handed in nothing is known."""
+        return MOST_MIME if self._transport is None else 0
+
     def _changed(self, holder: AppRegistration | Mailbox) -> None:
         """A credential or a sign-in is another one: what was remembered of the last one is forgotten."""
         if self._clients is not None:
             self._clients.tokens.forget(holder)
+        if self._worker is not None:
+            self._worker.forget()
 
     # ---- what talks to Microsoft: made when it is first wanted, as a command that only reads the store needs none
 

@@ -10,6 +10,7 @@ import pytest
 
 from pillarbox.core.vault import Secret
 from pillarbox.store.database import Row
+from tests.clients.discard import Discard
 from tests.clients.test_smtp_clients import MAIL, ca_file, needs_curl, needs_swaks, newest, run
 from tests.conftest import House, MakeHouse
 
@@ -25,7 +26,7 @@ MECHANISMS = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"]
 async def house(make_house: MakeHouse) -> House:
     """With a second listener, `smtps`, on which TLS begins at once, and room for large mails."""
     settings = {"smtp.listeners.smtps.listen": "127.0.0.1:0", "smtp.listeners.smtps.tls": "implicit"}
-    made = await make_house({**settings, "smtp.max_size": str(LARGE + 100_000)})
+    made = await make_house({**settings, "smtp.max_size": str(LARGE + 100_000)}, transport=Discard())
     await made.furnish(SENDER, "erp@contoso.example")
     # swaks takes no password that begins with a dash, and of ours one in 64 does.
     await made.gateway.submitters.add("device", {"mailboxes": [SENDER]}, Secret("a password"))

@@ -134,7 +134,7 @@ async def _play_transcripts(server: Server) -> None:
 
 
 def _once(result: Result) -> Result:
-    """With equal recipients once, as Postfix keeps them."""
+    """With equal recipients once, as we and Postfix keep them."""
     return Result(
         result.replies, tuple(each._replace(recipients=tuple(sorted({*each.recipients}))) for each in result.messages)
     )

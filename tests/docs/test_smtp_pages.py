@@ -13,7 +13,7 @@ from pillarbox.core import mime_shape as mime
 from pillarbox.core.listening import smtp_listeners
 from pillarbox.core.settings import Settings, Smtp, load
 from pillarbox.endpoints.smtp.data import LONGEST_LINE
-from pillarbox.endpoints.smtp.limits import SLOW_START
+from pillarbox.endpoints.smtp.limits import LOGIN_TIME, PACE, SLOW_START
 from pillarbox.endpoints.smtp.rules import Limits
 from pillarbox.endpoints.smtp.spool import MEMORY
 
@@ -141,6 +141,8 @@ def test_the_limits_are_those_of_the_program() -> None:
         "silence after it": f"{smtp.timeout:.0f} s",
         "TLS handshake": f"{smtp.handshake_timeout:.0f} s",
         "pace of DATA": f"{smtp.min_rate} bytes/s",
+        "time of DATA in all": f"{smtp.data_timeout:.0f} s, and 1 s for each {PACE // 1024} KiB that came",
+        "the same in all": f"{LOGIN_TIME:.0f} times that",
         "size of a message": f"{smtp.max_size:,} bytes",
         "recipients of a message": smtp.max_recipients,
         "bytes of all messages that are coming in": f"{smtp.max_unfinished // 1024**3} GiB",
@@ -149,6 +151,7 @@ def test_the_limits_are_those_of_the_program() -> None:
         "a line without end": f"{limits.endless // 1024} KiB",
         "failed logins of a connection": limits.login_failures,
         "replies of 5xx since the last message": limits.errors,
+        "replies of 4xx since the last message": f"{limits.deferrals:,}",
         "commands that hand in nothing": limits.idle_commands,
         "MIME": f"{mime.MAX_DEPTH} deep, {mime.MAX_PARTS:,} parts, boundary of {mime.MAX_BOUNDARY} bytes",
     }

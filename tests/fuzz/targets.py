@@ -6,5 +6,6 @@ TARGETS: Final = {
     "session": ("tests/unit/endpoints/smtp/test_session.py",),
     "headers": ("tests/unit/core/test_headers.py", "tests/unit/core/test_mime_shape.py"),
     "addresses": ("tests/unit/endpoints/smtp/test_grammar.py",),
+    "senders": ("tests/unit/delivery/test_senders.py",),
     "auth": ("tests/unit/core/test_sasl.py",),
 }

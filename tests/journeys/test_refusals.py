@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from pillarbox.core.errors import InvalidInput
-from tests.conftest import House
+from pillarbox.core.graph_limits import MOST_MIME
+from tests.conftest import House, MakeHouse
 
 
 def _wrong_password(client: smtplib.SMTP, _house: House) -> None:
@@ -48,6 +49,36 @@ async def test_a_refusal_is_one_log_line(
     line = house.log.lines("smtp.refused")[0]
     assert "peer=127.0.0.1" in line
     assert all(word in line for word in words), line
+
+
+async def test_what_graph_does_not_take_is_refused_at_mail_and_after_data_though_the_listener_shows_more(
+    make_house: MakeHouse,
+) -> None:
+    house = await make_house({"smtp.max_size": "9000000"})
+    await house.furnish("scanner@contoso.example")
+    head = b"From: scanner@contoso.example\r\nTo: alice@contoso.example\r\n\r\n"
+    fits = head + b"x" * 70 + b"\r\n"
+    fits += (b"y" * 70 + b"\r\n") * ((MOST_MIME - len(fits)) // 72)
+
+    def talk() -> list[int]:
+        with smtplib.SMTP(*house.smtp, timeout=30) as client:
+            client.login("printer", house.passwords["printer"])
+            assert client.esmtp_features["size"] == "9000000"
+            codes = [client.mail("scanner@contoso.example", [f"SIZE={size}"])[0] for size in (MOST_MIME + 1, MOST_MIME)]
+            client.rset()
+            for mail in (fits, fits + fits):
+                client.mail("scanner@contoso.example")
+                client.rcpt("alice@contoso.example")
+                codes.append(client.data(mail)[0])
+            return codes
+
+    assert await asyncio.to_thread(talk) == [552, 250, 250, 552]
+    told = house.log.lines("smtp.refused")
+    assert ["command=MAIL" in told[0], "command=DATA" in told[1]] == [True, True]
+    assert all("code=mail.too_large_for_graph" in line and "Microsoft Graph" in line for line in told)
+    # What was taken does leave.
+    (kept,) = await house.gateway.outbox.list(state=None, before=None, limit=9)
+    await house.settled(kept["id"])
 
 
 async def test_bare_line_feeds_count_as_what_they_become(house: House) -> None:

@@ -36,6 +36,7 @@ async def sent(house: House, envelope_sender: str, mime: bytes, submitter: Submi
     [
         (SCANNER, SCANNER, SCANNER),
         (ERP, f"ERP <{ERP.upper()}>", ERP),
+        (SCANNER, ERP, ERP),
         ("", ERP, ERP),
         ("", f'"{BOSS}" <{SCANNER}>', SCANNER),
         ("", f"=?utf-8?q?ceo=40contoso.example?= <{ERP}>", ERP),
@@ -57,6 +58,10 @@ async def test_what_is_accepted_leaves_from_a_mailbox_of_a_rule(
         f'"{SCANNER}" <{BOSS}>',
         f"{BOSS} ({SCANNER})",
         f"({SCANNER}) {BOSS}",
+        f'"\\\\" <{BOSS}>, "x" <{SCANNER}>',
+        f'(") {BOSS}, (") {SCANNER}',
+        f'"{BOSS}", <{SCANNER}>',
+        f"CEO <ceo>, <{SCANNER}>",
         "=?utf-8?q?scanner=40contoso.example?=",
         f"Us: {SCANNER};",
         "sc\u0430nner@contoso.example",

@@ -60,6 +60,10 @@ class Machine:
         assert len(entries) == number
         return [entry.raw or b"" for entry in entries]
 
+    async def change(self, *options: str) -> tuple[int, str, str]:
+        """`pillarbox submitter change cron`."""
+        return await pillarbox("submitter", "change", "cron", *options, "--socket", self.service.ready["socket"])
+
     async def restart(self) -> None:
         """Start the service again."""
         self.service = await serve(self.program.folder, self.settings)
@@ -170,6 +174,28 @@ async def test_without_a_rule_for_the_user_there_is_no_mail(machine: Machine) ->
     output = await machine.shell(f"echo x | $SENDMAIL -i {ON_DUTY}", code=os.EX_NOPERM)
     assert output.startswith("pillarbox-sendmail: 5")
     assert output.count("\n") == 1
+    output = await machine.shell("printf 'EHLO x\r\n' | $SENDMAIL -bs", code=os.EX_NOPERM)
+    assert output.startswith("554 5.7.1 ")
+
+
+async def test_a_from_without_a_domain_is_refused_unless_it_is_forced(machine: Machine) -> None:
+    code, _, errors = await machine.change("--no-force-from")
+    assert code == 0, errors
+    report = f"From: root (Cron Daemon)\\nTo: {ON_DUTY}\\nSubject: x\\n\\ny\\n"
+    output = await machine.shell(f"printf '{report}' | $SENDMAIL -i {ON_DUTY}", code=os.EX_NOPERM)
+    assert output.startswith("pillarbox-sendmail: 550 5.7.1 ")
+
+
+async def test_mail_of_a_submitter_that_is_disabled_for_a_moment_is_not_lost(machine: Machine) -> None:
+    await machine.change("--disable")
+    output = await machine.shell(f"echo x | $SENDMAIL -i {ON_DUTY}", code=os.EX_NOPERM)
+    assert output.startswith("pillarbox-sendmail: 525 5.7.13 ")
+    await machine.service.end(signal.SIGKILL)
+    await machine.shell(f"echo x | $SENDMAIL -i {ON_DUTY}")
+    await machine.restart()
+    await machine.service.logged(lambda lines: any("event=maildrop.waiting" in line for line in lines))
+    await machine.change("--enable")
+    await machine.sent(1)
 
 
 # ---- while the service is down

@@ -6,6 +6,9 @@ address), by name (whether there is such a submitter or not) and in all; a count
 - A site that failed too often is banned for a while; one more failure after it bans again.
 - A name, and all names together, have a budget of failed hashes for sites that nobody knows. Where it is used up they
   are told to come again later, before anything is hashed: many addresses cost no more than one, and learn nothing.
+  That counts against the site too, so that who goes on is banned.
+- A part of each budget is for sites that have not failed in the last day. A site can take of it once a day: so a few
+  addresses cannot hold it spent, and a new device comes in while they guess.
 - A site from which a name logged in rightly in the last days is known: neither a ban nor a budget keeps that name out
   there, until it fails there too often itself. So nobody locks the right user out from elsewhere.
 
@@ -30,9 +33,10 @@ class Patience:
 
     An answer to a failed login waits `least_delay`, with each further failure of the site longer, up to `most_delay`.
     `of_site` failures ban a site for `ban` seconds; one is forgotten in as many. `of_name` and `of_all` are the
-    budgets of failed hashes of a name and of all, one more every `name_pace` and `all_pace` seconds. `waiting` logins
-    may wait for a hash. A site is known for `known_for` seconds. `remembered` sites and names are kept, the least
-    recent forgotten first.
+    budgets of failed hashes of a name and of all, one more every `name_pace` and `all_pace` seconds; the last
+    `name_reserve` and `all_reserve` of them are for sites that have not failed for `blamed_for` seconds. `waiting`
+    logins may wait for a hash. A site is known for `known_for` seconds after a login, and as one in `noted_every`
+    seconds is noted, for so much longer. `remembered` sites and names are kept, the least recent forgotten first.
     """
 
     least_delay: float = 1.0
@@ -40,12 +44,21 @@ class Patience:
     of_site: int = 10
     ban: float = 600.0
     of_name: int = 15
+    name_reserve: int = 5
     name_pace: float = 60.0
     of_all: int = 18
+    all_reserve: int = 8
     all_pace: float = 5.0
+    blamed_for: float = 86400.0
     waiting: int = 200
     known_for: float = 7 * 86400.0
+    noted_every: float = 86400.0
     remembered: int = 10_000
+
+    @property
+    def lasting(self) -> float:
+        """Seconds for which a login that was noted makes a site known."""
+        return self.known_for + self.noted_every
 
 
 DEFAULT_PATIENCE: Final = Patience()
@@ -67,6 +80,7 @@ class Guard:
         self._names = _Counts(patience.name_pace, patience.remembered)
         self._all = _Counts(patience.all_pace, 1)
         self._pairs = _Counts(patience.ban, patience.remembered)
+        self._failed_at: OrderedDict[str, float] = OrderedDict()
         self._bans: OrderedDict[str, float] = OrderedDict()
         self._known: OrderedDict[str, dict[str, float]] = OrderedDict()
 
@@ -74,21 +88,28 @@ class Guard:
         """Whether a client of this site need not even connect. Where a name is known, it may."""
         if self._bans.get(site, now) <= now:
             return False
-        return not any(now - last <= self._patience.known_for for last in self._known.get(site, {}).values())
+        return not any(now - last <= self._patience.lasting for last in self._known.get(site, {}).values())
 
     def knows(self, site: str, name: str, now: float) -> bool:
         """Whether this name logged in rightly from this site in the last days, and has not failed there too often."""
         last = self._known.get(site, {}).get(_short(name))
-        return last is not None and now - last <= self._patience.known_for
+        return last is not None and now - last <= self._patience.lasting
 
     def check(self, site: str, name: str, now: float) -> None:
         """Whether this name may be tried from this site. Raises Unavailable `submitter.banned`, `submitter.busy`."""
         if self.knows(site, name, now):
             return
         self.check_ban(site, now)
-        spent = self._names.level(_short(name), now) >= self._patience.of_name
-        if spent or self._all.level("", now) >= self._patience.of_all:
+        of_name, of_all = self._patience.of_name, self._patience.of_all
+        if self._is_blamed(site, now):
+            of_name -= self._patience.name_reserve
+            of_all -= self._patience.all_reserve
+        if self._names.level(_short(name), now) >= of_name or self._all.level("", now) >= of_all:
             raise Unavailable("submitter.busy")
+
+    def _is_blamed(self, site: str, now: float) -> bool:
+        failed_at = self._failed_at.get(site)
+        return failed_at is not None and now - failed_at < self._patience.blamed_for
 
     def check_ban(self, site: str, now: float) -> None:
         """Raises Unavailable `submitter.banned`."""
@@ -102,6 +123,19 @@ class Guard:
             self._all.add("", now)
         if self._pairs.add((site, _short(name)), now) >= self._patience.of_site:
             self._forget(site, _short(name))
+        self._failed_at[site] = now
+        self._failed_at.move_to_end(site)
+        _shrink(self._failed_at, self._patience.remembered)
+        return self._count(site, now)
+
+    def turned_away(self, site: str, now: float) -> Failure:
+        """A login was told to come again later, without a look at it: who comes again all the time is banned.
+
+        It is no proof of guessing: the site keeps its share of what is reserved.
+        """
+        return self._count(site, now)
+
+    def _count(self, site: str, now: float) -> Failure:
         failures = self._sites.add(site, now)
         banned = failures >= self._patience.of_site and self._bans.get(site, now) <= now
         if banned:
@@ -110,9 +144,18 @@ class Guard:
             _shrink(self._bans, self._patience.remembered)
         return Failure(min(self._patience.least_delay * failures, self._patience.most_delay), banned)
 
-    def succeeded(self, site: str, name: str, now: float) -> None:
-        """A login was right: from now on the site is known for this name."""
-        self._known.setdefault(site, {})[_short(name)] = now
+    def succeeded(self, site: str, name: str, now: float) -> bool:
+        """A login was right: from now on the site is known for this name. Whether that is worth keeping."""
+        noted = self._known.get(site, {}).get(_short(name))
+        if noted is not None and 0 <= now - noted < self._patience.noted_every:
+            self._known.move_to_end(site)
+            return False
+        self.learn(site, name, now)
+        return True
+
+    def learn(self, site: str, name: str, at: float) -> None:
+        """A login was right at this time, perhaps in another process."""
+        self._known.setdefault(site, {})[_short(name)] = at
         self._known.move_to_end(site)
         _shrink(self._known, self._patience.remembered)
 

@@ -13,24 +13,38 @@ from pillarbox.core.accounts import Login
 from pillarbox.core.errors import AuthenticationFailed, Unavailable
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
-from pillarbox.store.submitters import Credentialed
+from pillarbox.store.submitters import Credentialed, KnownSite
 
 Sleep = Callable[[float], Awaitable[None]]
 _LATE: Final = 0.1
 """Seconds after the end of a ban at which it is told: timers and clocks do not agree to the last bit."""
-_BY_TOKEN: Final = ("XOAUTH2", "OAUTHBEARER")
+_BUSY: Final = "submitter.busy"
+BY_TOKEN: Final = ("XOAUTH2", "OAUTHBEARER")
+"""The mechanisms in which a token of ours stands in the place of a password."""
 
 
 class Logins:
-    """Checks logins. Strangers one by one, so that what the guard says of each counts all that came before it."""
+    """Checks logins. Strangers one by one, so that what the guard says of each counts all that came before it.
 
-    def __init__(self, passwords: Passwords, patience: Patience, clock: Clock, sleep: Sleep, log: Logger) -> None:
+    `learned` is told of a site that is known now, or still: it is to be `remember`ed after a start.
+    """
+
+    def __init__(
+        self,
+        passwords: Passwords,
+        patience: Patience,
+        clock: Clock,
+        sleep: Sleep,
+        log: Logger,
+        learned: Callable[[KnownSite], None],
+    ) -> None:
         self._passwords = passwords
         self._patience = patience
         self._guard = Guard(patience)
         self._clock = clock
         self._sleep = sleep
         self._log = log
+        self._learned = learned
         # One thread is left to those who are known.
         self._strangers = asyncio.Semaphore(THREADS - 1)
         self._known = asyncio.Semaphore(THREADS)
@@ -49,6 +63,10 @@ class Logins:
         self._tell_ended()
         return self._guard.is_banned(ip.site(peer), self._clock())
 
+    def remember(self, known: KnownSite) -> None:
+        """A name logged in rightly from this site, before the start."""
+        self._guard.learn(known.site, known.name, known.at)
+
     def forget(self, name: str) -> None:
         """A submitter is no more."""
         self._guard.forget(name)
@@ -60,7 +78,7 @@ class Logins:
         `submitter.busy` at once.
         """
         self._tell_ended()
-        if login.mechanism in _BY_TOKEN:
+        if login.mechanism in BY_TOKEN:
             failure = self._by_token(login, found)
         else:
             failure = await self._finished(self._by_password(login, found.password_hash if found else ""))
@@ -106,7 +124,15 @@ class Logins:
             return None
 
     def _check(self, login: Login) -> None:
-        self._guard.check(ip.site(login.peer), login.name, self._clock())
+        try:
+            self._guard.check(ip.site(login.peer), login.name, self._clock())
+        except Unavailable as error:
+            if error.code == _BUSY:
+                self._turn_away(login)
+            raise
+
+    def _turn_away(self, login: Login) -> None:
+        self._tell_banned(login, self._guard.turned_away(ip.site(login.peer), self._clock()))
 
     @asynccontextmanager
     async def _turn(self, login: Login) -> AsyncIterator[None]:
@@ -116,7 +142,8 @@ class Logins:
                 yield
             return
         if self._waiting >= self._patience.waiting:
-            raise Unavailable("submitter.busy")
+            self._turn_away(login)
+            raise Unavailable(_BUSY)
         self._waiting += 1
         try:
             async with self._strangers:
@@ -125,15 +152,20 @@ class Logins:
             self._waiting -= 1
 
     def _succeeded(self, login: Login) -> None:
-        self._guard.succeeded(ip.site(login.peer), login.name, self._clock())
+        site, now = ip.site(login.peer), self._clock()
+        if self._guard.succeeded(site, login.name, now):
+            self._learned(KnownSite(site, login.name, now))
 
     def _failed(self, login: Login, *, hashed: bool = True) -> Failure:
-        site = ip.site(login.peer)
-        failure = self._guard.failed(site, login.name, self._clock(), hashed=hashed)
+        failure = self._guard.failed(ip.site(login.peer), login.name, self._clock(), hashed=hashed)
+        self._tell_banned(login, failure)
+        return failure
+
+    def _tell_banned(self, login: Login, failure: Failure) -> None:
         if failure.banned:
+            site = ip.site(login.peer)
             self._log.warning("login.banned", address=site, submitter=login.name, seconds=self._patience.ban)
             self._tell_ended()
-        return failure
 
     def _tell_ended(self) -> None:
         """Tell which bans are over, and look again when the next one is."""

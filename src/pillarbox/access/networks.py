@@ -10,7 +10,6 @@ from pillarbox.core.errors import InvalidInput
 _T = TypeVar("_T")
 _WIDEST: Final = {4: 8, 6: 32}
 """Fewest bits that a network may fix: nobody means half of the Internet by the network of their printers."""
-_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 def checked(text: str) -> str:
@@ -19,7 +18,7 @@ def checked(text: str) -> str:
     Raises InvalidInput `submitter.bad_network`, `submitter.host_bits`, `submitter.wide_network`.
     """
     try:
-        network = _undressed(ipaddress.ip_interface(text.strip()).network)
+        network = ip.undressed(_without_zone(ipaddress.ip_interface(text.strip()).network))
     except ValueError:
         raise InvalidInput("submitter.bad_network", network=text) from None
     if network.prefixlen < _WIDEST[network.version]:
@@ -31,13 +30,9 @@ def checked(text: str) -> str:
     return str(network)
 
 
-def _undressed(network: ip.IPNetwork) -> ip.IPNetwork:
-    if isinstance(network, ipaddress.IPv6Network):
-        if network.network_address.scope_id:
-            raise ValueError("a zone")
-        if network.subnet_of(_MAPPED):
-            mapped = network.network_address.ipv4_mapped
-            return ipaddress.IPv4Network((int(mapped or 0), network.prefixlen - _MAPPED.prefixlen))
+def _without_zone(network: ip.IPNetwork) -> ip.IPNetwork:
+    if isinstance(network, ipaddress.IPv6Network) and network.network_address.scope_id:
+        raise ValueError("a zone")
     return network
 
 

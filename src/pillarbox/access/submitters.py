@@ -6,29 +6,32 @@ open sees at its next message what an administrator has changed.
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
-from pillarbox.access import submitter_rules, tokens, unix_users
+from pillarbox.access import submitter_rules, tokens
 from pillarbox.access.guard import Patience
-from pillarbox.access.logins import Logins, Sleep
+from pillarbox.access.logins import BY_TOKEN, Logins, Sleep
 from pillarbox.access.networks import NetworkTable
 from pillarbox.access.passwords import HashCost, Passwords, make
 from pillarbox.access.submitter_rules import Wanted
-from pillarbox.core.accounts import Login, Submitter, UnixRule
-from pillarbox.core.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
+from pillarbox.access.unix_users import REFRESHED, UnixTable
+from pillarbox.core.accounts import Login, Submitter
+from pillarbox.core.errors import AuthenticationFailed, Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from pillarbox.core.headers import address_key
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
 from pillarbox.core.vault import Secret
 from pillarbox.store.accounts import Accounts
-from pillarbox.store.submitters import Credentialed, SubmitterStore, Token
+from pillarbox.store.submitters import Credentialed, KnownSite, SubmitterStore, Token
 
 OPERATOR: Final = "local"
 LEAST_PASSWORD: Final = 8
 _NAME: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
+_Way = tuple[str, str]
+"""The name of a submitter and one of its ways in, as `_way` writes it."""
 _USED_EVERY: Final = 60.0
 """Seconds between two writes of when a submitter was last used."""
 
@@ -53,19 +56,38 @@ class Submitters:
         self._clock = clock
         self._random = random
         self._passwords = Passwords(cost, clock)
-        self._logins = Logins(self._passwords, patience, clock, sleep, log)
+        self._patience = patience
+        self._log = log
+        self._logins = Logins(self._passwords, patience, clock, sleep, log, self._learned)
         self._changing = asyncio.Lock()
         self._all: dict[str, Credentialed] = {}
-        self._networks: NetworkTable[str] = NetworkTable({})
-        self._unix: dict[UnixRule, str] = {}
+        self._by_way: dict[_Way, Submitter] = {}
+        self._by_token: dict[str, str] = {}
+        self._networks: NetworkTable[_Way] = NetworkTable({})
+        self._unix: UnixTable[_Way] = UnixTable({})
+        self._unix_at = 0.0
         self._writing: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
-        """Read all submitters."""
-        found = [replace(one, submitter=replace(one.submitter, ways=_ways(one))) for one in await self._store.load()]
-        self._all = {one.submitter.name: one for one in found}
-        self._networks = NetworkTable({net: name for name, one in self._all.items() for net in one.submitter.networks})
-        self._unix = {rule: name for name, one in self._all.items() for rule in one.submitter.unix}
+        """Read all submitters, and from where they logged in lately."""
+        await self._read()
+        for known in await self._store.known_sites(self._known_since(), self._patience.remembered):
+            self._logins.remember(known)
+
+    async def _read(self) -> None:
+        found = {one.submitter.name: one for one in await self._store.load()}
+        everybody = found.items()
+        rules = {rule: (name, _way(*rule)) for name, one in everybody for rule in one.submitter.unix}
+        unix = await asyncio.to_thread(UnixTable, rules)
+        # No await from here on: all of it is of one moment.
+        self._all, self._unix, self._unix_at = found, unix, self._clock()
+        self._by_way = {
+            (name, way): replace(one.submitter, way=way) for name, one in everybody for way in _ways_in(one)
+        }
+        self._by_token = {token.hash: name for name, one in everybody for token in one.tokens}
+        self._networks = NetworkTable(
+            {net: (name, _way("network", net)) for name, one in everybody for net in one.submitter.networks}
+        )
 
     async def stop(self) -> None:
         """Finish what is being written and let go of the threads."""
@@ -78,20 +100,41 @@ class Submitters:
     async def authenticate(self, login: Login) -> Submitter:
         """The submitter of this login.
 
-        Raises AuthenticationFailed, after the same time for every name; Forbidden for one that is disabled;
-        Unavailable `submitter.banned` for an address that failed too often, `submitter.busy` where too many fail.
+        Raises AuthenticationFailed, after the same time for every name, also of one that is disabled; Unavailable
+        `submitter.banned` for an address that failed too often, `submitter.busy` where too many fail.
         """
-        found = self._all.get(login.name)
-        await self._logins.check(login, found)
-        return self.current(found.submitter if found else Submitter(0, login.name, {}))
+        digest = tokens.digest(login.secret) if login.mechanism in BY_TOKEN else ""
+        if login.mechanism == "OAUTHBEARER" and not login.name:
+            # RFC 7628 section 3.1: the token may say alone who it is.
+            login = replace(login, name=self._by_token.get(digest, ""))
+        found = self._all.get(login.name) or Credentialed(Submitter(0, login.name, {}), "")
+        try:
+            # Who is disabled has no password that could be right, and so learns nothing by its reply.
+            await self._logins.check(login, found if found.submitter.enabled else None)
+        except AuthenticationFailed:
+            if not found.submitter.enabled:
+                self._log.warning("login.disabled", submitter=login.name, address=login.peer)
+            raise
+        way = _way("token", digest) if digest else _way("password", found.password_hash)
+        return self._as_now(found.submitter.name, found.submitter.id, way)
 
     def of_network(self, peer: str) -> Submitter | None:
         """The submitter that a client at this address is, by the narrowest network that holds it."""
         return self._enabled(self._networks.find(peer))
 
     def of_unix(self, uid: int) -> Submitter | None:
-        """The submitter that this user of this machine is: by itself, else by one of its groups."""
-        return self._enabled(unix_users.of_uid(self._unix, uid))
+        """The submitter that this user of this machine is: by itself, else by one of its groups.
+
+        Raises Forbidden `submitter.disabled`: mail in the fallback folder waits for it.
+        """
+        if abs(self._clock() - self._unix_at) > REFRESHED:
+            self._unix_at = self._clock()
+            self._write(self._look_up_unix(self._unix))
+        way = self._unix.find(uid)
+        found = self._enabled(way)
+        if way is not None and found is None:
+            raise Forbidden("submitter.disabled", name=way[0])
+        return found
 
     def is_banned(self, peer: str) -> bool:
         """Whether a client at this address has failed to log in so often that it need not even connect.
@@ -103,17 +146,21 @@ class Submitters:
     def current(self, submitter: Submitter) -> Submitter:
         """A submitter that has come in, as it is now.
 
-        Raises Forbidden `submitter.gone` and `submitter.disabled`; Unavailable `submitter.changed` where a way in of it
-        is another one than when it came in, such as its password: it must log in again.
+        Raises Forbidden `submitter.gone` and `submitter.disabled`; Unavailable `submitter.changed` where the way by
+        which it came in, such as its password, is none any more: it must log in again. The others do not matter.
         """
-        found = self._all.get(submitter.name)
-        if found is None or found.submitter.id != submitter.id:
-            raise Forbidden("submitter.gone", name=submitter.name)
+        return self._as_now(submitter.name, submitter.id, submitter.way)
+
+    def _as_now(self, name: str, number: int, way: str) -> Submitter:
+        found = self._all.get(name)
+        if found is None or found.submitter.id != number:
+            raise Forbidden("submitter.gone", name=name)
         if not found.submitter.enabled:
-            raise Forbidden("submitter.disabled", name=submitter.name)
-        if found.submitter.ways != submitter.ways:
-            raise Unavailable("submitter.changed", name=submitter.name)
-        return found.submitter
+            raise Forbidden("submitter.disabled", name=name)
+        now = self._by_way.get((name, way))
+        if now is None:
+            raise Unavailable("submitter.changed", name=name)
+        return now
 
     def used(self, submitter: Submitter) -> None:
         """It has handed in a message; kept in the background, at most once a minute."""
@@ -124,9 +171,7 @@ class Submitters:
         if last is not None and 0 <= now - last < _USED_EVERY:
             return
         self._all[submitter.name] = replace(found, submitter=replace(found.submitter, last_used_at=now))
-        task = asyncio.get_running_loop().create_task(self._keep_used(submitter, now))
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
+        self._write(self._store.used(submitter, now))
 
     # ---- what administrators do
 
@@ -151,7 +196,7 @@ class Submitters:
             digest = "" if no_password else await self._passwords.hash(secret)
             if not await self._store.add(new, digest):
                 raise Conflict("submitter.exists", name=name)
-            await self.load()
+            await self._read()
         return await self.get(name), secret
 
     async def change(
@@ -179,7 +224,7 @@ class Submitters:
             self._check_ways(new, old.tokens)
             if not await self._store.change(new, digest):
                 raise NotFound("submitter.not_found", name=name)
-            await self.load()
+            await self._read()
         return await self.get(name), secret
 
     async def remove(self, name: str) -> None:
@@ -188,7 +233,7 @@ class Submitters:
             if not await self._store.remove(name):
                 raise NotFound("submitter.not_found", name=name)
             self._logins.forget(name)
-            await self.load()
+            await self._read()
 
     async def get(self, name: str) -> Submitter:
         """The submitter of this name. Raises NotFound."""
@@ -213,7 +258,7 @@ class Submitters:
             token = tokens.make(self._random(tokens.TOKEN_BYTES))
             if not await self._store.add_token(self._found(name).submitter, token_id, tokens.digest(token)):
                 raise Conflict("submitter.token_exists", name=name, id=token_id)
-            await self.load()
+            await self._read()
         return token
 
     async def tokens(self, name: str) -> tuple[Token, ...]:
@@ -225,7 +270,7 @@ class Submitters:
         async with self._changing:
             if not await self._store.remove_token(self._found(name).submitter, token_id):
                 raise NotFound("submitter.no_token", name=name, id=token_id)
-            await self.load()
+            await self._read()
 
     # ----
 
@@ -235,9 +280,9 @@ class Submitters:
             raise NotFound("submitter.not_found", name=name)
         return found
 
-    def _enabled(self, name: str | None) -> Submitter | None:
-        found = self._all.get(name) if name is not None else None
-        return found.submitter if found is not None and found.submitter.enabled else None
+    def _enabled(self, way: _Way | None) -> Submitter | None:
+        found = self._by_way.get(way) if way is not None else None
+        return found if found is not None and found.enabled else None
 
     def _check_ways(self, new: Submitter, own_tokens: tuple[Token, ...]) -> None:
         if not (new.has_password or own_tokens or new.networks or new.unix):
@@ -250,11 +295,22 @@ class Submitters:
                 if rule in one.unix:
                     raise Conflict("submitter.unix_taken", kind=rule.kind, name=rule.name, other=one.name)
 
-    async def _keep_used(self, submitter: Submitter, at: float) -> None:
-        try:
-            await self._store.used(submitter, at)
-        except Unavailable:
-            pass  # Only a figure for people; whoever writes mail to the same disk says what is the matter.
+    def _learned(self, known: KnownSite) -> None:
+        self._write(self._store.keep_site(known, self._known_since(), self._patience.remembered))
+
+    def _known_since(self) -> float:
+        return self._clock() - self._patience.lasting
+
+    async def _look_up_unix(self, old: UnixTable[_Way]) -> None:
+        new = await asyncio.to_thread(old.again)
+        if self._unix is old:
+            self._unix = new
+
+    def _write(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something in the background that is not worth a wait."""
+        task = asyncio.get_running_loop().create_task(_unless_unavailable(work))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
 
 
 def _check_password(password: Secret | None, *, no_password: bool, new_password: bool = False) -> None:
@@ -264,7 +320,24 @@ def _check_password(password: Secret | None, *, no_password: bool, new_password:
         raise InvalidInput("submitter.weak_password", least=LEAST_PASSWORD)
 
 
-def _ways(one: Credentialed) -> str:
-    """A text that is another one when the password, a token, a network or a user of the submitter is."""
-    ways = (one.password_hash, [token.hash for token in one.tokens], one.submitter.networks, one.submitter.unix)
-    return sha256(repr(ways).encode()).hexdigest()
+async def _unless_unavailable(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except Unavailable:
+        pass  # Whoever writes mail to the same disk says what is the matter.
+
+
+def _way(kind: str, proof: str) -> str:
+    """One way in: another text for another password, token, network or user."""
+    return sha256(f"{kind}\0{proof}".encode()).hexdigest()
+
+
+def _ways_in(one: Credentialed) -> Iterator[str]:
+    if one.password_hash:
+        yield _way("password", one.password_hash)
+    for token in one.tokens:
+        yield _way("token", token.hash)
+    for network in one.submitter.networks:
+        yield _way("network", network)
+    for rule in one.submitter.unix:
+        yield _way(*rule)

@@ -1,16 +1,19 @@
-"""Users and groups of this machine as submitters: names are looked up at the moment they are asked for."""
+"""Users and groups of this machine as submitters, by what its user database says of them."""
 
 import grp
 import os
 import pwd
 import re
-from collections.abc import Mapping
-from typing import Final, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Final, Generic, TypeVar
 
 from pillarbox.core.accounts import UnixRule
 from pillarbox.core.errors import InvalidInput
 
 _T = TypeVar("_T")
+REFRESHED: Final = 10.0
+"""Seconds for which what was found counts."""
+_MOST_SEEN: Final = 1000
 _NAME: Final = re.compile(r"[^\s:,/=\x00-\x1f\x7f][^\s:,/=\x00-\x1f\x7f]{0,255}")
 
 
@@ -22,17 +25,46 @@ def checked(rule: UnixRule) -> UnixRule:
     return UnixRule(rule.kind, str(int(rule.name))) if number else rule
 
 
-def of_uid(rules: Mapping[UnixRule, _T], uid: int) -> _T | None:
-    """What belongs to this user: by a rule for the user, else by one for its groups, the primary group first."""
-    for rule, value in rules.items():
-        if rule.kind == "user" and _number_of_user(rule.name) == uid:
-            return value
-    groups = {_number_of_group(rule.name): value for rule, value in rules.items() if rule.kind == "group"}
-    return next((groups[gid] for gid in _groups(uid) if gid in groups), None) if groups else None
+def is_known(rule: UnixRule) -> bool:
+    """Whether this machine has such a user or group; a number is one in any case."""
+    return (_number_of_user if rule.kind == "user" else _number_of_group)(rule.name) is not None
+
+
+class UnixTable(Generic[_T]):
+    """What belongs to which user of this machine. Made in a thread, as user databases may be far away (LDAP, sssd).
+
+    `find` itself asks them only about a user that it has not seen, and only where there are rules for groups; all else
+    is as it was when the table was made. `again` makes one that is up to date.
+    """
+
+    def __init__(self, rules: Mapping[UnixRule, _T], seen: Iterable[int] = ()) -> None:
+        self._rules = rules
+        self._users = {_number_of_user(rule.name): value for rule, value in rules.items() if rule.kind == "user"}
+        self._groups = {_number_of_group(rule.name): value for rule, value in rules.items() if rule.kind == "group"}
+        self._seen = {uid: _groups(uid) for uid in seen} if self._groups else {}
+
+    def again(self) -> "UnixTable[_T]":
+        """The same rules, with the users and groups as they are now."""
+        return UnixTable(self._rules, tuple(self._seen))
+
+    def find(self, uid: int) -> _T | None:
+        """What belongs to this user: by a rule for the user, else by one for its groups, the primary group first."""
+        if uid in self._users:
+            return self._users[uid]
+        if not self._groups:
+            return None
+        if uid not in self._seen:
+            if len(self._seen) >= _MOST_SEEN:
+                self._seen.clear()
+            self._seen[uid] = _groups(uid)
+        return next((self._groups[gid] for gid in self._seen[uid] if gid in self._groups), None)
 
 
 def _groups(uid: int) -> list[int]:
-    """The groups of a user, the primary one first; none of one that this machine does not know."""
+    """The groups of a user, the primary one first; none of one that this machine does not know.
+
+    They are those of the database, not of the process that calls: that may have given some up, or run under `newgrp`.
+    """
     try:
         user = pwd.getpwuid(uid)
         found = os.getgrouplist(user.pw_name, user.pw_gid)

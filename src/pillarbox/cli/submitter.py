@@ -8,13 +8,21 @@ from urllib.parse import quote
 
 import click
 
+from pillarbox.access import unix_users
 from pillarbox.cli import show, submitter_words
 from pillarbox.cli.local import Api, with_api
 from pillarbox.cli.options import json_option, read_secret
+from pillarbox.core.accounts import LARGEST, MOST_RATE, UnixRule
 from pillarbox.core.places import ENV_PREFIX
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _VARIABLE = "SUBMITTER_PASSWORD"
+_SWITCHES = (
+    ("force_from", "force_from", "no_force_from"),
+    ("fix_from", "fix_from", "no_fix_from"),
+    ("enabled", "enable", "disable"),
+)
+"""What the API calls it, the option for yes, the option for no."""
 _LISTS = ("mailboxes", "senders", "networks", "users", "groups", "recipients")
 
 
@@ -49,8 +57,15 @@ def _rules(command: _Command) -> _Command:
         click.option(
             "recipients", "--recipient", metavar="ADDRESS|*@DOMAIN", multiple=True, help="It may send to these only."
         ),
-        click.option("--rate", metavar="PER_MINUTE", type=click.IntRange(0), help="Most messages a minute; 0: any."),
-        click.option("--max-size", metavar="BYTES", type=click.IntRange(0), help="Largest message; 0: the listener's."),
+        click.option(
+            "--rate", metavar="PER_MINUTE", type=click.IntRange(0, MOST_RATE), help="Most messages a minute; 0: any."
+        ),
+        click.option(
+            "--max-size",
+            metavar="BYTES",
+            type=click.IntRange(0, LARGEST),
+            help="Largest message; 0: the listener's.",
+        ),
         click.option("--no-password", is_flag=True, help="It comes in otherwise, and has no password."),
     ]
     for option in reversed(options):
@@ -61,8 +76,8 @@ def _rules(command: _Command) -> _Command:
 @command.command()
 @click.argument("name")
 @_rules
-@click.option("--force-from", is_flag=True, default=None, help="Its mailbox's address is written into From.")
-@click.option("--fix-from", is_flag=True, default=None, help="A missing From is added.")
+@click.option("--force-from", is_flag=True, help="Its mailbox's address is written into From.")
+@click.option("--fix-from", is_flag=True, help="A missing From is added.")
 @json_option
 @with_api
 def add(name: str, as_json: bool, api: Api, **options: Any) -> None:
@@ -73,6 +88,7 @@ def add(name: str, as_json: bool, api: Api, **options: Any) -> None:
     """
     new = {"name": name, **_given(options), **_password(wanted=not options["no_password"])}
     added = api.post("/api/v1/submitters", new)
+    _warn_of_strangers(options)
     if as_json:
         show.as_json(added)
         return
@@ -89,9 +105,12 @@ def add(name: str, as_json: bool, api: Api, **options: Any) -> None:
 @click.option("no_users", "--no-user", is_flag=True, help="No user of this machine is it.")
 @click.option("no_groups", "--no-group", is_flag=True, help="No group of this machine is it.")
 @click.option("no_recipients", "--no-recipient", is_flag=True, help="It may send to everybody.")
-@click.option("--force-from/--no-force-from", default=None, help="Its mailbox's address is written into From, or not.")
-@click.option("--fix-from/--no-fix-from", default=None, help="A missing From is added, or refused.")
-@click.option("enabled", "--enable/--disable", default=None, help="Let it in, or keep it out.")
+@click.option("--force-from", is_flag=True, help="Its mailbox's address is written into From.")
+@click.option("--no-force-from", is_flag=True, help="From stays as the client writes it.")
+@click.option("--fix-from", is_flag=True, help="A missing From is added.")
+@click.option("--no-fix-from", is_flag=True, help="A missing From is refused.")
+@click.option("--enable", is_flag=True, help="Let it in.")
+@click.option("--disable", is_flag=True, help="Keep it out.")
 @click.option("--new-password", is_flag=True, help="Another password, made here and shown once; the old one ends.")
 @json_option
 @with_api
@@ -107,6 +126,7 @@ def change(name: str, as_json: bool, api: Api, **options: Any) -> None:
     if not new:
         raise click.UsageError("name what is to change: `pillarbox submitter change --help` lists it")
     changed = api.patch(_path(name), new)
+    _warn_of_strangers(options)
     if as_json:
         show.as_json(changed)
         return
@@ -214,11 +234,31 @@ def _pairs(options: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
             raise click.UsageError(f"either {name}, or none")
         if emptied or options[name]:
             yield name, list(options[name])
-    for name in ("app", "rate", "max_size", "force_from", "fix_from", "enabled"):
-        if options.get(name) is not None:
+    for name in ("app", "rate", "max_size"):
+        if options[name] is not None:
             yield name, options[name]
+    for name, yes, no in _SWITCHES:
+        wanted, unwanted = options.get(yes), options.get(no)
+        if wanted and unwanted:
+            raise click.UsageError(f"either --{_option(yes)} or --{_option(no)}")
+        if wanted or unwanted:
+            yield name, bool(wanted)
     if options["no_password"]:
         yield "no_password", True
+
+
+def _option(parameter: str) -> str:
+    return parameter.replace("_", "-")
+
+
+def _warn_of_strangers(options: Mapping[str, Any]) -> None:
+    """Who is named may come to this machine later; a slip of the pen would show only when the first mail is refused."""
+    rules = [*(UnixRule("user", name) for name in options["users"])]
+    rules += [UnixRule("group", name) for name in options["groups"]]
+    for rule in rules:
+        if not unix_users.is_known(rule):
+            text = f"pillarbox: this machine knows no {rule.kind} '{rule.name}' yet; the rule is kept."
+            click.echo(show.plain(text), err=True)
 
 
 def _password(*, wanted: bool) -> dict[str, object]:

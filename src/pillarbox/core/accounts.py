@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from pillarbox.core.errors import ConfigError
 from pillarbox.core.vault import Secret
@@ -111,6 +111,11 @@ class Mailbox:
         return f"mailbox/{self.id}"
 
 
+MOST_RATE: Final = 1_000_000
+"""Messages a minute that a submitter may be allowed at the most, and bytes of one message: far beyond what is sent."""
+LARGEST: Final = 10**12
+
+
 class UnixRule(NamedTuple):
     """A user or a group of this machine, by name or number, who is a submitter at the local door."""
 
@@ -129,7 +134,8 @@ class Submitter:
     It comes in by a password where it has one, by tokens of ours, from `networks` (CIDR) without either, and from this
     machine as one of `unix`. `force_from` writes the mailbox's address into From, `fix_from` adds one where there is
     none. `recipients` (addresses, `*@domain`) are all that it may send to; empty: everybody. `rate` is messages a
-    minute and `max_size` bytes; 0: no limit of its own. `ways` is another text as soon as a way in is another one.
+    minute and `max_size` bytes; 0: no limit of its own. `way` is by which of them it
+    has come in, for one that has.
     """
 
     id: int
@@ -146,7 +152,7 @@ class Submitter:
     max_size: int = 0
     enabled: bool = True
     last_used_at: float | None = None
-    ways: str = ""
+    way: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,10 @@ class Bucket:
         self.tokens -= 1
         return True
 
+    def put_back(self) -> None:
+        """What a token was taken for did not happen."""
+        self.tokens = min(self.size, self.tokens + 1)
+
     def _fill(self, now: float) -> None:
         self.tokens = min(self.size, self.tokens + max(0.0, now - self.at) * self.rate)
         self.at = now

@@ -19,14 +19,12 @@ MAX_HOPS: Final = 50
 # anew, what stood there goes into Reply-To.
 _OUR_BYTES: Final = 3 * MAX_VALUE
 _OUR_FIELDS: Final = 8
-_COLON_AND_CRLF: Final = 3
 _SHOWN: Final = 60
 """Bytes of a line that was refused that its error shows."""
 
 # RFC 5322 section 2.2: printable US-ASCII but the colon; blanks before the colon are obsolete and still met.
 _NAME: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
-_BARE_LF: Final = re.compile(rb"(?<!\r)\n")
-_BARE_CR: Final = re.compile(rb"\r(?!\n)")
+_CR_AS_BLANK: Final = bytes.maketrans(b"\r", b" ")
 _BLANKS: Final = b" \t\r\n"
 
 
@@ -59,13 +57,13 @@ def canonical(mime: bytes) -> bytes:
 
     A parser further on that takes a bare CR for a line's end would see header fields that we did not.
     """
-    lines = mime.count(b"\r\n")
-    if mime.count(b"\n") != lines:
-        mime = _BARE_LF.sub(b"\r\n", mime)
+    # No expression: it would pay for each newline, and a body may consist of nothing else.
+    if b"\r" in mime:
         lines = mime.count(b"\r\n")
-    if mime.count(b"\r") != lines:
-        mime = _BARE_CR.sub(b" ", mime)
-    return mime
+        if mime.count(b"\n") == mime.count(b"\r") == lines:
+            return mime
+        mime = mime.replace(b"\r\n", b"\n").translate(_CR_AS_BLANK)
+    return mime.replace(b"\n", b"\r\n")
 
 
 def scan(mime: bytes, *, max_block: int = MAX_BLOCK, max_fields: int = MAX_FIELDS, max_value: int = MAX_VALUE) -> Block:
@@ -74,6 +72,14 @@ def scan(mime: bytes, *, max_block: int = MAX_BLOCK, max_fields: int = MAX_FIELD
     A line that is no field, where a field must be, ends the header for one parser and is left out by another: it is
     refused. Raises InvalidInput `mail.bad_header`, `mail.header_too_large` or `mail.value_too_large`.
     """
+    block = _scanned(mime, max_block, max_fields)
+    for field in block.fields:
+        if field.end - field.start > max_value and len(value(mime, field)) > max_value:
+            raise InvalidInput("mail.value_too_large", field=_text(field.name[:_SHOWN]), limit=MAX_VALUE)
+    return block
+
+
+def _scanned(mime: bytes, max_block: int, max_fields: int) -> Block:
     fields: list[Field] = []
     start = 0
     while True:
@@ -95,9 +101,6 @@ def scan(mime: bytes, *, max_block: int = MAX_BLOCK, max_fields: int = MAX_FIELD
         else:
             line = mime[start : min(end, start + _SHOWN)]
             raise InvalidInput("mail.bad_header", line=_text(line.rstrip(b"\r\n")))
-        last = fields[-1]
-        if end - last.start - len(last.name) > max_value + _COLON_AND_CRLF:
-            raise InvalidInput("mail.value_too_large", field=last.name.decode("ascii"), limit=MAX_VALUE)
         start = end
 
 
@@ -121,24 +124,29 @@ def value(mime: bytes, field: Field) -> bytes:
 # ---- addresses
 
 # One entry of an address list, strictly: [phrase] <address> or address, and perhaps one comment behind. What does not
-# match is not kept in a header, whatever it may mean to another parser: its recipients go into the new Bcc. So the
-# phrase is one quoted string without escapes, or words without quotes, or an address again as Outlook writes it; and
-# nowhere in it is there an @ that a parser which splits elsewhere could take for an address. Possessive quantifiers
-# (Python 3.11) keep it linear. Only blank, tab and fold are white space: to other parsers a form feed is none.
+# match is not kept in a header, whatever it may mean to another parser: its recipients go into the new Bcc; and it is
+# nobody's sender. So the phrase is an address again as Outlook writes it, or words, or one quoted string; and nowhere
+# in it is there an @ or < that a parser which splits elsewhere could take for an address: one that knows no escapes,
+# or reads encoded words (RFC 2047) before it looks for quotes, so that an encoded word ends where it seems to, and a
+# quoted word beside one holds no `?`. Possessive quantifiers (Python 3.11) keep it linear. Only blank, tab and fold are
+# white space: to other parsers a form feed is none.
 _WS: Final = rb"[ \t\r\n]*+"
 _ATOM: Final = rb'[^\x00-\x20\x7f<>()\[\],;:"\\@]++'
 _ADDRESS: Final = rb"(?:" + _ATOM + rb'|"[^"\\\r\n@]*+")@(?:' + _ATOM + rb"|\[[^\x00-\x20\x7f<>\[\]\\]*+\])"
-_QUOTED: Final = rb'"(?:[^"\\\r\n@]*+|[^"\\\r\n,;<>]*+)"'
+_QUOTED: Final = rb'"(?:[^"\\\r\n@]*+"|[^"\\\r\n,;<>]*+"|(?:[^"\\\r\n@<>]++|\\["\\])*+")'
 _COMMENT: Final = rb'\([^()\\"@<>,;]*+\)'
-_WORD: Final = rb'(?:[^\x00-\x20\x7f"<>,;:()\\\[\]@]++|' + _COMMENT + rb")"
-_PHRASE: Final = (
-    rb"(?:(?P<again>" + _ADDRESS + rb")|" + _QUOTED + rb"|" + _WORD + rb"(?:[ \t\r\n]++" + _WORD + rb")*+)?+"
-)
+_PLAIN: Final = rb'[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f"<>,;:()\\\[\]@'
+_ENCODED: Final = rb"=\?[A-Za-z0-9._*+-]++\?[BbQq]\?" + _PLAIN + rb"?]*+\?=(?=[ \t\r\n<]|=\?)"
+_WORDS: Final = rb"(?:" + _PLAIN + rb"=]++|=(?!\?)|" + _ENCODED + rb"|" + _COMMENT + rb'|"' + _PLAIN + rb'?]*+")++'
+_PHRASE: Final = rb"(?:(?P<again>" + _ADDRESS + rb")|" + _WORDS + rb"|" + _QUOTED + rb")?+"
 _ENTRY: Final = re.compile(
     _WS + rb"(?:" + _PHRASE + _WS + rb"<" + _WS + rb"(?P<angle>" + _ADDRESS + rb")" + _WS + rb">"
     rb"|(?P<bare>" + _ADDRESS + rb"))" + _WS + rb"(?:" + _COMMENT + _WS + rb")?+(?=[,;]|\Z)"
 )
 _GROUP: Final = re.compile(rb'[^"<>@,;:()\\\[\]\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*+:')
+_SEPARATOR: Final = re.compile(rb"[,;]")
+CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_IN_QUOTES: Final = re.compile(rb'=\?[A-Za-z0-9._*+-]++\?[BbQq]\?[^?"<>@]*+\?=(?=[ \t<")]|=\?|\Z)')
 _NOBODY: Final = re.compile(_WS + rb"(?:[A-Za-z -]++:" + _WS + rb";)?+" + _WS)
 """No recipients at all: nothing, or `undisclosed-recipients:;`."""
 
@@ -165,10 +173,25 @@ def entries(addresses: bytes) -> Iterator[Entry]:
             yield Entry(match[0].strip(_BLANKS), _addresses_of(match))
             position = match.end() + 1
             continue
-        end = _next_separator(addresses, position)
+        separator = _SEPARATOR.search(addresses, position)
+        end = separator.start() if separator else len(addresses)
         if text := addresses[position:end].strip(_BLANKS):
             yield Entry(text, ())
         position = end + 1
+
+
+def mailbox(value: bytes) -> str:
+    """The one address in a field, or nothing where there is anything but one: a list, a group, a doubt.
+
+    The value is unfolded. `[phrase] <address>` or `address` (RFC 5322 section 3.4), and perhaps a comment or a `;`.
+    """
+    match = _ENTRY.match(value)
+    if match is None or value[match.end() :].strip(b" \t;") or CONTROL.search(value):
+        return ""
+    if b"=?" in _IN_QUOTES.sub(b" ", value):
+        return ""  # Some parsers read an encoded word without an end on beyond the quotes that it stands in.
+    found = _addresses_of(match)
+    return found[0] if found and len({address_key(address) for address in found}) == 1 else ""
 
 
 def _addresses_of(match: re.Match[bytes]) -> tuple[str, ...]:
@@ -177,11 +200,6 @@ def _addresses_of(match: re.Match[bytes]) -> tuple[str, ...]:
         return tuple(address.decode("utf-8") for address in found if address)
     except UnicodeDecodeError:
         return ()
-
-
-def _next_separator(addresses: bytes, position: int) -> int:
-    found = [at for at in (addresses.find(b",", position), addresses.find(b";", position)) if at >= 0]
-    return min(found, default=len(addresses))
 
 
 def _text(raw: bytes) -> str:

@@ -9,6 +9,8 @@ IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 _SITE: Final = 64
 """An IPv6 client has a whole /64 (RFC 6177), and may take a new address for each connection."""
 
+_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
+
 
 def parse(text: str) -> IPAddress | None:
     """The address, IPv4 in the clothes of IPv6 (`::ffff:192.0.2.7`) and a zone (`%eth0`) undressed, or None."""
@@ -17,6 +19,14 @@ def parse(text: str) -> IPAddress | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def undressed(network: IPNetwork) -> IPNetwork:
+    """A network as `parse` has its addresses: IPv4 in the clothes of IPv6 (`::ffff:192.0.2.0/120`) is IPv4."""
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        bare = network.network_address.ipv4_mapped
+        return ipaddress.IPv4Network((int(bare or 0), network.prefixlen - _MAPPED.prefixlen))
+    return network
 
 
 def site(peer: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from pillarbox.core import ip
 from pillarbox.core.errors import ConfigError
 from pillarbox.core.settings import Door, Http, Settings
 from pillarbox.core.tls import is_loopback
@@ -22,7 +23,7 @@ _LOCAL_NETWORKS: Final = (ipaddress.IPv6Network("fc00::/7"), ipaddress.IPv6Netwo
 class Listening:
     """One listener of the SMTP door: its name, the settings key of its address, and where it listens.
 
-    `auth` is what counts: on a loopback address `encrypted` has become `clear`.
+    `auth` is what counts: on a loopback address `encrypted` has become `clear`, but for clients of a load balancer.
     """
 
     name: str
@@ -43,6 +44,8 @@ def smtp_listeners(settings: Settings) -> list[Listening]:
         _check_name(settings, name)
         found.append(_listening(settings, name, door))
     _check_addresses(settings, found)
+    for name in (FIRST, *settings.smtp.listeners):
+        _check_room(settings, name)
     return found
 
 
@@ -98,7 +101,8 @@ def _listening(settings: Settings, name: str, door: Door) -> Listening:
     if not door.listen:
         raise ConfigError("config.no_listen", place=_table_place(settings, name), listener=name)
     host, port = parse_address(key, door.listen, place)
-    loopback = is_loopback(host)
+    # Whom a load balancer brings comes from anywhere, wherever the balancer itself is.
+    loopback = is_loopback(host) and not door.proxy_networks
     _check_auth(settings, name, door, loopback=loopback)
     _check_width(settings, name, "proxy_networks", door.proxy_networks)
     auth = "clear" if door.auth == "encrypted" and loopback else door.auth
@@ -135,12 +139,41 @@ def _check_name(settings: Settings, name: str) -> None:
 
 def _check_addresses(settings: Settings, found: list[Listening]) -> None:
     """Two listeners on one address; port 0 is another one each time."""
-    taken: dict[tuple[str, int], Listening] = {}
-    for one in found:
-        other = taken.setdefault((one.host, one.port), one)
-        if other is not one and one.port:
+    for number, one in enumerate(found):
+        other = next((other for other in found[:number] if other.port == one.port and _overlap(other, one)), None)
+        if other is not None and one.port:
             place = settings.origin(one.key)
             raise ConfigError("config.same_listen", place=place, key=one.key, other=other.key, value=one.door.listen)
+
+
+def _overlap(one: Listening, other: Listening) -> bool:
+    """Whether two hosts have an address in common. Of a name but localhost nothing is known without asking for it."""
+    pairs = ((a, b) for a in _reach(one.host) for b in _reach(other.host) if a.version == b.version)
+    return one.host.lower() == other.host.lower() or any(a.overlaps(b) for a, b in pairs)
+
+
+def _reach(host: str) -> list[ip.IPNetwork]:
+    """The addresses that a listener has: `0.0.0.0` is all of IPv4, and `::` all of IPv6 alone.
+
+    None is known of a name, and none of an address with a zone: the same one may be at each interface.
+    """
+    hosts = ("127.0.0.1", "::1") if host.lower() == "localhost" else (host,)
+    try:
+        found = [ipaddress.ip_address(one) for one in hosts if "%" not in one]
+        return [ipaddress.ip_network((one, 0) if one.is_unspecified else one) for one in found]
+    except ValueError:
+        return []
+
+
+def _check_room(settings: Settings, name: str) -> None:
+    """A message of the largest size must find room where all that come in are."""
+    key, place = "smtp.max_unfinished", settings.origin("smtp.max_unfinished")
+    if place == "default":
+        key, place = place_of(settings, name, "max_size")
+    door = settings.smtp if name == FIRST else settings.smtp.listeners[name]
+    if door.max_size > settings.smtp.max_unfinished:
+        reason = "a message of max_size has no room in smtp.max_unfinished"
+        raise ConfigError("config.wrong_value", place=place, key=key, reason=reason)
 
 
 def _table_place(settings: Settings, name: str) -> str:

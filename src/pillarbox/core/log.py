@@ -23,12 +23,17 @@ EVENTS: Final[Mapping[str, str]] = {
     "login.banned": "An address failed to log in so often that it is kept out for a while: address (of IPv6 the /64), "
     "submitter (the name that was tried last), seconds.",
     "login.unbanned": "An address that was kept out may try again: address.",
-    "smtp.refused": "The SMTP door refused a connection, a login or a command: address, listener, command, reply.",
+    "smtp.refused": "The SMTP door refused a connection, a login or a command: address, listener, command, reply; "
+    "`left_out`: how many like it were not told since the last one.",
     "smtp.cannot_accept": "A listener cannot take a connection now, as of too many open files; it tries again.",
     "smtp.certificate_unusable": "The certificate of a listener has changed and cannot be used; the last one is.",
     "smtp.few_files": "The system lets this process open fewer files than smtp.max_connections may need.",
     "maildrop.refused": "A file in the fallback folder of pillarbox-sendmail was refused and moved to `refused`: file, "
     "uid of its owner, code, reason.",
+    "maildrop.deleted": "A file in the fallback folder can be no mail, and was deleted if that was possible: file, uid "
+    "of its owner, code, reason.",
+    "maildrop.more": "So many more files of the fallback folder were deleted, refused or left waiting than the lines "
+    "above name.",
     "maildrop.waiting": "A file in the fallback folder cannot be taken now and stays: file, uid of its owner, code, "
     "reason.",
     "maildrop.unusable": "The fallback folder cannot be read; it is tried again.",

@@ -2,10 +2,11 @@
 
 Nothing is decoded or kept. What is counted is what makes a parser that builds the whole tree run out of something. A
 missing last boundary, a part without a header and a header without an empty line behind it are read as Python's email
-package reads them.
+package reads them. What other parsers may see otherwise, and so more in it than is counted here, is refused.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from pillarbox.core.errors import InvalidInput
@@ -21,12 +22,16 @@ _LINE_KEPT: Final = MAX_BOUNDARY + 30
 """Bytes of an unfinished line of a body that tell whether it is a delimiter."""
 
 _BLANKS: Final = b" \t"
-# One parameter of Content-Type (RFC 2045 section 5.1), the quoted ones whole, so that nothing in them looks like one.
-_PARAMETER: Final = re.compile(rb';[ \t]*+([^\s=;"]++)[ \t]*+=[ \t]*+(?:"((?:[^"\\]|\\.)*+)"?|([^;]*+))')
-_ESCAPED: Final = re.compile(rb"\\(.)")
+# A Content-Type that all parsers cut alike (RFC 2045 section 5.1): a quote only around a whole value, and in it no
+# escaped backslash, as some count quotes.
+_PARAMETER: Final = rb';([^=;"]*+)(?:=[ \t]*+(?:"((?:[^"\\]|\\[^\\])*+)"[ \t]*+|([^;"]*+)))?+'
+_PARAMETERS: Final = re.compile(_PARAMETER)
+_REGULAR: Final = re.compile(rb'[^;"]*+(?:' + _PARAMETER + rb")*+")
+# In a boundary: Python takes quotes and angle brackets away twice and leaves most backslashes; a comment is one to some.
+_UNCLEAR: Final = re.compile(rb'[\x00-\x1f\x7f"<>\\]')
+_UNCLEAR_UNQUOTED: Final = re.compile(rb"[ \t(]")
 _TEXT: Final = b"text/plain"
 _MESSAGE: Final = b"message/rfc822"
-_MESSAGES: Final = (_MESSAGE, b"message/global", b"message/news")
 
 
 class _Multipart(NamedTuple):
@@ -42,38 +47,41 @@ class Shape:
     `depth` is how many multiparts and messages are inside each other at most, `parts` how many parts there are in all.
     """
 
-    def __init__(self, content_type: bytes) -> None:
-        """`content_type` is the value of the message's own Content-Type, unfolded. Raises as `feed`."""
+    def __init__(self, *content_types: bytes) -> None:
+        """`content_types` are the values of the message's own Content-Type, unfolded. Raises as `feed`."""
         self.depth = 0
         self.parts = 0
         self._open: list[_Multipart | None] = []  # None: a message
         self._boundaries: set[bytes] = set()
+        self._dashes = b""
+        """What every line begins with that may be a delimiter now."""
         self._rest = b""
         self._in_header = False
         self._header_bytes = 0
-        self._content_type: bytes | None = None
+        self._content_types: list[bytes] = []
         self._default = _TEXT
         self._folds_content_type = False
-        self._enter(content_type)
+        self._enter(content_types)
 
     @property
     def is_done(self) -> bool:
         """Whether nothing more can be found; from the beginning on in a message that is one part."""
-        return not self._open
+        return not (self._in_header or self._boundaries)
 
     def feed(self, piece: bytes) -> None:
         """The next piece of the body, as it came with CRLF.
 
-        Raises InvalidInput `mail.mime_too_deep`, `mail.mime_too_many_parts`, `mail.mime_boundary`, and
-        `mail.header_too_large` or `mail.value_too_large` for the header of a part.
+        Raises InvalidInput `mail.mime_too_deep`, `mail.mime_too_many_parts`, `mail.mime_boundary`,
+        `mail.mime_boundary_form`, `mail.mime_two_types`, and `mail.header_too_large` or `mail.value_too_large` for the
+        header of a part.
         """
         if self.is_done:
             return
         data = self._rest + piece
         at = 0  # always where a line begins
-        while True:
-            if not self._in_header and not data.startswith(b"--", at):
-                before = data.find(b"\r\n--", at)
+        while not self.is_done:
+            if not self._in_header and not data.startswith(self._dashes, at):
+                before = data.find(b"\r\n" + self._dashes, at)
                 if before < 0:
                     before = data.rfind(b"\r\n", at)
                 if before >= 0:
@@ -133,72 +141,103 @@ class Shape:
     def _close_down_to(self, level: int) -> None:
         if level < len(self._open):
             del self._open[level:]
-            self._boundaries = {one.boundary for one in self._open if one}
+            self._look_for({one.boundary for one in self._open if one})
+
+    def _look_for(self, boundaries: set[bytes]) -> None:
+        self._boundaries = boundaries
+        self._dashes = b"--" + _common_beginning(boundaries)
 
     # ---- the header of a part
 
     def _begin_header(self, default: bytes) -> None:
         self._in_header = True
         self._header_bytes = 0
-        self._content_type = None
+        self._content_types = []
         self._default = default
         self._folds_content_type = False
 
     def _read_header(self, line: bytes) -> None:
         self._header_bytes += len(line) + 2
         if line[:1] in (b" ", b"\t"):
-            if self._folds_content_type and self._content_type is not None:
-                self._keep_content_type(self._content_type + line)
+            if self._folds_content_type:
+                self._content_types.append(self._checked(self._content_types.pop() + line))
             return
         name, colon, text = line.partition(b":")
         name = name.rstrip(_BLANKS)
         if not colon or not name or b" " in name:
             # The empty line, or one that is no field: the body has begun.
-            self._enter(self._default if self._content_type is None else self._content_type)
+            self._enter(self._content_types or [self._default])
             return
-        self._folds_content_type = self._content_type is None and name.lower() == b"content-type"
+        self._folds_content_type = name.lower() == b"content-type"
         if self._folds_content_type:
-            self._keep_content_type(text)
+            self._content_types.append(self._checked(text))
 
     def _check_header(self, more: int) -> None:
         if self._header_bytes + more > MAX_PART_HEADER:
             raise InvalidInput("mail.header_too_large", limit=MAX_PART_HEADER, fields=MAX_PARTS)
 
-    def _keep_content_type(self, text: bytes) -> None:
-        if len(text) > _MAX_CONTENT_TYPE:
+    def _checked(self, content_type: bytes) -> bytes:
+        if len(content_type) > _MAX_CONTENT_TYPE:
             raise InvalidInput("mail.value_too_large", field="content-type", limit=_MAX_CONTENT_TYPE)
-        self._content_type = text
+        return content_type
 
     # ---- the body of a part
 
-    def _enter(self, content_type: bytes) -> None:
-        """The body of a part begins."""
+    def _enter(self, content_types: Sequence[bytes]) -> None:
+        """The body of a part begins. Where a type is hidden behind a comment, rather too much is counted."""
         self._in_header = False
-        kind = content_type.partition(b";")[0].strip().lower()
-        if kind.startswith(b"multipart/"):
-            boundary = _boundary_of(content_type)
+        types = {one.strip(_BLANKS) for one in content_types}
+        for content_type in types:
+            lower = content_type.lower()
+            is_multipart = b"multipart/" in lower
+            is_message = b"message/" in lower.partition(b";")[0]
+            if len(types) > 1 and (is_multipart or is_message):
+                # Some parsers take the first, some the last.
+                raise InvalidInput("mail.mime_two_types")
+            boundary = _boundary_of(content_type) if is_multipart else None
             if boundary is not None:
-                self._go_in(_Multipart(boundary, _MESSAGE if kind == b"multipart/digest" else _TEXT))
-        elif kind in _MESSAGES:
-            self._go_in(None)
-            self._begin_header(_TEXT)
+                self._go_in(_Multipart(boundary, _MESSAGE if b"multipart/digest" in lower else _TEXT))
+            if is_message:
+                self._go_in(None)
+                self._begin_header(_TEXT)
 
     def _go_in(self, composite: _Multipart | None) -> None:
         self._open.append(composite)
         if composite is not None:
-            self._boundaries.add(composite.boundary)
+            self._look_for(self._boundaries | {composite.boundary})
         self.depth = max(self.depth, len(self._open))
         if self.depth > MAX_DEPTH:
             raise InvalidInput("mail.mime_too_deep", limit=MAX_DEPTH)
 
 
+def _common_beginning(boundaries: set[bytes]) -> bytes:
+    first, last = min(boundaries, default=b""), max(boundaries, default=b"")
+    length = 0
+    while first[: length + 1] == last[: length + 1] and length < len(first):
+        length += 1
+    return first[:length]
+
+
 def _boundary_of(content_type: bytes) -> bytes | None:
-    """The boundary; None where there is none, so that the multipart is text. Raises InvalidInput."""
-    for match in _PARAMETER.finditer(content_type):
-        if match[1].lower() != b"boundary":
+    """The boundary; None where there is none, so that the multipart is text. Raises InvalidInput.
+
+    The forms of RFC 2231 (`boundary*=`, `boundary*0=`) are refused: some parsers know them, and no mail program that
+    means well writes a boundary so.
+    """
+    if b"boundary" not in content_type.lower():
+        return None
+    if not _REGULAR.fullmatch(content_type):
+        raise InvalidInput("mail.mime_boundary_form")
+    found: bytes | None = None
+    for name, quoted, text in _PARAMETERS.findall(content_type):
+        if b"boundary" not in name.lower():
             continue
-        boundary = (_ESCAPED.sub(rb"\1", match[2]) if match[2] is not None else match[3]).rstrip(_BLANKS)
+        unquoted = text.strip(_BLANKS)
+        boundary = quoted.rstrip(_BLANKS) or unquoted
+        is_plain = name.strip(_BLANKS).lower() == b"boundary" and not _UNCLEAR_UNQUOTED.search(unquoted)
+        if found is not None or not is_plain or _UNCLEAR.search(boundary):
+            raise InvalidInput("mail.mime_boundary_form")
         if len(boundary) > MAX_BOUNDARY:
             raise InvalidInput("mail.mime_boundary", limit=MAX_BOUNDARY)
-        return boundary
-    return None
+        found = boundary
+    return found

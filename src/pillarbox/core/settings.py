@@ -31,6 +31,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+from pillarbox.core import ip
 from pillarbox.core.clouds import CLOUDS, Cloud
 from pillarbox.core.errors import ConfigError
 from pillarbox.core.places import ENV_PREFIX, default_socket, default_state_dir
@@ -83,12 +84,10 @@ def _words(value: object) -> object:
 
 
 def _are_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
-    for text in texts:
-        try:
-            ipaddress.ip_network(text)
-        except ValueError as error:
-            raise PydanticCustomError("network", "{reason}", {"reason": str(error)}) from error
-    return texts
+    try:
+        return tuple(str(ip.undressed(ipaddress.ip_network(text))) for text in texts)
+    except ValueError as error:
+        raise PydanticCustomError("network", "{reason}", {"reason": str(error)}) from error
 
 
 Networks = Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_are_networks)]
@@ -117,9 +116,9 @@ class Door(_Section):
     )
     auth: Literal["encrypted", "clear", "none"] = Field(
         "encrypted",
-        description="AUTH behind TLS only (on a loopback address also without); `clear`: also without TLS, for old "
-        "devices, which needs `networks` beyond a loopback address; `none`: no AUTH, only submitters with a network of "
-        "their own.",
+        description="AUTH behind TLS only (on a loopback address without `proxy_networks` also without TLS); `clear`: "
+        "also without TLS, for old devices, which needs `networks` beyond a loopback address; `none`: no AUTH, only "
+        "submitters with a network of their own.",
     )
     networks: Networks = Field((), description="Networks (CIDR) whose clients may connect; empty: all.")
     proxy_networks: Networks = Field(
@@ -144,7 +143,7 @@ class Smtp(Door):
     """The SMTP submission door.
 
     `smtp.listen` is the first listener; `[smtp.listeners.NAME]` makes further ones, which take what they do not say
-    themselves from `[smtp]`.
+    themselves from `[smtp]`: all but `auth = "clear"`, a `tls_minimum` below 1.2 and `proxy_networks`.
     """
 
     listen: str = Field(
@@ -155,14 +154,23 @@ class Smtp(Door):
     listeners: dict[str, Door] = Field(
         {}, description="Further listeners by name, as tables `[smtp.listeners.NAME]` with the keys of one listener."
     )
-    greeting_timeout: float = Field(60, gt=0, description="Seconds of silence before a client has logged in.")
-    handshake_timeout: float = Field(10, gt=0, description="Seconds that a TLS handshake may take.")
+    greeting_timeout: float = Field(
+        60,
+        gt=0,
+        description="Seconds of silence before a client has logged in, or, known by its network, begun its first mail.",
+    )
+    handshake_timeout: float = Field(
+        10, gt=0, description="Seconds that a TLS handshake may take, or a load balancer's header."
+    )
+    data_timeout: float = Field(
+        600, gt=0, description="Seconds that a message may take to come in, and one more for each 8 KiB of it."
+    )
     min_rate: int = Field(
         500, ge=0, description="Bytes a second that a message must come in with, after its first 30 seconds; 0: any."
     )
     max_connections: int = Field(1000, gt=0, description="Most connections at once.")
     max_connections_per_ip: int = Field(20, gt=0, description="Most connections of one address (IPv6: of one /64).")
-    max_connections_per_submitter: int = Field(20, gt=0, description="Most connections of one submitter.")
+    max_connections_per_submitter: int = Field(20, gt=0, description="Most connections logged in as one submitter.")
     max_unfinished: int = Field(
         4 * 1024**3, gt=0, description="Most bytes of messages that are being handed in, in memory and on disk."
     )
@@ -172,12 +180,22 @@ class Smtp(Door):
     @model_validator(mode="before")
     @classmethod
     def _inherit(cls, values: Any) -> Any:
-        """A named listener has the keys of the section where it has none of its own."""
+        """A named listener has the keys of the section where it has none of its own, but for `_SAID_BY_ITSELF`."""
         named = values.get("listeners") if isinstance(values, dict) else None
         if not isinstance(named, dict):
             return values
-        shared = {key: value for key, value in values.items() if key in Door.model_fields and key != "listen"}
+        shared = {key: value for key, value in values.items() if key in Door.model_fields and _is_shared(key, value)}
         return values | {"listeners": {name: _inherited(own, shared) for name, own in named.items()}}
+
+
+_SAID_BY_ITSELF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"tls_minimum": ("1.0", "1.1"), "auth": ("clear",)}
+)
+"""What opens a listener wider than it is of itself is said by that listener: no other one is opened by the way."""
+
+
+def _is_shared(key: str, value: Any) -> bool:
+    return key not in ("listen", "proxy_networks") and value not in _SAID_BY_ITSELF.get(key, ())
 
 
 def _inherited(own: Any, shared: Mapping[str, Any]) -> Any:

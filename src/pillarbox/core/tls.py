@@ -108,10 +108,15 @@ def _covers(rule: str, host: str) -> bool:
 
 def server_context(cert_file: Path, key_file: Path, place: str = "default", minimum: str = "1.2") -> ssl.SSLContext:
     """A server context of this TLS version (`1.0` to `1.3`) or newer. Raises ConfigError `config.bad_certificate` that
-    names `place`.
+    names `place`; also for a key with a passphrase, for which OpenSSL would ask the terminal, and wait.
 
     OpenSSL 3 takes versions before 1.2 at security level 0 alone (SSL_CTX_set_security_level(3), level 1).
     """
+
+    def refuse() -> str:
+        reason = "the key has a passphrase"
+        raise ConfigError("config.bad_certificate", place=place, file=key_file, reason=reason)
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with warnings.catch_warnings():
         # Python warns of the old versions; so does the setting's description, to who asks for one.
@@ -120,7 +125,7 @@ def server_context(cert_file: Path, key_file: Path, place: str = "default", mini
     if context.minimum_version < ssl.TLSVersion.TLSv1_2:
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
     try:
-        context.load_cert_chain(cert_file, key_file)
+        context.load_cert_chain(cert_file, key_file, refuse)
     except (OSError, ssl.SSLError) as error:
         reason = error.strerror or error
         raise ConfigError("config.bad_certificate", place=place, file=cert_file, reason=reason) from error
@@ -205,8 +210,12 @@ def self_made_certificate(folder: Path, hostname: str, now: float) -> tuple[Path
     if not (cert_file.exists() and key_file.exists()):
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = _certificate(key, hostname, datetime.datetime.fromtimestamp(now, datetime.UTC))
-        _write_private(key_file, _pem(key))
-        cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        new_cert = _written(cert_file, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+        new_key = _written(key_file, _pem(key), 0o600)
+        # Wherever this is interrupted, one of the two is not there, and the next start makes both anew.
+        cert_file.unlink(missing_ok=True)
+        new_key.replace(key_file)
+        new_cert.replace(cert_file)
     return cert_file, key_file
 
 
@@ -238,7 +247,12 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _write_private(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+def _written(path: Path, content: bytes, mode: int) -> Path:
+    """A file beside this one, on the disk, to be put in its place."""
+    beside = path.with_name(f"{path.name}.new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return beside

@@ -1,6 +1,8 @@
 """How many messages a minute a submitter may hand in."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from pillarbox.core.accounts import Submitter
@@ -23,10 +25,25 @@ class Rates:
         if submitter.rate and self._bucket(submitter).wait(self._clock()):
             raise self._refusal(submitter)
 
-    def count(self, submitter: Submitter) -> None:
-        """It hands in a message. Raises Unavailable `mail.too_fast` where others of its own were quicker."""
-        if submitter.rate and not self._bucket(submitter).take(self._clock()):
+    @contextmanager
+    def counting(self, submitter: Submitter) -> Iterator[None]:
+        """Count a message that it hands in; what goes wrong inside does not count.
+
+        Raises Unavailable `mail.too_fast` where others of its own were quicker.
+        """
+        if not submitter.rate:
+            yield
+            return
+        bucket = self._bucket(submitter)
+        # Before and not after: while one is written, others come.
+        if not bucket.take(self._clock()):
             raise self._refusal(submitter)
+        try:
+            yield
+        except Exception:
+            # Not when it is canceled: then the store may take it all the same.
+            bucket.put_back()
+            raise
 
     def _bucket(self, submitter: Submitter) -> Bucket:
         bucket = self._buckets.get(submitter.id)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from pillarbox.core import headers
-from pillarbox.core.accounts import AppRegistration, Mailbox, Submitter
+from pillarbox.core.accounts import Mailbox, Submitter
 from pillarbox.core.errors import Forbidden, InvalidInput
 from pillarbox.core.headers import address_key
 from pillarbox.core.mail import is_address
@@ -45,7 +45,7 @@ def mailbox_for(submitter: Submitter, sender: str) -> Mailbox:
     if found is None and (not sender or submitter.force_from):
         found = _first(submitter)
     if found is None:
-        raise Forbidden("mail.sender_not_allowed", submitter=submitter.name, sender=sender)
+        raise Forbidden("mail.sender_not_allowed", submitter=submitter.name, sender=sender[:_MOST_SHOWN])
     return found
 
 
@@ -59,16 +59,17 @@ def check_sender(submitter: Submitter, sender: str) -> Mailbox | None:
 def leave(submitter: Submitter, sender: str, originators: Mapping[bytes, Sequence[bytes]]) -> Leave:
     """Whether a message with this envelope sender and these values of ORIGINATORS may leave, and how.
 
-    Display names are as programs write them, in quotes also with somebody's address, as contact forms do. Whatever else
-    looks like an address, anywhere in a field, counts as one.
-    Raises InvalidInput `mail.no_from`, `mail.too_many_from`, Forbidden `mail.sender_not_allowed`,
-    `mail.from_not_allowed`.
+    Display names are as programs write them, in quotes also with somebody's address, as contact forms do. The mailbox
+    is that of From's rule, as Exchange looks at From: an alias in it needs a rule of its own, also where MAIL FROM is
+    the mailbox itself.
+    Raises InvalidInput `mail.no_from`, `mail.too_many_from`, `mail.not_one_address`, Forbidden
+    `mail.sender_not_allowed`, `mail.from_not_allowed`.
     """
     check_sender(submitter, sender)
     for field in _CHECKED:
         for value in originators.get(field, ()):
             if value:
-                _addresses(submitter, value)
+                _mailbox_in(submitter, field, value)
     given = originators.get(b"from", ())
     if submitter.force_from:
         return _forced(mailbox_for(submitter, sender), given, originators.get(b"reply-to", ()))
@@ -79,11 +80,7 @@ def leave(submitter: Submitter, sender: str, originators: Mapping[bytes, Sequenc
             raise InvalidInput("mail.no_from")
         mailbox = mailbox_for(submitter, sender)
         return Leave(mailbox, sender or mailbox.address)
-    addresses = _addresses(submitter, given[0])
-    if len(addresses) > 1:
-        raise InvalidInput("mail.too_many_from")
-    (mailbox,) = addresses.values()
-    return Leave(mailbox_for(submitter, sender) if sender else mailbox)
+    return Leave(_mailbox_in(submitter, b"from", given[0]))
 
 
 def check_recipient(submitter: Submitter, address: str) -> None:
@@ -92,8 +89,9 @@ def check_recipient(submitter: Submitter, address: str) -> None:
         return
     key = address_key(address)
     allowed = _keys(submitter.recipients)
-    if key not in allowed and f"*@{key.rpartition('@')[2]}" not in allowed:
-        raise Forbidden("mail.recipient_not_allowed", submitter=submitter.name, recipient=address)
+    if key in allowed or (f"*@{key.rpartition('@')[2]}" in allowed and not _hides_another(address)):
+        return
+    raise Forbidden("mail.recipient_not_allowed", submitter=submitter.name, recipient=address)
 
 
 @lru_cache(1024)
@@ -111,11 +109,36 @@ def _of_rule(submitter: Submitter, address: str) -> Mailbox | None:
         return exact
     if not submitter.domains:
         return None
-    of_domain = submitter.domains.get(key.rpartition("@")[2])
-    # Nobody has an address that a mail program would decode into another one (RFC 2047).
-    if of_domain is None or not is_address(address) or "=?" in address:
+    domain = key.rpartition("@")[2]
+    of_domain = submitter.domains.get(domain)
+    if of_domain is None or not is_address(address) or _hides_another(address):
         return None
-    return Mailbox(0, address, of_domain) if isinstance(of_domain, AppRegistration) else of_domain
+    if isinstance(of_domain, Mailbox):
+        return of_domain
+    # It becomes a mailbox in Graph's URL.
+    return Mailbox(0, address, of_domain) if _is_of_exchange(address, domain) else None
+
+
+def _hides_another(address: str) -> bool:
+    """Whether a mail program may read another address in it: an encoded word (RFC 2047), or an @ in quotes."""
+    return "=?" in address or address.count("@") > 1
+
+
+def _is_of_exchange(address: str, domain: str) -> bool:
+    """Whether a mailbox can have it; `domain` is that of its key.
+
+    A domain that is not ASCII is written as it is, not with letters and dots that merely become it (IDNA's mapping).
+    https://learn.microsoft.com/en-us/microsoft-365/enterprise/prepare-for-directory-synchronization
+    """
+    local, _, written = address.rpartition("@")
+    return bool(_LOCAL.fullmatch(local)) and (written.isascii() or written == _unicode(domain))
+
+
+def _unicode(domain: str) -> str:
+    return domain.encode("ascii", "replace").decode("idna")
+
+
+_LOCAL: Final = re.compile(r"[A-Za-z0-9'_!#^~&+-]++(?:\.[A-Za-z0-9'_!#^~&+-]++)*+")
 
 
 def _first(submitter: Submitter) -> Mailbox | None:
@@ -123,30 +146,21 @@ def _first(submitter: Submitter) -> Mailbox | None:
     return next((one for one in named if isinstance(one, Mailbox)), None)
 
 
-def _addresses(submitter: Submitter, value: bytes) -> Mapping[str, Mailbox]:
-    """The addresses in a field, by their keys, each with the mailbox of its rule. Raises Forbidden."""
-    outside = _QUOTED_NAME.sub(b" ", value)
-    found = [word.decode("utf-8", "replace") for word in _ADDRESS_LIKE.findall(outside)]
-    is_group = 0 <= outside.find(b":") < outside.rfind(b";")
-    if not found or len(found) != outside.count(b"@") or is_group or _CONTROL.search(value):
-        raise Forbidden("mail.from_not_allowed", submitter=submitter.name, sender=_shown(value))
-    mailboxes: dict[str, Mailbox] = {}
-    for address in found:
-        mailbox = _of_rule(submitter, address)
-        if mailbox is None:
-            raise Forbidden("mail.from_not_allowed", submitter=submitter.name, sender=address)
-        mailboxes[address_key(address)] = mailbox
-    return mailboxes
+def _mailbox_in(submitter: Submitter, field: bytes, value: bytes) -> Mailbox:
+    """The mailbox of the rule for the one address in a field. Raises InvalidInput, Forbidden."""
+    name = field.decode().title()
+    address = headers.mailbox(value)
+    if not address:
+        raise InvalidInput("mail.not_one_address", field=name, value=value[:_MOST_SHOWN].decode("utf-8", "replace"))
+    mailbox = _of_rule(submitter, address)
+    if mailbox is None:
+        shown = address[:_MOST_SHOWN]
+        raise Forbidden("mail.from_not_allowed", submitter=submitter.name, sender=shown, field=name)
+    return mailbox
 
 
-_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_QUOTED_NAME: Final = re.compile(rb'"[^"\\\r\n]*+"(?!@)')
-_ADDRESS_LIKE: Final = re.compile(rb'[^\x00-\x20\x7f<>()\[\],;:"\\@]++@[^\x00-\x20\x7f<>()\[\],;:"\\@]++')
 _MOST_SHOWN: Final = 200
-
-
-def _shown(value: bytes) -> str:
-    return value[:_MOST_SHOWN].decode("utf-8", "replace")
+"""Characters of what was refused that the error, and so the log, shows."""
 
 
 # ---- From written anew
@@ -174,7 +188,7 @@ def _name(entry: bytes) -> str:
     """The display name of an entry, or nothing where it is long, or may be read as somebody's address."""
     name, _, address = entry.rpartition(b"<")
     name = name.strip()
-    if not address or len(name) > _LONGEST_NAME or _CONTROL.search(name):
+    if not address or len(name) > _LONGEST_NAME or headers.CONTROL.search(name):
         return ""
     text = name.decode("utf-8", "surrogateescape")
     return "" if "@" in _decoded(text) else text

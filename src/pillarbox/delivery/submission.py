@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class Submission:
     """Takes messages. `wake` is told the mailbox of each one that was taken, `used` the submitter.
 
-    `mailbox_of` keeps a mailbox that a rule for a whole domain made up, and returns it as it is kept.
+    `mailbox_of` keeps a mailbox that a rule for a whole domain made up, and returns it as it is kept. `route_limit` is
+    the size of the largest message that the way out of a mailbox takes; 0: of any size.
     """
 
     outbox: Outbox
@@ -47,15 +48,18 @@ class Submission:
     log: Logger
     max_size: int
     max_recipients: int
+    route_limit: Callable[[Mailbox], int] = lambda _mailbox: 0
 
     def check_mail(self, submitter: Submitter, sender: str, size: int) -> None:
         """Whether it may begin a message from `sender`, of so many bytes (0: not known).
 
-        Raises Forbidden, InvalidInput `mail.too_large`, Unavailable `mail.too_fast` or `mail.backlog_full`.
+        Raises Forbidden, InvalidInput `mail.too_large` and `mail.too_large_for_graph`, Unavailable `mail.too_fast` and
+        `mail.backlog_full`.
         """
         mailbox = self._checked_sender(submitter, sender, size)
         self.rates.check(submitter)
         if mailbox is not None:
+            self._check_route(mailbox, size)
             self.backlog.check(mailbox, size)
 
     def check_recipient(self, submitter: Submitter, address: str) -> None:
@@ -81,6 +85,7 @@ class Submission:
         self._check_envelope(envelope, content.size, submitter)
         top = TopBlock.of(_beginning(content))
         leave = senders.leave(submitter, envelope.sender, top.values)
+        self._check_route(leave.mailbox, content.size)
         digest = window.digest(submitter.name, envelope) if handover is not None and top.message_id else None
         await _read_through(content, top, digest)
         mailbox = leave.mailbox if leave.mailbox.id else await self.mailbox_of(leave.mailbox)
@@ -106,8 +111,7 @@ class Submission:
             arrival=arrival if top.is_ascii else _noted(arrival, "mail.eight_bit_header"),
             fingerprint=fingerprint,
         )
-        with self.window.writing(message.id, fingerprint, handover):
-            self.rates.count(submitter)
+        with self.rates.counting(submitter), self.window.writing(message.id, fingerprint, handover):
             await self.backlog.take(mailbox, message.size)
             await self.outbox.enqueue(message)
         self.log.info(
@@ -142,6 +146,12 @@ class Submission:
             raise InvalidInput("mail.too_large", limit=limit)
         return mailbox
 
+    def _check_route(self, mailbox: Mailbox, size: int) -> None:
+        """Whether a message of so many bytes, as the client counts them, can leave from there."""
+        limit = self.route_limit(mailbox)
+        if limit and size > limit:
+            raise InvalidInput("mail.too_large_for_graph", limit=limit, mailbox=mailbox.address)
+
     async def _tell_again(self, former: str, submitter: Submitter, arrival: Arrival) -> None:
         moment = datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).isoformat(timespec="seconds")
         peer = arrival.peer or arrival.door
@@ -165,7 +175,7 @@ def _pieces(head: bytes, content: Content, body: int) -> Iterator[bytes]:
 
 async def _read_through(content: Content, top: TopBlock, digest: "_Hash | None") -> None:
     """Read the whole message for what needs it: its MIME shape, and its digest. Raises InvalidInput."""
-    shape = Shape(top.content_type)
+    shape = Shape(*top.content_types)
     if shape.is_done and digest is None:
         return
     if content.size <= PIECE:

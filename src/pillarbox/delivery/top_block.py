@@ -47,14 +47,14 @@ class TopBlock:
         return self.block.body
 
     @property
-    def content_type(self) -> bytes:
-        """Of the whole message; empty where nothing is said."""
-        return next(iter(self.values.get(b"content-type", ())), b"")
+    def content_types(self) -> Sequence[bytes]:
+        """Of the whole message: one, or none, unless something is wrong with it."""
+        return self.values.get(b"content-type", ())
 
     @property
     def message_id(self) -> str:
         """As the client sent it, or empty."""
-        return next(iter(self.values.get(b"message-id", ())), b"").decode("utf-8", "replace")
+        return next(filter(None, self.values.get(b"message-id", ())), b"").decode("utf-8", "replace")
 
     @property
     def is_ascii(self) -> bool:
@@ -62,9 +62,13 @@ class TopBlock:
         return self.raw[: self.block.end].isascii()
 
     def completed(self, queue_id: str, message_id: str, leave: Leave, arrival: Arrival, now: float) -> bytes:
-        """The block with what the message lacks, and the empty line; the body follows unchanged."""
-        gone = list(self.block.named(b"from")) if leave.sender else []
-        return headers.edited(self.raw, self.block, self._added(queue_id, message_id, leave, arrival, now), gone)
+        """The block with what the message lacks, and the empty line; the body follows unchanged.
+
+        What is added stands in the place of all fields of its name: empty ones, a forged id, a From. But for Received.
+        """
+        added = list(self._added(queue_id, message_id, leave, arrival, now))
+        gone = self.block.named(*(name.lower().encode() for name, _ in added if name != "Received"))
+        return headers.edited(self.raw, self.block, added, gone)
 
     def _added(
         self, queue_id: str, message_id: str, leave: Leave, arrival: Arrival, now: float
@@ -75,7 +79,7 @@ class TopBlock:
         yield "X-Pillarbox-Id", queue_id
         if not self.message_id:
             yield "Message-ID", message_id
-        if not self.values.get(b"date"):
+        if not any(self.values.get(b"date", ())):
             yield "Date", date
         if leave.sender:
             yield "From", leave.sender

@@ -2,7 +2,7 @@
 
 Everybody on this machine can write to the folder (1733), so nothing in it is believed. Who sends is the owner of the
 file, as the kernel has it; a file is read only if it is a regular file with one name, and judged by the rules of the
-local SMTP door. What is refused is moved to `refused`, never deleted; what cannot be taken now stays.
+local SMTP door. What can be no mail is deleted, what is refused is put apart, what cannot be taken now stays.
 
 A file is deleted once its message is durable. A crash between the two leaves both: the file is handed in again, and as
 this client has not been heard since, the duplicate window (delivery/window.py) knows the message by its Message-ID and
@@ -12,32 +12,32 @@ bytes. `pillarbox-sendmail` gives each message a Message-ID for that.
 import asyncio
 import os
 import stat
-from collections.abc import Iterator
+from collections import Counter
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from pillarbox.core.accounts import Submitter
 from pillarbox.core.content import Content
-from pillarbox.core.errors import ConfigError, Forbidden, InvalidInput, PillarboxError, Unavailable
-from pillarbox.core.mail import Arrival, Clock
+from pillarbox.core.errors import Forbidden, InvalidInput, PillarboxError, Unavailable
+from pillarbox.core.mail import Arrival, Clock, is_address
 from pillarbox.delivery.window import Handover
 from pillarbox.endpoints.maildrop_file import Envelope, open_file, read_envelope, read_message
+from pillarbox.endpoints.maildrop_folder import SHOWN, Entry, Folder, Heap
 from pillarbox.endpoints.own_address import own_address
 from pillarbox.endpoints.smtp.connection import Services
 from pillarbox.endpoints.smtp.rules import Rules
 from pillarbox.endpoints.smtp.transaction import Transaction
 
-MODE: Final = 0o1733
-"""All may put files in, nobody but the owner may list them, and none may touch another's."""
-REFUSED: Final = "refused"
 INTERVAL: Final = 5.0
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_AT_ONCE: Final = 1000
-"""Names that are looked at before the oldest of them is taken."""
-_FORGOTTEN: Final = 24 * 3600.0
-"""Seconds after which a file that nobody finished writing is deleted: its program was told that it failed."""
+_RESTS: Final = 9
+"""Times as long as looking through the folder took: whoever fills it gets a tenth of one core."""
+_LONGEST_PASS: Final = 10.0
+"""Seconds after which the folder is looked through anew, so that one user's large files do not hold up another's."""
+_PATIENCE: Final = 5 * 86400.0
+"""Seconds that mail waits for an administrator: to its program it was answered with 0."""
+_MENDABLE: Final = frozenset({"maildrop.nobody", "submitter.disabled"})
+_NO_MAIL: Final = frozenset({"maildrop.not_a_file", "maildrop.broken"})
 
 
 class Maildrop:
@@ -49,7 +49,7 @@ class Maildrop:
     def __init__(
         self, folder: Path, rules: Rules, services: Services, clock: Clock, interval: float = INTERVAL
     ) -> None:
-        self._path = folder
+        self._folder = Folder(folder, clock)
         self._rules = rules
         self._services = services
         self._log = services.log
@@ -57,14 +57,19 @@ class Maildrop:
         self._interval = interval
         self._told: set[tuple[str, str]] = set()
         """Names of files that stay, with the code of the reason that the log has."""
+        self._lines: Counter[str] = Counter()
+        """Lines of each event in this pass, also those that were not written."""
         self._stopping = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
-        self._folder = self._refused = -1
 
     async def start(self) -> None:
         """Make the folder where there is none, and begin to look. Raises ConfigError `maildrop.folder`."""
         self.open()
         self._work = asyncio.create_task(self._run(), name="maildrop")
+
+    def open(self) -> None:
+        """Make the folder. Raises ConfigError for one that is another's."""
+        self._folder.open()
 
     async def stop(self) -> None:
         """End after the message that is being taken; a second call does nothing."""
@@ -72,131 +77,120 @@ class Maildrop:
         if self._work is not None:
             await self._work
             self._work = None
-        for opened in (self._folder, self._refused):
-            if opened >= 0:
-                os.close(opened)
-        self._folder = self._refused = -1
+        self._folder.close()
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
+            pause = self._interval
             try:
-                await self.pick_up()
+                pause = await self.pick_up()
             except OSError as error:
-                self._log.error("maildrop.unusable", folder=str(self._path), reason=error.strerror)
+                self._log.error("maildrop.unusable", folder=str(self._folder.path), reason=error.strerror)
             except Exception:
-                self._log.exception("unexpected", folder=str(self._path))
+                self._log.exception("unexpected", folder=str(self._folder.path))
             try:
-                await asyncio.wait_for(self._stopping.wait(), self._interval)
+                await asyncio.wait_for(self._stopping.wait(), pause)
             except TimeoutError:
                 pass
 
-    # ---- the folder
+    async def pick_up(self) -> float:
+        """Look at the folder once; seconds until it may be looked at again. Raises OSError where it cannot be."""
+        heap = await asyncio.to_thread(self._folder.look_through, self._stopping.is_set)
+        self._lines.clear()
+        for entry in heap.junk:
+            self._tell("maildrop.deleted", entry, Forbidden("maildrop.not_a_file"))
+        self._lines["maildrop.deleted"] = heap.junk_count
+        taken = await self._take(heap)
+        names = {entry.name for files in heap.files.values() for entry in files}
+        self._told = {(name, code) for name, code in self._told if name in names}
+        if unsaid := {event: count - SHOWN for event, count in self._lines.items() if count > SHOWN}:
+            self._log.warning("maildrop.more", **{event.partition(".")[2]: count for event, count in unsaid.items()})
+        return max(0.0 if heap.more and taken else self._interval, _RESTS * heap.seconds)
 
-    def open(self) -> None:
-        """Make the folder, and the one for what is refused. Raises ConfigError for one that is another's."""
+    async def _take(self, heap: Heap) -> int:
+        """Hand in what can be handed in; how many."""
+        until = self._services.clock() + _LONGEST_PASS
+        taken = 0
+        for entry in heap.in_turn():
+            if self._stopping.is_set() or self._services.clock() > until:
+                break
+            taken += await self._look_at(entry)
+            await asyncio.sleep(0)  # others are served in between
+        return taken
+
+    async def _look_at(self, entry: Entry) -> bool:
+        """Whether it was taken. What goes wrong with one file does not hold up the others."""
         try:
-            _make(self._path.parent, 0o755)
-            _make(self._path, MODE)
-            self._folder = self._own(self._path, None, MODE)
-            try:
-                os.mkdir(REFUSED, 0o700, dir_fd=self._folder)
-            except FileExistsError:
-                pass
-            self._refused = self._own(Path(REFUSED), self._folder, 0o700)
-        except OSError as error:
-            raise ConfigError("maildrop.folder", path=self._path, reason=error.strerror) from error
-
-    def _own(self, path: Path, folder: int | None, mode: int) -> int:
-        """Open a folder that must be ours: whoever owns it could read and take away what others leave in it."""
-        opened = os.open(path, _FOLDER, dir_fd=folder)
-        if os.fstat(opened).st_uid != os.geteuid():
-            os.close(opened)
-            raise ConfigError("maildrop.folder", path=self._path, reason=f"{path.name} belongs to another user")
-        os.fchmod(opened, mode)
-        return opened
-
-    def _names(self) -> Iterator[list[str]]:
-        with os.scandir(self._folder) as entries:
-            while batch := list(islice(entries, _AT_ONCE)):
-                # Names of our client begin with the time.
-                yield sorted(entry.name for entry in batch if entry.name != REFUSED)
-
-    async def pick_up(self) -> None:
-        """Look at the folder once. Raises OSError where that is not possible."""
-        seen: set[str] = set()
-        for names in self._names():
-            for name in names:
-                if self._stopping.is_set():
-                    return
-                seen.add(name)
-                await self._look_at(name)
-        self._told = {(name, code) for name, code in self._told if name in seen}
-
-    async def _look_at(self, name: str) -> None:
-        if name.startswith("."):
-            self._forget(name)
-            return
-        try:
-            file = open_file(name, self._folder)
-        except FileNotFoundError:
-            return  # its owner took it back
+            return await self._judge(entry)
         except PillarboxError as error:
-            self._turn_away(name, None, error)
-            return
+            self._turn_away(entry, error)
+        except OSError as error:
+            self._turn_away(entry, Unavailable("maildrop.io", reason=error.strerror or error))
+        except Exception:
+            self._log.exception("unexpected", file=_shown(entry.name), uid=entry.stat.st_uid)
+        return False
+
+    async def _judge(self, entry: Entry) -> bool:
+        submitter = self._submitter(entry.stat.st_uid)
         try:
-            await self._judge(name, file, os.fstat(file))
+            file = open_file(entry.name, self._folder.open_file)
+        except FileNotFoundError:
+            return False  # its owner took it back
+        try:
+            found = os.fstat(file)
+            if _state(found) != _state(entry.stat):
+                raise Unavailable("maildrop.changing")
+            await self._hand_in(entry.name, file, found, submitter)
+            return True
         finally:
             os.close(file)
 
-    async def _judge(self, name: str, file: int, found: os.stat_result) -> None:
-        try:
-            await self._hand_in(name, file, found)
-        except PillarboxError as error:
-            self._turn_away(name, found.st_uid, error)
-        except OSError as error:
-            self._turn_away(name, found.st_uid, Unavailable("maildrop.io", reason=error.strerror or error))
-        except Exception:
-            # The others are not to wait for it.
-            self._log.exception("unexpected", file=_shown(name), uid=found.st_uid)
+    def _submitter(self, uid: int) -> Submitter:
+        """Raises Forbidden where it is none, or disabled."""
+        submitter = self._services.of_unix(uid)
+        if submitter is None:
+            raise Forbidden("maildrop.nobody", uid=uid)
+        return self._rules.current(submitter)
 
-    def _forget(self, name: str) -> None:
-        """A file that is being written, or was when its program ended."""
-        try:
-            if self._clock() - os.stat(name, dir_fd=self._folder, follow_symlinks=False).st_mtime > _FORGOTTEN:
-                os.unlink(name, dir_fd=self._folder)
-        except OSError:
-            pass
+    # ---- what is not taken
 
-    def _turn_away(self, name: str, uid: int | None, error: PillarboxError) -> None:
-        """What is wrong for ever is moved; what may be right later stays. The log hears of each once."""
-        if (name, error.code) in self._told:
+    def _turn_away(self, entry: Entry, error: PillarboxError) -> None:
+        """What may be right later stays, what can be no mail is deleted, all else is put apart."""
+        if isinstance(error, Unavailable) or (
+            error.code in _MENDABLE and self._clock() - entry.stat.st_ctime < _PATIENCE
+        ):
+            self._leave(entry, error)
             return
-        later = isinstance(error, Unavailable)
-        if later or not self._move(name):
-            self._told.add((name, error.code))
-        words = {"file": _shown(name), "uid": uid, "code": error.code, "reason": error.sentence}
-        if later:
-            self._log.warning("maildrop.waiting", **words)
-        else:
-            self._log.warning("maildrop.refused", **words)
-
-    def _move(self, name: str) -> bool:
         try:
-            os.rename(name, name, src_dir_fd=self._folder, dst_dir_fd=self._refused)
-            return True
-        except OSError:
-            return False  # another user's folder cannot be moved
+            if error.code in _NO_MAIL:
+                self._folder.delete(entry.name, entry.stat)
+                self._tell("maildrop.deleted", entry, error)
+            else:
+                self._folder.refuse(entry.name)
+                self._tell("maildrop.refused", entry, error)
+        except OSError as failure:
+            self._leave(entry, Unavailable("maildrop.io", reason=failure.strerror or failure))
+
+    def _leave(self, entry: Entry, error: PillarboxError) -> None:
+        """The log hears of each once."""
+        if (entry.name, error.code) not in self._told:
+            self._told.add((entry.name, error.code))
+            self._tell("maildrop.waiting", entry, error)
+
+    def _tell(self, event: str, entry: Entry, error: PillarboxError) -> None:
+        """A line for each of the first; how many more there were is told at the end of the pass."""
+        self._lines[event] += 1
+        if self._lines[event] <= SHOWN:
+            self._log.warning(
+                event, file=_shown(entry.name), uid=entry.stat.st_uid, code=error.code, reason=error.sentence
+            )
 
     # ---- one file
 
-    async def _hand_in(self, name: str, file: int, found: os.stat_result) -> None:
+    async def _hand_in(self, name: str, file: int, found: os.stat_result, submitter: Submitter) -> None:
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-            # By a second name, one user could hand in another's file.
+            # It was another one when the folder was looked through.
             raise Forbidden("maildrop.not_a_file")
-        submitter = self._services.of_unix(found.st_uid)
-        if submitter is None:
-            raise Forbidden("maildrop.nobody", uid=found.st_uid)
-        submitter = self._rules.current(submitter)
         envelope, rest = read_envelope(file, found.st_size)
         transaction = self._transaction(submitter, envelope)
         spool = self._rules.spool()
@@ -204,8 +198,7 @@ class Maildrop:
             if not envelope.has_from and (author := transaction.sender or own_address(submitter)):
                 spool.write(f"From: <{author}>\r\n".encode())
             await read_message(file, rest, found.st_size, transaction.max_size, spool)
-            now = os.fstat(file)
-            if (now.st_size, now.st_mtime_ns) != (found.st_size, found.st_mtime_ns):
+            if _state(os.fstat(file)) != _state(found):
                 raise Unavailable("maildrop.changing")
             await self._accept(name, found, transaction, spool)
 
@@ -226,7 +219,10 @@ class Maildrop:
         notify = f" NOTIFY={envelope.notify}" if envelope.notify else ""
         for recipient in envelope.recipients:
             # A name without a domain is whoever sends: what /etc/aliases says, the client has put in its place.
-            transaction.add_recipient(f"TO:<{recipient if '@' in recipient else ourselves}>{notify}")
+            address = recipient if "@" in recipient else ourselves
+            if not is_address(address):
+                raise InvalidInput("mail.bad_recipient", address=recipient)
+            transaction.add_recipient(f"TO:<{address}>{notify}")
         if not transaction.has_recipients:
             raise InvalidInput("mail.no_recipients")
         return transaction
@@ -240,30 +236,17 @@ class Maildrop:
             await self._services.accept(
                 transaction.envelope, content, transaction.submitter, arrival=arrival, handover=handover
             )
-            self._delete(name, found)
+            self._folder.delete(name, found)
         except BaseException:
             # As long as the file is there, it is a client that has not heard our 250.
             handover.lost()
             raise
         handover.heard()
 
-    def _delete(self, name: str, found: os.stat_result) -> None:
-        try:
-            now = os.stat(name, dir_fd=self._folder, follow_symlinks=False)
-            if (now.st_dev, now.st_ino) == (found.st_dev, found.st_ino):
-                os.unlink(name, dir_fd=self._folder)
-        except FileNotFoundError:
-            return  # its owner was faster
-        os.fsync(self._folder)
 
-
-def _make(folder: Path, mode: int) -> None:
-    """Make a folder where there is none, with this mode whatever the umask is."""
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        return
-    folder.chmod(mode)
+def _state(found: os.stat_result) -> tuple[int, int, int, int]:
+    """Something else when it is another file, another user's, or somebody has written to it."""
+    return found.st_ino, found.st_uid, found.st_size, found.st_mtime_ns
 
 
 def _shown(name: str) -> str:

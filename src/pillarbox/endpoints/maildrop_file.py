@@ -7,7 +7,8 @@ import asyncio
 import errno
 import json
 import os
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +22,9 @@ _LONGEST_ENVELOPE: Final = 512 * 1024
 _NOT_NOW: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
 _NO_FILE: Final = (errno.ELOOP, errno.ENXIO)
 """Of a symbolic link with O_NOFOLLOW, and of a socket (open(2))."""
+_ADDRESS: Final = re.compile(r'(?:"[^"\x00-\x1f\x7f]*+"|[^\s"<>\x00-\x1f\x7f])*+')
+"""An address, a local name or nothing: nothing that could end the path of MAIL or RCPT in which it will stand."""
+_DSN: Final = {"notify": r"NEVER|(?:SUCCESS|FAILURE|DELAY|,)*+", "ret": "|FULL|HDRS", "envid": r"[!-~]*+"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,10 @@ class Envelope:
     """Whether there is a From in the header."""
 
 
-def open_file(name: str, folder: int) -> int:
-    """Open a file and wait for nobody. Raises FileNotFoundError, Forbidden, Unavailable."""
+def open_file(name: str, opener: Callable[[str, int], int]) -> int:
+    """Open a file by `opener`, wait for nobody. Raises FileNotFoundError, Forbidden, Unavailable."""
     try:
-        return os.open(name, _OPEN, dir_fd=folder)
+        return opener(name, _OPEN)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -71,17 +75,29 @@ def read_envelope(file: int, size: int) -> tuple[Envelope, bytes]:
 
 def _envelope(found: Any) -> Envelope:
     """Raises ValueError, TypeError or KeyError for what our client does not write."""
-    texts = [found[key] for key in ("notify", "ret", "envid")]
-    given, recipients = tuple(found["senders"]), tuple(found["recipients"])
-    texts += [sender for sender in given if sender is not None]
-    if not all(isinstance(text, str) for text in (*texts, *recipients)) or len(given) not in (1, 2):
-        raise TypeError
-    for text in (*texts, *recipients):
-        text.encode("utf-8")  # neither a log nor the store can write surrogates
+    given, recipients = _texts(found["senders"], may_be_none=True), _texts(found["recipients"])
+    if len(given) not in (1, 2) or not all(recipients):
+        raise ValueError
+    for key, form in _DSN.items():
+        if re.fullmatch(form, found[key]) is None:
+            raise ValueError
     size, has_from = found["size"], found["has_from"]
     if type(size) is not int or type(has_from) is not bool:
         raise TypeError
-    return Envelope(given, recipients, texts[0], texts[1], texts[2], size, has_from)
+    return Envelope(given, recipients, found["notify"], found["ret"], found["envid"], size, has_from)
+
+
+def _texts(found: Any, *, may_be_none: bool = False) -> tuple[Any, ...]:
+    """A list of addresses: no object, of which the keys would be taken, and nothing that a log cannot write."""
+    if type(found) is not list:
+        raise TypeError
+    for text in found:
+        if text is None and may_be_none:
+            continue
+        if _ADDRESS.fullmatch(text) is None:
+            raise ValueError
+        text.encode("utf-8")  # neither a log nor the store can write surrogates
+    return tuple(found)
 
 
 async def read_message(file: int, first: bytes, size: int, limit: int, spool: Spool) -> None:

@@ -1,5 +1,6 @@
 """Addresses in a header field and on the command line."""
 
+import os
 import re
 from typing import Final
 
@@ -27,6 +28,14 @@ def checked(text: str, exit_code: int) -> str:
 def listed(value: bytes, exit_code: int) -> list[str]:
     """The addresses and local names in the value of an address field (RFC 5322 section 3.4). Raises Problem."""
     return [checked(entry.decode("utf-8", "replace"), exit_code) for entry in _entries(value)]
+
+
+def given(operand: str) -> list[str]:
+    """The addresses in an argument of the command line: one, or several with commas between. Raises Problem (64)."""
+    if not operand.isprintable():
+        # In a header a line break means nothing; here it is a mistake, or somebody who tries.
+        raise Problem(os.EX_USAGE, f"{operand[:80]!a} is no mail address")
+    return listed(operand.encode(), os.EX_USAGE)
 
 
 def _entries(value: bytes) -> list[bytes]:

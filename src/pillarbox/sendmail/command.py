@@ -1,5 +1,6 @@
 """From the command line to the exit code."""
 
+import io
 import os
 import select
 import socket
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from pillarbox import __version__
 from pillarbox.sendmail import envelope, places, smtp
 from pillarbox.sendmail.message import Message
 from pillarbox.sendmail.options import Options, parse
@@ -51,7 +53,7 @@ def _send(options: Options, environ: Mapping[str, str]) -> int:
             left = maildrop.leave(folder, addressed, message)
         except OSError as failure:
             raise Problem(os.EX_TEMPFAIL, f"{reason}; {folder}: {failure.strerror}") from failure
-        _teller(options)(f"{reason}: left in {left}")
+        _teller(options)(f"{reason}: left in {maildrop.shown(left)}")
     return os.EX_OK
 
 
@@ -80,20 +82,81 @@ def _pass_through(_options: Options, environ: Mapping[str, str]) -> int:
     except NotNow as reason:
         _write(1, f"421 4.3.2 Service not available: {reason}\r\n".encode("ascii", "replace"))
         return os.EX_TEMPFAIL
-    connection.settimeout(None)
-    sources = [0, connection.fileno()]
+    with connection:
+        connection.setblocking(False)
+        first, last = _relay(connection)
+    if first.code != 220:
+        refusal = smtp.error(first)
+        return refusal.exit_code if isinstance(refusal, Problem) else os.EX_TEMPFAIL
+    # After its 354 the service says nothing more until the message has ended.
+    return os.EX_TEMPFAIL if last.code == 354 else os.EX_OK
+
+
+def _relay(connection: socket.socket) -> tuple[smtp.Reply, smtp.Reply]:
+    """Both ways until the service ends the conversation; the first and the last line that it said.
+
+    A service that listens no longer may still have said why: it is read to its end.
+    """
+    first = last = begun = unsent = b""
+    listens = True
     while True:
-        for ready in select.select(sources, [], [])[0]:
-            data = os.read(ready, 65536)
-            if ready == 0 and data:
-                connection.sendall(data)
-            elif ready == 0:
-                sources.remove(0)
+        sources = [connection.fileno(), *([0] if listens and not unsent else [])]
+        readable, writable, _ = select.select(sources, [connection] if unsent else [], [])
+        if 0 in readable:
+            unsent = os.read(0, 65536)
+            listens = bool(unsent)
+        try:
+            if writable:
+                unsent = unsent[connection.send(unsent) :]
+            elif not listens and 0 in readable:
                 connection.shutdown(socket.SHUT_WR)
-            elif data:
-                _write(1, data)
-            else:
-                return os.EX_OK
+        except OSError:
+            listens, unsent = False, b""
+        if connection.fileno() in readable:
+            data = _received(connection)
+            if not data:
+                return _reply(first), _reply(last)
+            _write(1, data)
+            *lines, begun = (begun + data).split(b"\n")
+            first, last = first or b"".join(lines[:1]), b"".join(lines[-1:]) or last
+
+
+def _received(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(65536)
+    except OSError:
+        return b""
+
+
+def _reply(line: bytes) -> smtp.Reply:
+    """A line as a reply; 421 where it is none, as of a service that went away without a word."""
+    text = line.decode("utf-8", "replace").strip()
+    return smtp.Reply(int(text[:3]) if text[:3].isdecimal() else 421, (text[4:],))
+
+
+def _verify(options: Options, environ: Mapping[str, str]) -> int:
+    """Whether the service would take mail to these recipients: one line each, and the exit code of the last refusal."""
+    message = Message(io.BytesIO(), dot_ends=False)
+    addressed = envelope.address(message, options._replace(from_header=False))
+    try:
+        conversation = smtp.Conversation(smtp.connect(places.sockets(environ)), _teller(options))
+    except NotNow as reason:
+        raise Problem(os.EX_TEMPFAIL, str(reason)) from reason
+    code = os.EX_OK
+    try:
+        conversation.mail_from(addressed, message)
+        for recipient in addressed.recipients:
+            try:
+                conversation.recipient(recipient)
+                answer = "deliverable"
+            except Problem as problem:
+                answer, code = str(problem), problem.exit_code
+            _write(1, f"{recipient}... {answer}\n".encode("utf-8", "replace"))
+    except NotNow as reason:
+        raise Problem(os.EX_TEMPFAIL, str(reason)) from reason
+    finally:
+        conversation.close()
+    return code
 
 
 def _queue(_options: Options, environ: Mapping[str, str]) -> int:
@@ -105,8 +168,23 @@ def _queue(_options: Options, environ: Mapping[str, str]) -> int:
     return os.EX_OK
 
 
-def _nothing(_options: Options, _environ: Mapping[str, str]) -> int:
+def _nothing(options: Options, _environ: Mapping[str, str]) -> int:
     """There is no table of aliases to build, and the queue runs by itself."""
+    if options.recipients or options.from_header or _has_input():
+        _say(f"{PROGRAM}: nothing was sent: with -q, -I and -bi, and as newaliases, it takes no message")
+    return os.EX_OK
+
+
+def _has_input() -> bool:
+    """Whether somebody hands in something at this moment; nobody is waited for."""
+    try:
+        return bool(select.select([0], [], [], 0)[0]) and not os.isatty(0) and bool(os.read(0, 1))
+    except OSError:
+        return False
+
+
+def _version(_options: Options, _environ: Mapping[str, str]) -> int:
+    _write(1, f"{PROGRAM} {__version__}\n".encode())
     return os.EX_OK
 
 
@@ -120,7 +198,9 @@ _MODES: Final[Mapping[str, Callable[[Options, Mapping[str, str]], int]]] = {
     "smtp": _pass_through,
     "queue": _queue,
     "nothing": _nothing,
+    "verify": _verify,
     "help": _help,
+    "version": _version,
 }
 
 

@@ -11,12 +11,17 @@ from typing import Final, Literal, NamedTuple
 
 from pillarbox.sendmail.problem import Problem
 
-Mode = Literal["send", "smtp", "queue", "nothing", "help"]
+Mode = Literal["send", "smtp", "queue", "nothing", "verify", "help", "version"]
 
-_WITH_VALUE: Final = frozenset("ABCFLMNOPRVXbefhopr")
+_WITH_VALUE: Final = frozenset("ABCDFLMNOPRVXbefhopr")
 _WITH_JOINED_VALUE: Final = frozenset("dqQ")
 """Perhaps a value, and then joined: `-q30m`."""
-_MODES: Final[dict[str, Mode]] = {"m": "send", "s": "smtp", "p": "queue", "i": "nothing"}
+_MODES: Final[dict[str, Mode]] = {
+    "m": "send", "q": "send", "s": "smtp", "p": "queue", "i": "nothing", "v": "verify",
+}  # fmt: skip
+_OF_A_SERVER: Final = frozenset("dDhHltP")
+"""Who calls it in one of these modes waits for a server, or for its answer."""
+_LONG: Final[dict[str, Mode]] = {"--help": "help", "--version": "version"}
 _NAMES: Final[dict[str, Mode]] = {"mailq": "queue", "newaliases": "nothing"}
 _EVENTS: Final = frozenset({"SUCCESS", "FAILURE", "DELAY"})
 
@@ -44,8 +49,8 @@ def parse(name: str, arguments: Sequence[str]) -> Options:
         word = rest.pop(0)
         if word == "--":
             break
-        if word == "--help":
-            options = options._replace(mode="help")
+        if word in _LONG:
+            options = options._replace(mode=_LONG[word])
         elif not word.startswith("--"):
             options = _word(options, word[1:], rest)
     return options._replace(recipients=tuple(rest))
@@ -74,7 +79,7 @@ def _option(options: Options, letter: str, value: str) -> Options:
         case "o":
             return options._replace(dot_ends=False) if value == "i" else options
         case "f" | "r":
-            return options._replace(sender=value.strip().removeprefix("<").removesuffix(">"))
+            return options._replace(sender=value.strip())
         case "F":
             return options._replace(full_name=value)
         case "v":
@@ -82,7 +87,7 @@ def _option(options: Options, letter: str, value: str) -> Options:
         case "q" | "I":
             return options._replace(mode="nothing")
         case "b":
-            return options._replace(mode=_mode(value))
+            return options._replace(mode=_mode(value, options.mode))
         case "N":
             return options._replace(notify=_notify(value))
         case "R":
@@ -93,10 +98,10 @@ def _option(options: Options, letter: str, value: str) -> Options:
             return options
 
 
-def _mode(value: str) -> Mode:
-    if value not in _MODES:
+def _mode(value: str, mode: Mode) -> Mode:
+    if value in _OF_A_SERVER:
         raise Problem(os.EX_USAGE, f"-b{value} is not done here: this is no mail server, pillarbox serve is")
-    return _MODES[value]
+    return _MODES.get(value, mode)
 
 
 def _notify(value: str) -> str:

@@ -13,6 +13,8 @@ from pillarbox.sendmail.problem import NotNow, Problem
 
 Tell = Callable[[str], None]
 
+PATIENCE_FOR_GREETING: Final = 10.0
+"""Seconds for the first line of a service on this machine: the folder is there for one that hangs."""
 PATIENCE: Final = 60.0
 """Seconds for a reply."""
 PATIENCE_FOR_250: Final = 600.0
@@ -60,7 +62,7 @@ def connect(places: list[Path]) -> socket.socket:
     reasons = []
     for place in places:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(PATIENCE)
+        connection.settimeout(PATIENCE_FOR_GREETING)
         try:
             connection.connect(str(place))
             return connection
@@ -81,6 +83,7 @@ class Conversation:
         self._tell = tell
         try:
             greeting = self._expect(220)
+            connection.settimeout(PATIENCE)
             found = _OURSELVES.search(greeting.texts[0])
             self.ourselves = found[1] if found else ""
             """The address that the service knows this user by; empty where it does not say."""
@@ -100,20 +103,34 @@ class Conversation:
 
     def submit(self, envelope: Envelope, message: Message) -> str:
         """Hand the message in; the reply, from which on it is the service's."""
-        parameters = self._parameters(envelope, message)
-        self._mail_from(envelope, parameters)
+        self.mail_from(envelope, message)
         for recipient in envelope.recipients:
-            if "@" not in recipient and not self.ourselves:
-                raise Problem(os.EX_NOUSER, f"{recipient}: no mail address; /etc/aliases can say whom it stands for")
-            to = recipient if "@" in recipient else self.ourselves
-            notify = f" NOTIFY={envelope.notify}" if envelope.notify and self.offered("DSN") else ""
-            self._ask(f"RCPT TO:<{to}>{notify}", 250)
+            self.recipient(recipient, envelope.notify)
         self._ask("DATA", 354)
         self._send(_stuffed(message.pieces()))
         self._connection.settimeout(PATIENCE_FOR_250)
         reply = self._ask(".", 250)
         self._quit()
         return str(reply)
+
+    def mail_from(self, envelope: Envelope, message: Message) -> None:
+        """Begin with the first of the senders that the service takes."""
+        parameters = self._parameters(envelope, message)
+        for number, sender in enumerate(envelope.senders, 1):
+            address = self.ourselves if sender is None else sender
+            try:
+                self._ask(f"MAIL FROM:<{address}>{parameters}", 250)
+                return
+            except Problem as problem:
+                if problem.exit_code != os.EX_NOPERM or number == len(envelope.senders):
+                    raise
+
+    def recipient(self, recipient: str, notify: str = "") -> None:
+        """Name a recipient."""
+        if "@" not in recipient and not self.ourselves:
+            raise Problem(os.EX_NOUSER, f"{recipient}: no mail address; /etc/aliases can say whom it stands for")
+        to = recipient if "@" in recipient else self.ourselves
+        self._ask(f"RCPT TO:<{to}>" + (f" NOTIFY={notify}" if notify and self.offered("DSN") else ""), 250)
 
     def _quit(self) -> None:
         """The service takes the next command for the sign that its 250 was heard; a mail again is then another one."""
@@ -134,16 +151,6 @@ class Conversation:
             words += [f" RET={envelope.ret}"] if envelope.ret else []
             words += [f" ENVID={envelope.envid}"] if envelope.envid else []
         return "".join(words)
-
-    def _mail_from(self, envelope: Envelope, parameters: str) -> None:
-        for number, sender in enumerate(envelope.senders, 1):
-            address = self.ourselves if sender is None else sender
-            try:
-                self._ask(f"MAIL FROM:<{address}>{parameters}", 250)
-                return
-            except Problem as problem:
-                if problem.exit_code != os.EX_NOPERM or number == len(envelope.senders):
-                    raise
 
     def _ask(self, line: str, wanted: int) -> Reply:
         self._tell(f">>> {line}")

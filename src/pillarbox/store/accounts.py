@@ -3,7 +3,8 @@
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Final, NoReturn
 
 from pillarbox.core.accounts import (
     Account,
@@ -14,12 +15,15 @@ from pillarbox.core.accounts import (
     MailboxState,
     SignIn,
 )
-from pillarbox.core.errors import ConfigError
+from pillarbox.core.errors import ConfigError, Unavailable
 from pillarbox.core.headers import address_key
 from pillarbox.core.mail import Clock
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.store.database import Database, ExpectationFailed, Row, Statement, statement
 from pillarbox.store.sealed import place
+
+MOST_MADE_UP: Final = 1000
+"""Mailboxes of one app registration that rules for whole domains have made up; those that were added do not count."""
 
 
 class Accounts:
@@ -187,12 +191,31 @@ class Accounts:
         return Mailbox(rows[0]["id"], address, app, None, state, waits) if rows else None
 
     async def ensure_mailbox(self, mailbox: Mailbox) -> Mailbox:
-        """The kept mailbox of the address of `mailbox`, kept now if there is none: by the rights of its app."""
+        """The kept mailbox of the address of `mailbox`, kept now if there is none: by the rights of its app.
+
+        Raises Unavailable `mail.too_many_mailboxes`: whoever may use a whole domain could make up addresses for ever,
+        each with a backlog of its own. So their number is bounded, and with it all that can wait; a backlog of the
+        submitter beside it is not needed.
+        """
         return (
             await self.mailbox(mailbox.address)
-            or await self.add_mailbox(mailbox.address, mailbox.app)
-            or await self.ensure_mailbox(mailbox)  # somebody else kept it in between
+            or await self._made_up(mailbox)
+            or await self.mailbox(mailbox.address)  # somebody else kept it in between
+            or _no_more(mailbox)
         )
+
+    async def _made_up(self, mailbox: Mailbox) -> Mailbox | None:
+        (rows,) = await self._database.write(
+            statement(
+                "mailbox_make_up",
+                address=mailbox.address,
+                address_key=address_key(mailbox.address),
+                app_id=mailbox.app.id,
+                most=MOST_MADE_UP,
+                now=self._clock(),
+            )
+        )
+        return replace(mailbox, id=rows[0]["id"]) if rows else None
 
     async def signed_in(self, mailbox: Mailbox, sign_in: SignIn, cache: bytes) -> list[str]:
         """A person has signed in for a mailbox: keep how, and the token cache that came of it.
@@ -285,6 +308,10 @@ class Accounts:
         """The mailbox of this number; there is one."""
         (row,) = await self._database.read("mailbox_by_id", id=mailbox_id)
         return mailbox_of(row)
+
+
+def _no_more(mailbox: Mailbox) -> NoReturn:
+    raise Unavailable("mail.too_many_mailboxes", limit=MOST_MADE_UP, app=mailbox.app.name, mailbox=mailbox.address)
 
 
 def app_of(row: Row) -> AppRegistration:

@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pillarbox.core.accounts import AppRegistration, Mailbox, Submitter, UnixRule
 from pillarbox.core.mail import Clock
@@ -27,6 +28,14 @@ class Credentialed:
     submitter: Submitter
     password_hash: str
     tokens: tuple[Token, ...] = ()
+
+
+class KnownSite(NamedTuple):
+    """A submitter logged in rightly from a site (an address, in IPv6 a /64) at this time."""
+
+    site: str
+    name: str
+    at: float
 
 
 class SubmitterStore:
@@ -88,12 +97,25 @@ class SubmitterStore:
         return await self._write(
             *_forget_belongings(name),
             statement("submitter_remove_tokens", name=name),
+            statement("submitter_remove_sites", name=name),
             statement("submitter_remove", expect=1, name=name),
         )
 
     async def used(self, submitter: Submitter, at: float) -> None:
         """It handed in a message at this time."""
         await self._database.write(statement("submitter_used", id=submitter.id, at=at))
+
+    async def known_sites(self, since: float, most: int) -> list[KnownSite]:
+        """From where submitters have logged in, the last `most`, oldest first."""
+        rows = await self._database.read("submitter_sites", since=since, most=most)
+        return [KnownSite(**row) for row in reversed(rows)]
+
+    async def keep_site(self, known: KnownSite, since: float, most: int) -> None:
+        """Keep from where a submitter has logged in; forget what is older than `since`, or beyond the last `most`."""
+        await self._database.write(
+            statement("submitter_keep_site", site=known.site, name=known.name, at=known.at),
+            statement("submitter_shrink_sites", since=since, most=most),
+        )
 
     async def add_token(self, submitter: Submitter, token_id: str, digest: str) -> bool:
         """Keep the SHA-256 of a token; False where the id is taken."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pillarbox.core.vault import Secret
+from tests.clients.discard import Discard
 from tests.conftest import House, MakeHouse
 
 HERE = Path(__file__).parent
@@ -36,7 +37,7 @@ EXPECTED = {
 async def house(make_house: MakeHouse) -> House:
     """With a listener for implicit TLS, room for large mails, and the submitter `device`."""
     settings = {"smtp.listeners.smtps.listen": "127.0.0.1:0", "smtp.listeners.smtps.tls": "implicit"}
-    made = await make_house({**settings, "smtp.max_size": "36000000"})
+    made = await make_house({**settings, "smtp.max_size": "36000000"}, transport=Discard())
     await made.furnish("scanner@contoso.example")
     wish: Any = {"mailboxes": ["scanner@contoso.example"]}
     await made.gateway.submitters.add("device", wish, Secret(PASSWORD))

@@ -93,10 +93,18 @@ def test_a_known_name_that_fails_ten_times_is_banned_like_any(guard: Guard) -> N
 
 def test_a_site_is_known_for_a_week_and_for_one_name(guard: Guard) -> None:
     guard.succeeded("192.0.2.2", "printer", 0.0)
-    week = 7 * 86400.0
-    assert [guard.knows("192.0.2.2", "printer", now) for now in (week, week + 1)] == [True, False]
+    # Within a day it is not noted anew: so it is a day more.
+    assert [guard.knows("192.0.2.2", "printer", day * 86400.0) for day in (7, 8, 8.01)] == [True, True, False]
     assert not guard.knows("192.0.2.2", "scanner", 1.0)
     assert not guard.knows("192.0.2.3", "printer", 1.0)
+
+
+def test_of_many_right_logins_one_a_day_is_worth_keeping(guard: Guard) -> None:
+    day = 86400.0
+    kept = [guard.succeeded("192.0.2.2", "printer", now) for now in (0.0, 1.0, day - 1, day, day + 1, 0.0)]
+    assert kept == [True, False, False, True, False, True]  # the last one: a clock that went back
+    assert guard.succeeded("192.0.2.2", "scanner", day)
+    assert guard.succeeded("192.0.2.3", "printer", day)
 
 
 def test_a_name_that_is_no_more_is_known_nowhere(guard: Guard) -> None:
@@ -114,9 +122,12 @@ def tries(guard: Guard, sites: int, each: int, names: int, now: float = 0.0) -> 
     hashed = 0
     for n in range(sites * each):
         site, name = f"198.51.100.{n % sites}", f"name {n % names}"
-        if not code(guard, site, name, now):
+        answer = code(guard, site, name, now)
+        if not answer:
             hashed += 1
             guard.failed(site, name, now)
+        elif answer == "submitter.busy":
+            guard.turned_away(site, now)
     return hashed
 
 
@@ -125,9 +136,44 @@ def test_a_thousand_tries_from_fifty_sites_cost_less_than_thirty_hashes(guard: G
     assert tries(guard, 50, 20, names) < 30
 
 
-def test_they_may_go_on_slowly(guard: Guard) -> None:
+def test_who_is_turned_away_again_and_again_is_banned(guard: Guard) -> None:
     tries(guard, 50, 20, 1000)
-    assert 10 <= sum(tries(guard, 50, 20, 1000, now=float(second)) for second in range(60)) <= 14
+    assert all(guard.is_banned(f"198.51.100.{n}", 0.0) for n in range(50))
+    assert [guard.turned_away("192.0.2.2", 0.0).banned for _ in range(10)] == [False] * 9 + [True]
+
+
+@pytest.mark.parametrize("name", ["printer", "name 0"])
+def test_six_sites_that_guess_without_end_keep_no_new_one_out(guard: Guard, name: str) -> None:
+    for second in range(0, 7200, 5):
+        tries(guard, 6, 3, 18 if name == "printer" else 1, now=float(second))
+        assert code(guard, "192.0.2.3", name, float(second)) == ""
+
+
+def test_of_what_is_reserved_a_site_takes_once_a_day(guard: Guard) -> None:
+    fail(guard, 1, site="192.0.2.9")
+    for n in range(20):
+        guard.failed(f"198.51.100.{n}", f"name {n}", 0.0)
+    later = 30.0  # twelve of the eighteen are spent
+    assert [code(guard, site, "new", later) for site in ("192.0.2.9", "192.0.2.3")] == ["submitter.busy", ""]
+    day = 86400.0
+    for n in range(20):
+        guard.failed(f"198.51.100.{n}", f"name {n}", day - later)
+    assert [code(guard, "192.0.2.9", "new", now) for now in (day - 1, day)] == ["submitter.busy", ""]
+
+
+def test_of_what_is_reserved_of_a_name_too(guard: Guard) -> None:
+    fail(guard, 1, site="192.0.2.9", name="nobody")
+    for n in range(10):
+        guard.failed(f"198.51.100.{n}", "printer", 0.0)
+    tried = [("192.0.2.9", "printer"), ("192.0.2.9", "other"), ("192.0.2.3", "printer")]
+    assert [code(guard, *one, 30.0) for one in tried] == ["submitter.busy", "", ""]
+
+
+def test_who_was_turned_away_keeps_its_share_of_what_is_reserved(guard: Guard) -> None:
+    for n in range(14):
+        guard.failed(f"198.51.100.{n}", f"name {n}", 0.0)
+    guard.turned_away("192.0.2.3", 0.0)
+    assert code(guard, "192.0.2.3", "printer") == ""
 
 
 def test_who_is_known_is_let_try_in_the_middle_of_it(guard: Guard) -> None:
@@ -174,8 +220,8 @@ def test_memory_is_bounded_whatever_comes() -> None:
     for n in range(1000):
         guard.failed(f"site {n}", f"name {n}" * 1000, 0.0)
         guard.succeeded(f"site {n}", f"name {n}" * 1000, 0.0)
-    tables = (guard._sites._levels, guard._names._levels, guard._pairs._levels, guard._bans, guard._known)
-    assert [len(table) for table in tables] == [50] * 5
+    levels = (guard._sites._levels, guard._names._levels, guard._pairs._levels)
+    assert [len(table) for table in (*levels, guard._bans, guard._known, guard._failed_at)] == [50] * 6
     assert max(len(name) for name in guard._names._levels if isinstance(name, str)) < 100
 
 

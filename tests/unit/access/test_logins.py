@@ -10,6 +10,7 @@ import pytest
 from pillarbox.access.guard import Patience
 from pillarbox.access.passwords import Passwords
 from pillarbox.access.submitters import OPERATOR
+from pillarbox.core.accounts import Login
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.vault import Secret
 from tests.unit.access.desk import PASSWORD, PEER, Desk
@@ -49,9 +50,22 @@ async def test_who_has_no_password_does_not_come_in_by_one(desk: Desk) -> None:
     assert [await desk.comes_in("scanner", password) for password in ("", "correct horse")] == [WRONG] * 2
 
 
-async def test_one_that_is_disabled_is_told_so_only_with_its_password(desk: Desk) -> None:
-    await desk.add(enabled=False)
-    assert [await desk.comes_in(), await desk.comes_in(password="wrong")] == ["submitter.disabled", WRONG]
+async def test_one_that_is_disabled_fails_like_anybody_and_the_log_says_why(desk: Desk) -> None:
+    await desk.add()
+    assert await desk.comes_in() == ""
+    token = await desk.submitters.add_token("printer", "jenkins")
+    await desk.submitters.change("printer", {"enabled": False})
+    before = desk.hashes
+    assert [await desk.comes_in() for _ in range(2)] == [WRONG] * 2
+    assert [await desk.comes_in(password="wrong"), await desk.comes_in_by_token("printer", token)] == [WRONG] * 2
+    assert (desk.delays, desk.hashes - before) == ([1, 2, 3, 4], 3)
+    assert len(desk.log.lines("login.disabled")) == 4
+    assert f"submitter=printer address={PEER}" in desk.log.lines("login.disabled")[0]
+    for _ in range(6):
+        await desk.comes_in()
+    assert await desk.comes_in(peer="192.0.2.99") == WRONG
+    await desk.submitters.change("printer", {"enabled": True})
+    assert await desk.comes_in(peer="192.0.2.99") == ""
 
 
 async def test_the_password_is_kept_as_an_argon2id_hash(desk: Desk, tmp_path: Path) -> None:
@@ -239,7 +253,7 @@ async def guess(desk: Desk, tries: int, names: int) -> set[str]:
 @pytest.mark.parametrize("names", [1, 1000])
 async def test_a_thousand_guesses_from_fifty_addresses_cost_less_than_thirty_hashes(desk: Desk, names: int) -> None:
     await desk.add("n0")
-    assert await guess(desk, 1000, names) == {WRONG, BUSY}
+    assert await guess(desk, 1000, names) == {WRONG, BUSY, BANNED}
     assert desk.hashes < 30
     assert len(desk.delays) == desk.hashes
 
@@ -248,11 +262,59 @@ async def test_who_came_in_before_comes_in_while_fifty_addresses_guess(desk: Des
     await desk.add("n0")
     assert await desk.comes_in("n0") == ""
     desk.now += 86_400
-    guessing = asyncio.create_task(guess(desk, 1000, 1))
+    guessing = asyncio.create_task(guess(desk, 100, 1))
     assert await desk.comes_in("n0") == ""
     await guessing
     assert await desk.comes_in("n0", peer="192.0.2.9") == ""  # remembered, from wherever
     assert await desk.comes_in("n0", "wrong", "192.0.2.10") == BUSY
+
+
+async def test_after_a_start_who_came_in_before_comes_in_while_many_guess(desk: Desk) -> None:
+    await desk.add("n0")
+    assert await desk.comes_in("n0") == ""
+    await desk.submitters.stop()
+    desk.submitters = desk.another()
+    await desk.submitters.load()
+    await guess(desk, 100, 1)
+    assert [await desk.comes_in("n0", peer=peer) for peer in ("192.0.2.10", PEER)] == [BUSY, ""]
+
+
+async def test_where_it_is_known_is_written_once_a_day_and_forgotten_in_time(desk: Desk) -> None:
+    await desk.add()
+    began, known = desk.now, []
+    for hours in (0, 1, 22, 1, 24 * 9):
+        desk.now += hours * 3600.0
+        await desk.comes_in(peer=f"192.0.2.{8 if hours > 24 else 7}")
+        while desk.submitters._writing:
+            await desk.accounts.apps()
+        known.append([(one.site, one.name, one.at - began) for one in await desk.store.known_sites(0.0, 9)])
+    day = 86400.0
+    assert known[:3] == [[(PEER, "printer", 0.0)]] * 3
+    assert known[3:] == [[(PEER, "printer", day)], [("192.0.2.8", "printer", 10 * day)]]
+
+
+async def test_a_removed_submitter_is_known_nowhere(desk: Desk) -> None:
+    await desk.add()
+    await desk.comes_in()
+    await desk.submitters.remove("printer")
+    await desk.submitters.stop()
+    assert await desk.store.known_sites(0.0, 9) == []
+
+
+async def test_six_addresses_that_guess_keep_no_new_device_out(desk: Desk) -> None:
+    await desk.add()
+    for round_ in range(30):
+        await asyncio.gather(*(desk.comes_in(f"u{n}", "wrong", f"127.0.7.{n % 6}") for n in range(18)))
+        assert await desk.comes_in(peer=f"192.0.2.{round_ + 1}") == ""
+        desk.now += 3601  # so that nothing is remembered
+
+
+async def test_who_comes_again_all_the_time_is_banned(desk: Desk) -> None:
+    desk.patience = Patience(of_all=0, all_reserve=0)
+    desk.submitters = desk.another()
+    assert [await desk.comes_in() for _ in range(11)] == [BUSY] * 10 + [BANNED]
+    assert len(desk.log.lines("login.banned")) == 1
+    await desk.submitters.stop()
 
 
 async def test_strangers_do_not_take_the_last_thread(desk: Desk) -> None:
@@ -306,6 +368,17 @@ async def test_a_token_comes_in_under_the_name_of_its_submitter_alone(desk: Desk
         *[WRONG] * 3,
     ]
     assert desk.hashes == 0
+
+
+async def test_by_oauthbearer_a_token_may_say_alone_whose_it_is(desk: Desk) -> None:
+    await desk.add()
+    token = await desk.submitters.add_token("printer", "jenkins")
+    found = await desk.submitters.authenticate(Login("", token, "OAUTHBEARER", PEER))
+    assert desk.submitters.current(found).name == "printer"
+    for name, secret in (("", Secret("pbx_wrong")), ("other", token), ("", PASSWORD)):
+        with pytest.raises(PillarboxError) as caught:
+            await desk.submitters.authenticate(Login(name, secret, "OAUTHBEARER", PEER))
+        assert caught.value.code == WRONG
 
 
 async def test_a_token_is_no_password_and_a_password_no_token(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pwd
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -222,7 +223,10 @@ async def test_the_narrowest_network_says_who_it_is(desk: Desk) -> None:
 async def test_a_disabled_submitter_is_nobody_and_none_of_a_wider_network(desk: Desk) -> None:
     await desk.add("wide", networks=["192.0.2.0/24"])
     await desk.add("narrow", networks=["192.0.2.7"], users=[ME], enabled=False)
-    assert (desk.submitters.of_network("192.0.2.7"), desk.submitters.of_unix(os.getuid())) == (None, None)
+    assert desk.submitters.of_network("192.0.2.7") is None
+    with pytest.raises(Forbidden) as caught:  # whose mail waits in the fallback folder
+        desk.submitters.of_unix(os.getuid())
+    assert caught.value.code == "submitter.disabled"
 
 
 async def test_a_user_of_this_machine(desk: Desk) -> None:
@@ -362,20 +366,52 @@ async def test_a_kept_connection_of_one_that_is_disabled_or_removed_does_nothing
     assert caught.value.code == "submitter.gone"
 
 
-async def test_a_kept_connection_must_log_in_again_once_the_way_in_is_another(desk: Desk) -> None:
-    await desk.add(networks=["192.0.2.7"], users=["cron"])
-    await desk.submitters.add_token("printer", "jenkins")
-    for end in (
-        lambda: desk.submitters.change("printer", {}, PASSWORD),
-        lambda: desk.submitters.change("printer", {"networks": []}),
-        lambda: desk.submitters.change("printer", {"users": []}),
-        lambda: desk.submitters.remove_token("printer", "jenkins"),
+async def by_all_ways(desk: Desk) -> dict[str, Submitter]:
+    """Connections of one submitter, by how each came in."""
+    random = iter(range(256))
+    desk.submitters._random = lambda size: bytes([next(random)]) * size
+    await desk.add(networks=["192.0.2.7"], users=[ME], groups=["no-such-group"])
+    tokens = [await desk.submitters.add_token("printer", name) for name in ("jenkins", "nightly")]
+    came = {"password": await come_in(desk)}
+    for name, token in zip(("jenkins", "nightly"), tokens, strict=True):
+        came[name] = await desk.submitters.authenticate(Login("printer", token, "XOAUTH2", PEER))
+    for name, found in (
+        ("network", desk.submitters.of_network("192.0.2.7")),
+        ("user", desk.submitters.of_unix(os.getuid())),
     ):
-        kept = await come_in(desk)
-        await end()
+        assert found is not None
+        came[name] = found
+    return came
+
+
+@pytest.mark.parametrize(
+    ("end", "ended"),
+    [
+        (lambda desk: desk.submitters.change("printer", {}, Secret("battery staple")), {"password"}),
+        (lambda desk: desk.submitters.change("printer", {}, no_password=True), {"password"}),
+        (lambda desk: desk.submitters.change("printer", {"networks": ["192.0.2.8"]}), {"network"}),
+        (lambda desk: desk.submitters.change("printer", {"users": []}), {"user"}),
+        (lambda desk: desk.submitters.change("printer", {"groups": []}), set()),
+        (lambda desk: desk.submitters.remove_token("printer", "jenkins"), {"jenkins"}),
+        (lambda desk: desk.submitters.add_token("printer", "another"), set()),
+        (lambda desk: desk.submitters.change("printer", {"networks": ["192.0.2.7", "192.0.2.8"]}), set()),
+        (lambda desk: desk.submitters.change("printer", {"users": [ME, "cron"]}), set()),
+        (lambda desk: desk.submitters.change("printer", {"rate": 5}), set()),
+    ],
+)
+async def test_a_change_of_a_way_in_ends_the_connections_that_came_by_it_and_no_others(
+    desk: Desk, end: Callable[[Desk], Awaitable[object]], ended: set[str]
+) -> None:
+    came = await by_all_ways(desk)
+    await end(desk)
+    for name, kept in came.items():
+        if name not in ended:
+            # Twice: what it is now is still what came in by that way.
+            assert desk.submitters.current(desk.submitters.current(kept)).way == kept.way
+            continue
         with pytest.raises(Unavailable) as caught:
             desk.submitters.current(kept)
-        assert caught.value.entry.smtp == "421 4.7.0"
+        assert (caught.value.code, caught.value.entry.smtp) == ("submitter.changed", "421 4.7.0")
 
 
 async def test_what_was_added_counts_after_a_start(desk: Desk) -> None:

@@ -13,7 +13,7 @@ BOX = "scanner@contoso.example"
 ALL = (
     *("--mailbox", BOX, "--sender", "alias@contoso.example=erp@contoso.example"),
     *("--sender", "*@fabrikam.example", "--app", "contoso", "--sender", f"*@x.example={BOX}"),
-    *("--network", "192.0.2.0/24", "--network", "2001:db8::/48", "--user", "www-data", "--group", "33"),
+    *("--network", "192.0.2.0/24", "--network", "2001:db8::/48", "--user", "daemon", "--group", "33"),
     *("--recipient", "*@contoso.example", "--recipient", "tax@fabrikam.example"),
     *("--force-from", "--fix-from", "--rate", "10", "--max-size", "1000000"),
 )
@@ -53,7 +53,7 @@ async def test_at_a_terminal_an_administrator_reads_all_about_it(house: House) -
         "Comes in:      by its name and the token jenkins",
         "Comes in:      from 192.0.2.0/24, without a login",
         "Comes in:      from 2001:db8::/48, without a login",
-        "Comes in:      as user www-data of this machine, by sendmail",
+        "Comes in:      as user daemon of this machine, by sendmail",
         "Comes in:      as group 33 of this machine, by sendmail",
         f"Sends as:      {BOX}",
         "Sends as:      alias@contoso.example, an alias of erp@contoso.example",
@@ -146,16 +146,21 @@ async def test_a_password_is_given_by_the_environment_or_made(house: House) -> N
         (["add", "x", "--mailbox", BOX, "--network", "192.0.2.9/24"], 2, "The network is 192.0.2.0/24"),
         (["add", "x", "--mailbox", BOX, "--network", "0.0.0.0/0"], 2, "too wide"),
         (["add", "x", "--mailbox", BOX, "--network", "198.51.100.7"], 1, "is the submitter 'other' already"),
-        (["add", "x", "--mailbox", BOX, "--user", "cron"], 1, "The user 'cron' is the submitter 'other' already."),
+        (["add", "x", "--mailbox", BOX, "--user", "daemon"], 1, "The user 'daemon' is the submitter 'other' already."),
         (["add", "x", "--mailbox", BOX, "--sender", "*@x.example"], 2, "'*@x.example=MAILBOX'"),
         (["add", "x", "--sender", "*@x.example", "--app", "nobody"], 3, "nobody"),
         (["add", "x", "--sender", "*@x.example", "--app", "contoso", "--user", "me"], 2, "--app names none"),
         (["change", "printer", "--mailbox", BOX, "--app", "contoso"], 2, "--app contoso is for every address"),
         (["change", "printer"], 2, "name what is to change"),
         (["change", "printer", "--network", "192.0.2.7", "--no-network"], 2, "either networks, or none"),
+        (["change", "printer", "--enable", "--disable"], 2, "either --enable or --disable"),
+        (["change", "printer", "--no-force-from", "--force-from"], 2, "either --force-from or --no-force-from"),
+        (["change", "printer", "--fix-from", "--no-fix-from"], 2, "either --fix-from or --no-fix-from"),
         (["change", "printer", "--no-password"], 2, "no way to come in"),
         (["change", "nobody", "--rate", "1"], 3, "There is no submitter 'nobody'."),
         (["change", "printer", "--rate", "-1"], 2, "--rate"),
+        (["change", "printer", "--rate", "99999999999999999999"], 2, "--rate|1000000"),
+        (["add", "x", "--mailbox", BOX, "--max-size", "99999999999999999999"], 2, "--max-size"),
         (["show", "nobody"], 3, "There is no submitter 'nobody'."),
         (["remove", "nobody"], 3, "There is no submitter 'nobody'."),
         (["token", "add", "nobody", "x"], 3, "There is no submitter 'nobody'."),
@@ -164,12 +169,33 @@ async def test_a_password_is_given_by_the_environment_or_made(house: House) -> N
     ],
 )
 async def test_mistakes_are_told_with_their_cure(house: House, words: list[str], code: int, told: str) -> None:
-    await done(house, "add", "other", "--mailbox", BOX, "--network", "198.51.100.7", "--user", "cron")
+    await done(house, "add", "other", "--mailbox", BOX, "--network", "198.51.100.7", "--user", "daemon")
     before = await done(house, "list")
     found, output, errors = await say(house, *words)
     assert (found, output) == (code, "")
     assert all(part in errors for part in told.split("|"))
     assert await done(house, "list") == before
+
+
+async def test_who_this_machine_does_not_know_is_kept_and_told(house: House) -> None:
+    strangers = ("--user", "nosuchuser", "--user", "0", "--group", "nosuchgroup")
+    code, output, errors = await say(house, "add", "x", "--mailbox", BOX, *strangers, "--json")
+    assert (code, sorted(json.loads(output)["users"])) == (0, ["0", "nosuchuser"])
+    assert errors.splitlines() == [
+        "pillarbox: this machine knows no user 'nosuchuser' yet; the rule is kept.",
+        "pillarbox: this machine knows no group 'nosuchgroup' yet; the rule is kept.",
+    ]
+    code, _, errors = await say(house, "change", "x", "--user", "nosuchuser")
+    assert (code, errors.count("nosuchuser")) == (0, 1)
+
+
+async def test_a_switch_is_switched_on_and_off(house: House) -> None:
+    await done(house, "change", "printer", "--disable", "--force-from", "--no-fix-from")
+    off = await done(house, "show", "printer")
+    await done(house, "change", "printer", "--enable", "--no-force-from", "--fix-from")
+    on = await done(house, "show", "printer")
+    names = ("enabled", "force_from", "fix_from")
+    assert [[one[name] for name in names] for one in (off, on)] == [[False, True, False], [True, False, True]]
 
 
 async def test_a_short_password_is_told(house: House) -> None:

@@ -77,6 +77,20 @@ def test_what_a_listener_does_not_say_is_said_by_the_section() -> None:
     assert [found[name].door.tls for name in ("smtp", "smtps", "scanners")] == ["starttls", "implicit", "none"]
 
 
+def test_what_opens_a_listener_is_said_by_itself_alone() -> None:
+    first = '[smtp]\nlisten = "127.0.0.1:25"\nauth = "clear"\ntls_minimum = "1.0"\nproxy_networks = "10.0.0.1/32"\n'
+    found = listeners(first + 'networks = "10.0.0.0/8"\n[smtp.listeners.b]\nlisten = "0.0.0.0:587"')
+    door = found["b"].door
+    assert (found["b"].auth, door.tls_minimum, door.proxy_networks) == ("encrypted", "1.2", ())
+    assert (found["smtp"].auth, door.networks) == ("clear", ("10.0.0.0/8",))
+
+
+def test_what_closes_a_listener_further_is_inherited() -> None:
+    first = '[smtp]\nauth = "none"\ntls_minimum = "1.3"\n'
+    door = listeners(first + '[smtp.listeners.b]\nlisten = "0.0.0.0:587"')["b"].door
+    assert (door.auth, door.tls_minimum) == ("none", "1.3")
+
+
 def test_a_listener_of_the_environment_and_of_flags() -> None:
     environ = {"PILLARBOX_SMTP__LISTENERS__SCANNERS__LISTEN": "127.0.0.1:25"}
     settings = read("", environ, {"smtp.listeners.scanners.tls": "none"})
@@ -96,6 +110,14 @@ def test_on_a_loopback_address_auth_needs_no_tls(host: str) -> None:
     for tls in ("starttls", "none"):
         assert listeners(f'[smtp]\nlisten = "{host}:25"\ntls = "{tls}"')["smtp"].auth == "clear"
     assert listeners(f'[smtp]\nlisten = "{host}:25"\nauth = "none"')["smtp"].auth == "none"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_whom_a_load_balancer_brings_to_a_loopback_address_is_not_from_this_machine(host: str) -> None:
+    behind = f'[smtp]\nlisten = "{host}:25"\nproxy_networks = "127.0.0.1/32"\n'
+    assert listeners(behind)["smtp"].auth == "encrypted"
+    assert refused(behind + 'tls = "none"').code == "config.no_login"
+    assert refused(behind + 'auth = "clear"').code == "config.clear_auth"
 
 
 def test_a_listener_that_takes_no_logins_needs_no_tls() -> None:
@@ -125,18 +147,28 @@ def test_passwords_in_clear_from_everywhere(networks: str) -> None:
 
 
 def test_an_inherited_mistake_is_named_where_it_was_made() -> None:
-    environ = {"PILLARBOX_SMTP__AUTH": "clear"}
+    environ = {"PILLARBOX_SMTP__TLS": "none"}
     error = refused('[smtp.listeners.old]\nlisten = "0.0.0.0:25"', environ)
     assert (error.code, error.params["key"], error.params["place"]) == (
-        "config.clear_auth",
-        "smtp.auth",
-        "PILLARBOX_SMTP__AUTH",
+        "config.no_login",
+        "smtp.tls",
+        "PILLARBOX_SMTP__TLS",
     )
     assert error.params["listener"] == "old"
 
 
 def test_passwords_behind_implicit_tls_are_never_in_clear() -> None:
     assert listeners('[smtp]\nlisten = "0.0.0.0:465"\ntls = "implicit"\nauth = "clear"')
+
+
+def test_ipv4_in_the_clothes_of_ipv6_is_as_wide_as_it_is() -> None:
+    networks = 'networks = "::ffff:0:0/96 ::ffff:192.0.2.0/120"'
+    assert listeners(f'[smtp]\nlisten = "0.0.0.0:25"\n{networks}')["smtp"].door.networks == (
+        "0.0.0.0/0",
+        "192.0.2.0/24",
+    )
+    error = refused(f'[smtp]\nlisten = "0.0.0.0:25"\nauth = "clear"\n{networks}')
+    assert (error.code, error.params["network"]) == ("config.wide_network", "0.0.0.0/0")
 
 
 @pytest.mark.parametrize("network", ["0.0.0.0/0", "0.0.0.0/7", "::/0", "2000::/3"])
@@ -188,6 +220,48 @@ def test_two_listeners_at_one_address() -> None:
         "smtp.listeners.b.listen",
         "smtp.listen",
     )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("0.0.0.0:25", "127.0.0.1:25"),
+        ("127.0.0.1:25", "0.0.0.0:25"),
+        ("[::]:25", "[::1]:25"),
+        ("localhost:25", "127.0.0.1:25"),
+        ("[::1]:25", "localhost:25"),
+        ("0.0.0.0:25", "localhost:25"),
+        ("[::0:1]:25", "[::1]:25"),
+        ("Mail.contoso.example:25", "mail.contoso.example:25"),
+    ],
+)
+def test_two_listeners_of_which_one_has_the_address_of_the_other(one: str, other: str) -> None:
+    error = refused(f'[smtp]\nlisten = "{one}"\n[smtp.listeners.b]\nlisten = "{other}"')
+    assert (error.code, error.params["value"]) == ("config.same_listen", other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("192.0.2.1:25", "127.0.0.1:25"),
+        ("0.0.0.0:25", "127.0.0.1:26"),
+        ("0.0.0.0:25", "[::1]:25"),
+        ("[fe80::1%a]:25", "[fe80::1%b]:25"),
+        ("a.contoso.example:25", "b.contoso.example:25"),
+    ],
+)
+def test_two_listeners_that_have_no_address_in_common(one: str, other: str) -> None:
+    assert len(listeners(f'[smtp]\nlisten = "{one}"\n[smtp.listeners.b]\nlisten = "{other}"')) == 2
+
+
+def test_a_message_of_the_largest_size_has_room() -> None:
+    error = refused('[smtp]\nmax_unfinished = 1000\n[smtp.listeners.b]\nlisten = "127.0.0.1:1"\nmax_size = 1001')
+    assert (error.code, error.params["key"]) == ("config.wrong_value", "smtp.max_unfinished")
+    large = 5 * 1024**3
+    error = refused(f'[smtp.listeners.b]\nlisten = "127.0.0.1:1"\nmax_size = {large}')
+    assert (error.code, error.params["key"]) == ("config.wrong_value", "smtp.listeners.b.max_size")
+    assert refused(f'[smtp]\nlisten = ""\nmax_size = {large}').params["key"] == "smtp.max_size"  # the local door
+    assert listeners("[smtp]\nmax_unfinished = 1000\nmax_size = 1000")
 
 
 def test_any_number_of_listeners_may_take_free_ports_and_share_a_port_between_families() -> None:

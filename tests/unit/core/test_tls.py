@@ -1,11 +1,13 @@
 """The way out: CA and proxy; and the self-made certificate, by a real handshake."""
 
+import resource
 import ssl
 import time
 import warnings
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from pillarbox.core import tls
 from pillarbox.core.errors import ConfigError
@@ -181,6 +183,44 @@ def test_certificate_and_key_must_belong_together(tmp_path: Path) -> None:
     assert (caught.value.code, caught.value.params["place"]) == ("config.bad_certificate", "the place")
 
 
+def passphrase(folder: Path) -> tuple[Path, Path]:
+    """A certificate whose key has a passphrase."""
+    cert, key = tls.self_made_certificate(folder, "a.example", time.time())
+    loaded = serialization.load_pem_private_key(key.read_bytes(), None)
+    form, secret = serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"canary")
+    key.write_bytes(loaded.private_bytes(serialization.Encoding.PEM, form, secret))
+    return cert, key
+
+
+def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
+    """OpenSSL asks the terminal and waits: the service would stand still. Without one it says that it cannot."""
+    cert, key = passphrase(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        tls.server_context(cert, key, "the place")
+    assert caught.value.params == {"place": "the place", "file": key, "reason": "the key has a passphrase"}
+
+
+@pytest.mark.parametrize("most", [100, 400])
+def test_a_certificate_that_could_not_be_written_whole_is_made_at_the_next_start(tmp_path: Path, most: int) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        with pytest.raises(OSError, match="large"):
+            tls.self_made_certificate(tmp_path, "a.example", time.time())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.glob("*.pem")) == []
+    assert tls.server_context(*tls.self_made_certificate(tmp_path, "a.example", time.time()))
+
+
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_half_a_pair_is_made_anew_as_a_whole(tmp_path: Path, lacking: int) -> None:
+    tls.self_made_certificate(tmp_path, "a.example", time.time())[lacking].unlink()
+    files = tls.self_made_certificate(tmp_path, "b.example", time.time())
+    assert shake_hands(tls.server_context(*files), strict_client(files[0]), "b.example") == "TLSv1.3"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["tls-cert.pem", "tls-key.pem"]
+
+
 # ---- versions
 
 
@@ -310,6 +350,17 @@ def test_a_broken_new_pair_keeps_the_old_one_and_is_told_once(tmp_path: Path, co
     renew(tmp_path, files)
     clock.now = 20.0
     assert shake_hands(server.context(), strict_client(files[0]), "b.example") == "TLSv1.3"
+
+
+def test_a_new_key_with_a_passphrase_keeps_the_old_pair(tmp_path: Path) -> None:
+    server, clock, told, files = serve(tmp_path)
+    before = server.context()
+    (tmp_path / "c").mkdir()
+    for new, old in zip(passphrase(tmp_path / "c"), files, strict=True):
+        new.replace(old)
+    clock.now = 5.0
+    assert server.context() is before
+    assert [error.params["reason"] for error in told] == ["the key has a passphrase"]
 
 
 def test_a_pair_that_is_half_renewed_waits_for_its_other_half(tmp_path: Path) -> None:

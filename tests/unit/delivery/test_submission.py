@@ -1,5 +1,6 @@
 """Accept: what is checked, what is added, that the rest stays as it came, and that a large message is never whole."""
 
+import asyncio
 import re
 import tracemalloc
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pillarbox.core.headers import MAX_FIELDS, address_to
 from pillarbox.core.mail import Arrival, Dsn, Envelope
 from pillarbox.delivery.queue_id import first_of, queue_id
 from pillarbox.delivery.submission import Submission
+from pillarbox.store.accounts import MOST_MADE_UP
 from tests.unit.delivery.conftest import NOON, Shelf
 
 WHOLE = (
@@ -78,8 +80,23 @@ async def test_from_nobody_is_written_as_the_mailbox(shelf: Shelf, submission: S
 
 
 async def test_an_id_that_is_forged_does_not_replace_ours(shelf: Shelf, submission: Submission) -> None:
-    found = await accepted(shelf, submission, b"X-Pillarbox-Id: FORGED\r\n" + WHOLE + BODY)
-    assert found.startswith(b"X-Pillarbox-Id: 01")
+    found = await accepted(shelf, submission, b"X-Pillarbox-Id: FORGED\r\n" + WHOLE + b"x-pillarbox-id: 2\r\n" + BODY)
+    assert re.fullmatch(rb"X-Pillarbox-Id: 01[0-9A-Z]{13}7\r\n" + re.escape(WHOLE + BODY), found)
+
+
+@pytest.mark.parametrize("name", [b"Message-ID", b"Date"])
+async def test_an_empty_field_is_a_missing_one_and_goes(shelf: Shelf, submission: Submission, name: bytes) -> None:
+    rest = b"".join(line for line in WHOLE.splitlines(keepends=True) if not line.startswith(name))
+    found = await accepted(shelf, submission, rest + name + b":\r\n" + name + b": \r\n" + BODY)
+    assert re.fullmatch(rb"X-Pillarbox-Id: \w{16}\r\n" + name + rb": [^\r]+\r\n" + re.escape(rest + BODY), found)
+
+
+async def test_of_two_message_ids_the_first_that_is_not_empty_counts(shelf: Shelf, submission: Submission) -> None:
+    new = await submission.accept(ENVELOPE, in_memory(b"Message-ID:\r\n" + WHOLE + BODY), shelf.submitter)
+    row = await shelf.outbox.get(new)
+    assert row is not None
+    assert row["message_id"] == "<1@x>"
+    assert (await shelf.stored(new)).count(b"Message-ID") == 2
 
 
 async def test_the_trace_knows_the_message_id(shelf: Shelf, submission: Submission) -> None:
@@ -203,7 +220,7 @@ async def test_a_mailbox_of_a_domain_is_kept_with_its_first_message(shelf: Shelf
     for queue_id_ in (first, second):
         row = await shelf.outbox.get(queue_id_)
         assert row is not None
-        assert row["mailbox"] == "Jo@fabrikam.example"
+        assert row["mailbox"] == "jo@fabrikam.example"
     assert len(await shelf.accounts.mailboxes()) == 3
 
 
@@ -212,6 +229,56 @@ async def test_what_is_refused_keeps_no_mailbox_of_a_domain(shelf: Shelf) -> Non
     envelope = Envelope("jo@fabrikam.example", ("a@x.example",))
     assert await refusal(shelf.submission(), submitter, WHOLE, envelope) == "mail.from_not_allowed"
     assert len(await shelf.accounts.mailboxes()) == 2
+
+
+async def test_a_rule_for_a_domain_makes_no_mailboxes_without_end(shelf: Shelf) -> None:
+    app = shelf.mailboxes[0].app
+    submission, submitter = shelf.submission(), Submitter(2, "crm", {}, {"fabrikam.example": app})
+    told: list[tuple[str, bool]] = []
+
+    async def hand_in(name: str) -> str:
+        mime = b"From: %s@fabrikam.example\r\n\r\n" % name.encode()
+        envelope = Envelope(f"{name}@fabrikam.example", ("a@x.example",))
+        try:
+            await submission.accept(envelope, in_memory(mime), submitter)
+        except PillarboxError as error:
+            told.append((error.entry.smtp, f"{name}@fabrikam.example" in error.sentence))
+            return error.code
+        return ""
+
+    made_up = (replace(shelf.mailboxes[0], id=0, address=f"x{n}@fabrikam.example") for n in range(MOST_MADE_UP - 1))
+    await asyncio.gather(*(shelf.accounts.ensure_mailbox(box) for box in made_up))
+    assert [await hand_in(name) for name in ("last", "more", "x7")] == ["", "mail.too_many_mailboxes", ""]
+    await shelf.accounts.add_mailbox("more@fabrikam.example", app)
+    assert [await hand_in(name) for name in ("more", "another")] == ["", "mail.too_many_mailboxes"]
+    assert len(await shelf.accounts.mailboxes()) == MOST_MADE_UP + 3
+    assert told == [("450 4.7.1", True)] * 2
+
+
+async def test_two_messages_at_once_make_up_one_mailbox(shelf: Shelf) -> None:
+    new = replace(shelf.mailboxes[0], id=0, address="jo@fabrikam.example")
+    assert len({box.id for box in await asyncio.gather(*(shelf.accounts.ensure_mailbox(new) for _ in range(5)))}) == 1
+
+
+# ---- the way out
+
+
+async def test_what_the_way_out_does_not_take_is_refused_before_it_comes_and_when_it_came(shelf: Shelf) -> None:
+    limits = {"one@contoso.example": 1000, "two@contoso.example": 0}
+    submission = shelf.submission(route_limit=lambda box: limits[box.address])
+    submission.check_mail(shelf.submitter, "one@contoso.example", 1000)
+    submission.check_mail(shelf.submitter, "two@contoso.example", 9999)
+    with pytest.raises(PillarboxError) as caught:
+        submission.check_mail(shelf.submitter, "one@contoso.example", 1001)
+    assert (caught.value.code, caught.value.entry.smtp) == ("mail.too_large_for_graph", "552 5.3.4")
+    assert "1000 bytes" in caught.value.sentence
+    assert "Microsoft Graph" in caught.value.sentence
+    fits = WHOLE + b"\r\n" + b"x" * (1000 - len(WHOLE) - 2)
+    await submission.accept(ENVELOPE, in_memory(fits), shelf.submitter)
+    assert await refusal(submission, shelf.submitter, fits + b"x") == "mail.too_large_for_graph"
+    # Of the null sender only From says from which mailbox it is to leave.
+    nobody = Envelope("", ("a@x.example",))
+    assert await refusal(submission, shelf.submitter, fits + b"x", nobody) == "mail.too_large_for_graph"
 
 
 # ---- rate and backlog
@@ -243,6 +310,23 @@ async def test_what_was_refused_is_not_counted(shelf: Shelf) -> None:
     await submission.accept(ENVELOPE, in_memory(WHOLE), slow)
 
 
+async def test_what_finds_no_room_does_not_count(shelf: Shelf) -> None:
+    slow, submission = replace(shelf.submitter, rate=1), shelf.submission(backlog=(1, 10**9))
+    first = await submission.accept(ENVELOPE, in_memory(WHOLE), shelf.submitter)
+    assert [await refusal(submission, slow, WHOLE) for _ in range(3)] == ["mail.backlog_full"] * 3
+    await shelf.outbox.cancel(first)
+    shelf.now += 1
+    await submission.accept(ENVELOPE, in_memory(WHOLE), slow)
+    assert await refusal(submission, slow, WHOLE) == "mail.too_fast"
+
+
+async def test_two_at_once_are_no_more_than_the_rate(shelf: Shelf) -> None:
+    slow, submission = replace(shelf.submitter, rate=1), shelf.submission()
+    at_once = (submission.accept(ENVELOPE, in_memory(WHOLE), slow) for _ in range(3))
+    results = await asyncio.gather(*at_once, return_exceptions=True)
+    assert [getattr(one, "code", "") for one in results] == ["", "mail.too_fast", "mail.too_fast"]
+
+
 async def test_another_rate_counts_at_once(shelf: Shelf) -> None:
     slow, submission = replace(shelf.submitter, rate=1), shelf.submission()
     await submission.accept(ENVELOPE, in_memory(WHOLE), slow)
@@ -260,7 +344,7 @@ async def test_a_mailbox_for_which_too_much_waits_takes_no_more(shelf: Shelf, li
     assert caught.value.entry.smtp == "452 4.3.1"
     other = Envelope("two@contoso.example", ("a@x.example",))
     submission.check_mail(shelf.submitter, "two@contoso.example", len(WHOLE))
-    await submission.accept(other, in_memory(WHOLE), shelf.submitter)
+    await submission.accept(other, in_memory(WHOLE.replace(b"one@", b"two@")), shelf.submitter)
 
 
 async def test_there_is_room_again_when_something_was_sent(shelf: Shelf) -> None:
@@ -357,7 +441,7 @@ async def test_a_large_message_is_never_whole_in_memory(shelf: Shelf, first: int
     assert most < 4 * 1024**2
     row = await shelf.outbox.get(new)
     assert row is not None
-    (message,) = await shelf.outbox.claim(await shelf.accounts.mailbox_by_id(row["mailbox_id"]), 1)
+    (message,) = await shelf.outbox.claim(row["mailbox_id"], 1)
     sizes, ends = [], b""
     async for piece in shelf.outbox.body(message):
         sizes.append(len(piece))

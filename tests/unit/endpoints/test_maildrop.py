@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import stat
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from pillarbox.core.errors import ConfigError, Forbidden, Unavailable
 from pillarbox.core.log import make_logger
 from pillarbox.core.mail import Arrival, Dsn, Envelope
 from pillarbox.delivery.window import Handover
+from pillarbox.endpoints import maildrop_folder
 from pillarbox.endpoints.maildrop import Maildrop
 from pillarbox.endpoints.smtp.connection import Services
 from pillarbox.sendmail import maildrop as client
@@ -58,6 +60,9 @@ class Office:
     """Called before a message is durable; `dying` after it is."""
     dying: Callable[[], None] = lambda: None
     max_size: int = 1000
+    later: float = 0.0
+    """Seconds that have gone by: the kernel's time of a file cannot be set."""
+    disabled: bool = False
 
     def __post_init__(self) -> None:
         self.maildrop = self.another()
@@ -68,13 +73,18 @@ class Office:
             authenticate=_nobody,
             accept=self._accept,
             of_network=lambda _peer: None,
-            of_unix=self.users.get,
+            of_unix=self._of_unix,
             is_banned=lambda _peer: False,
             log=log,
             clock=lambda: 0.0,
         )
         given = rules(max_size=self.max_size, check_mail=_check_mail, check_recipient=_check_recipient)
-        return Maildrop(self.folder, given, services, lambda: NOW, interval)
+        return Maildrop(self.folder, given, services, lambda: time.time() + self.later, interval)
+
+    def _of_unix(self, uid: int) -> Submitter | None:
+        if self.disabled:
+            raise Forbidden("submitter.disabled", name="cron")
+        return self.users.get(uid)
 
     async def _accept(
         self, envelope: Envelope, content: Content, submitter: Submitter, *, arrival: Arrival, handover: Handover
@@ -170,14 +180,6 @@ async def test_the_envelope_means_what_it_means_to_the_local_door(office: Office
     dsn = Dsn("HDRS", "id+3D1", dict.fromkeys(recipients, "NEVER"))
     assert mine.envelope == Envelope("ops@contoso.example", recipients, dsn)
     assert null.envelope.sender == ""
-
-
-async def test_a_thousand_files_are_taken_in_the_order_in_which_they_came(office: Office) -> None:
-    for number in range(1100):
-        office.put(line(7) + b"%06d\n" % number, f"{number:016x}-x")
-    await office.maildrop.pick_up()
-    assert len({one.mime for one in office.accepted}) == 1100
-    assert office.names == []
 
 
 async def test_newlines_are_put_right_wherever_the_file_is_cut(office: Office) -> None:
@@ -292,21 +294,44 @@ async def test_another_users_file_is_another_submitters(office: Office) -> None:
         (line(2, senders=[""] * 3) + b"x\n", "maildrop.broken"),
         (line(2, recipients=[None]) + b"x\n", "maildrop.broken"),
         (line(2, recipients=["\ud800@b"]) + b"x\n", "maildrop.broken"),
+        (line(2, recipients={"a@b": 1}) + b"x\n", "maildrop.broken"),
+        (line(2, recipients="a@b") + b"x\n", "maildrop.broken"),
+        (line(2, recipients=[""]) + b"x\n", "maildrop.broken"),
+        (line(2, recipients=["a@b> NOTIFY=NEVER <x@y"]) + b"x\n", "maildrop.broken"),
+        (line(2, recipients=["a @b"]) + b"x\n", "maildrop.broken"),
+        (line(2, recipients=["a@b\t"]) + b"x\n", "maildrop.broken"),
+        (line(2, senders=["ops@contoso.example> SIZE=0 <"]) + b"x\n", "maildrop.broken"),
+        (line(2, senders=["<>"]) + b"x\n", "maildrop.broken"),
+        (line(2, envid="a SIZE=1") + b"x\n", "maildrop.broken"),
+        (line(2, notify=["NEVER"]) + b"x\n", "maildrop.broken"),
+        (line(2, ret="SOME") + b"x\n", "maildrop.broken"),
+        (line(2, notify="NEVER,DELAY") + b"x\n", "maildrop.broken"),
         (line(2, recipients=7) + b"x\n", "maildrop.broken"),
         (line(True) + b"x", "maildrop.broken"),
         (line(2, has_from=None) + b"x\n", "maildrop.broken"),
+    ],
+)
+async def test_what_is_no_mail_is_deleted(office: Office, content: bytes, code: str) -> None:
+    office.put(content)
+    await office.maildrop.pick_up()
+    assert (office.accepted, office.names, office.refused) == ([], [], [])
+    assert office.told == [("maildrop.deleted", code)]
+    assert json.loads(office.log.getvalue())["uid"] == os.geteuid()
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
         (line(3) + b"x\n", "maildrop.truncated"),
         (line(0).rstrip(), "maildrop.truncated"),
         (line(2, recipients=[]) + b"x\n", "mail.no_recipients"),
         (line(2, recipients=["a@b"] * 4) + b"x\n", "mail.too_many_recipients"),
-        (line(2, recipients=["a@b> NOTIFY=NEVER <x@y"]) + b"x\n", "smtp.bad_parameter"),
         (line(2, recipients=["bob@fabrikam.example"]) + b"x\n", "mail.recipient_not_allowed"),
         (line(2, senders=["stranger@contoso.example"]) + b"x\n", "mail.sender_not_allowed"),
-        (line(2, ret="SOME") + b"x\n", "smtp.syntax"),
-        (line(2, notify="NEVER,DELAY") + b"x\n", "smtp.syntax"),
         (line(2) + b"\0\n", "smtp.nul"),
         (line(1001) + b"x" * 1001, "mail.too_large"),
         (line(1000) + b"\n" * 1000, "mail.too_large"),
+        (line(2, recipients=["a@@b"]) + b"x\n", "mail.bad_recipient"),
     ],
 )
 async def test_what_can_never_be_sent_is_kept_apart(office: Office, content: bytes, code: str) -> None:
@@ -318,17 +343,46 @@ async def test_what_can_never_be_sent_is_kept_apart(office: Office, content: byt
 
 
 async def test_a_first_line_without_end_is_not_read_to_its_end(office: Office) -> None:
-    os.truncate(office.put(b""), 1 << 40)
+    os.truncate(office.put(b""), maildrop_folder.LARGEST)
     await office.maildrop.pick_up()
-    assert office.told == [("maildrop.refused", "maildrop.broken")]
+    assert (office.told, office.names, office.refused) == ([("maildrop.deleted", "maildrop.broken")], [], [])
+
+
+async def test_a_file_that_is_larger_than_any_mail_is_deleted(office: Office) -> None:
+    os.truncate(office.put(line(7)), 1 << 40)
+    await office.maildrop.pick_up()
+    assert (office.told, office.names, office.refused) == ([("maildrop.deleted", "maildrop.not_a_file")], [], [])
 
 
 async def test_a_user_who_is_no_submitter_sends_nothing(office: Office) -> None:
     office.users.clear()
     left = office.leave()
     await office.maildrop.pick_up()
-    assert (office.accepted, office.refused) == ([], [left.name])
-    assert office.told == [("maildrop.refused", "maildrop.nobody")]
+    assert (office.accepted, office.names, office.refused) == ([], [left.name], [])
+
+
+@pytest.mark.parametrize("code", ["maildrop.nobody", "submitter.disabled"])
+async def test_mail_that_an_administrator_can_let_in_waits_five_days_for_that(office: Office, code: str) -> None:
+    office.disabled = code == "submitter.disabled"
+    office.users.clear()
+    left = office.leave()
+    office.later = 4 * 86400
+    await office.maildrop.pick_up()
+    await office.maildrop.pick_up()
+    assert (office.names, office.refused, office.told) == ([left.name], [], [("maildrop.waiting", code)])
+    office.later = 6 * 86400
+    await office.maildrop.pick_up()
+    assert (office.names, office.refused) == ([], [left.name])
+    assert office.told[1:] == [("maildrop.refused", code)]
+
+
+async def test_mail_of_who_becomes_a_submitter_is_sent(office: Office) -> None:
+    office.users.clear()
+    office.leave()
+    await office.maildrop.pick_up()
+    office.users[os.geteuid()] = CRON
+    await office.maildrop.pick_up()
+    assert (len(office.accepted), office.names) == (1, [])
 
 
 def symlink(place: Path, _letter: Path) -> None:
@@ -361,8 +415,9 @@ async def test_only_a_file_with_one_name_is_read(
     letter.write_bytes(line(len(MAIL)) + MAIL)
     make(office.folder / "file", letter)
     await asyncio.wait_for(office.maildrop.pick_up(), 10)
-    assert (office.accepted, office.names, office.refused) == ([], [], ["file"])
-    assert office.told == [("maildrop.refused", "maildrop.not_a_file")]
+    assert (office.accepted, office.names, office.refused) == ([], [], [])
+    assert office.told == [("maildrop.deleted", "maildrop.not_a_file")]
+    assert letter.read_bytes() == line(len(MAIL)) + MAIL
 
 
 async def test_a_file_that_somebody_writes_to_stays(office: Office) -> None:
@@ -405,13 +460,13 @@ async def test_a_file_that_the_service_may_not_read_is_kept_apart(office: Office
     assert office.told == [("maildrop.refused", "maildrop.unreadable")]
 
 
-async def test_what_cannot_be_moved_is_told_once(office: Office) -> None:
+async def test_what_cannot_be_deleted_is_told_once(office: Office) -> None:
     (office.folder / "file").mkdir()
-    (office.folder / "refused" / "file").mkdir()
-    (office.folder / "refused" / "file" / "x").touch()
+    (office.folder / "file" / "x").touch()
     await office.maildrop.pick_up()
     await office.maildrop.pick_up()
-    assert office.told == [("maildrop.refused", "maildrop.not_a_file")]
+    assert office.told == [("maildrop.deleted", "maildrop.not_a_file")]
+    assert office.names == ["file"]
 
 
 async def test_a_name_that_is_no_text_is_shown_as_its_bytes(office: Office) -> None:
@@ -432,12 +487,128 @@ async def test_a_file_that_was_replaced_is_not_deleted(office: Office) -> None:
     assert (len(office.accepted), office.names) == (1, [left.name])
 
 
-async def test_what_nobody_finished_writing_is_deleted_after_a_day(office: Office) -> None:
-    for name, age in ((".young", 3600), (".old", 2 * 86400)):
-        place = office.put(b"half", name)
-        os.utime(place, (NOW - age, NOW - age))
+async def test_what_nobody_finished_writing_is_deleted_after_a_while(office: Office) -> None:
+    os.utime(office.put(b"half", ".half"), (2**31, 2**31))  # the time that its owner can set does not count
+    office.later = 300
     await office.maildrop.pick_up()
-    assert (office.names, office.refused, office.told) == ([".young"], [], [])
+    assert office.names == [".half"]
+    office.later = 900
+    await office.maildrop.pick_up()
+    assert (office.names, office.refused, office.told) == ([], [], [])
+
+
+# ---- who fills the folder
+
+
+async def test_a_heap_of_links_is_deleted_with_a_few_lines_and_nobody_waits(office: Office) -> None:
+    for number in range(20_000):
+        (office.folder / f"{number}").symlink_to("/etc/passwd")
+    longest = 0.0
+
+    async def others() -> None:
+        nonlocal longest
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(0)
+            longest = max(longest, time.monotonic() - began)
+
+    waiting = asyncio.create_task(others())
+    await asyncio.sleep(0)
+    await office.maildrop.pick_up()
+    await asyncio.sleep(0)
+    waiting.cancel()
+    assert longest < 0.25
+    assert office.names == []
+    assert office.told == [("maildrop.deleted", "maildrop.not_a_file")] * maildrop_folder.SHOWN + [
+        ("maildrop.more", "")
+    ]
+    assert json.loads(office.log.getvalue().splitlines()[-1])["deleted"] == 20_000 - maildrop_folder.SHOWN
+
+
+async def test_a_heap_that_waits_is_a_few_lines_and_a_number(office: Office) -> None:
+    office.users.clear()
+    for number in range(20):
+        office.put(line(2) + b"x\n", f"{number}")
+    await office.maildrop.pick_up()
+    await office.maildrop.pick_up()
+    assert office.told == [("maildrop.waiting", "maildrop.nobody")] * maildrop_folder.SHOWN + [("maildrop.more", "")]
+    assert json.loads(office.log.getvalue().splitlines()[-1])["waiting"] == 20 - maildrop_folder.SHOWN
+
+
+async def test_others_are_served_after_each_file(office: Office) -> None:
+    for number in range(50):
+        office.put(line(7) + b"%06d\n" % number, f"{number:016x}-x")
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    office.disabled = True
+    waiting = asyncio.create_task(others())
+    await office.maildrop.pick_up()
+    waiting.cancel()
+    assert turns >= 50
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to write as another user")
+async def test_a_heap_of_one_user_does_not_hold_up_another(office: Office) -> None:
+    for number in range(30):
+        office.put(line(7) + b"%06d\n" % number, f"{number:016x}-x")
+    os.chown(office.put(line(7) + b"other!\n", "z"), 4242, -1)
+    office.users[4242] = Submitter(2, "backup", {OPS.address: OPS})
+    await office.maildrop.pick_up()
+    assert "backup" in [one.submitter for one in office.accepted[:2]]
+
+
+async def test_of_a_user_with_a_heap_the_oldest_go_first_and_the_rest_without_a_pause(office: Office) -> None:
+    count = 2 * maildrop_folder.EACH + 50
+    for number in range(count):
+        office.put(line(7) + b"%06d\n" % number, f"{number:016x}-x")
+    pauses = [await office.maildrop.pick_up() for _ in range(3)]
+    assert pauses[2] > 0
+    assert [one.mime for one in office.accepted] == [b"%06d\r\n" % number for number in range(count)]
+    assert office.names == []
+
+
+async def test_looking_is_a_tenth_of_the_time(office: Office) -> None:
+    for number in range(3000):
+        office.put(b"", f".{number}")
+    began = time.monotonic()
+    pause = await office.maildrop.pick_up()
+    assert 0.01 <= pause < 10 * (time.monotonic() - began)
+
+
+async def test_what_was_refused_is_kept_for_a_month(office: Office) -> None:
+    office.put(line(3) + b"x\n")
+    await office.maildrop.pick_up()
+    office.later = 29 * 86400
+    await office.maildrop.pick_up()
+    assert office.refused == ["file"]
+    office.later = 31 * 86400
+    await office.maildrop.pick_up()
+    assert office.refused == []
+
+
+async def test_of_too_much_that_was_refused_the_oldest_goes(office: Office) -> None:
+    refused = office.folder / "refused"
+    for number in range(9):
+        (refused / f"{number}").touch()
+        os.truncate(refused / f"{number}", maildrop_folder.KEPT_BYTES // 8)
+    await office.maildrop.pick_up()
+    assert office.refused == [str(number) for number in range(1, 9)]
+
+
+async def test_who_writes_on_in_what_was_refused_loses_it(office: Office) -> None:
+    place = office.put(line(3) + b"x\n")
+    with place.open("ab") as writer:
+        await office.maildrop.pick_up()
+        assert office.refused == ["file"]
+        os.truncate(writer.fileno(), maildrop_folder.LARGEST + 1)
+        await office.maildrop.pick_up()
+    assert office.refused == []
 
 
 # ---- the folder

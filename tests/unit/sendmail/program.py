@@ -35,6 +35,11 @@ class Program:
         """The fallback folder."""
         return self.folder / self.maildrop_name
 
+    def make_maildrop(self) -> None:
+        """The folder as the service makes it."""
+        self.maildrop.mkdir()
+        self.maildrop.chmod(0o1733)
+
     @property
     def environ(self) -> dict[str, str]:
         return {

@@ -58,15 +58,43 @@ async def test_who_may_not_be_what_f_says_is_refused(make_service: MakeService, 
 
 
 @pytest.mark.parametrize(
-    "author", ["root (Cron Daemon)", "mdadm monitoring <root>", f"root@{os.uname().nodename}", "r@x"]
+    "author",
+    [
+        "root (Cron Daemon)",
+        "mdadm monitoring <root>",
+        "r@x",
+        "root@localhost.localdomain",
+        "root@printer.local",
+    ],
 )
-@pytest.mark.parametrize("options", [(), ("-f", "root"), ("-froot@localhost",)])
+@pytest.mark.parametrize("options", [(), ("-f", "root"), ("-froot@localhost",), ("-f", "root@localhost.localdomain")])
 async def test_a_user_of_this_machine_is_the_address_that_the_service_knows(
     service: FakeService, program: Program, author: str, options: tuple[str, ...]
 ) -> None:
     assert (await program.run(f"From: {author}\n\nx\n".encode(), *options, "nobody-such")).code == 0
     assert service.commands[1].startswith("MAIL FROM:<ops@contoso.example>")
     assert service.commands[2] == "RCPT TO:<ops@contoso.example>"
+
+
+@pytest.mark.parametrize("options", [(), ("-f", "OURS")])
+async def test_an_address_at_the_name_of_this_machine_is_one_of_the_submitters_or_nobodys(
+    make_service: MakeService, program: Program, options: tuple[str, ...]
+) -> None:
+    ours = f"root@{os.uname().nodename.partition('.')[0]}.fabrikam.example"
+    service = await make_service({f"MAIL FROM:<{ours}": "553 5.7.1 'cron' may not send as that"})
+    mail = f"From: {ours}\n\nx\n".encode()
+    words = [ours if word == "OURS" else word for word in options]
+    assert (await program.run(mail, *words, "bob@contoso.example")).code == 0
+    assert [line.partition(" SIZE")[0] for line in service.commands[1:3]] == [
+        f"MAIL FROM:<{ours}>",
+        "MAIL FROM:<ops@contoso.example>",
+    ]
+
+
+async def test_f_may_hold_a_name(service: FakeService, program: Program) -> None:
+    assert (await program.run(MAIL, "-f", "Ops, Night <ops@contoso.example>", "x@y")).code == os.EX_USAGE
+    assert (await program.run(MAIL, "-f", '"Ops, Night" <ops@contoso.example>', "x@y")).code == 0
+    assert service.commands[1].startswith("MAIL FROM:<ops@contoso.example> ")
 
 
 async def test_of_whom_the_service_knows_no_address_the_sender_is_null(
@@ -108,6 +136,9 @@ async def test_t_sends_what_was_resent_to_whom_it_was_resent(service: FakeServic
         (("-t",), b"To: undisclosed-recipients:;\n\nx\n", os.EX_DATAERR),
         (("-t",), b"To: no address at all\n\nx\n", os.EX_DATAERR),
         (("a@b>\r\nRCPT TO:<c@d",), MAIL, os.EX_USAGE),
+        (("A\n<c@d>",), MAIL, os.EX_USAGE),
+        (("a@b\t,c@d",), MAIL, os.EX_USAGE),
+        (("-f", "A\n<c@d>", "x@y"), MAIL, os.EX_USAGE),
         (("-fa@b.c>\r\nRCPT TO:<c@d", "x@y"), MAIL, os.EX_USAGE),
         (("-t",), b"To: a@b\nX-Large: " + b"x" * 200_000 + b"\n\nx\n", os.EX_DATAERR),
     ],
@@ -238,7 +269,7 @@ async def test_who_never_stops_writing_is_stopped(service: FakeService, program:
 async def test_a_refusal_is_an_exit_code_and_one_line(
     make_service: MakeService, program: Program, at: str, reply: str, code: int
 ) -> None:
-    program.maildrop.mkdir()
+    program.make_maildrop()
     await make_service({at: reply})
     ended = await program.run(MAIL, "-f", "ops@contoso.example", "bob@contoso.example")
     assert (ended.code, ended.errors) == (code, f"pillarbox-sendmail: {reply}\n")
@@ -265,7 +296,7 @@ async def test_a_reply_steers_no_terminal(make_service: MakeService, program: Pr
 async def test_what_the_service_cannot_take_now_waits_in_the_folder(
     make_service: MakeService, program: Program, at: str, reply: str
 ) -> None:
-    program.maildrop.mkdir()
+    program.make_maildrop()
     await make_service({at: reply})
     ended = await program.run(MAIL, "-f", "ops@contoso.example", "bob@contoso.example")
     assert (ended.code, ended.errors) == (0, "")
@@ -330,6 +361,20 @@ async def test_without_an_input_nothing_is_sent(service: FakeService, program: P
     assert service.commands == []
 
 
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-"])
+async def test_what_is_told_to_closed_descriptors_is_in_no_mail(
+    service: FakeService, program: Program, closed: str
+) -> None:
+    """The file of a large body would get the number 2, and `-v` would write into it."""
+    (program.folder / "mail").write_bytes(b"From: shop@contoso.example\nMessage-ID: <1@x>\n\n" + b"y\n" * 1_000_000)
+    process = await asyncio.create_subprocess_shell(
+        f"{program.path()} -v bob@contoso.example < {program.folder}/mail {closed}", env=program.environ
+    )
+    assert await process.wait() == 0
+    assert b"250" not in service.data[0]
+    assert b">>>" not in service.data[0]
+
+
 async def test_v_shows_the_conversation(service: FakeService, program: Program) -> None:
     ended = await program.run(MAIL, "-v", "bob@contoso.example")
     assert ">>> RCPT TO:<bob@contoso.example>\n250 2.0.0 OK\n" in ended.errors
@@ -356,6 +401,35 @@ async def test_bs_ends_with_its_input(service: FakeService, program: Program) ->
     assert (ended.code, ended.output.splitlines()[-1]) == (0, b"250 2.0.0 OK")
 
 
+async def test_bs_shows_why_the_service_refuses(make_service: MakeService, program: Program) -> None:
+    await make_service({"greeting": "554 5.7.1 No submitter", "EHLO": HANG_UP})
+    ended = await program.run(b"EHLO x\r\n" * 100_000, "-bs")
+    assert (ended.code, ended.output) == (os.EX_NOPERM, b"554 5.7.1 No submitter\r\n")
+
+
+async def test_bs_that_is_refused_and_not_heard_shows_it_too(program: Program) -> None:
+    """As our own service does it: one line, and the connection is closed with what came in unread."""
+
+    async def refuse(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"554 5.7.1 No submitter\r\n")
+        writer.close()
+
+    server = await asyncio.start_unix_server(refuse, program.socket)
+    process = await program.start("-bs")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"554 5.7.1 No submitter\r\n"
+    process.stdin.write(b"EHLO x\r\n")
+    assert await process.wait() == os.EX_NOPERM
+    server.close()
+
+
+async def test_bs_whose_message_has_no_end_is_to_be_tried_again(service: FakeService, program: Program) -> None:
+    ended = await program.run(b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nhalf a mess", "-bs")
+    assert (ended.code, ended.output.splitlines()[-1]) == (os.EX_TEMPFAIL, b"354 go")
+    assert service.data == []
+
+
 async def test_bs_says_by_smtp_that_there_is_no_service(program: Program) -> None:
     ended = await program.run(b"", "-bs")
     assert ended.code == os.EX_TEMPFAIL
@@ -377,6 +451,30 @@ async def test_mailq_shows_the_queue_to_who_may_talk_to_the_service(program: Pro
         assert (await program.run(b"", name="mailq")).output == b"outbox list\n"
 
 
+async def test_bv_says_who_would_be_taken(make_service: MakeService, program: Program) -> None:
+    service = await make_service({"RCPT TO:<bob@": "550 5.7.1 Not to them"})
+    ended = await program.run(b"", "-bv", "alice@contoso.example", "bob@contoso.example")
+    assert ended.code == os.EX_NOPERM
+    assert ended.output == b"alice@contoso.example... deliverable\nbob@contoso.example... 550 5.7.1 Not to them\n"
+    assert service.data == []
+
+
+async def test_its_version_is_told(program: Program) -> None:
+    assert (await program.run(b"", "--version")).output.startswith(b"pillarbox-sendmail ")
+
+
+@pytest.mark.parametrize("call", [("-q", "a@b"), ("-bi",), ("-q30m", "-t")])
+async def test_a_message_where_none_is_taken_is_not_dropped_in_silence(program: Program, call: tuple[str, ...]) -> None:
+    (program.folder / "mail").write_bytes(MAIL)
+    process = await asyncio.create_subprocess_shell(
+        f"{program.path()} {' '.join(call)} < {program.folder}/mail",
+        env=program.environ,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert (await process.communicate())[1].startswith(b"pillarbox-sendmail: nothing was sent: ")
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize("call", [("newaliases",), ("sendmail", "-bi"), ("sendmail", "-q30m"), ("sendmail", "-q")])
 async def test_what_has_nothing_to_do_does_it(program: Program, call: tuple[str, ...]) -> None:
     ended = await program.run(b"", *call[1:], name=call[0])
@@ -386,8 +484,26 @@ async def test_what_has_nothing_to_do_does_it(program: Program, call: tuple[str,
 # ---- the folder
 
 
-async def test_a_file_is_left_whole_readable_and_under_a_name_that_nobody_guesses(program: Program) -> None:
+@pytest.mark.parametrize("mode", [0o733, 0o1777, 0o1773])
+async def test_nothing_is_left_where_others_could_read_it_or_take_it_away(program: Program, mode: int) -> None:
     program.maildrop.mkdir()
+    program.maildrop.chmod(mode)
+    ended = await program.run(MAIL, "bob@contoso.example")
+    assert (ended.code, "its mode must be 1733" in ended.errors) == (os.EX_TEMPFAIL, True)
+    assert not list(program.maildrop.iterdir())
+
+
+async def test_what_nobody_is_to_know_of_the_name_is_not_told(program: Program) -> None:
+    program.make_maildrop()
+    ended = await program.run(MAIL, "-v", "bob@contoso.example")
+    (left,) = program.maildrop.iterdir()
+    time, _, secret = left.name.partition("-")
+    assert f"left in {program.maildrop}/{time}-...\n" in ended.errors
+    assert secret not in ended.errors
+
+
+async def test_a_file_is_left_whole_readable_and_under_a_name_that_nobody_guesses(program: Program) -> None:
+    program.make_maildrop()
     process = await asyncio.create_subprocess_shell(
         f"umask 077; printf 'hello\\n' | {program.path()} -N never root@localhost nobody-such", env=program.environ
     )
@@ -402,7 +518,7 @@ async def test_a_file_is_left_whole_readable_and_under_a_name_that_nobody_guesse
 
 
 async def test_what_cannot_be_left_whole_is_not_left(program: Program) -> None:
-    program.maildrop.mkdir()
+    program.make_maildrop()
     process = await asyncio.create_subprocess_shell(
         f"ulimit -f 8; yes | head -c 90000 | {program.path()} x@y", env=program.environ, stderr=asyncio.subprocess.PIPE
     )

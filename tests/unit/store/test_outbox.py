@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pillarbox.core.content import InMemory
+from pillarbox.core.errors import Unavailable
 from pillarbox.core.mail import Arrival, Dsn, Envelope, Outcome, State, Verdict
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.store.accounts import Accounts
@@ -92,6 +93,17 @@ async def test_the_body_is_kept_in_pieces(bench: Bench, size: int) -> None:
     assert b"".join(pieces) == mime[:size]
     assert [len(piece) for piece in pieces[:-1]] == [PART_BYTES] * (len(pieces) - 1)
     assert all(0 < len(piece) <= PART_BYTES for piece in pieces)
+
+
+@pytest.mark.parametrize("come", [0, PART_BYTES + 1])
+async def test_what_is_not_there_to_its_end_when_it_is_written_is_not_kept(bench: Bench, come: int) -> None:
+    size = 2 * PART_BYTES
+    short = NewMessage("M", 1, "printer", ENVELOPE, "<m@x>", size, lambda: iter([bytes(come)] if come else []))
+    with pytest.raises(Unavailable):
+        await bench.box.enqueue(short)
+    assert await bench.box.count() == {}
+    await bench.put("A")
+    assert await bench.box.count() == {"queued": 1}
 
 
 # ---- claims

@@ -7,7 +7,7 @@ from typing import cast
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from pillarbox.access.submitter_rules import Wanted
-from pillarbox.core.accounts import Mailbox, Submitter
+from pillarbox.core.accounts import LARGEST, MOST_RATE, Mailbox, Submitter
 from pillarbox.core.vault import Secret
 from pillarbox.store.database import Row
 from pillarbox.store.submitters import Token
@@ -83,8 +83,8 @@ class SubmitterWish(Model):
     recipients: list[str] | None = None
     force_from: bool | None = None
     fix_from: bool | None = None
-    rate: int | None = Field(None, ge=0, lt=2**53)
-    max_size: int | None = Field(None, ge=0, lt=2**53)
+    rate: int | None = Field(None, ge=0, le=MOST_RATE)
+    max_size: int | None = Field(None, ge=0, le=LARGEST)
     enabled: bool | None = None
 
     def wish(self) -> Wanted:

@@ -37,19 +37,14 @@ def _admit(terms: Terms, peer: Peer) -> Submitter | None:
     if peer.uid is not None and submitter is None:
         raise Forbidden("smtp.no_such_user")
     terms.census.enter(peer)
-    try:
-        if submitter is not None:
-            terms.census.log_in(submitter.name)
-    except PillarboxError:
-        terms.census.leave(peer)
-        raise
+    if peer.uid is not None and submitter is not None:
+        terms.census.log_in(submitter.name)
     return submitter
 
 
 def turned_away(terms: Terms, peer: Peer, error: PillarboxError) -> bytes:
     """Tell the log, and return the line for the client: empty where it waits for TLS and would not read it."""
-    if terms.discretion.is_news(peer, error.code, terms.services.clock()):
-        terms.tell_refusal(peer, "", "CONNECT", error)
+    terms.tell_refusal(peer, None, "CONNECT", error)
     return b"" if terms.implicit_tls else replies.error(error)
 
 

@@ -14,11 +14,13 @@ from pillarbox.core.mail import Arrival, Clock, Envelope
 from pillarbox.delivery.window import Handover
 from pillarbox.endpoints.own_address import own_address
 from pillarbox.endpoints.smtp.limits import Census, Discretion, Patience
-from pillarbox.endpoints.smtp.peer import NO_NETWORKS, Networks, Peer
+from pillarbox.endpoints.smtp.peer import NO_NETWORKS, Networks, Peer, has_taken_all
 from pillarbox.endpoints.smtp.session import Action, Authenticate, Close, Rules, Session, StartTls, Submit
 
 _MAX_AHEAD: Final = 64 * 1024
 """Bytes that a client may send ahead while an action is carried out."""
+_LINGER: Final = 1.0
+"""Seconds that a client of whom it is not known whether it has our 250 is left to take our last words and to end."""
 
 
 class Accept(Protocol):
@@ -69,17 +71,27 @@ class Terms:
             return self.rules
         return replace(self.rules, banner=f"{self.rules.banner} <{own}>")
 
-    def tell_refusal(self, peer: Peer, submitter: str, command: str, error: PillarboxError) -> None:
-        """The log's line about something that was refused."""
+    def tell_refusal(
+        self, peer: Peer, submitter: Submitter | None, command: str, error: PillarboxError, claimed: str = ""
+    ) -> None:
+        """The log's line about something that was refused, as far as its discretion goes.
+
+        `submitter`: who the client is; None where that is not proved, whatever name it `claimed`.
+        """
+        name = submitter.name if submitter else ""
+        left_out = self.discretion.left_out(peer, name, error.code, self.services.clock())
+        if left_out is None:
+            return
         self.services.log.warning(
             "smtp.refused",
             peer=peer.name,
             listener=self.name,
-            submitter=submitter,
+            submitter=name or claimed,
             command=command,
             code=error.code,
             reply=error.entry.smtp,
             reason=error.sentence,
+            **({"left_out": left_out} if left_out else {}),
         )
 
 
@@ -118,7 +130,7 @@ class Connection(asyncio.Protocol):
         self._peer = peer
         self._left = left
         self._session = Session(terms.rules_for(submitter), tls=terms.implicit_tls, submitter=submitter)
-        self._counted = submitter.name if submitter else ""
+        self._counted = submitter.name if submitter and peer.uid is not None else ""
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
@@ -145,6 +157,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
+        if self._closing:
+            return
         self._hear()
         if self._session.in_data:
             self._progress = self._terms.services.clock()
@@ -156,6 +170,8 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client will send no more; what it was promised is still answered. TLS knows no half-open connection."""
         self._ended = True
+        if self._closing:
+            self._hang_up()
         return self._session.waiting and not self._encrypted
 
     def pause_writing(self) -> None:
@@ -196,6 +212,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once."""
+        self._hear_what_was_taken()
         if self._transport is not None:
             self._transport.abort()
 
@@ -203,14 +220,16 @@ class Connection(asyncio.Protocol):
         """End the session of a client that is silent too long, or too slow. Called now and then."""
         patience = self._terms.patience
         silent = now - self._progress
-        borne = patience.idle if self._session.submitter else patience.greeting
+        # A network vouches for all its machines, so none of them keeps a place for long before it hands in something.
+        is_settled = self._session.is_settled or self._peer.uid is not None
+        borne = patience.idle if is_settled else patience.greeting
         if self._closing:
             # A client that does not take the last replies would keep the connection for ever.
             if silent >= borne:
                 self.abort()
         elif self._handshaking or self._session.waiting:
             return  # it waits for us, or the handshake has a time-out of its own
-        elif silent >= borne or (self._session.submitter is None and patience.is_over(now - self._began)):
+        elif silent >= borne or (not is_settled and patience.is_over(now - self._began)):
             self._end("smtp.timeout")
         elif self._data_since is not None and patience.is_too_slow(self._session.data_received, now - self._data_since):
             self._end("smtp.too_slow")
@@ -223,8 +242,7 @@ class Connection(asyncio.Protocol):
             return
         action = self._session.advance()
         for verb, error in self._session.take_refusals():
-            submitter = self._session.submitter
-            self._terms.tell_refusal(self._peer, submitter.name if submitter else "", verb, error)
+            self._terms.tell_refusal(self._peer, self._session.submitter, verb, error)
         self._flush()
         if not self._session.in_data:
             self._data_since = None
@@ -247,16 +265,17 @@ class Connection(asyncio.Protocol):
                     self._transport.pause_reading()
                 self._task = self._loop.create_task(self._start_tls())
             case Authenticate():
-                self._task = self._loop.create_task(self._serve(self._authenticate(action), "AUTH", action.name))
+                work = self._serve(self._authenticate(action), None, "AUTH", action.name)
+                self._task = self._loop.create_task(work)
             case Submit():
-                self._task = self._loop.create_task(self._serve(self._submit(action), "DATA", action.submitter.name))
+                self._task = self._loop.create_task(self._serve(self._submit(action), action.submitter, "DATA"))
 
-    async def _serve(self, work: Awaitable[None], command: str, submitter: str) -> None:
+    async def _serve(self, work: Awaitable[None], submitter: Submitter | None, command: str, claimed: str = "") -> None:
         """Have the house carry out an action, and go on with what the client sent ahead."""
         try:
             await work
         except PillarboxError as error:
-            self._terms.tell_refusal(self._peer, submitter, command, error)
+            self._terms.tell_refusal(self._peer, submitter, command, error, claimed)
             self._session.refused(error)
         except Exception:
             self._terms.services.log.exception("unexpected", peer=self._peer.name)
@@ -305,6 +324,14 @@ class Connection(asyncio.Protocol):
             handover.heard()
         self._answered = ()
 
+    def _hear_what_was_taken(self) -> None:
+        """A connection that ends in order: where the client's TCP has taken all that we said, it has our 250."""
+        if not self._answered or self._transport is None:
+            return
+        connected = self._transport.get_extra_info("socket")
+        if connected is not None and not self._transport.get_write_buffer_size() and has_taken_all(connected):
+            self._hear()
+
     def _count(self, submitter: str) -> None:
         """This is now a connection of that submitter, or of none. Raises Unavailable where it is one too many."""
         if submitter == self._counted:
@@ -331,9 +358,14 @@ class Connection(asyncio.Protocol):
                 ssl_handshake_timeout=self._terms.patience.handshake,
             )
         except (OSError, ssl.SSLError) as error:
-            self._terms.tell_refusal(self._peer, "", "STARTTLS", handshake_failed(error))
+            self._terms.tell_refusal(self._peer, None, "STARTTLS", handshake_failed(error))
             self.abort()
             # asyncio does not tell of a client that vanishes during the handshake.
+            self.connection_lost(error)
+            return
+        except Exception as error:
+            self._terms.services.log.exception("unexpected", peer=self._peer.name)
+            self.abort()
             self.connection_lost(error)
             return
         self._transport = cast(asyncio.Transport, transport)
@@ -341,7 +373,7 @@ class Connection(asyncio.Protocol):
         self._handshaking = self._congested = self._paused = False
         self._progress = self._terms.services.clock()
         self._session.tls_started()
-        self._count(self._session.submitter.name if self._session.submitter else "")
+        self._count("")
         # The first command may have come together with the end of the handshake.
         self._advance()
         self._set_reading()
@@ -367,14 +399,28 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _close(self) -> None:
+        if self._closing or self._transport is None:
+            return
         self._closing = True
+        if self._answered and not self._ended:
+            # Such as after a QUIT that was sent ahead: the client's own end says that it has our 250.
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+            self._loop.call_later(_LINGER, self._hang_up)
+        else:
+            self._transport.close()
+
+    def _hang_up(self) -> None:
+        """The client has ended too, or was left long enough."""
+        self._hear_what_was_taken()
         if self._transport is not None:
             self._transport.close()
 
     def _end(self, code: str) -> None:
         if self._session.in_data and self._session.submitter:
             # Who waits for this message will ask where it is.
-            self._terms.tell_refusal(self._peer, self._session.submitter.name, "DATA", Unavailable(code))
+            self._terms.tell_refusal(self._peer, self._session.submitter, "DATA", Unavailable(code))
+        self._hear_what_was_taken()
         self._session.give_up(code)
         self._flush()
         self._close()

@@ -139,7 +139,11 @@ class SmtpDoor:
     def _patience(self, door: Door) -> Patience:
         smtp = self._settings.smtp
         return Patience(
-            greeting=smtp.greeting_timeout, idle=door.timeout, handshake=smtp.handshake_timeout, min_rate=smtp.min_rate
+            greeting=smtp.greeting_timeout,
+            idle=door.timeout,
+            handshake=smtp.handshake_timeout,
+            data=smtp.data_timeout,
+            min_rate=smtp.min_rate,
         )
 
     def _certificate(self, one: Listening) -> tls.ServerTls:

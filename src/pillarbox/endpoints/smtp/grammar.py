@@ -10,9 +10,10 @@ from pillarbox.core.mail import is_address
 
 _PATH: Final = re.compile(r"([ ]*)<([^<>]*+|\"[^\"]*+\"@[^<>]*+)>(?:[ ]+(.*))?")
 _WITHOUT_BRACKETS: Final = re.compile(r"[ ]*([^ <>\"]++)(?:[ ]+(.*))?")
-_XTEXT: Final = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*+")
+# What stands for a letter must be printable, as it comes into the header of a notification (RFC 3461 section 4.2, 4.4).
+_XTEXT: Final = re.compile(r"(?:[!-*,-<>-~]|\+(?:[2-6][0-9A-F]|7[0-9A-E]))*+")
 _ORIGINAL: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*+);(.*)")
-_NOTIFY: Final = re.compile(r"NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY))*+")
+_EVENTS: Final = frozenset({"SUCCESS", "FAILURE", "DELAY"})
 
 Parameters = Mapping[str, str | None]
 """What stands behind a path: names in upper case, and what stands behind `=`, if it does."""
@@ -96,6 +97,12 @@ def returned(parameters: Parameters) -> str:
     return value
 
 
+def check_auth(parameters: Parameters) -> None:
+    """Raises InvalidInput where AUTH= says nothing; `<>` is something (RFC 4954 section 5)."""
+    if "AUTH" in parameters and not parameters["AUTH"]:
+        raise InvalidInput("smtp.syntax", syntax="AUTH=address or AUTH=<>")
+
+
 def envelope_id(parameters: Parameters) -> str:
     """The xtext of ENVID, of at most 100 characters (RFC 3461 section 4.4). Raises InvalidInput."""
     value = parameters.get("ENVID", "") or ""
@@ -105,9 +112,11 @@ def envelope_id(parameters: Parameters) -> str:
 
 
 def notify(parameters: Parameters) -> str:
-    """NEVER, or a list of SUCCESS, FAILURE and DELAY (RFC 3461 section 4.1), in upper case. Raises InvalidInput."""
+    """NEVER, or some of SUCCESS, FAILURE and DELAY (RFC 3461 section 4.1), in upper case. Raises InvalidInput."""
     value = (parameters.get("NOTIFY", "") or "").upper()
-    if "NOTIFY" in parameters and not _NOTIFY.fullmatch(value):
+    events = value.split(",")
+    is_known = value == "NEVER" or (_EVENTS.issuperset(events) and len(set(events)) == len(events))
+    if "NOTIFY" in parameters and not is_known:
         raise InvalidInput("smtp.syntax", syntax="NOTIFY=NEVER or of SUCCESS,FAILURE,DELAY")
     return value
 

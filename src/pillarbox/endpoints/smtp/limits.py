@@ -10,19 +10,25 @@ from pillarbox.endpoints.smtp.peer import Peer
 SLOW_START: Final = 30.0
 """Seconds of DATA in which no rate is asked for."""
 
+PACE: Final = 8192
+"""Bytes that buy one more second of DATA: a modem's 64 kbit/s. So the largest message has its time on any line, and a
+trickle that is just above the least rate is over after little more than the time that every message has."""
+
 LOGIN_TIME: Final = 5.0
 """Times the silence that is borne, in which a client must have logged in: one that says NOOP for ever keeps a place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long clients are borne, in seconds: silent before a login (`greeting`) and after it (`idle`), and in a TLS
-    handshake. `min_rate` is bytes a second of DATA after SLOW_START; 0: any.
+    """How long clients are borne, in seconds: silent before a login (`greeting`) and after it (`idle`), in a TLS
+    handshake or PROXY header, and in the DATA of one message, where each PACE bytes give a second more. `min_rate` is
+    bytes a second of DATA after SLOW_START; 0: any.
     """
 
     greeting: float = 60.0
     idle: float = 300.0
     handshake: float = 10.0
+    data: float = 600.0
     min_rate: int = 0
 
     @property
@@ -36,13 +42,15 @@ class Patience:
 
     def is_too_slow(self, received: int, seconds: float) -> bool:
         """Whether a message of which so much came in this time is handed in too slowly."""
-        return seconds > SLOW_START and received < self.min_rate * seconds
+        is_behind = seconds > SLOW_START and received < self.min_rate * seconds
+        return is_behind or seconds > self.data + received / PACE
 
 
 class Census:
     """How many connections there are: in all, of one site (`Peer.site`), of one submitter. All listeners share one.
 
     Users of this machine count for their submitter alone: who fills the door from the network must not keep out cron.
+    Who is known by a network counts for its site alone: else one machine could keep out all others of the network.
     """
 
     def __init__(self, most: int, most_of_site: int, most_of_submitter: int) -> None:
@@ -52,6 +60,16 @@ class Census:
         self._all = 0
         self._sites: dict[str, int] = {}
         self._submitters: dict[str, int] = {}
+
+    def arrive(self) -> None:
+        """One more connection that has not said yet whom it is from. Raises Unavailable where it is one too many."""
+        if self._all >= self._most:
+            raise Unavailable("smtp.too_many_connections")
+        self._all += 1
+
+    def arrived(self) -> None:
+        """It has said so: now it may enter, or is over."""
+        self._all -= 1
 
     def enter(self, peer: Peer) -> None:
         """One more connection. Raises Unavailable, and counts nothing, where it is one too many."""
@@ -94,26 +112,63 @@ def _remove(counts: dict[str, int], key: str) -> None:
 
 
 class Discretion:
-    """The log hears once a minute why a site is turned away, not each time: strangers must not fill the disk."""
+    """How often the log hears that somebody was refused: strangers, and devices gone mad, must not fill the disk.
+
+    Of strangers it hears once a minute for each site and code. What a submitter is refused is told each time, as an
+    administrator is asked about it, up to OF_SUBMITTER times a minute for each code.
+    """
+
+    OF_SUBMITTER: Final = 20
+
+    def __init__(self) -> None:
+        self._strangers = _Ration(1)
+        # A table of their own: no crowd of strangers takes away what is told of them.
+        self._submitters = _Ration(self.OF_SUBMITTER)
+
+    def left_out(self, peer: Peer, submitter: str, code: str, now: float) -> int | None:
+        """None: this is not told. Else it is, with how many of its like were left out since the last that was told.
+
+        `submitter`: who the client has proved to be; empty for a stranger.
+        """
+        ration, who = (self._submitters, submitter) if submitter else (self._strangers, peer.site)
+        return ration.take((who, code), now)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What was told in the minute that began at `since`, and what was not."""
+
+    since: float
+    told: int = 1
+    left_out: int = 0
+
+
+class _Ration:
+    """Lets each key through so many times a minute. Keys beyond MOST at once are one: the crowd."""
 
     _PAUSE: Final = 60.0
     _MOST: Final = 1000
+    _CROWD: Final = ("", "")
 
-    def __init__(self) -> None:
-        self._told: dict[tuple[str, str], float] = {}
+    def __init__(self, times: int) -> None:
+        self._times = times
+        self._told: dict[tuple[str, str], _Told] = {}
 
-    def is_news(self, peer: Peer, code: str, now: float) -> bool:
-        """Whether this is to be told, for the first time in a minute."""
-        key = (peer.site, code)
-        told = self._told.get(key)
-        if told is not None and now - told < self._PAUSE:
-            return False
-        if len(self._told) >= self._MOST:
-            self._told = {key: told for key, told in self._told.items() if now - told < self._PAUSE}
+    def take(self, key: tuple[str, str], now: float) -> int | None:
+        """How many were left out before; None where this one is too."""
+        if key not in self._told and len(self._told) >= self._MOST:
+            self._told = {key: told for key, told in self._told.items() if now - told.since < self._PAUSE}
             if len(self._told) >= self._MOST:
-                return False
-        self._told[key] = now
-        return True
+                key = self._CROWD
+        told = self._told.get(key)
+        if told is None or now - told.since >= self._PAUSE:
+            self._told[key] = _Told(now)
+            return told.left_out if told else 0
+        if told.told < self._times:
+            told.told += 1
+            return 0
+        told.left_out += 1
+        return None
 
 
 def allow_open_files(needed: int) -> bool:

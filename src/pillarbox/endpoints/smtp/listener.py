@@ -138,25 +138,31 @@ class Listener:
             until_served.callback(accepted.close)
             try:
                 peer = await self._real_peer(accepted, peer)
+                # Before anything is counted, as it may fail.
+                tls = self._terms.tls() if self._terms.tls is not None and self._terms.implicit_tls else None
                 submitter = admit(self._terms, peer)
             except PillarboxError as error:
                 with contextlib.suppress(OSError):
                     accepted.send(turned_away(self._terms, peer, error))
                 return
+            except Exception:
+                self._terms.services.log.exception("unexpected", peer=peer.name)
+                return
             until_served.pop_all()
         connection = Connection(self._terms, peer, submitter, self._left)
         self._let_in(connection)
-        await self._serve(accepted, connection, peer)
+        await self._serve(accepted, connection, peer, tls)
 
-    async def _serve(self, accepted: socket.socket, connection: Connection, peer: Peer) -> None:
-        tls = self._terms.tls() if self._terms.tls is not None and self._terms.implicit_tls else None
+    async def _serve(
+        self, accepted: socket.socket, connection: Connection, peer: Peer, tls: ssl.SSLContext | None
+    ) -> None:
         patience = self._terms.patience.handshake if tls else None
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: connection, accepted, ssl=tls, ssl_handshake_timeout=patience
             )
         except (OSError, ssl.SSLError) as error:
-            self._terms.tell_refusal(peer, "", "TLS", handshake_failed(error))
+            self._terms.tell_refusal(peer, None, "TLS", handshake_failed(error))
             connection.connection_lost(error)
         except BaseException:
             connection.connection_lost(None)
@@ -168,8 +174,9 @@ class Listener:
             return peer
         if peer not in self._terms.proxies:
             raise Forbidden("smtp.not_a_proxy")
+        self._terms.census.arrive()
         try:
-            async with asyncio.timeout(self._terms.patience.greeting):
+            async with asyncio.timeout(self._terms.patience.handshake):
                 address = proxy_protocol.client(await _proxy_header(accepted))
         except proxy_protocol.Malformed as error:
             raise InvalidInput("smtp.bad_proxy_header", reason=error) from error
@@ -177,6 +184,10 @@ class Listener:
             raise InvalidInput("smtp.bad_proxy_header", reason="none came in time") from error
         except OSError as error:
             raise InvalidInput("smtp.bad_proxy_header", reason=error.strerror or error) from error
+        finally:
+            self._terms.census.arrived()
+        if address == proxy_protocol.UNTOLD:
+            return Peer(address, via=peer.name)
         return of_address(address) if address else peer
 
 

@@ -1,8 +1,11 @@
 """Who is at the other end of a connection: an address of the network, or a user of this machine."""
 
+import fcntl
 import ipaddress
 import socket
 import struct
+import sys
+import termios
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -13,15 +16,19 @@ _CREDENTIALS: Final = struct.Struct("3i")
 
 
 class Peer(NamedTuple):
-    """`name` as logs and limits know it: `192.0.2.7`, `2001:db8::1`, `uid=1000`; `uid` where the kernel told it."""
+    """`name` as logs and limits know it: `192.0.2.7`, `2001:db8::1`, `uid=1000`; `uid` where the kernel told it.
+
+    `via`: the load balancer of a client whose address it does not tell, and which is in no network then.
+    """
 
     name: str
     uid: int | None = None
+    via: str = ""
 
     @property
     def site(self) -> str:
         """What connections are counted by: the address, or the /64 of an IPv6 address."""
-        return ip.site(self.name)
+        return ip.site(self.via or self.name)
 
 
 def of_address(text: str) -> Peer:
@@ -35,6 +42,19 @@ def of_user(connected: socket.socket) -> Peer:
     credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     _, uid, _ = _CREDENTIALS.unpack(credentials)
     return Peer(f"uid={uid}", uid)
+
+
+def has_taken_all(connected: socket.socket) -> bool:
+    """Whether the client's TCP has acknowledged all that was written; nothing more is known of what its program read.
+
+    SIOCOUTQ of tcp(7), which counts an end of ours (FIN) as one byte.
+    """
+    unacknowledged = bytearray(struct.calcsize("i"))
+    try:
+        fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, unacknowledged)
+    except (OSError, ValueError):  # closed already
+        return False
+    return int.from_bytes(unacknowledged, sys.byteorder) <= 1
 
 
 class Networks:

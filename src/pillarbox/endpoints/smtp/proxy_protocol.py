@@ -8,6 +8,8 @@ import ipaddress
 import struct
 from typing import Final
 
+UNTOLD: Final = "unknown"
+"""The client of a balancer that does not say where it is."""
 _SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
 _FIXED: Final = struct.Struct("!12sBBH")
 """Version 2: signature, version and command, family and protocol, bytes behind it."""
@@ -44,8 +46,8 @@ def missing(head: bytes) -> int:
 def client(header: bytes) -> str | None:
     """The address of the client of which a whole header tells; None where the balancer speaks for itself.
 
-    That is LOCAL in version 2, a health check. UNKNOWN in version 1, and another family than TCP over IP in version 2,
-    are a client with no address that counts here. Raises Malformed.
+    That is LOCAL in version 2 alone, a health check. UNKNOWN in version 1, and another family than TCP over IP in
+    version 2, are a client whose address nobody knows: UNTOLD, and never that of the balancer. Raises Malformed.
     """
     return _client_2(header) if header.startswith(_SIGNATURE) else _client_1(header)
 
@@ -58,7 +60,7 @@ def _check_beginning(head: bytes) -> None:
 def _client_1(header: bytes) -> str | None:
     words = header.removesuffix(b"\r\n").decode("ascii", "replace").split(" ")
     if words[1] == "UNKNOWN":
-        return None
+        return UNTOLD
     if len(words) != 6 or words[1] not in ("TCP4", "TCP6"):
         raise Malformed("version 1 of another form")
     version = 4 if words[1] == "TCP4" else 6
@@ -90,8 +92,10 @@ def _missing_2(head: bytes) -> int:
 
 def _client_2(header: bytes) -> str | None:
     _, command, family, behind = _FIXED.unpack_from(header)
-    if command == _LOCAL or family not in _ADDRESSES:
+    if command == _LOCAL:
         return None
+    if family not in _ADDRESSES:
+        return UNTOLD
     version, form = _ADDRESSES[family]
     layout = struct.Struct("!" + form)
     if behind < layout.size:

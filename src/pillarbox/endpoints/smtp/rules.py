@@ -19,9 +19,11 @@ class Limits:
     endless: int = 64 * 1024
     """Bytes of a line after which its end is not waited for."""
     login_failures: int = 3
-    """Failed logins of the whole connection."""
+    """Failed logins of the whole connection, with those that were put off: else trying on would cost nothing."""
     errors: int = 20
     """Replies of 5xx since the last message that was taken."""
+    deferrals: int = 1000
+    """Replies of 4xx since then. Many, as a relay with a long list of recipients hears 452 of all that are too many."""
     idle_commands: int = 100
     """NOOP, RSET, VRFY, EHLO and the like since the last message that was taken."""
 

@@ -30,9 +30,9 @@ class Authenticate:
     """Check a name and a password or token; then `authenticated` or `refused`."""
 
     name: str
+    """Empty where OAUTHBEARER leaves it out. One that can be nobody's is cut: a log will show it."""
     secret: Secret
     mechanism: sasl.Mechanism
-    """OAUTHBEARER may leave the name empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Session:
         self._skipped = 0
         """Bytes of a line that is too long, which were thrown away."""
         self._login_failures = 0
-        self._errors = 0
+        self._errors = self._deferrals = 0
         self._idle_commands = 0
         self._incoming: Incoming | None = None
         self._reset_session()
@@ -99,6 +99,8 @@ class Session:
     def _reset_session(self) -> None:
         """As at the beginning; also after STARTTLS (RFC 3207 section 4.2)."""
         self.submitter: Submitter | None = self._known
+        self.is_settled = False
+        """It has logged in, or begun a message: a client that is here for mail."""
         self._hello = ""
         self._extended = False
         self._logged_in = False
@@ -166,23 +168,25 @@ class Session:
         """Name and secret were right."""
         if self._resume(replies.AUTHENTICATED):
             self.submitter = submitter
-            self._logged_in = True
+            self._mechanism = ""
+            self._logged_in = self.is_settled = True
 
     def submitted(self, queue_id: str) -> None:
         """The message is durable."""
-        self._errors = self._idle_commands = 0
+        self._errors = self._deferrals = self._idle_commands = 0
         self._resume(replies.queued(queue_id))
 
     def refused(self, error: PillarboxError) -> None:
         """The action could not be carried out."""
-        last_challenge = sasl.failure(self._mechanism)
+        mechanism, self._mechanism = self._mechanism, ""
+        last_challenge = sasl.failure(mechanism)
         if last_challenge and _is_failed_login(error) and self.waiting:
             # RFC 7628 section 3.2.3: the client answers it, whatever with, and then gets its reply.
             self._failure = error
             self._phase = _Phase.SASL
             self._output += replies.challenge(last_challenge)
         elif self._resume():
-            self._say(error)
+            self._say(error, login=mechanism != "")
 
     def tls_started(self) -> None:
         """The handshake is done: everything said before is forgotten."""
@@ -212,18 +216,19 @@ class Session:
         self._phase = _Phase.COMMAND
         return True
 
-    def _say(self, error: PillarboxError) -> None:
-        """Reply to an error; close where it, or their number, says so."""
+    def _say(self, error: PillarboxError, *, login: bool = False) -> None:
+        """Reply to an error, perhaps of a login; close where it, or their number, says so."""
         self._output += replies.error(error)
         code = error.entry.smtp
-        self._login_failures += _is_failed_login(error)
+        self._login_failures += _is_failed_login(error) or (login and code.startswith("4"))
         self._errors += code.startswith("5")
+        self._deferrals += code.startswith("4")
         if code.startswith(("421", "521")):
             # RFC 5321 section 3.8, RFC 7504 section 3: these codes say that we close.
             self._close()
         elif self._login_failures >= self._rules.limits.login_failures:
             self._end("smtp.too_many_failures")
-        elif self._errors >= self._rules.limits.errors:
+        elif self._errors >= self._rules.limits.errors or self._deferrals >= self._rules.limits.deferrals:
             self._end("smtp.too_many_errors")
 
     def _end(self, code: str) -> None:
@@ -308,13 +313,19 @@ class Session:
         transaction, self._transaction, self._incoming = self._transaction, None, None
         assert transaction is not None
         self._phase = _Phase.COMMAND
-        if incoming.error is not None:
-            self._refuse("DATA", incoming.error)
+        try:
+            if incoming.error is not None:
+                raise incoming.error
+            # It may have been disabled, or changed, since MAIL; what follows judges by what it is now.
+            submitter = self._rules.current(transaction.submitter)
+        except PillarboxError as error:
+            incoming.close()
+            self._refuse("DATA", error)
             return True
         self._action = Submit(
             transaction.envelope,
             incoming.spool,
-            transaction.submitter,
+            submitter,
             (*transaction.notes, *incoming.notes),
             self._hello,
             self._protocol(transaction),
@@ -406,6 +417,7 @@ class Session:
         transaction = Transaction(self._rules, submitter, argument)
         self._rules.spool().need(transaction.size)
         self._transaction = transaction
+        self.is_settled = True
         self._output += replies.SENDER_OK
 
     def _rcpt(self, argument: str) -> None:
@@ -504,7 +516,7 @@ class Session:
         except StopIteration as done:
             credentials: sasl.Credentials = done.value
             self._mechanism = credentials.mechanism
-            self._action = Authenticate(*credentials)
+            self._action = Authenticate(_claimed(credentials.name), credentials.secret, credentials.mechanism)
         else:
             self._phase = _Phase.SASL
             self._output += replies.challenge(challenge)
@@ -525,6 +537,18 @@ def _text_of(line: bytes) -> str:
     if _CONTROL.search(text):
         raise InvalidInput("smtp.control_character")
     return text
+
+
+def _claimed(name: str) -> str:
+    """A name as it is compared and logged: one that no submitter can have, perhaps a password, in short and marked.
+
+    Submitters have up to 64 letters, digits and . _ - @ + (access/submitters.py), so what is cut is still nobody's.
+    """
+    shown = "".join(letter if letter.isprintable() else "?" for letter in name[:_LONGEST_NAME])
+    return shown if len(name) <= _LONGEST_NAME else f"{shown}…"
+
+
+_LONGEST_NAME: Final = 64
 
 
 def _is_failed_login(error: PillarboxError) -> bool:

@@ -41,7 +41,10 @@ class Spool:
         self.size = 0
 
     def need(self, size: int) -> None:
-        """Raises Unavailable `smtp.no_room` where a message of so many bytes finds no room now."""
+        """Raises Unavailable `smtp.no_room` where a message of so many bytes finds no room now.
+
+        Nothing is reserved: a client that announces much and sends nothing keeps out nobody. `write` looks again.
+        """
         if not self._budget.has_room(size):
             raise Unavailable("smtp.no_room")
 

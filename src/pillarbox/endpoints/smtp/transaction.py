@@ -5,6 +5,7 @@ from typing import Final
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Submitter
 from pillarbox.core.errors import InvalidInput
+from pillarbox.core.headers import address_key
 from pillarbox.core.mail import Dsn, Envelope
 from pillarbox.endpoints.smtp import grammar
 from pillarbox.endpoints.smtp.rules import Rules
@@ -21,6 +22,7 @@ class Transaction:
         grammar.check_names(parameters, _OF_MAIL)
         grammar.check_value(parameters, "BODY", _BODIES)
         grammar.check_value(parameters, "SMTPUTF8", _NO_VALUE)
+        grammar.check_auth(parameters)
         self._rules = rules
         self.submitter = submitter
         self.sender = path.address
@@ -28,7 +30,10 @@ class Transaction:
         """Bytes that were declared; 0: not."""
         self.international = "SMTPUTF8" in parameters
         self._ret, self._envid = grammar.returned(parameters), grammar.envelope_id(parameters)
-        self._recipients: list[str] = []
+        self._recipients: dict[str, str] = {}
+        """As they were written, by their keys."""
+        self._said = 0
+        """Recipients with those that were said again."""
         self._notify: dict[str, str] = {}
         self._orcpt: dict[str, str] = {}
         self.notes: list[str] = [_LENIENT_SENDER] if path.lenient else []
@@ -51,27 +56,33 @@ class Transaction:
     def envelope(self) -> Envelope:
         """What was said so far."""
         return Envelope(
-            self.sender, tuple(self._recipients), Dsn(self._ret, self._envid, dict(self._notify), dict(self._orcpt))
+            self.sender,
+            tuple(self._recipients.values()),
+            Dsn(self._ret, self._envid, dict(self._notify), dict(self._orcpt)),
         )
 
     def add_recipient(self, argument: str) -> None:
-        """RCPT."""
+        """RCPT. Of an address that is said again, also in another spelling, the first counts, with its parameters."""
         path = grammar.path(argument, "TO")
         if path is None or not path.address:
             raise InvalidInput("smtp.bad_recipient")
         grammar.check_names(path.parameters, _OF_RCPT)
         notify, orcpt = grammar.notify(path.parameters), grammar.original(path.parameters)
         self._check_letters(path)
-        if len(self._recipients) >= self._rules.max_recipients:
+        if self._said >= self._rules.max_recipients:
             raise InvalidInput("mail.too_many_recipients", limit=self._rules.max_recipients)
         self._rules.check_recipient(self.submitter, path.address)
-        self._recipients.append(path.address)
+        self._said += 1
+        if path.lenient and _LENIENT_RECIPIENT not in self.notes:
+            self.notes.append(_LENIENT_RECIPIENT)
+        key = address_key(path.address)
+        if key in self._recipients:
+            return
+        self._recipients[key] = path.address
         if notify:
             self._notify[path.address] = notify
         if orcpt:
             self._orcpt[path.address] = orcpt
-        if path.lenient and _LENIENT_RECIPIENT not in self.notes:
-            self.notes.append(_LENIENT_RECIPIENT)
 
     def _check_letters(self, path: grammar.Path) -> None:
         """Letters beyond ASCII need SMTPUTF8 (RFC 6531 section 3.5)."""

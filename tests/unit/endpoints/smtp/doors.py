@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import uvloop
 
-from pillarbox.core import tls
 from pillarbox.core.accounts import Login, Submitter
 from pillarbox.core.content import Content
 from pillarbox.core.errors import AuthenticationFailed
 from pillarbox.core.log import make_logger
 from pillarbox.core.mail import Arrival, Envelope
+from pillarbox.core.tls import self_made_certificate, server_context
 from pillarbox.core.vault import Secret
 from pillarbox.delivery.window import Handover
 from pillarbox.endpoints.smtp.connection import Services, Terms
@@ -206,11 +206,12 @@ def terms(
     patience: Patience | None = None,
     door: str = "smtp",
     implicit_tls: bool = False,
+    tls: Callable[[], ssl.SSLContext] | None = None,
     networks: Networks = NO_NETWORKS,
     proxies: Networks = NO_NETWORKS,
     received: bool = False,
 ) -> Terms:
-    context = tls.server_context(*tls.self_made_certificate(folder, "localhost", 1_800_000_000))
+    context = server_context(*self_made_certificate(folder, "localhost", 1_800_000_000))
     return Terms(
         name="first",
         rules=given or rules(max_size=1_000_000, limits=TALKATIVE),
@@ -219,7 +220,7 @@ def terms(
         discretion=Discretion(),
         patience=patience or Patience(),
         door=door,
-        tls=lambda: context,
+        tls=tls or (lambda: context),
         implicit_tls=implicit_tls,
         networks=networks,
         proxies=proxies,

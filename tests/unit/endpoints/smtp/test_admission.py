@@ -1,6 +1,7 @@
 """Who is let in, who is turned away and what that costs; real sockets, each under asyncio's loop and under uvloop."""
 
 import asyncio
+import base64
 import os
 import socket
 import ssl
@@ -65,6 +66,50 @@ async def test_a_mistake_of_ours_leaves_no_connection_behind(door: Door) -> None
     assert "an oversight" in "".join(door.log.lines("unexpected"))
 
 
+@on_both_loops()
+async def test_a_stranger_fills_no_log_with_what_it_is_refused(door: Door) -> None:
+    for _ in range(5):
+        client = await door.client()
+        client.send(b"EHLO x\r\n", b"MAIL FROM:<scanner@contoso.example>\r\n" * 30)
+        await client.rest()
+    codes = [line.split("code=")[1].split()[0] for line in door.log.lines("smtp.refused")]
+    assert codes == ["smtp.auth_required", "smtp.too_many_errors"]
+    door.clock.now += 60
+    client = await door.client()
+    client.send(b"EHLO x\r\n", ENVELOPE)
+    assert await client.codes(3) == [250, 530, 530]
+    assert "left_out=99" in door.log.lines("smtp.refused")[2]
+
+
+@on_both_loops()
+async def test_failed_logins_under_many_names_fill_no_log(door: Door) -> None:
+    for number in range(5):
+        client = await door.client()
+        client.send(b"EHLO x\r\nAUTH PLAIN " + base64.b64encode(f"\0name{number}\0wrong".encode()) + b"\r\n")
+        assert await client.codes(2) == [250, 535]
+    (line,) = door.log.lines("smtp.refused")
+    assert "submitter=name0" in line
+
+
+@on_both_loops()
+async def test_what_a_submitter_is_refused_is_told_each_time_but_not_without_end(door: Door) -> None:
+    for _ in range(3):
+        client = await door.client()
+        client.send(LOGIN, b"MAIL FROM:<root@contoso.example>\r\n" * 10)
+        assert await client.codes(12) == [250, 235, *[553] * 10]
+    lines = door.log.lines("smtp.refused")
+    assert (len(lines), "submitter=printer command=MAIL" in lines[19]) == (20, True)
+
+
+@on_both_loops(implicit_tls=True)
+async def test_handshakes_that_fail_fill_no_log(door: Door) -> None:
+    for _ in range(5):
+        client = await door.dial()
+        client.send(b"GET / HTTP/1.0\r\n\r\n")
+        await client.rest()
+    assert len(door.log.lines("smtp.refused")) == 1
+
+
 # ---- numbers
 
 
@@ -122,22 +167,21 @@ async def test_a_login_that_starttls_has_forgotten_is_not_counted(door: Door) ->
 
 
 @on_both_loops(most=(1000, 1000, 1), of_network=lambda _peer: PRINTER)
-async def test_one_connection_too_many_of_a_network_submitter_is_not_greeted(door: Door) -> None:
-    first = await door.client()
-    assert (await turned_away(door))[:9] == b"421 4.7.0"
-    await first.ask(b"QUIT\r\n")
-    await first.rest()
-    await door.client()
-
-
-@on_both_loops(most=(1000, 2, 1), of_network=lambda _peer: PRINTER)
-async def test_a_connection_that_is_refused_for_its_submitter_is_not_counted(door: Door) -> None:
-    first = await door.client()
+async def test_one_machine_keeps_out_no_other_of_its_network(door: Door) -> None:
     for _ in range(5):
-        assert b"submitter" in await turned_away(door)
-    await first.ask(b"QUIT\r\n")
-    await first.rest()
-    await door.client()
+        await door.client()
+    other = await door.dial(source="127.0.0.2")
+    other.send(LOGIN)
+    assert await other.codes(3) == [220, 250, 235]
+
+
+@on_both_loops(most=(1000, 1000, 1), of_network=lambda _peer: PRINTER)
+async def test_starttls_does_not_count_a_network_submitter_either(door: Door) -> None:
+    for _ in range(2):
+        client = await door.client()
+        await client.start_tls()
+        client.send(b"EHLO x\r\n")
+        assert await client.codes(1) == [250]
 
 
 # ---- submitters by network
@@ -152,6 +196,20 @@ async def test_a_network_submitter_needs_no_login(door: Door) -> None:
     assert handed.submitter is PRINTER
     unknown.send(b"EHLO x\r\n", ENVELOPE)
     assert await unknown.codes(4) == [220, 250, 530, 530]
+
+
+@on_both_loops(of_network=lambda _peer: PRINTER)
+async def test_a_client_known_by_its_network_alone_is_borne_as_a_stranger_until_its_first_mail(door: Door) -> None:
+    idle, talking, working = [await door.client() for _ in range(3)]
+    working.send(b"EHLO x\r\n", ENVELOPE, b"RSET\r\n")
+    assert await working.codes(4) == [250, 250, 250, 250]
+    for _ in range(6):
+        assert (await talking.ask(b"NOOP\r\n"))[:3] == b"250"
+        door.pass_time(49)
+    assert (await working.ask(b"NOOP\r\n"))[:3] == b"250"
+    door.pass_time(6)
+    assert [(await one.rest())[:9] for one in (idle, talking)] == [b"421 4.4.2"] * 2
+    assert (await working.ask(b"NOOP\r\n"))[:3] == b"250"
 
 
 # ---- how it came
@@ -213,6 +271,26 @@ async def test_plain_text_where_tls_is_due_is_closed_and_logged(door: Door) -> N
     assert b"220" not in await client.rest()
     (line,) = door.log.lines("smtp.refused")
     assert "command=TLS code=smtp.handshake_failed" in line
+
+
+def oversight() -> ssl.SSLContext:
+    raise ZeroDivisionError("an oversight")
+
+
+@on_both_loops(implicit_tls=True, tls=oversight, most=(1, 1, 1))
+async def test_a_mistake_of_ours_before_the_handshake_leaves_no_connection_behind(door: Door) -> None:
+    for _ in range(3):
+        assert await turned_away(door) == b""
+    assert len(door.log.lines("unexpected")) == 3
+    assert door.log.lines("smtp.refused") == []
+
+
+@on_both_loops(tls=oversight)
+async def test_a_mistake_of_ours_before_the_handshake_of_starttls_ends_the_connection(door: Door) -> None:
+    client = await door.client()
+    assert (await client.ask(b"STARTTLS\r\n"))[:3] == b"220"
+    assert await client.rest() == b""
+    assert "an oversight" in "".join(door.log.lines("unexpected"))
 
 
 @on_both_loops(implicit_tls=True, is_banned=lambda _peer: True)
@@ -311,7 +389,40 @@ async def test_without_a_header_nothing_is_served(door: Door) -> None:
     assert "code=smtp.bad_proxy_header" in door.log.lines("smtp.refused")[0]
 
 
-@on_both_loops(proxies=HERE, patience=Patience(greeting=0.05))
+@on_both_loops(proxies=HERE, networks=Networks(["127.0.0.1/32"]))
+async def test_a_client_that_the_balancer_does_not_name_is_in_no_network(door: Door) -> None:
+    client = await door.dial()
+    client.send(b"PROXY UNKNOWN\r\n")
+    assert (await client.rest())[:9] == b"554 5.7.1"
+    assert "peer=unknown" in door.log.lines("smtp.refused")[0]
+
+
+@on_both_loops(proxies=HERE, of_network={"127.0.0.1": PRINTER}.get, most=(1000, 1, 1000))
+async def test_a_client_that_the_balancer_does_not_name_has_no_rights_of_the_balancer(door: Door) -> None:
+    client, other = await door.dial(), await door.dial()
+    unix_socket = b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", 0x21, 0x31, 216) + bytes(216)
+    client.send(unix_socket, b"EHLO x\r\n", ENVELOPE)
+    assert await client.codes(4) == [220, 250, 530, 530]
+    other.send(b"PROXY UNKNOWN\r\n")
+    assert (await other.rest())[:9] == b"421 4.7.0"  # counted with the balancer
+    client.send(b"QUIT\r\n")
+    await client.rest()
+    check = await door.dial()
+    check.send(b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", 0x20, 0, 0), b"EHLO x\r\n", ENVELOPE)
+    assert await check.codes(4) == [220, 250, 250, 250]
+
+
+@on_both_loops(proxies=HERE, most=(2, 1000, 1000))
+async def test_connections_that_owe_a_header_are_counted(door: Door) -> None:
+    silent = [await door.dial() for _ in range(2)]
+    assert (await turned_away(door))[:9] == b"421 4.7.0"
+    for client in silent:
+        client.send(FOR_PRINTER)
+        assert await client.codes(1) == [220]
+    assert (await turned_away(door))[:9] == b"421 4.7.0"
+
+
+@on_both_loops(proxies=HERE, patience=Patience(handshake=0.05))
 async def test_a_header_must_come_in_time(door: Door) -> None:
     assert b"220" not in await turned_away(door)
     assert "none came in time" in door.log.lines("smtp.refused")[0]

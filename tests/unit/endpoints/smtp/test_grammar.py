@@ -128,7 +128,9 @@ def test_envid_is_kept_as_it_was_written(said: str) -> None:
     assert grammar.envelope_id({"ENVID": said}) == said
 
 
-@pytest.mark.parametrize("said", [None, "", "a=b", "a+b", "+2b", "+4", "\t", "ü", "x" * 101])
+@pytest.mark.parametrize(
+    "said", [None, "", "a=b", "a+b", "+2b", "+4", "a+0D+0Ab", "+00", "+1B", "+7F", "+E4", "\t", "ü", "x" * 101]
+)
 def test_what_is_no_envid(said: str | None) -> None:
     assert refusal(grammar.envelope_id, ENVID=said) == "501 5.5.4"
 
@@ -138,7 +140,9 @@ def test_notify(said: str) -> None:
     assert grammar.notify({"NOTIFY": said}) == said.upper()
 
 
-@pytest.mark.parametrize("said", [None, "", "NEVER,SUCCESS", "ALWAYS", "SUCCESS,", ",DELAY", "SUCCESS DELAY"])
+@pytest.mark.parametrize(
+    "said", [None, "", "NEVER,SUCCESS", "ALWAYS", "SUCCESS,", ",DELAY", "SUCCESS DELAY", "SUCCESS,success"]
+)
 def test_what_is_no_notify(said: str | None) -> None:
     assert refusal(grammar.notify, NOTIFY=said) == "501 5.5.4"
 
@@ -151,10 +155,28 @@ def test_orcpt_is_kept_as_it_was_written(said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [None, "", "alice", "rfc822;", ";alice", "rfc822;a=b", "rfc822;a+4", "rfc822;ü", "rfc822;" + "x" * 494]
+    "said",
+    [
+        None,
+        "",
+        "alice",
+        "rfc822;",
+        ";alice",
+        "rfc822;a=b",
+        "rfc822;a+4",
+        "rfc822;ü",
+        "rfc822;a+0A",
+        "utf-8;ü+00",
+        "rfc822;" + "x" * 494,
+    ],
 )
 def test_what_is_no_orcpt(said: str | None) -> None:
     assert refusal(grammar.original, ORCPT=said) == "501 5.5.4"
+
+
+@pytest.mark.parametrize("said", [None, ""])
+def test_what_is_no_auth(said: str | None) -> None:
+    assert refusal(grammar.check_auth, AUTH=said) == "501 5.5.4"
 
 
 def test_what_is_not_said_is_empty() -> None:

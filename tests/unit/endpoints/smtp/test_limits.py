@@ -76,19 +76,38 @@ def test_users_of_this_machine_come_in_when_the_door_is_full() -> None:
     assert refused(lambda: census.enter(B)) == "smtp.too_many_connections"
 
 
+def test_who_has_not_said_yet_whom_it_is_from_takes_a_place() -> None:
+    census = Census(1, 100, 100)
+    census.arrive()
+    assert refused(census.arrive) == "smtp.too_many_connections"
+    assert refused(lambda: census.enter(A)) == "smtp.too_many_connections"
+    census.arrived()
+    census.enter(A)
+
+
 # ---- how long
 
 
 @pytest.mark.parametrize(
     ("received", "seconds", "slow"),
-    [(0, 30, False), (0, 30.1, True), (15_100, 30.2, False), (15_099, 30.2, True), (10**6, 2001, True)],
+    [(0, 30, False), (0, 30.1, True), (15_100, 30.2, False), (15_099, 30.2, True), (10**7, 20_001, True)],
 )
 def test_rate_is_asked_for_after_the_first_half_minute(received: int, seconds: float, slow: bool) -> None:
     assert Patience(min_rate=500).is_too_slow(received, seconds) is slow
 
 
 def test_no_rate_is_asked_for_where_none_is_set() -> None:
-    assert not Patience(min_rate=0).is_too_slow(0, 10**6)
+    assert not Patience(min_rate=0).is_too_slow(0, 600)
+
+
+@pytest.mark.parametrize(
+    ("received", "seconds", "slow"),
+    [(400_000, 640, False), (400_000, 650, True), (35 * 2**20, 5000, False), (35 * 2**20, 5100, True)],
+)
+def test_a_message_has_ten_minutes_and_a_second_more_for_each_8_kib(received: int, seconds: float, slow: bool) -> None:
+    """Threat 35: a trickle above the least rate is over soon, 35 MB on a slow line come through."""
+    assert Patience(min_rate=500).is_too_slow(received, seconds) is slow
+    assert Patience(min_rate=0).is_too_slow(received, seconds) is slow
 
 
 def test_clients_are_looked_at_often_enough_and_not_too_often() -> None:
@@ -99,20 +118,33 @@ def test_clients_are_looked_at_often_enough_and_not_too_often() -> None:
 # ---- how often it is told
 
 
-def test_the_log_hears_of_a_site_once_a_minute_for_each_reason() -> None:
+def test_the_log_hears_of_a_site_once_a_minute_for_each_reason_and_of_how_many_it_did_not() -> None:
     told = Discretion()
-    assert told.is_news(A, "x", 0)
-    assert not told.is_news(A, "x", 59)
-    assert told.is_news(A, "y", 59)
-    assert told.is_news(B, "x", 59)
-    assert told.is_news(A, "x", 60)
+    assert told.left_out(A, "", "x", 0) == 0
+    assert told.left_out(A, "", "x", 30) is None
+    assert told.left_out(A, "", "x", 59) is None
+    assert told.left_out(A, "", "y", 59) == 0
+    assert told.left_out(B, "", "x", 59) == 0
+    assert told.left_out(A, "", "x", 60) == 2
+    assert told.left_out(A, "", "x", 120) == 0
+
+
+def test_the_log_hears_all_of_a_submitter_but_of_one_gone_mad() -> None:
+    told = Discretion()
+    heard = [told.left_out(A if number % 2 else B, "printer", "x", number / 100) for number in range(100)]
+    assert heard == [0] * 20 + [None] * 80
+    assert told.left_out(A, "erp", "x", 1) == 0
+    assert told.left_out(A, "printer", "y", 1) == 0
+    assert told.left_out(A, "printer", "x", 60) == 80
 
 
 def test_a_crowd_of_addresses_fills_neither_log_nor_memory() -> None:
     told = Discretion()
-    heard = sum(told.is_news(Peer(f"10.0.{number >> 8}.{number & 255}"), "x", 0) for number in range(5000))
-    assert heard == 1000
-    assert told.is_news(A, "x", 61)
+    crowd = [told.left_out(Peer(f"10.0.{number >> 8}.{number & 255}"), "", "x", 0) for number in range(5000)]
+    assert len(crowd) - crowd.count(None) == 1001
+    assert told.left_out(B, "", "x", 1) is None
+    assert told.left_out(A, "printer", "x", 1) == 0
+    assert told.left_out(A, "", "x", 61) == 0
 
 
 # ---- open files

@@ -368,6 +368,76 @@ async def test_bytes_that_came_before_our_250_do_not_tell_that_it_was_seen(door:
 
 
 @on_both_loops()
+async def test_client_that_sent_quit_ahead_and_ends_in_order_has_seen_our_250(door: Door) -> None:
+    client = await door.client()
+    client.send(LOGIN, MESSAGE, b"QUIT\r\n")
+    message = await door.store()
+    assert (await client.rest()).endswith(b"221 2.0.0 Bye\r\n")
+    client.writer.close()
+    await until(lambda: message.told.heard)
+    assert not message.handover.is_lost
+
+
+@on_both_loops()
+async def test_client_behind_tls_that_sent_quit_ahead_and_ends_in_order_has_seen_our_250(door: Door) -> None:
+    client = await door.client()
+    await client.start_tls()
+    client.send(LOGIN, MESSAGE, b"QUIT\r\n")
+    message = await door.store()
+    assert await client.codes(7) == [250, 235, 250, 250, 354, 250, 221]
+    client.writer.close()
+    await until(lambda: message.told.heard)
+    assert not message.handover.is_lost
+
+
+@on_both_loops()
+async def test_client_that_sent_quit_ahead_and_vanishes_may_not_have_seen_our_250(door: Door) -> None:
+    client = await door.client()
+    client.send(LOGIN, MESSAGE, b"QUIT\r\n")
+    message = await door.store()
+    assert await client.codes(7) == [250, 235, 250, 250, 354, 250, 221]
+    client.vanish()
+    await until(lambda: message.handover.is_lost)
+    assert not message.told.heard
+
+
+@on_both_loops()
+async def test_client_that_sent_quit_ahead_and_never_ends_is_not_waited_for_long(door: Door) -> None:
+    client = await door.client()
+    client.send(LOGIN, MESSAGE, b"QUIT\r\n")
+    message = await door.store()
+    assert (await client.rest()).endswith(b"221 2.0.0 Bye\r\n")
+    assert not message.told.heard
+    await until(lambda: message.told.heard)  # its TCP has taken all
+
+
+@on_both_loops()
+async def test_client_that_we_end_for_its_silence_has_seen_the_250_that_its_tcp_took(door: Door) -> None:
+    client = await door.client()
+    client.send(LOGIN, MESSAGE)
+    message = await door.store()
+    assert await client.codes(6) == [250, 235, 250, 250, 354, 250]
+    door.pass_time(300)
+    assert (await client.rest())[:9] == b"421 4.4.2"
+    client.writer.close()
+    await until(lambda: message.told.heard)
+    assert not message.handover.is_lost
+
+
+@on_both_loops()
+async def test_client_that_we_end_at_a_stop_has_seen_the_250_that_its_tcp_took(door: Door) -> None:
+    client = await door.client()
+    client.send(LOGIN, MESSAGE)
+    message = await door.handed.get()
+    stopping = asyncio.ensure_future(door.listener.stop(grace=60))
+    message.answer.set_result("ID")
+    assert (await client.rest()).splitlines()[-1][:9] == b"421 4.3.2"
+    client.writer.close()
+    await stopping
+    assert (message.told.heard, message.handover.is_lost) == (True, False)
+
+
+@on_both_loops()
 async def test_each_of_two_messages_that_were_sent_ahead_is_seen_or_not_for_itself(door: Door) -> None:
     client = await door.client()
     client.send(LOGIN, MESSAGE, MESSAGE)
@@ -500,6 +570,9 @@ class Wire(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
 
+    def can_write_eof(self) -> bool:
+        return False
+
     def close(self) -> None:
         self.closed.set()
 
@@ -573,9 +646,9 @@ async def test_silence_counts_from_our_last_reply(tmp_path: Path) -> None:
     handed.get_nowait().answer.set_result("ID")
     await until(lambda: b"queued" in wire.written)
     connection.look_at_clock(clock.now + 299)
-    assert not wire.closed.is_set()
+    assert not wire.written.endswith(b"421 4.4.2 Time-out, closing connection\r\n")
     connection.look_at_clock(clock.now + 300)
-    assert wire.closed.is_set()
+    assert wire.written.endswith(b"421 4.4.2 Time-out, closing connection\r\n")
     connection.connection_lost(None)
 
 
@@ -588,6 +661,18 @@ async def test_client_that_never_takes_the_last_reply_is_cut(tmp_path: Path) -> 
     connection.look_at_clock(clock.now + 60)
     assert wire.aborted.is_set()
     connection.connection_lost(None)
+
+
+async def test_what_comes_behind_quit_tells_nothing(tmp_path: Path) -> None:
+    connection, wire, handed, _ = connect(tmp_path)
+    connection.data_received(LOGIN + MESSAGE + b"QUIT\r\n")
+    await until(lambda: not handed.empty())
+    message = handed.get_nowait()
+    message.answer.set_result("ID")
+    await until(lambda: wire.written.endswith(b"221 2.0.0 Bye\r\n"))
+    connection.data_received(b"NOOP\r\n")
+    connection.connection_lost(ConnectionResetError())
+    assert (message.told.heard, message.handover.is_lost) == (False, True)
 
 
 async def test_stop_behind_quit_adds_nothing(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pillarbox.core.accounts import Submitter
-from pillarbox.core.errors import Forbidden, InvalidInput, Unavailable
+from pillarbox.core.errors import Forbidden, InvalidInput, PillarboxError, Unavailable
 from pillarbox.core.mail import Dsn, Envelope
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints.smtp import replies
@@ -377,6 +377,38 @@ def test_twentieth_error_ends_the_connection() -> None:
     assert driver.closed
 
 
+def test_thousandth_refusal_that_passes_ends_the_connection() -> None:
+    def no_room(_submitter: Submitter, _sender: str, _size: int) -> None:
+        raise Unavailable("smtp.no_room")
+
+    driver = play([LOGIN], rules(check_mail=no_room))
+    sender = b"MAIL FROM:<scanner@contoso.example>\r\n"
+    assert set(codes(driver.feed(sender * 999))) == {452}
+    assert codes(driver.feed(sender * 2)) == [452, 421]
+    assert driver.closed
+
+
+def test_third_login_that_is_put_off_ends_the_connection() -> None:
+    session = Session(rules())
+    session.receive(b"EHLO x\r\n" + b"AUTH PLAIN AHByaW50ZXIAc2VjcmV0\r\n" * 4)
+    for _ in range(3):
+        assert isinstance(session.advance(), Authenticate)
+        session.refused(Unavailable("submitter.busy"))
+    assert session.advance() == Close()
+    assert codes(session.take_output()) == [220, 250, 454, 454, 454, 421]
+
+
+def test_message_that_is_put_off_is_no_login() -> None:
+    session = Session(rules(), submitter=PRINTER)
+    session.receive(LOGIN + (ENVELOPE + b"DATA\r\n.\r\n") * 5)
+    session.advance()
+    session.authenticated(PRINTER)
+    for _ in range(5):
+        assert isinstance(session.advance(), Submit)
+        session.refused(Unavailable("store.full"))
+    assert session.advance() is None
+
+
 def test_refusals_that_pass_are_no_errors() -> None:
     driver = play([LOGIN, ENVELOPE])
     too_many = b"RCPT TO:<alice@contoso.example>\r\n" * 50
@@ -473,6 +505,47 @@ def test_starttls_is_not_offered_behind_implicit_tls() -> None:
     assert codes(driver.feed(b"STARTTLS\r\n")) == [503]
 
 
+@pytest.mark.parametrize(
+    "end", [Forbidden("submitter.disabled", name="printer"), Unavailable("submitter.changed", name="printer")]
+)
+def test_message_of_who_was_disabled_or_changed_while_it_came_is_not_taken(end: PillarboxError) -> None:
+    budget, is_over = Budget(10**9), [False]
+
+    def current(submitter: Submitter) -> Submitter:
+        if is_over[0]:
+            raise end
+        return submitter
+
+    driver = play([TO_DATA], rules(current=current, spool=lambda: Spool(budget, Path("none"))))
+    is_over[0] = True
+    assert driver.feed(b"x\r\n.\r\n").startswith(end.entry.smtp.encode())
+    assert (driver.submits, budget.used, driver.closed) == ([], 0, end.entry.smtp.startswith("421"))
+    assert [(verb, error) for verb, error in driver.refusals] == [("DATA", end)]
+
+
+def test_message_is_judged_by_what_the_submitter_is_at_its_end() -> None:
+    now = [PRINTER]
+    driver = play([TO_DATA], rules(current=lambda _submitter: now[0]))
+    now[0] = replace(PRINTER, max_size=5)
+    driver.feed(b".\r\n")
+    assert driver.submits[0].submitter == now[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("x" * 64, "x" * 64),
+        ("x" * 5000, "x" * 64 + "…"),
+        ("pri\nnter\x1b\u2028", "pri?nter??"),
+        ("друкарня", "друкарня"),
+    ],
+)
+def test_name_that_no_submitter_can_have_is_cut_for_the_log(said: str, name: str) -> None:
+    session = Session(rules())
+    session.receive(b"EHLO x\r\nAUTH PLAIN " + base64.b64encode(f"\0{said}\0secret".encode()) + b"\r\n")
+    assert session.advance() == Authenticate(name, Secret("secret"), "PLAIN")
+
+
 # ---- tokens
 
 
@@ -564,6 +637,20 @@ def test_what_the_client_wants_to_be_told_comes_into_the_envelope() -> None:
         "scan+2B7",
         {"alice@contoso.example": "SUCCESS,FAILURE", "bob@contoso.example": "NEVER"},
         {"alice@contoso.example": "rfc822;Alice+40contoso.example"},
+    )
+
+
+def test_address_that_is_said_again_is_one_recipient_and_the_first_counts() -> None:
+    driver = play([LOGIN, b"MAIL FROM:<scanner@contoso.example>\r\n"])
+    said = driver.feed(
+        b"RCPT TO:<alice@contoso.example> NOTIFY=NEVER\r\n"
+        b"RCPT TO:<Alice@Contoso.Example> NOTIFY=SUCCESS ORCPT=rfc822;a\r\n"
+        b"RCPT TO:<alice@contoso.example> NOTIFY=DELAY\r\nRCPT TO:<alice@contoso.example>\r\nDATA\r\n.\r\n"
+    )
+    # What is said again counts for the limit, as with Postfix: else one command could come for ever.
+    assert codes(said) == [250, 250, 250, 452, 354, 250]
+    assert driver.submits[0].envelope == Envelope(
+        "scanner@contoso.example", ("alice@contoso.example",), Dsn(notify={"alice@contoso.example": "NEVER"})
     )
 
 

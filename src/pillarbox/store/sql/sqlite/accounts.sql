@@ -77,6 +77,13 @@ INSERT INTO mailboxes (address, address_key, app_id, state, state_code, created_
 VALUES (:address, :address_key, :app_id, :state, :state_code, :now)
 ON CONFLICT DO NOTHING RETURNING id;
 
+-- name: mailbox_make_up
+-- A mailbox that a rule for a whole domain makes up; nothing comes back where there is one, or the app has too many.
+INSERT INTO mailboxes (address, address_key, app_id, made_up, created_at)
+SELECT :address, :address_key, :app_id, 1, :now
+WHERE (SELECT count(*) FROM mailboxes WHERE app_id = :app_id AND made_up) < :most
+ON CONFLICT DO NOTHING RETURNING id;
+
 -- name: mailbox_change
 -- Another app registration acts for a mailbox, by its own rights: a sign-in to the last one is over.
 UPDATE mailboxes SET app_id = :app_id, permissions = '', public_client = 0, shared = 0, account = '',

@@ -65,6 +65,20 @@ DELETE FROM submitter_tokens WHERE submitter_id = (SELECT id FROM submitters WHE
 -- Forget one token of a submitter.
 DELETE FROM submitter_tokens WHERE id = :id AND submitter_id = (SELECT id FROM submitters WHERE name = :name);
 
+-- name: submitter_keep_site
+-- From where the submitter of this name has logged in; nothing happens where it is no more.
+INSERT INTO submitter_sites (submitter_id, site, at) SELECT id, :site, :at FROM submitters WHERE name = :name
+ON CONFLICT (submitter_id, site) DO UPDATE SET at = excluded.at;
+
+-- name: submitter_shrink_sites
+-- Forget what is too old, and all but the latest.
+DELETE FROM submitter_sites
+WHERE at < :since OR at < (SELECT at FROM submitter_sites ORDER BY at DESC LIMIT 1 OFFSET :most - 1);
+
+-- name: submitter_remove_sites
+-- Forget from where a submitter has logged in.
+DELETE FROM submitter_sites WHERE submitter_id = (SELECT id FROM submitters WHERE name = :name);
+
 -- name: submitter_remove
 -- Forget a submitter.
 DELETE FROM submitters WHERE name = :name;
@@ -104,3 +118,8 @@ SELECT submitter_id, kind, name FROM submitter_unix ORDER BY kind DESC, name;
 -- name: submitter_tokens
 -- The tokens of all submitters, oldest first.
 SELECT id, submitter_id, hash, created_at FROM submitter_tokens ORDER BY created_at, id;
+
+-- name: submitter_sites
+-- From where submitters have logged in, the latest first.
+SELECT k.site, s.name, k.at FROM submitter_sites k JOIN submitters s ON s.id = k.submitter_id
+WHERE k.at >= :since ORDER BY k.at DESC LIMIT :most;

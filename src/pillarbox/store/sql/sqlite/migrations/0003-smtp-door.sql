@@ -45,6 +45,21 @@ CREATE TABLE submitter_tokens (
     PRIMARY KEY (submitter_id, id)
 ) STRICT, WITHOUT ROWID;
 
+-- From where submitters have logged in lately: a start must not make strangers of them while somebody guesses.
+CREATE TABLE submitter_sites (
+    submitter_id INTEGER NOT NULL REFERENCES submitters,
+    site         TEXT NOT NULL,          -- an address, in IPv6 a /64
+    at           REAL NOT NULL,
+    PRIMARY KEY (submitter_id, site)
+) STRICT, WITHOUT ROWID;
+
+-- Whether a rule for a whole domain made it up: of those there can only be so many.
+ALTER TABLE mailboxes ADD COLUMN made_up INTEGER NOT NULL DEFAULT 0;
+
+-- No query used outbox_open, and each change of a message's state had to write it twice.
+DROP INDEX outbox_open;
+CREATE INDEX outbox_held ON outbox (mailbox_id) WHERE state = 'held';
+
 ALTER TABLE outbox ADD COLUMN dsn TEXT NOT NULL DEFAULT '';          -- JSON: what the client asked for by RFC 3461
 ALTER TABLE outbox ADD COLUMN arrival TEXT NOT NULL DEFAULT '{}';    -- JSON: door, listener, peer, hello, protocol
 ALTER TABLE outbox ADD COLUMN notes TEXT NOT NULL DEFAULT '[]';      -- JSON array: sentences on the way in
