@@ -29,7 +29,8 @@ DEVICES = (
 )
 HOW_TO = (*DEVICES, "listeners", "submitters")
 DOOR = "explanation/smtp-door.md"
-PAGES = (*(f"how-to/{name}.md" for name in HOW_TO), DOOR)
+REPLIES = "explanation/smtp-replies.md"
+PAGES = (*(f"how-to/{name}.md" for name in HOW_TO), DOOR, REPLIES)
 REPLY = re.compile(r"\b[2-5]\d\d [245]\.\d\.\d{1,3}\b")
 LONGEST_PAGE = 150
 ANY_ERROR = catalogue.Entry("", "").smtp
@@ -125,7 +126,9 @@ def test_the_settings_of_a_page_are_taken(page: str, tmp_path: Path) -> None:
 
 
 def test_the_table_of_replies_is_the_catalogue() -> None:
-    table = {row[0].strip("`"): set(re.findall(r"`([\w.]+)`", row[2])) for row in cells(section(read(DOOR), "Replies"))}
+    table = {
+        row[0].strip("`"): set(re.findall(r"`([\w.]+)`", row[2])) for row in cells(section(read(REPLIES), "Replies"))
+    }
     assert table.pop(ANY_ERROR)
     assert table == replies()
 

@@ -27,7 +27,7 @@ _BLANKS: Final = b" \t"
 _PARAMETER: Final = rb';([^=;"]*+)(?:=[ \t]*+(?:"((?:[^"\\]|\\[^\\])*+)"[ \t]*+|([^;"]*+)))?+'
 _PARAMETERS: Final = re.compile(_PARAMETER)
 _REGULAR: Final = re.compile(rb'[^;"]*+(?:' + _PARAMETER + rb")*+")
-# In a boundary: Python takes quotes and angle brackets away twice and leaves most backslashes; a comment is one to some.
+# In a boundary: Python takes quotes and angle brackets away twice and leaves backslashes; a comment is one to some.
 _UNCLEAR: Final = re.compile(rb'[\x00-\x1f\x7f"<>\\]')
 _UNCLEAR_UNQUOTED: Final = re.compile(rb"[ \t(]")
 _TEXT: Final = b"text/plain"
@@ -79,7 +79,7 @@ class Shape:
             return
         data = self._rest + piece
         at = 0  # always where a line begins
-        while not self.is_done:
+        while self._in_header or self._boundaries:
             if not self._in_header and not data.startswith(self._dashes, at):
                 before = data.find(b"\r\n" + self._dashes, at)
                 if before < 0:
