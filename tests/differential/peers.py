@@ -3,7 +3,7 @@
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -304,11 +304,29 @@ async def postfix_peer() -> AsyncIterator[PostfixPeer]:
     async with postfix(_SETTINGS) as instance, AsyncExitStack() as servers:
         for name, serve in {"sink.sock": sink.serve, "auth.sock": _check_logins}.items():
             path = instance.folder / name
-            servers.push_async_callback(_close, await asyncio.start_unix_server(serve, str(path), limit=1 << 20))
+            served: list[asyncio.StreamWriter] = []
+            server = await asyncio.start_unix_server(_kept(serve, served), str(path), limit=1 << 20)
+            servers.push_async_callback(_close, server, served)
             # The daemons are another user.
             path.chmod(0o666)
         yield PostfixPeer(instance, sink)
 
 
-async def _close(server: asyncio.Server) -> None:
+_Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def _kept(serve: _Serve, served: list[asyncio.StreamWriter]) -> _Serve:
+    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append(writer)
+        await serve(reader, writer)
+
+    return one
+
+
+async def _close(server: asyncio.Server, served: Iterable[asyncio.StreamWriter]) -> None:
     server.close()
+    for writer in served:
+        # Postfix keeps its connections open: it is stopped after this.
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()

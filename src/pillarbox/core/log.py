@@ -20,6 +20,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "service.stopping": "A signal came: nothing new is taken, what is in flight is finished.",
     "service.stopped": "The service has ended: how many messages it sent.",
     "smtp.auth": "A submitter came in at the SMTP door.",
+    "login.disabled": "The right password or token of a submitter that is disabled; it was told as any wrong one is.",
     "login.banned": "An address failed to log in so often that it is kept out for a while: address (of IPv6 the /64), "
     "submitter (the name that was tried last), seconds.",
     "login.unbanned": "An address that was kept out may try again: address.",
