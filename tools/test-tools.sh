@@ -1,6 +1,6 @@
 #!/bin/sh
-# Programs that we did not write: judges of the doors (curl, swaks, msmtp, Postfix with its smtp-source, testssl.sh) and of
-# the order of fsync and 250 (strace). With BIG=1 also PHPMailer and Jakarta Mail, for `make test-clients-big`.
+# Programs that we did not write: judges of the doors (curl, swaks, msmtp, Postfix with its smtp-source, testssl.sh, those
+# that call sendmail) and of the order of fsync and 250 (strace). With BIG=1 also PHPMailer and Jakarta Mail, for `make test-clients-big`.
 set -eu
 if [ "$(id -u)" != 0 ]; then
     echo "make test-tools installs packages by apt: run it as root" >&2
@@ -24,8 +24,15 @@ need testssl testssl.sh
 # The modules are for Postfix as a client: without them it knows neither PLAIN nor LOGIN.
 need smtp-source postfix libsasl2-modules
 need "$(dpkg-query -L libsasl2-modules 2>/dev/null | grep -m 1 '/libplain\.so' || echo missing)" libsasl2-modules
+# Programs that hand in mail through sendmail.
+need php php-cli
+need git git
+need /usr/lib/git-core/git-send-email git-email
+need s-nail s-nail
+need bsd-mailx bsd-mailx
+# For `make bench`: the logins of the Postfix beside us.
+need saslpasswd2 sasl2-bin libsasl2-modules-db
 if [ "${BIG:-}" = 1 ]; then
-    need php php-cli
     need /usr/share/php/libphp-phpmailer/autoload.php libphp-phpmailer
     need javac default-jdk-headless
     need /usr/share/java/jakarta-mail.jar libjakarta-mail-java
