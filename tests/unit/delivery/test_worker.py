@@ -27,11 +27,13 @@ class Gates:
         self.waiting: list[str] = []
         self.token = asyncio.Event()
         self.token.set()
+        self.readied: list[str] = []
         self._answers: dict[str, asyncio.Future[Outcome]] = {}
         self._changed = asyncio.Event()
 
     async def ready(self, mailbox: Mailbox) -> None:
         self.waiting.append(mailbox.address)
+        self.readied.append(mailbox.app.client_id)
         self._changed.set()
         await self.token.wait()
 
@@ -143,6 +145,21 @@ async def test_what_is_claimed_leaves_from_the_mailbox_as_it_is_now(shelf: Shelf
     wake(worker, shelf)
     await gates.holds("A", "B")
     assert gates.by_app == {"A": mailbox.app.client_id, "B": "another"}
+
+
+async def test_after_a_change_the_token_is_got_for_what_the_mailbox_is_now(
+    shelf: Shelf, gates: Gates, worker: Worker
+) -> None:
+    mailbox = shelf.mailboxes[0]
+    await shelf.put("A")
+    worker.wake(mailbox.id)
+    await gates.holds("A")
+    await shelf.accounts.change_app(mailbox.app, mailbox.app.tenant_id, "another")
+    worker.forget()
+    await shelf.put("B")
+    worker.wake(mailbox.id)
+    await gates.holds("A", "B")
+    assert gates.readied == [mailbox.app.client_id, "another"]
 
 
 async def test_a_lane_that_ended_begins_again(shelf: Shelf, gates: Gates, worker: Worker) -> None:
