@@ -20,7 +20,7 @@ help:
 setup: $(STAMP)
 
 # The stamp is written last: an install that broke half-way is begun again.
-$(STAMP): requirements/dev.txt tools/setup.sh
+$(STAMP): requirements/dev.txt tools/setup.sh pyproject.toml
 	@VENV=$(VENV) PYTHON=$(PYTHON) sh tools/setup.sh
 	@touch $@
 
