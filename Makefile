@@ -27,8 +27,9 @@ $(STAMP): requirements/dev.txt tools/setup.sh pyproject.toml
 demo: $(STAMP)
 	@$(BIN)/pillarbox demo $(ARGS)
 
+# On all cores; what ARGS name, in one process, as -s and a debugger need it.
 test: $(STAMP)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n auto)
 
 # The same tests as in `make test`, and those that `make test` skips as they take long; a program that is not installed
 # fails here.
@@ -65,7 +66,7 @@ docs: $(STAMP)
 	@$(BIN)/python tools/reference.py
 
 coverage: $(STAMP)
-	@$(BIN)/python -m pytest tests/unit/emulator tests/contract --emulator-coverage=$(VENV)/coverage.json $(ARGS)
+	@$(BIN)/python -m pytest -n auto tests/unit/emulator tests/contract --emulator-coverage=$(VENV)/coverage.json $(ARGS)
 	@$(BIN)/python tools/coverage.py $(VENV)/coverage.json
 
 # Sends mail through the tenant that the variables CERTIFY_* describe.

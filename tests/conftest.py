@@ -1,6 +1,7 @@
-"""Rules of all tests: an empty environment each, no unexplained skip, keys once per session; and the house to test."""
+"""Rules of all tests: an empty environment each, no unexplained skip, keys once per process; and the house to test."""
 
 import asyncio
+import gc
 import io
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -29,10 +30,12 @@ from tests.openapi.plugin import (
     pytest_addoption,
     pytest_configure,
     pytest_sessionfinish,
+    pytest_testnodedown,
     recorder,
 )
 from tests.openapi.recorder import Recorder
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport, pytest_terminal_summary
+from tests.workers import pytest_xdist_make_scheduler
 
 __all__ = [  # hooks and fixtures that pytest finds here
     "_graph_answers_are_microsofts",
@@ -42,6 +45,8 @@ __all__ = [  # hooks and fixtures that pytest finds here
     "pytest_runtest_makereport",
     "pytest_sessionfinish",
     "pytest_terminal_summary",
+    "pytest_testnodedown",
+    "pytest_xdist_make_scheduler",
     "recorder",
 ]
 
@@ -56,6 +61,12 @@ hypothesis.settings.load_profile("tests")
 
 
 # ---- rules
+
+
+def pytest_collection_finish() -> None:
+    """The tests live to the end: a search for garbage need not look through thousands of them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Programs that we did not write: judges of the doors (curl, swaks, msmtp, Postfix with its smtp-source, testssl.sh, those
-# that call sendmail) and of the order of fsync and 250 (strace). With BIG=1 also PHPMailer and Jakarta Mail, for `make test-clients-big`.
+# that call sendmail), of signatures (OpenSSL, GnuPG, dkimpy), and of the order of fsync and 250 (strace). With BIG=1 also
+# PHPMailer and Jakarta Mail, for `make test-clients-big`.
 set -eu
 if [ "$(id -u)" != 0 ]; then
     echo "make test-tools installs packages by apt: run it as root" >&2
@@ -24,6 +25,10 @@ need testssl testssl.sh
 # The modules are for Postfix as a client: without them it knows neither PLAIN nor LOGIN.
 need smtp-source postfix libsasl2-modules
 need "$(dpkg-query -L libsasl2-modules 2>/dev/null | grep -m 1 '/libplain\.so' || echo missing)" libsasl2-modules
+# Judges of signed mail.
+need openssl openssl
+need gpg gnupg
+need dkimsign python3-dkim
 # Programs that hand in mail through sendmail.
 need php php-cli
 need git git

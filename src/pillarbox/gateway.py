@@ -183,7 +183,7 @@ class Gateway:
                 outbox=self.outbox,
                 submitters=self.submitters,
                 submission=self.submission,
-                wake=self.wake,
+                wake=self._retried,
                 clients=self.clients,
                 send_test=Trial(self.submission, self.outbox, self._ready).send,
                 rotation=self.rotation,
@@ -199,6 +199,11 @@ class Gateway:
         """Something of this mailbox is due; without a running service it waits for one."""
         if self._worker is not None:
             self._worker.wake(mailbox_id)
+
+    def _retried(self, mailbox_id: int) -> None:
+        """A person has put a message of this mailbox back into the queue."""
+        self.submission.backlog.doubt()
+        self.wake(mailbox_id)
 
     def _route_limit(self, _mailbox: Mailbox) -> int:
         """Bytes that Graph takes of a message in one call; of a transport that was handed in nothing is known."""

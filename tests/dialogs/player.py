@@ -219,12 +219,12 @@ class Player:
         self._writer.close()
 
     async def closed(self, _text: str = "") -> None:
-        """`@closed`"""
+        """`@closed`: in order, as a reset may destroy the last words before they are read."""
         self._over = True
         try:
             rest = await self._reader.read()
         except ConnectionResetError:
-            return
+            raise Mismatch("the server reset the connection") from None
         if rest:
             raise Mismatch(f"the server added {rest!r}")
 

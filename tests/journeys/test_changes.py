@@ -22,7 +22,10 @@ async def test_a_new_secret_takes_the_place_of_one_that_was_wrong(house: House) 
     assert "AADSTS7000215" in (await house.settled(queue_id, "held"))["reason"]
     renewed = {"PILLARBOX_CLIENT_SECRET": house.microsoft.emulator.world.add_secret(app)}
     assert (await _command(house, "app", "secret", "contoso", environ=renewed))[0] == 0
+    backlog = house.gateway.submission.backlog
+    assert backlog._settled == backlog._doubts
     assert (await _command(house, "outbox", "retry", queue_id))[0] == 0
+    assert backlog._settled != backlog._doubts, "what is put back is not counted"
     await house.settled(queue_id)
 
 

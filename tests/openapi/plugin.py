@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -24,10 +24,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the coverage, if it is wanted."""
+    """Write the coverage, if it is wanted; a process of several (`-n`) gives its part to the first."""
     if file := session.config.getoption(_OPTION):
-        text = json.dumps(session.config.stash[_RECORDER].coverage(), indent=1)
-        Path(file).write_text(text + "\n", "utf-8")
+        coverage = session.config.stash[_RECORDER].coverage()
+        if (part := getattr(session.config, "workeroutput", None)) is not None:
+            part[_OPTION] = coverage
+        else:
+            Path(file).write_text(json.dumps(coverage, indent=1) + "\n", "utf-8")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a process has heard counts as if all were one."""
+    if coverage := getattr(node, "workeroutput", {}).get(_OPTION):
+        node.config.stash[_RECORDER].add(coverage)
 
 
 @pytest.fixture(scope="session")

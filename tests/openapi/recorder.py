@@ -3,7 +3,7 @@
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -78,6 +78,15 @@ class Recorder:
             others.setdefault(area, {})[operation] = vars(heard)
         return {"graph": {" ".join(key): vars(heard) for key, heard in graph.items()}, "others": others}
 
+    def add(self, coverage: Mapping[str, Any]) -> None:
+        """Count also what another recorder has heard: its `coverage()`."""
+        for name, heard in coverage["graph"].items():
+            method, _, template = name.partition(" ")
+            _add(self.graph.setdefault((method, template), Heard()), heard)
+        for area, operations in coverage["others"].items():
+            for operation, heard in operations.items():
+                _add(self.others.setdefault((area, operation), Heard()), heard)
+
     def _judge(
         self, method: str, path: str, status: int, content_type: str | None, body: bytes, query: str, base: str
     ) -> None:
@@ -116,6 +125,11 @@ def _count(heard: Heard, succeeded: bool) -> None:
         heard.succeeded += 1
     else:
         heard.refused += 1
+
+
+def _add(one: Heard, other: Mapping[str, int]) -> None:
+    for name, count in other.items():
+        setattr(one, name, getattr(one, name) + count)
 
 
 def _parts(path: str) -> tuple[str, str]:

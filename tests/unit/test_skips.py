@@ -11,12 +11,12 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOTLESS = "needs root to mount a small file system"
 
 
-async def run(folder: Path, test: str, **environ: str) -> tuple[int, str]:
+async def run(folder: Path, test: str, *arguments: str, **environ: str) -> tuple[int, str]:
     """Run this text as a test module under the guard: exit code and output."""
     (folder / "pytest.ini").write_text("[pytest]\n")
     (folder / "test_it.py").write_text(f"import pytest, unittest\n{test}\n")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pytest", "-p", "tests.skips", "-p", "no:cacheprovider", "-q"),
+        *(sys.executable, "-m", "pytest", "-p", "tests.skips", "-p", "no:cacheprovider", "-q", *arguments),
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
         stdout=asyncio.subprocess.PIPE,
@@ -65,6 +65,7 @@ async def test_without_a_reason_it_fails(tmp_path: Path, test: str) -> None:
     assert "which tests/skips.toml does not allow here" in output
 
 
+@pytest.mark.parametrize("processes", ["0", "2"])
 @pytest.mark.parametrize(
     ("test", "code"),
     [
@@ -73,9 +74,20 @@ async def test_without_a_reason_it_fails(tmp_path: Path, test: str) -> None:
         (f"pytest.skip('{ROOTLESS}', allow_module_level=True)", 5),  # pytest's own: no tests were collected
     ],
 )
-async def test_a_listed_reason_passes_and_the_last_lines_name_it(tmp_path: Path, test: str, code: int) -> None:
-    found, output = await run(tmp_path, test, PILLARBOX_REQUIRE_TOOLS="1")
+async def test_a_listed_reason_passes_and_the_last_lines_name_it(
+    tmp_path: Path, test: str, code: int, processes: str
+) -> None:
+    found, output = await run(tmp_path, test, "-n", processes, PILLARBOX_REQUIRE_TOOLS="1")
     assert (found, "skipped: 1" in output, f"{ROOTLESS} (run as root)" in output) == (code, True, True)
+
+
+@pytest.mark.parametrize(
+    "test", [f"{TEST}pytest.skip('tired')", f"pytest.skip('tired', allow_module_level=True)\n{TEST}pass"]
+)
+async def test_a_reason_that_is_not_listed_fails_in_several_processes_too(tmp_path: Path, test: str) -> None:
+    code, output = await run(tmp_path, test, "-n", "2")
+    assert code != 0
+    assert "skipped for 'tired', which tests/skips.toml does not allow here" in output
 
 
 @pytest.mark.parametrize(("required", "code"), [("0", 0), ("1", 1)])

@@ -13,7 +13,7 @@ from pillarbox.core.accounts import Login
 from pillarbox.core.errors import AuthenticationFailed, Unavailable
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
-from pillarbox.store.submitters import Credentialed, KnownSite
+from pillarbox.store.submitters import Credentialed
 
 Sleep = Callable[[float], Awaitable[None]]
 _LATE: Final = 0.1
@@ -26,7 +26,8 @@ BY_TOKEN: Final = ("XOAUTH2", "OAUTHBEARER")
 class Logins:
     """Checks logins. Strangers one by one, so that what the guard says of each counts all that came before it.
 
-    `learned` is told of a site that is known now, or still: it is to be `remember`ed after a start.
+    `clock` measures patience, and is no time of day: one of those may jump, and a ban would last until it is right.
+    `learned` is told of a site and the name that is known there now, or still: to be `remember`ed after a start.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Logins:
         clock: Clock,
         sleep: Sleep,
         log: Logger,
-        learned: Callable[[KnownSite], None],
+        learned: Callable[[str, str], None],
     ) -> None:
         self._passwords = passwords
         self._patience = patience
@@ -63,9 +64,9 @@ class Logins:
         self._tell_ended()
         return self._guard.is_banned(ip.site(peer), self._clock())
 
-    def remember(self, known: KnownSite) -> None:
-        """A name logged in rightly from this site, before the start."""
-        self._guard.learn(known.site, known.name, known.at)
+    def remember(self, site: str, name: str, ago: float) -> None:
+        """A name logged in rightly from this site so many seconds ago, before the start."""
+        self._guard.learn(site, name, self._clock() - ago)
 
     def forget(self, name: str) -> None:
         """A submitter is no more."""
@@ -152,9 +153,9 @@ class Logins:
             self._waiting -= 1
 
     def _succeeded(self, login: Login) -> None:
-        site, now = ip.site(login.peer), self._clock()
-        if self._guard.succeeded(site, login.name, now):
-            self._learned(KnownSite(site, login.name, now))
+        site = ip.site(login.peer)
+        if self._guard.succeeded(site, login.name, self._clock()):
+            self._learned(site, login.name)
 
     def _failed(self, login: Login, *, hashed: bool = True) -> Failure:
         failure = self._guard.failed(ip.site(login.peer), login.name, self._clock(), hashed=hashed)

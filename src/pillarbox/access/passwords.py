@@ -6,7 +6,6 @@ remembered as a keyed digest that is worthless outside this process.
 
 import asyncio
 import hashlib
-import hmac
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -84,7 +83,9 @@ class Passwords:
         return kept == remembered and until > self._clock()
 
     def _mark(self, name: str, password: Secret) -> bytes:
-        return hmac.digest(self._key, f"{name}\0{password.reveal()}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+        typed = f"{name}\0{password.reveal()}".encode("utf-8", "surrogatepass")
+        # Not HMAC: that of OpenSSL lets other threads run meanwhile, and then waits for its turn.
+        return hashlib.blake2b(typed, key=self._key).digest()
 
     def _verify(self, kept: str, password: bytes) -> tuple[bool, bool]:
         """Whether it is right, and whether that took a hash: one that is damaged takes none."""

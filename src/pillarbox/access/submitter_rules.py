@@ -11,7 +11,8 @@ from pillarbox.core.headers import address_key
 from pillarbox.core.mail import is_address
 from pillarbox.store.accounts import Accounts
 
-_Way = TypeVar("_Way")
+_Way = TypeVar("_Way", bound=Mailbox | AppRegistration)
+_Value = TypeVar("_Value")
 _ANY: Final = "*@"
 
 
@@ -148,7 +149,9 @@ def _split(sender: str) -> tuple[str, str]:
 
 
 def _put(table: dict[str, _Way], key: str, way: _Way, address: str) -> None:
-    if table.setdefault(key, way) != way:
+    kept = table.setdefault(key, way)
+    # By their ids: one may have been read before the mailbox was tested or signed in to.
+    if (type(kept), kept.id) != (type(way), way.id):
         raise InvalidInput("submitter.two_mailboxes", address=address)
 
 
@@ -169,5 +172,5 @@ def _unix(old: Submitter, kind: str, names: Sequence[str] | None) -> list[UnixRu
     return [unix_users.checked(UnixRule("user" if kind == "user" else "group", name)) for name in names]
 
 
-def _unique(values: Iterable[_Way]) -> tuple[_Way, ...]:
+def _unique(values: Iterable[_Value]) -> tuple[_Value, ...]:
     return tuple(dict.fromkeys(values))

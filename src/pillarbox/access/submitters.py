@@ -6,6 +6,7 @@ open sees at its next message what an administrator has changed.
 
 import asyncio
 import re
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -49,30 +50,34 @@ class Submitters:
         *,
         cost: HashCost,
         patience: Patience,
+        monotonic: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
+        refreshed: float = REFRESHED,
     ) -> None:
         self._accounts = accounts
         self._store = store
         self._clock = clock
         self._random = random
-        self._passwords = Passwords(cost, clock)
+        self._passwords = Passwords(cost, monotonic)
         self._patience = patience
         self._log = log
-        self._logins = Logins(self._passwords, patience, clock, sleep, log, self._learned)
+        self._logins = Logins(self._passwords, patience, monotonic, sleep, log, self._learned)
         self._changing = asyncio.Lock()
         self._all: dict[str, Credentialed] = {}
         self._by_way: dict[_Way, Submitter] = {}
         self._by_token: dict[str, str] = {}
         self._networks: NetworkTable[_Way] = NetworkTable({})
         self._unix: UnixTable[_Way] = UnixTable({})
-        self._unix_at = 0.0
+        self._refreshed = refreshed
+        self._refreshing: asyncio.Task[None] | None = None
         self._writing: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
         """Read all submitters, and from where they logged in lately."""
         await self._read()
         for known in await self._store.known_sites(self._known_since(), self._patience.remembered):
-            self._logins.remember(known)
+            # What comes from the future, as the clock went back, was just now.
+            self._logins.remember(known.site, known.name, max(0.0, self._clock() - known.at))
 
     async def _read(self) -> None:
         found = {one.submitter.name: one for one in await self._store.load()}
@@ -80,7 +85,7 @@ class Submitters:
         rules = {rule: (name, _way(*rule)) for name, one in everybody for rule in one.submitter.unix}
         unix = await asyncio.to_thread(UnixTable, rules)
         # No await from here on: all of it is of one moment.
-        self._all, self._unix, self._unix_at = found, unix, self._clock()
+        self._all, self._unix = found, unix
         self._by_way = {
             (name, way): replace(one.submitter, way=way) for name, one in everybody for way in _ways_in(one)
         }
@@ -88,9 +93,13 @@ class Submitters:
         self._networks = NetworkTable(
             {net: (name, _way("network", net)) for name, one in everybody for net in one.submitter.networks}
         )
+        if rules and self._refreshing is None:
+            self._refreshing = asyncio.create_task(self._keep_unix_fresh())
 
     async def stop(self) -> None:
         """Finish what is being written and let go of the threads."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
         await asyncio.gather(*self._writing)
         self._logins.close()
         self._passwords.close()
@@ -127,9 +136,6 @@ class Submitters:
 
         Raises Forbidden `submitter.disabled`: mail in the fallback folder waits for it.
         """
-        if abs(self._clock() - self._unix_at) > REFRESHED:
-            self._unix_at = self._clock()
-            self._write(self._look_up_unix(self._unix))
         way = self._unix.find(uid)
         found = self._enabled(way)
         if way is not None and found is None:
@@ -191,7 +197,7 @@ class Submitters:
             new = await submitter_rules.wanted(
                 self._accounts, Submitter(0, name, {}, has_password=not no_password), wish
             )
-            self._check_ways(new, ())
+            await self._check_ways(new, ())
             secret = Secret("") if no_password else password or make()
             digest = "" if no_password else await self._passwords.hash(secret)
             if not await self._store.add(new, digest):
@@ -221,7 +227,7 @@ class Submitters:
                 digest = await self._passwords.hash(password or secret)
             kept = replace(old.submitter, has_password=bool(digest))
             new = await submitter_rules.wanted(self._accounts, kept, wish)
-            self._check_ways(new, old.tokens)
+            await self._check_ways(new, old.tokens)
             if not await self._store.change(new, digest):
                 raise NotFound("submitter.not_found", name=name)
             await self._read()
@@ -284,7 +290,7 @@ class Submitters:
         found = self._by_way.get(way) if way is not None else None
         return found if found is not None and found.enabled else None
 
-    def _check_ways(self, new: Submitter, own_tokens: tuple[Token, ...]) -> None:
+    async def _check_ways(self, new: Submitter, own_tokens: tuple[Token, ...]) -> None:
         if not (new.has_password or own_tokens or new.networks or new.unix):
             raise InvalidInput("submitter.no_way_in")
         for one in (one.submitter for name, one in self._all.items() if name != new.name):
@@ -294,17 +300,30 @@ class Submitters:
             for rule in new.unix:
                 if rule in one.unix:
                     raise Conflict("submitter.unix_taken", kind=rule.kind, name=rule.name, other=one.name)
+        for rule in new.unix:
+            # It may have it by the number, or by a second name.
+            holder = await asyncio.to_thread(self._unix.holder, rule)
+            if holder is not None and holder[0] != new.name:
+                raise Conflict("submitter.unix_taken", kind=rule.kind, name=rule.name, other=holder[0])
 
-    def _learned(self, known: KnownSite) -> None:
+    def _learned(self, site: str, name: str) -> None:
+        known = KnownSite(site, name, self._clock())
         self._write(self._store.keep_site(known, self._known_since(), self._patience.remembered))
 
     def _known_since(self) -> float:
         return self._clock() - self._patience.lasting
 
-    async def _look_up_unix(self, old: UnixTable[_Way]) -> None:
-        new = await asyncio.to_thread(old.again)
-        if self._unix is old:
-            self._unix = new
+    async def _keep_unix_fresh(self) -> None:
+        """Look again and again who belongs to a group, and whose a number is: also while nobody comes.
+
+        Otherwise the first to come after a night would be who the user was in the evening.
+        """
+        while True:
+            await asyncio.sleep(self._refreshed)
+            old = self._unix
+            new = await asyncio.to_thread(old.again)
+            if self._unix is old:
+                self._unix = new
 
     def _write(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something in the background that is not worth a wait."""

@@ -12,7 +12,7 @@ from pillarbox.core.errors import InvalidInput
 
 _T = TypeVar("_T")
 REFRESHED: Final = 10.0
-"""Seconds for which what was found counts."""
+"""Seconds after which all of it is looked up anew."""
 _MOST_SEEN: Final = 1000
 _NAME: Final = re.compile(r"[^\s:,/=\x00-\x1f\x7f][^\s:,/=\x00-\x1f\x7f]{0,255}")
 
@@ -21,13 +21,12 @@ def checked(rule: UnixRule) -> UnixRule:
     """A rule as it is kept; whether there is such a user or group shows when one comes. Raises InvalidInput."""
     if not _NAME.fullmatch(rule.name) or rule.name.startswith("-"):
         raise InvalidInput("submitter.bad_unix", kind=rule.kind, name=rule.name)
-    number = rule.name.isascii() and rule.name.isdigit()
-    return UnixRule(rule.kind, str(int(rule.name))) if number else rule
+    return UnixRule(rule.kind, str(int(rule.name))) if _is_number(rule.name) else rule
 
 
 def is_known(rule: UnixRule) -> bool:
     """Whether this machine has such a user or group; a number is one in any case."""
-    return (_number_of_user if rule.kind == "user" else _number_of_group)(rule.name) is not None
+    return _number(rule) is not None
 
 
 class UnixTable(Generic[_T]):
@@ -39,13 +38,24 @@ class UnixTable(Generic[_T]):
 
     def __init__(self, rules: Mapping[UnixRule, _T], seen: Iterable[int] = ()) -> None:
         self._rules = rules
-        self._users = {_number_of_user(rule.name): value for rule, value in rules.items() if rule.kind == "user"}
-        self._groups = {_number_of_group(rule.name): value for rule, value in rules.items() if rule.kind == "group"}
+        numbered = [
+            (rule.kind, number, value) for rule, value in rules.items() if (number := _number(rule)) is not None
+        ]
+        self._users = {number: value for kind, number, value in numbered if kind == "user"}
+        self._groups = {number: value for kind, number, value in numbered if kind == "group"}
         self._seen = {uid: _groups(uid) for uid in seen} if self._groups else {}
 
     def again(self) -> "UnixTable[_T]":
-        """The same rules, with the users and groups as they are now."""
-        return UnixTable(self._rules, tuple(self._seen))
+        """The same rules, with the users and groups as they are now.
+
+        Numbers that are nobody's are forgotten: whoever has many (subuid) must not make us look for them for ever.
+        """
+        return UnixTable(self._rules, [uid for uid, groups in list(self._seen.items()) if groups])
+
+    def holder(self, rule: UnixRule) -> _T | None:
+        """What belongs to the user or group of this rule, which another rule may call otherwise (`www-data`, `33`)."""
+        number = _number(rule)
+        return None if number is None else (self._users if rule.kind == "user" else self._groups).get(number)
 
     def find(self, uid: int) -> _T | None:
         """What belongs to this user: by a rule for the user, else by one for its groups, the primary group first."""
@@ -73,19 +83,16 @@ def _groups(uid: int) -> list[int]:
     return [user.pw_gid, *(gid for gid in found if gid != user.pw_gid)]
 
 
-def _number_of_user(name: str) -> int | None:
-    if name.isdigit():
-        return int(name)
-    try:
-        return pwd.getpwnam(name).pw_uid
-    except (KeyError, ValueError):
-        return None
+def _is_number(name: str) -> bool:
+    # Other scripts have digits too, and some that are no number: "²".
+    return name.isascii() and name.isdigit()
 
 
-def _number_of_group(name: str) -> int | None:
-    if name.isdigit():
-        return int(name)
+def _number(rule: UnixRule) -> int | None:
+    """The number of a user or group; None where this machine does not know it."""
+    if _is_number(rule.name):
+        return int(rule.name)
     try:
-        return grp.getgrnam(name).gr_gid
+        return pwd.getpwnam(rule.name).pw_uid if rule.kind == "user" else grp.getgrnam(rule.name).gr_gid
     except (KeyError, ValueError):
         return None

@@ -88,13 +88,9 @@ def add(name: str, as_json: bool, api: Api, **options: Any) -> None:
     """
     new = {"name": name, **_given(options), **_password(wanted=not options["no_password"])}
     added = api.post("/api/v1/submitters", new)
-    _warn_of_strangers(options)
-    if as_json:
-        show.as_json(added)
-        return
-    show.line(f"Added the submitter {added['name']}. It may send as {', '.join(submitter_words.addresses(added))}.")
-    _print_password(added)
-    if sys.stdout.isatty():
+    told = f"Added the submitter {added['name']}. It may send as {', '.join(submitter_words.addresses(added))}."
+    _tell(told, added, options, as_json=as_json)
+    if sys.stdout.isatty() and not as_json:
         show.line(f"`pillarbox submitter show {name}` says all about it.")
 
 
@@ -125,13 +121,7 @@ def change(name: str, as_json: bool, api: Api, **options: Any) -> None:
         new |= _password(wanted=True) or {"new_password": True}
     if not new:
         raise click.UsageError("name what is to change: `pillarbox submitter change --help` lists it")
-    changed = api.patch(_path(name), new)
-    _warn_of_strangers(options)
-    if as_json:
-        show.as_json(changed)
-        return
-    show.line(f"Changed the submitter {name}.")
-    _print_password(changed)
+    _tell(f"Changed the submitter {name}.", api.patch(_path(name), new), options, as_json=as_json)
 
 
 @command.command()
@@ -267,7 +257,13 @@ def _password(*, wanted: bool) -> dict[str, object]:
     return {"password": read_secret("Password", _VARIABLE).reveal()} if wanted and given else {}
 
 
-def _print_password(submitter: Mapping[str, Any]) -> None:
+def _tell(what: str, submitter: Mapping[str, Any], options: Mapping[str, Any], *, as_json: bool) -> None:
+    """What was done to a submitter, and its password where it has got one."""
+    _warn_of_strangers(options)
+    if as_json:
+        show.as_json(submitter)
+        return
+    show.line(what)
     if submitter["password"]:
         show.line(f"Password (shown only now): {submitter['password']}")
 

@@ -1,6 +1,7 @@
 """Internet addresses as we tell clients apart by them. Pure."""
 
 import ipaddress
+from functools import lru_cache
 from typing import Final
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -9,9 +10,13 @@ IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 _SITE: Final = 64
 """An IPv6 client has a whole /64 (RFC 6177), and may take a new address for each connection."""
 
+_CLIENTS: Final = 4096
+"""Addresses of which it is known what they are: a new connection asks some six times."""
+
 _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
+@lru_cache(_CLIENTS)
 def parse(text: str) -> IPAddress | None:
     """The address, IPv4 in the clothes of IPv6 (`::ffff:192.0.2.7`) and a zone (`%eth0`) undressed, or None."""
     try:
@@ -29,6 +34,7 @@ def undressed(network: IPNetwork) -> IPNetwork:
     return network
 
 
+@lru_cache(_CLIENTS)
 def site(peer: str) -> str:
     """What a client is counted by: its address, or the /64 of its IPv6 address; what is no address, as it is."""
     address = parse(peer)

@@ -37,7 +37,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "above name.",
     "maildrop.waiting": "A file in the fallback folder cannot be taken now and stays: file, uid of its owner, code, "
     "reason.",
-    "maildrop.unusable": "The fallback folder cannot be read; it is tried again.",
+    "maildrop.unusable": "The fallback folder cannot be read or written to: folder, reason; it is tried again.",
     "mail.accepted": "A message is in the outbox: id, submitter, sender, recipients, size, seconds for the commit.",
     "mail.handed_in_again": "A client that had not seen our answer handed the same message in again: it is known by "
     "its first id, and not sent twice.",

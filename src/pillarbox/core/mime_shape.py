@@ -21,6 +21,7 @@ _MAX_CONTENT_TYPE: Final = 16 * 1024
 _LINE_KEPT: Final = MAX_BOUNDARY + 30
 """Bytes of an unfinished line of a body that tell whether it is a delimiter."""
 
+_NEWLINE: Final = b"\r\n"
 _BLANKS: Final = b" \t"
 # A Content-Type that all parsers cut alike (RFC 2045 section 5.1): a quote only around a whole value, and in it no
 # escaped backslash, as some count quotes.
@@ -41,6 +42,13 @@ class _Multipart(NamedTuple):
     default: bytes
 
 
+class _Delimiter(NamedTuple):
+    """A line between parts: the boundary in it, and whether it is the one behind the last part."""
+
+    boundary: bytes
+    is_last: bool
+
+
 class Shape:
     """Counts the parts of one message. `feed` it the message's body, in pieces of any length.
 
@@ -53,6 +61,8 @@ class Shape:
         self.parts = 0
         self._open: list[_Multipart | None] = []  # None: a message
         self._boundaries: set[bytes] = set()
+        self._delimiters: dict[bytes, _Delimiter] = {}
+        """By their lines, without blanks behind."""
         self._dashes = b""
         """What every line begins with that may be a delimiter now."""
         self._rest = b""
@@ -77,21 +87,27 @@ class Shape:
         """
         if self.is_done:
             return
-        data = self._rest + piece
-        at = 0  # always where a line begins
+        # Before every line, also the first, there is a newline; `at` is always one.
+        data = _NEWLINE + self._rest + piece
+        at = 0
         while self._in_header or self._boundaries:
-            if not self._in_header and not data.startswith(self._dashes, at):
-                before = data.find(b"\r\n" + self._dashes, at)
-                if before < 0:
-                    before = data.rfind(b"\r\n", at)
-                if before >= 0:
-                    at = before + 2
-            end = data.find(b"\r\n", at)
+            if not self._in_header:
+                at = self._before_delimiter(data, at)
+            end = data.find(_NEWLINE, at + 2)
             if end < 0:
                 break
-            self._read(data[at:end])
-            at = end + 2
-        self._rest = self._shortened(data[at:])
+            self._read(data[at + 2 : end])
+            at = end
+        self._rest = self._shortened(data[at + 2 :])
+
+    def _before_delimiter(self, data: bytes, at: int) -> int:
+        """The newline before the next delimiter; else the last newline, as what follows may become one."""
+        beginning = _NEWLINE + self._dashes
+        while (before := data.find(beginning, at)) >= 0 and (end := data.find(_NEWLINE, before + 2)) >= 0:
+            if data[before + 2 : end].rstrip(_BLANKS) in self._delimiters:
+                return before
+            at = end
+        return data.rfind(_NEWLINE, at)
 
     def _shortened(self, line: bytes) -> bytes:
         """What of an unfinished line must be kept, so that no line however long costs more than its bytes."""
@@ -107,29 +123,26 @@ class Shape:
     def _read(self, line: bytes) -> None:
         if self._in_header:
             self._check_header(len(line))
-        if line.startswith(b"--") and self._is_delimiter(line[2:].rstrip(_BLANKS)):
-            return
-        if self._in_header:
+        if delimiter := self._delimiters.get(line.rstrip(_BLANKS)):
+            self._delimit(delimiter)
+        elif self._in_header:
             self._read_header(line)
 
     # ---- between parts
 
-    def _is_delimiter(self, text: bytes) -> bool:
-        """Whether this, behind its dashes, begins or ends a part of a multipart that is open; if so, it does."""
-        if text in self._boundaries:
-            level = self._level(text)
-            self._close_down_to(level + 1)
-            self.parts += 1
-            if self.parts > MAX_PARTS:
-                raise InvalidInput("mail.mime_too_many_parts", limit=MAX_PARTS)
-            multipart = self._open[level]
-            self._begin_header(multipart.default if multipart else _TEXT)
-            return True
-        if text.endswith(b"--") and text[:-2] in self._boundaries:
-            self._close_down_to(self._level(text[:-2]))
+    def _delimit(self, delimiter: _Delimiter) -> None:
+        """A part of a multipart that is open begins, or its last one ends."""
+        level = self._level(delimiter.boundary)
+        if delimiter.is_last:
+            self._close_down_to(level)
             self._in_header = False
-            return True
-        return False
+            return
+        self._close_down_to(level + 1)
+        self.parts += 1
+        if self.parts > MAX_PARTS:
+            raise InvalidInput("mail.mime_too_many_parts", limit=MAX_PARTS)
+        multipart = self._open[level]
+        self._begin_header(multipart.default if multipart else _TEXT)
 
     def _level(self, boundary: bytes) -> int:
         """Which of the multiparts that are open has it; of two, the inner one."""
@@ -145,6 +158,9 @@ class Shape:
 
     def _look_for(self, boundaries: set[bytes]) -> None:
         self._boundaries = boundaries
+        # Where one is another with two dashes behind, the line begins a part of that one.
+        self._delimiters = {b"--" + one + b"--": _Delimiter(one, is_last=True) for one in boundaries}
+        self._delimiters |= {b"--" + one: _Delimiter(one, is_last=False) for one in boundaries}
         self._dashes = b"--" + _common_beginning(boundaries)
 
     # ---- the header of a part

@@ -173,25 +173,34 @@ _LONGEST_ENTRY: Final = 900
 
 def _forced(mailbox: Mailbox, given: Sequence[bytes], reply_to: Sequence[bytes]) -> Leave:
     """From becomes the mailbox's address, with the display name that was there; replies go to who was there."""
-    entries = [entry for value in given for entry in headers.entries(value)]
     own = address_key(mailbox.address)
+    if len(given) == 1 and _is_own(given[0], own):
+        return Leave(mailbox)
+    entries = [entry for value in given for entry in headers.entries(value)]
     single = [entry for entry in entries if len(entry.addresses) == 1 and len(entry.text) <= _LONGEST_ENTRY]
     strangers = [entry.text for entry in single if address_key(entry.addresses[0]) != own]
-    if len(given) == len(single) == len(entries) == 1 and not strangers:
-        return Leave(mailbox)
-    name = _name(single[0].text) if len(single) == len(entries) == 1 else ""
-    old = "" if any(reply_to) else b",\r\n ".join(strangers).decode("utf-8", "surrogateescape")
-    return Leave(mailbox, f"{name} <{mailbox.address}>" if name else mailbox.address, old)
+    old = b"" if any(reply_to) else b",\r\n ".join(strangers)
+    name = _name(single[0].text) if len(single) == len(entries) == 1 else b""
+    named = name + b" <" + mailbox.address.encode() + b">"
+    return Leave(
+        mailbox,
+        named.decode("utf-8", "surrogateescape") if name and _is_own(named, own) else mailbox.address,
+        old.decode("utf-8", "surrogateescape") if len(old) <= headers.MAX_VALUE else "",
+    )
 
 
-def _name(entry: bytes) -> str:
+def _is_own(value: bytes, own: str) -> bool:
+    """Whether every reader finds the address with this key in it, and nobody else."""
+    return address_key(headers.mailbox(value)) == own
+
+
+def _name(entry: bytes) -> bytes:
     """The display name of an entry, or nothing where it is long, or may be read as somebody's address."""
     name, _, address = entry.rpartition(b"<")
     name = name.strip()
-    if not address or len(name) > _LONGEST_NAME or headers.CONTROL.search(name):
-        return ""
-    text = name.decode("utf-8", "surrogateescape")
-    return "" if "@" in _decoded(text) else text
+    if not address or len(name) > _LONGEST_NAME:
+        return b""
+    return b"" if "@" in _decoded(name.decode("utf-8", "surrogateescape")) else name
 
 
 def _decoded(name: str) -> str:

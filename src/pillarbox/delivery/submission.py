@@ -13,6 +13,7 @@ from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox, Submitter
 from pillarbox.core.content import PIECE, Content
 from pillarbox.core.errors import Forbidden, InvalidInput
+from pillarbox.core.headers import address_key
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import UNTOLD, Arrival, Clock, Envelope
 from pillarbox.core.mime_shape import Shape
@@ -97,7 +98,7 @@ class Submission:
                 return former
         # No await from here to the window's entry: two at once must not both be new.
         new_id = queue_id(self.clock(), self.random)
-        message_id = top.message_id or f"<{new_id}@{mailbox.address.rpartition('@')[2]}>"
+        message_id = top.message_id or f"<{new_id}@{address_key(mailbox.address).rpartition('@')[2]}>"
         head = top.completed(new_id, message_id, leave, arrival, self.clock())
         message = NewMessage(
             id=new_id,
@@ -112,8 +113,8 @@ class Submission:
             fingerprint=fingerprint,
         )
         with self.rates.counting(submitter), self.window.writing(message.id, fingerprint, handover):
-            await self.backlog.take(mailbox, message.size)
-            await self.outbox.enqueue(message)
+            async with self.backlog.taking(mailbox, message.size):
+                await self.outbox.enqueue(message)
         self.log.info(
             "mail.accepted",
             id=new_id,

@@ -74,8 +74,13 @@ class _Entry:
         self.fingerprint = fingerprint
         self.at = at
         self.handover = handover
-        self.settled = asyncio.Event()
-        """Set when the store has taken the message, or has not."""
+        self.settled: asyncio.Event | None = asyncio.Event()
+        """Set when the store has taken the message, or has not; None from then on, as there may be many."""
+
+    def settle(self) -> None:
+        if self.settled is not None:
+            self.settled.set()
+            self.settled = None
 
 
 class Window:
@@ -100,7 +105,7 @@ class Window:
             age = max(0.0, now - one.created_at)
             gone = Handover()
             gone.lost()
-            self._remember(_Entry(one.id, one.fingerprint, here - age, gone)).settled.set()
+            self._remember(_Entry(one.id, one.fingerprint, here - age, gone)).settle()
 
     async def save(self) -> None:
         """At a clean stop: mark all others as heard."""
@@ -119,7 +124,8 @@ class Window:
         looked_at: set[str] = set()
         while entry := self._lost(fingerprint, looked_at):
             looked_at.add(entry.id)
-            await entry.settled.wait()
+            if entry.settled is not None:
+                await entry.settled.wait()
             row = await self._outbox.get(entry.id)
             if row is not None and row["state"] not in _OVER:
                 handover._belongs_to(self, entry)
@@ -141,7 +147,7 @@ class Window:
             self._forget(entry)
             raise
         finally:
-            entry.settled.set()
+            entry.settle()
 
     def _lost(self, fingerprint: str, but: set[str]) -> _Entry | None:
         entries = self._by_fingerprint.get(fingerprint, ())

@@ -61,7 +61,8 @@ class Worker:
         self._per_mailbox = per_mailbox
         self._store_pause = store_pause
         self._lanes: dict[int, _Lane] = {}
-        self._paused_until: dict[int, float] = {}
+        self._pauses: dict[int, tuple[float, float]] = {}
+        """Beginning and end."""
         self._seen: dict[int, Mailbox] = {}
         """Mailboxes as the last claim saw them: good enough to have a token ready, and no more."""
         self._due_changed = asyncio.Event()
@@ -119,7 +120,7 @@ class Worker:
             return self._store_pause
         now, wait = self._clock(), _LOOK_AGAIN
         for mailbox_id, at in due.items():
-            at = max(at, self._paused_until.get(mailbox_id, 0.0))
+            at = max(at, self._paused_until(mailbox_id))
             if at <= now:
                 self.wake(mailbox_id)
             else:
@@ -131,10 +132,8 @@ class Worker:
     async def _run_lane(self, mailbox_id: int, lane: _Lane) -> None:
         try:
             await self._send_due(mailbox_id, lane)
-        except Exception:
-            # `run` begins the lane anew while something of the mailbox is due.
-            self._log.exception("unexpected", where=f"lane of mailbox {mailbox_id}")
         finally:
+            # Empty, but where `stop` has waited long enough.
             for task in lane.sending:
                 task.cancel()
             await asyncio.gather(*lane.sending, return_exceptions=True)
@@ -162,20 +161,36 @@ class Worker:
             self._log.error("unexpected", where=f"delivery of mailbox {mailbox_id}", exc_info=error)
 
     async def _claim(self, mailbox_id: int, free: int) -> list[Claimed]:
-        if self._stopping or free <= 0 or self._paused_until.get(mailbox_id, 0.0) > self._clock():
+        if not self._may_send(mailbox_id):
             return []
         try:
             # Before "about to send": what is cut off while it waits for a token has certainly not been sent.
             await self._transport.ready(self._seen.get(mailbox_id) or await self._accounts.mailbox_by_id(mailbox_id))
-            claimed = [] if self._stopping else await self._outbox.claim(mailbox_id, free)
+            claimed = await self._outbox.claim(mailbox_id, free) if self._may_send(mailbox_id) else []
         except PillarboxError as error:
             self._log.error("store.unusable", where="claim", code=error.code, reason=error.sentence)
-            self._paused_until[mailbox_id] = self._clock() + self._store_pause
-            self._due_changed.set()
-            return []
-        if claimed:
-            self._seen[mailbox_id] = claimed[0].mailbox
-        return claimed
+        except Exception:
+            # A mistake of ours must not cut off what is in flight.
+            self._log.exception("unexpected", where=f"lane of mailbox {mailbox_id}")
+        else:
+            if claimed:
+                self._seen[mailbox_id] = claimed[0].mailbox
+            return claimed
+        self._pause(mailbox_id, self._store_pause)
+        self._due_changed.set()
+        return []
+
+    def _may_send(self, mailbox_id: int) -> bool:
+        return not self._stopping and self._paused_until(mailbox_id) <= self._clock()
+
+    def _paused_until(self, mailbox_id: int) -> float:
+        """When its pause ends. One that has not begun yet is over: the clock went back, perhaps by years."""
+        began, until = self._pauses.get(mailbox_id, (0.0, 0.0))
+        return until if began <= self._clock() else 0.0
+
+    def _pause(self, mailbox_id: int, seconds: float) -> None:
+        now = self._clock()
+        self._pauses[mailbox_id] = (now, max(now + seconds, self._paused_until(mailbox_id)))
 
     async def _deliver(self, message: Claimed) -> None:
         """One attempt, from "about to send" to the committed result."""
@@ -192,7 +207,7 @@ class Worker:
             outcome, notes = report.outcome, report.notes
         following = policy.after(outcome, message.attempt, self._clock())
         await self._persist(lambda: self._outbox.finish(message, outcome, following, notes))
-        self._pause(message.mailbox, outcome)
+        self._heed(message.mailbox, outcome)
         self._tell(message, outcome, following.state, time.perf_counter() - began)
         if following.state is State.DEFERRED:
             self._due_changed.set()
@@ -209,10 +224,9 @@ class Worker:
                 self._log.error("store.unusable", where="state", code=error.code, reason=error.sentence)
                 await asyncio.sleep(self._store_pause)
 
-    def _pause(self, mailbox: Mailbox, outcome: Outcome) -> None:
+    def _heed(self, mailbox: Mailbox, outcome: Outcome) -> None:
         if outcome.pauses_mailbox and outcome.retry_after:
-            until = self._clock() + outcome.retry_after
-            self._paused_until[mailbox.id] = max(until, self._paused_until.get(mailbox.id, 0.0))
+            self._pause(mailbox.id, outcome.retry_after)
             self._log.warning("mailbox.paused", mailbox=mailbox.address, seconds=outcome.retry_after)
 
     def _tell(self, message: Claimed, outcome: Outcome, state: State, seconds: float) -> None:

@@ -19,7 +19,7 @@ from typing import Final
 
 from pillarbox.core.accounts import Submitter
 from pillarbox.core.content import Content
-from pillarbox.core.errors import Forbidden, InvalidInput, PillarboxError, Unavailable
+from pillarbox.core.errors import ConfigError, Forbidden, InvalidInput, PillarboxError, Unavailable
 from pillarbox.core.mail import Arrival, Clock, is_address
 from pillarbox.delivery.window import Handover
 from pillarbox.endpoints.maildrop_file import Envelope, open_file, read_envelope, read_message
@@ -36,8 +36,10 @@ _LONGEST_PASS: Final = 10.0
 """Seconds after which the folder is looked through anew, so that one user's large files do not hold up another's."""
 _PATIENCE: Final = 5 * 86400.0
 """Seconds that mail waits for an administrator: to its program it was answered with 0."""
+_WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
+"""Of a file with one of these its owner need not be the author. Who may write to a file may also give it a name in here
+(protected_hardlinks in proc(5)), and it has but one when its owner deletes the other."""
 _MENDABLE: Final = frozenset({"maildrop.nobody", "submitter.disabled"})
-_NO_MAIL: Final = frozenset({"maildrop.not_a_file", "maildrop.broken"})
 
 
 class Maildrop:
@@ -84,8 +86,9 @@ class Maildrop:
             pause = self._interval
             try:
                 pause = await self.pick_up()
-            except OSError as error:
-                self._log.error("maildrop.unusable", folder=str(self._folder.path), reason=error.strerror)
+            except (OSError, ConfigError) as error:
+                reason = error.strerror if isinstance(error, OSError) else error.sentence
+                self._log.error("maildrop.unusable", folder=str(self._folder.path), reason=reason)
             except Exception:
                 self._log.exception("unexpected", folder=str(self._folder.path))
             try:
@@ -94,7 +97,7 @@ class Maildrop:
                 pass
 
     async def pick_up(self) -> float:
-        """Look at the folder once; seconds until it may be looked at again. Raises OSError where it cannot be."""
+        """Look at the folder once; seconds until it may be looked at again. Raises OSError, ConfigError."""
         heap = await asyncio.to_thread(self._folder.look_through, self._stopping.is_set)
         self._lines.clear()
         for entry in heap.junk:
@@ -123,9 +126,9 @@ class Maildrop:
         try:
             return await self._judge(entry)
         except PillarboxError as error:
-            self._turn_away(entry, error)
+            await self._turn_away(entry, error)
         except OSError as error:
-            self._turn_away(entry, Unavailable("maildrop.io", reason=error.strerror or error))
+            await self._turn_away(entry, Unavailable("maildrop.io", reason=error.strerror or error))
         except Exception:
             self._log.exception("unexpected", file=_shown(entry.name), uid=entry.stat.st_uid)
         return False
@@ -154,7 +157,7 @@ class Maildrop:
 
     # ---- what is not taken
 
-    def _turn_away(self, entry: Entry, error: PillarboxError) -> None:
+    async def _turn_away(self, entry: Entry, error: PillarboxError) -> None:
         """What may be right later stays, what can be no mail is deleted, all else is put apart."""
         if isinstance(error, Unavailable) or (
             error.code in _MENDABLE and self._clock() - entry.stat.st_ctime < _PATIENCE
@@ -162,8 +165,8 @@ class Maildrop:
             self._leave(entry, error)
             return
         try:
-            if error.code in _NO_MAIL:
-                self._folder.delete(entry.name, entry.stat)
+            if error.code == "maildrop.not_a_file":
+                await asyncio.to_thread(self._folder.delete, entry.name, entry.stat)
                 self._tell("maildrop.deleted", entry, error)
             else:
                 self._folder.refuse(entry.name)
@@ -191,6 +194,8 @@ class Maildrop:
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
             # It was another one when the folder was looked through.
             raise Forbidden("maildrop.not_a_file")
+        if found.st_mode & _WRITABLE:
+            raise Forbidden("maildrop.writable")
         envelope, rest = read_envelope(file, found.st_size)
         transaction = self._transaction(submitter, envelope)
         spool = self._rules.spool()
@@ -236,7 +241,8 @@ class Maildrop:
             await self._services.accept(
                 transaction.envelope, content, transaction.submitter, arrival=arrival, handover=handover
             )
-            self._folder.delete(name, found)
+            # In a thread, as the disk may be busy.
+            await asyncio.to_thread(self._folder.delete, name, found)
         except BaseException:
             # As long as the file is there, it is a client that has not heard our 250.
             handover.lost()

@@ -24,7 +24,8 @@ _NO_FILE: Final = (errno.ELOOP, errno.ENXIO)
 """Of a symbolic link with O_NOFOLLOW, and of a socket (open(2))."""
 _ADDRESS: Final = re.compile(r'(?:"[^"\x00-\x1f\x7f]*+"|[^\s"<>\x00-\x1f\x7f])*+')
 """An address, a local name or nothing: nothing that could end the path of MAIL or RCPT in which it will stand."""
-_DSN: Final = {"notify": r"NEVER|(?:SUCCESS|FAILURE|DELAY|,)*+", "ret": "|FULL|HDRS", "envid": r"[!-~]*+"}
+_VALUE: Final = re.compile(r"[!-~]*+")
+"""Of a parameter of MAIL or RCPT: nothing that could end it. What it may say, endpoints/smtp/grammar.py knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ def _envelope(found: Any) -> Envelope:
     given, recipients = _texts(found["senders"], may_be_none=True), _texts(found["recipients"])
     if len(given) not in (1, 2) or not all(recipients):
         raise ValueError
-    for key, form in _DSN.items():
-        if re.fullmatch(form, found[key]) is None:
+    for key in ("notify", "ret", "envid"):
+        if _VALUE.fullmatch(found[key]) is None:
             raise ValueError
     size, has_from = found["size"], found["has_from"]
     if type(size) is not int or type(has_from) is not bool:

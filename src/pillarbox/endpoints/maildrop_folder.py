@@ -23,7 +23,9 @@ REFUSED: Final = "refused"
 LARGEST: Final = 160_000_000
 """Bytes. pillarbox-sendmail writes no larger file: its message ends at 150,000,000."""
 EACH: Final = 1000
-"""Files of one user that are taken in one pass: its oldest."""
+"""Most files of one user that are taken in one pass: its oldest."""
+MOST: Final = 5_000
+"""Files of all users that are remembered in one pass, or one of each user where there are more users."""
 SHOWN: Final = 5
 """Files of one sort that have a line of their own in the log, in one pass."""
 KEPT_FOR: Final = 30 * 86400.0
@@ -48,13 +50,39 @@ class Heap:
     """What lay in the folder: files that may be mail, by user, and what could be none."""
 
     files: dict[int, list[Entry]] = field(default_factory=dict)
+    each: int = EACH
+    """Files that are taken of each user: fewer where many have many, as one may own 65,536 numbers (subuid(5))."""
+    count: int = 0
+    """Files that are remembered."""
     more: bool = False
-    """Whether a user has more than EACH."""
+    """Whether a user has more than `each`."""
     junk: list[Entry] = field(default_factory=list)
     """The first SHOWN of those that were deleted, or cannot be; `junk_count` is how many there were."""
     junk_count: int = 0
     seconds: float = 0.0
     """How long it took to look."""
+
+    def keep(self, found: Entry) -> None:
+        """Remember a file, if it is one of its user's oldest: memory is bounded by who, not how many."""
+        files = self.files.setdefault(found.stat.st_uid, [])
+        files.append(found)
+        self.count += 1
+        if len(files) > 2 * self.each:
+            self._keep_oldest(files)
+        while self.count > MOST and self.each > 1:
+            self.each //= 2
+            self.keep_oldest()
+
+    def keep_oldest(self) -> None:
+        """Forget the younger ones of each user until the next pass; names begin with the time."""
+        for files in self.files.values():
+            self._keep_oldest(files)
+
+    def _keep_oldest(self, files: list[Entry]) -> None:
+        files.sort()
+        self.more = self.more or len(files) > self.each
+        self.count -= len(files[self.each :])
+        del files[self.each :]
 
     def in_turn(self) -> Iterator[Entry]:
         """One file of each user, then the next of each: a heap of one does not hold up another's mail."""
@@ -76,6 +104,7 @@ class Folder:
 
     def open(self) -> None:
         """Make the folder, and the one for what is refused. Raises ConfigError for one that is another's."""
+        self.close()
         try:
             _make(self.path.parent, 0o755)
             _make(self.path, MODE)
@@ -107,8 +136,9 @@ class Folder:
     # ---- looked through, in a thread
 
     def look_through(self, stopping: Callable[[], bool]) -> Heap:
-        """What lies there; what can be no mail is deleted. Ends early when told to. Raises OSError."""
+        """What lies there; what can be no mail is deleted. Ends early when told to. Raises OSError, ConfigError."""
         began = time.monotonic()
+        self._follow()
         heap = Heap()
         stuck: set[str] = set()
         with os.scandir(self._folder) as entries:
@@ -117,23 +147,36 @@ class Folder:
                     break
                 try:
                     found = Entry(entry.name, entry.stat(follow_symlinks=False))
-                except FileNotFoundError:
-                    continue  # its owner took it back
+                except OSError:
+                    continue  # its owner took it back, or has mounted on it what lets nobody else look (FUSE)
                 if found.name == REFUSED:
                     continue
                 if self._is_junk(found):
                     self._throw_away(found, heap, stuck)
                 elif not found.name.startswith("."):
-                    _keep_oldest(heap, found)
-        for files in heap.files.values():
-            # Names of our client begin with the time.
-            files.sort()
-            heap.more = heap.more or len(files) > EACH
-            del files[EACH:]
+                    heap.keep(found)
+        heap.keep_oldest()
+        if heap.files:
+            # Where this cannot be done, as on a disk that has become read-only, no file can be deleted either: each
+            # would be taken again and again.
+            os.fchmod(self._folder, MODE)
         self._stuck = stuck
         self._tidy_refused()
         heap.seconds = time.monotonic() - began
         return heap
+
+    def _follow(self) -> None:
+        """Look where programs put their mail now: a disk may have been mounted there since, or somebody tidied up."""
+        if self._refused < 0 or not self._is_there():
+            self.open()
+
+    def _is_there(self) -> bool:
+        try:
+            return os.path.samestat(os.lstat(self.path), os.fstat(self._folder))
+        except FileNotFoundError:
+            return False
+        except PermissionError:
+            return True  # the way to it is closed, and what is open stays open
 
     def _is_junk(self, found: Entry) -> bool:
         """Whether it can be no mail, by what the kernel says.
@@ -216,14 +259,6 @@ class Folder:
     def refuse(self, name: str) -> None:
         """Put a file apart. Raises OSError."""
         os.rename(name, name, src_dir_fd=self._folder, dst_dir_fd=self._refused)
-
-
-def _keep_oldest(heap: Heap, found: Entry) -> None:
-    """Of twice as many the younger half is forgotten until the next pass: memory is bounded by who, not how many."""
-    files = heap.files.setdefault(found.stat.st_uid, [])
-    files.append(found)
-    if len(files) > 2 * EACH:
-        files[:] = heapq.nsmallest(EACH + 1, files)
 
 
 def _make(folder: Path, mode: int) -> None:

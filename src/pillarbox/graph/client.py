@@ -52,13 +52,13 @@ class Answer:
     @property
     def request_id(self) -> str:
         """Microsoft's own number of the request, to ask its support about."""
-        return self.headers.get("request-id", "")
+        return _written(self.headers.get("request-id", ""))
 
     def error(self) -> tuple[str, str]:
         """Code and message of the error envelope; empty where the body has none."""
         try:
             error = json.loads(self.body)["error"]
-            return str(error.get("code", "")), str(error.get("message", ""))
+            return _written(str(error.get("code", ""))), _written(str(error.get("message", "")))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return "", ""
 
@@ -167,6 +167,11 @@ async def _limited(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes,
             response.close()
             return bytes(body[:limit]), False
     return bytes(body), True
+
+
+def _written(text: str) -> str:
+    # JSON and headers can hold halves of letters, which neither the store nor an answer of ours could write.
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _challenges(headers: Mapping[str, str]) -> str:

@@ -162,6 +162,9 @@ class Conversation:
         try:
             for piece in pieces:
                 self._connection.sendall(piece)
+        except TimeoutError as hung:
+            # Part of it has gone, and nothing may follow: not the dot that would end a message in its middle.
+            raise NotNow("the service does not read on") from hung
         except OSError:
             pass  # a service that goes away in the middle has perhaps said why
 

@@ -1,21 +1,19 @@
 """The desk at which submitters are looked after."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.store.accounts import Accounts
-from pillarbox.store.sqlite import open_sqlite
+from pillarbox.store.sqlite import SqliteDatabase
 from pillarbox.store.submitters import SubmitterStore
 from tests.unit.access.desk import BOXES, Desk
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+async def desk(database: SqliteDatabase) -> AsyncIterator[Desk]:
     """Two mailboxes of the app registration contoso; nobody may hand in anything yet."""
-    database = await open_sqlite(tmp_path / "store.db", on_death=print)
     made = Desk(Accounts(database, Vault(bytes(32)), lambda: 0.0), SubmitterStore(database, lambda: 0.0))
     app = await made.accounts.add_app("contoso", "t", "c", Secret("s"))
     assert app is not None
@@ -23,4 +21,3 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         await made.accounts.add_mailbox(address, app)
     yield made
     await made.submitters.stop()
-    await database.close()

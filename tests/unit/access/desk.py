@@ -27,14 +27,16 @@ class Desk:
     store: SubmitterStore
     patience: Patience = DEFAULT_PATIENCE
     now: float = 1_800_000_000.0
+    wrong: float = 0.0
+    """Seconds by which the time of day is ahead."""
     delays: list[float] = field(default_factory=list)
     log: Log = field(default_factory=Log)
 
     def __post_init__(self) -> None:
         self.submitters = self.another()
 
-    def another(self) -> Submitters:
-        """Others on the same store, as after a start."""
+    def another(self, *, refreshed: float = 3600.0) -> Submitters:
+        """Others on the same store, as after a start; users of this machine are looked up every `refreshed` seconds."""
 
         async def sleep(seconds: float) -> None:
             self.delays.append(seconds)
@@ -42,12 +44,14 @@ class Desk:
         return Submitters(
             self.accounts,
             self.store,
-            lambda: self.now,
+            lambda: self.now + self.wrong,
             lambda size: bytes(range(size)),
             make_logger(self.log, "debug", "text", lambda: self.now),
             cost=HashCost(memory_kib=8, passes=1),
             patience=self.patience,
+            monotonic=lambda: self.now,
             sleep=sleep,
+            refreshed=refreshed,
         )
 
     @property

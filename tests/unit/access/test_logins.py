@@ -293,6 +293,44 @@ async def test_where_it_is_known_is_written_once_a_day_and_forgotten_in_time(des
     assert known[3:] == [[(PEER, "printer", day)], [("192.0.2.8", "printer", 10 * day)]]
 
 
+async def test_a_clock_that_was_ahead_and_is_put_right_keeps_nobody_out(desk: Desk) -> None:
+    await desk.add()
+    desk.wrong = 4 * 365 * 86_400.0
+    await guess(desk, 1000, 1000)
+    assert desk.submitters.is_banned("127.0.1.1")
+    desk.wrong = 0.0
+    desk.now += 600
+    assert (desk.submitters.is_banned("127.0.1.1"), await desk.comes_in(peer="127.0.1.1")) == (False, "")
+    assert await desk.comes_in(peer="192.0.2.9") == ""
+
+
+async def test_a_clock_that_is_put_ahead_makes_strangers_of_nobody_and_remembers_no_password_longer(desk: Desk) -> None:
+    await desk.add("n0")
+    assert await desk.comes_in("n0") == ""
+    desk.wrong = 4 * 365 * 86_400.0
+    await guess(desk, 100, 1)
+    assert [await desk.comes_in("n0", peer=peer) for peer in (PEER, "192.0.2.9")] == ["", ""]
+    desk.now, desk.wrong = desk.now + 3600, 0.0
+    before = desk.hashes
+    assert (await desk.comes_in("n0"), desk.hashes - before) == ("", 1)
+
+
+async def test_who_came_in_while_the_clock_was_ahead_is_known_as_long_as_anybody_after_a_start(desk: Desk) -> None:
+    await desk.add("n0")
+    desk.wrong = 86_400.0
+    assert await desk.comes_in("n0") == ""
+    await desk.submitters.stop()
+    desk.wrong = 0.0
+    desk.submitters = desk.another()
+    await desk.submitters.load()
+    answers = []
+    for later in (desk.patience.lasting, 1.0):
+        desk.now += later
+        await guess(desk, 100, 1)
+        answers.append(await desk.comes_in("n0", "wrong"))
+    assert answers == [WRONG, BUSY]
+
+
 async def test_a_removed_submitter_is_known_nowhere(desk: Desk) -> None:
     await desk.add()
     await desk.comes_in()

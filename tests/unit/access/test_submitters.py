@@ -1,6 +1,7 @@
 """Submitters: what may be added and changed, what it may send from, how it comes in without a login."""
 
 import asyncio
+import grp
 import os
 import pwd
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ from tests.unit.access.desk import BOXES, PASSWORD, PEER, Desk
 
 ONE, TWO = "one@contoso.example", "Two@Contoso.example"
 ME = pwd.getpwuid(os.getuid()).pw_name
+DAEMON = pwd.getpwnam("daemon").pw_uid
 
 
 async def code_of(desk: Desk, name: str = "printer", *, password: Secret | None = PASSWORD, **wish: object) -> str:
@@ -204,6 +206,14 @@ async def test_a_mailbox_is_not_taken_away_under_an_alias(desk: Desk, sender: st
     assert await change_code(desk, mailboxes=[ONE]) == "alias_left"
 
 
+async def test_a_mailbox_that_was_tested_meanwhile_is_the_same_mailbox(desk: Desk) -> None:
+    await desk.add(mailboxes=[ONE])
+    one = await desk.accounts.mailbox(ONE)
+    assert one is not None
+    assert await desk.accounts.set_assurance(one, "verify")
+    assert ways(await change(desk, senders=[ONE, "a@x.example"])) == {ONE: ONE, "a@x.example": ONE}
+
+
 async def test_all_senders_cannot_be_taken_away(desk: Desk) -> None:
     await desk.add()
     assert await change_code(desk, mailboxes=[]) == "no_sender"
@@ -239,6 +249,27 @@ async def test_a_user_of_this_machine(desk: Desk) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["²", "٣", "no-such-user"])
+async def test_who_this_machine_does_not_know_is_nobody_and_stops_nothing(desk: Desk, name: str) -> None:
+    await desk.add("stranger", users=[name], groups=[name])
+    await desk.add("other", users=["no-such-either"])
+    await desk.submitters.load()
+    assert [desk.submitters.of_unix(uid) for uid in (2, 3)] == [None, None]
+
+
+async def test_who_a_user_is_now_is_looked_up_also_while_nobody_comes(desk: Desk) -> None:
+    await desk.add("mine", users=[ME])
+    again = desk.another(refreshed=0.001)
+    await again.load()
+    evening = again._unix
+    evening._users.clear()  # as if the user had been made in the night
+    while again._unix is evening:
+        await desk.accounts.apps()
+    assert (found := again.of_unix(os.getuid())) is not None
+    assert found.name == "mine"
+    await again.stop()
+
+
 async def test_changes_of_networks_and_users_count_at_once(desk: Desk) -> None:
     await desk.add(networks=["192.0.2.7"], users=[ME])
     after = await change(desk, networks=["192.0.2.8"], users=[], groups=["lp"])
@@ -264,6 +295,8 @@ async def test_changes_of_networks_and_users_count_at_once(desk: Desk) -> None:
         ({"networks": ["::ffff:198.51.100.0/120"]}, "network_taken"),
         ({"users": ["cron"]}, "unix_taken"),
         ({"groups": ["0004"]}, "unix_taken"),
+        ({"groups": [grp.getgrgid(4).gr_name]}, "unix_taken"),
+        ({"users": [str(DAEMON)]}, "unix_taken"),
         ({"mailboxes": [], "senders": ["*@x.example"], "app": "contoso", "users": ["x"]}, "rule_without_mailbox"),
         (
             {"mailboxes": [], "senders": ["*@x.example"], "app": "contoso", "networks": ["192.0.2.7"]},
@@ -272,7 +305,7 @@ async def test_changes_of_networks_and_users_count_at_once(desk: Desk) -> None:
     ],
 )
 async def test_rules_that_are_refused(desk: Desk, wish: dict[str, Any], code: str) -> None:
-    await desk.add("other", networks=["198.51.100.0/24"], users=["cron"], groups=["4"])
+    await desk.add("other", networks=["198.51.100.0/24"], users=["cron", "daemon"], groups=["4"])
     assert await code_of(desk, **wish) == code
     await desk.add()
     if "mailboxes" not in wish:

@@ -55,6 +55,13 @@ def test_made_again_it_says_the_same_of_those_it_has_seen() -> None:
     assert (again.find(DAEMON.pw_uid), again.find(0), again.find(NOBODY_HAS)) == ("g", "r", None)
 
 
+def test_numbers_that_are_nobodys_are_not_looked_up_for_ever() -> None:
+    table = UnixTable({group(OWN_GROUP): "g"})
+    for uid in (DAEMON.pw_uid, *range(NOBODY_HAS, NOBODY_HAS + 50)):
+        table.find(uid)
+    assert list(table.again()._seen) == [DAEMON.pw_uid]
+
+
 def test_the_user_goes_before_its_groups() -> None:
     assert UnixTable({group(OWN_GROUP): "g", user("daemon"): "u"}).find(DAEMON.pw_uid) == "u"
 

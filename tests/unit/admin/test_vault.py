@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from pillarbox.core.master_key import KEY_BYTES, KeyRing, key_id
 from pillarbox.core.vault import Vault
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.sealed import SealedValue, SealedValues
-from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
+from pillarbox.store.sqlite import SqliteDatabase
 from tests.conftest import Log
 from tests.unit.store.test_sealed import fill, found
 
@@ -60,13 +60,6 @@ class Desk:
 
 
 MakeDesk = Callable[[KeyRing], Desk]
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    opened = await open_sqlite(tmp_path / "store.db", on_death=print)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -68,6 +68,8 @@ def test_a_message_of_one_part_is_done_at_once(content_type: bytes) -> None:
         (b"(hidden) multipart/mixed; boundary=b", b"--b\r\n\r\n", (1, 1)),
         (b"message/partial", b"Content-Type: " + MIXED + b"\r\n\r\n--b\r\n\r\n", (2, 1)),
         (b"multipart/mixed; boundary=b--", b"--b\r\n--b--\r\n\r\n--b----\r\n", (1, 1)),
+        (MIXED, b"--b\r\nContent-Type: multipart/mixed; boundary=b--\r\n\r\n--b--\r\n\r\n--b----\r\n--b--\r\n", (2, 2)),
+        (MIXED, b"--b\r\nX: y\r\n--b--\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\n", (1, 1)),
         (b"multipart/mixed", b"--\r\n\r\n", (0, 0)),
         (
             MIXED,
@@ -220,6 +222,11 @@ def test_any_split_gives_the_same(pieces: list[bytes], cuts: list[int]) -> None:
 def test_byte_by_byte_gives_the_same(pieces: list[bytes]) -> None:
     body = b"--b\r\n" + b"".join(pieces)
     assert outcome(*(body[at : at + 1] for at in range(len(body)))) == outcome(body)
+
+
+def test_a_delimiter_with_many_blanks_behind_is_one_however_it_is_cut() -> None:
+    for behind, parts in ((b" " * 150, 1), (b" " * 149 + b"x", 0)):
+        assert counts(MIXED, b"--b" + b" " * 150, behind, b"\r\n\r\n") == (1, parts)
 
 
 # ---- as Python's email package sees it

@@ -98,6 +98,7 @@ def test_rfc_7628_example() -> None:
 def test_name_may_be_left_out_and_its_commas_are_escaped() -> None:
     assert sasl.oauth_bearer(b"n,,\1auth=bearer t\1\1").name == ""
     assert sasl.oauth_bearer(b"y,a=a=2Cb=3Dc,\1auth=Bearer t\1\1").name == "a,b=c"
+    assert sasl.oauth_bearer(b"y,a==3D2C,\1auth=Bearer t\1\1").name == "=2C"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """The way out: CA and proxy; and the self-made certificate, by a real handshake."""
 
+import os
 import resource
 import ssl
+import subprocess
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -219,6 +222,41 @@ def test_half_a_pair_is_made_anew_as_a_whole(tmp_path: Path, lacking: int) -> No
     files = tls.self_made_certificate(tmp_path, "b.example", time.time())
     assert shake_hands(tls.server_context(*files), strict_client(files[0]), "b.example") == "TLSv1.3"
     assert sorted(file.name for file in tmp_path.iterdir()) == ["tls-cert.pem", "tls-key.pem"]
+
+
+CRASH = """
+import os
+import sys
+import time
+from pathlib import Path
+from pillarbox.core import tls
+def look(event, arguments, steps=iter(range(int(sys.argv[2])))):
+    of_a_file = event in ("os.rename", "os.remove") or (event == "open" and arguments[2] & 1)
+    if of_a_file and str(arguments[0]).startswith(sys.argv[1]) and next(steps, None) is None:
+        os._exit(9)
+sys.addaudithook(look)
+tls.self_made_certificate(Path(sys.argv[1]), "crash.example", time.time())
+"""
+"""Makes a pair, and is gone just before it opens for writing, removes or renames the file of this number."""
+
+
+@pytest.mark.parametrize("left", ["tls-cert.pem", "tls-key.pem", ""])
+def test_a_crash_at_any_step_leaves_no_pair_that_does_not_belong_together(tmp_path: Path, left: str) -> None:
+    codes: list[int] = []
+    while 0 not in codes:
+        folder = tmp_path / str(len(codes))
+        folder.mkdir()
+        for file in tls.self_made_certificate(folder, "old.example", time.time()):
+            if file.name != left:
+                file.unlink()
+        child = [sys.executable, "-c", CRASH, str(folder), str(len(codes))]
+        codes.append(subprocess.run(child, check=False, env={}).returncode)
+        files = tls.self_made_certificate(folder, "a.example", time.time())
+        name = "a.example" if codes[-1] else "crash.example"
+        assert shake_hands(tls.server_context(*files), strict_client(files[0]), name) == "TLSv1.3"
+        assert os.stat(files[1]).st_mode & 0o777 == 0o600
+    # Two files are written, an old certificate is removed, and they are put in their places.
+    assert codes == [9, 9, 9, 9, 9, 0]
 
 
 # ---- versions

@@ -16,7 +16,7 @@ from pillarbox.core.accounts import AppRegistration, Mailbox, Submitter
 from pillarbox.core.errors import Forbidden, PillarboxError
 from pillarbox.core.headers import address_key
 from pillarbox.delivery.senders import Leave, check_recipient, check_sender, leave, mailbox_for
-from tests.unit.delivery.readers import FIELD, check_readers
+from tests.unit.delivery.readers import FIELD, SUBMITTER, check_readers
 
 APP = AppRegistration(1, "contoso", "t", "c")
 MIKE, SHARED = Mailbox(1, "mike@contoso.example", APP), Mailbox(2, "info@ü.example", APP)
@@ -153,6 +153,7 @@ UNCLEAR = [  # several addresses, none, or one for one parser and another for th
     b"undisclosed; mike@contoso.example",
     b"Scanner, 2nd floor <mike@contoso.example>",
     b"=?utf-8?Q?Chef,_Mike?= <mike@contoso.example>",  # RFC 2047 section 5 (3) knows no comma there
+    b"=?utf-8?Q?boss=40contoso.example,_x?= <mike@contoso.example>",
     b"=?utf-8?q?boss=40contoso.example?=",  # encoded words
     b"=?utf-8?q?mike?=@contoso.example",
     b"=?utf-8?b?Ym9zc0Bjb250b3NvLmV4YW1wbGU=?=",
@@ -367,6 +368,7 @@ FORCING = replace(PRINTER, force_from=True)
         # What cannot be understood is nobody's.
         (b"(mike@contoso.example) boss@evil.example", A, ""),
         (b"n" * 901 + b" <x@y.example>", A, ""),
+        (b"=?utf-8?Q?Chef,_Mike?= <mike@contoso.example>", A, ""),
         (b"scanner", A, ""),
         (b"", A, ""),
         ((), A, ""),
@@ -379,8 +381,29 @@ def test_from_becomes_the_mailbox_and_replies_go_to_who_was_there(
     assert left(FORCING, "", from_=given, reply_to=b"someone@x.example") == Leave(MIKE, sender)
 
 
-def test_a_from_that_is_the_mailbox_already_stays_as_it_came() -> None:
-    assert left(FORCING, "anybody@anywhere.example", from_=b"  MIKE@contoso.example (me)") == Leave(MIKE)
+@pytest.mark.parametrize("value", OWN)
+def test_a_from_that_is_the_mailbox_already_stays_as_it_came(value: bytes) -> None:
+    if b"alias@" not in value:
+        assert left(FORCING, "anybody@anywhere.example", from_=value) == Leave(MIKE)
+
+
+@pytest.mark.parametrize("value", [*FOREIGN, *UNCLEAR])
+def test_whatever_was_there_from_then_says_the_mailbox_and_nobody_else(value: bytes) -> None:
+    for came in (value, value.replace(b"mike@", b"x@")):
+        written = left(FORCING, A, from_=came).sender
+        assert left(PRINTER, A, from_=written.encode("utf-8", "surrogateescape")) == Leave(MIKE)
+
+
+@given(FIELD)
+def test_a_from_that_was_forced_names_one_address_for_every_reader(value: bytes) -> None:
+    forced = leave(replace(SUBMITTER, force_from=True), "", {b"from": [value]})
+    assert check_readers(forced.sender.encode("utf-8", "surrogateescape") or value)
+
+
+def test_more_addresses_than_a_value_may_hold_are_no_reply_to() -> None:
+    many = b",".join([b"a@b.example"] * 1400)
+    assert left(FORCING, A, from_=many) == Leave(MIKE, A)
+    assert left(FORCING, A, from_=many[:1199]).reply_to.count("@") == 100
 
 
 def test_a_sender_with_a_rule_still_chooses_its_mailbox() -> None:

@@ -151,6 +151,21 @@ async def test_the_largest_header_that_is_accepted_can_also_be_sent(shelf: Shelf
     assert address_to(found, ["a@x.example"]).mime.startswith(b"Bcc: a@x.example\r\nX-Pillarbox-Id")
 
 
+async def test_what_goes_into_reply_to_keeps_the_header_within_what_can_be_sent(shelf: Shelf) -> None:
+    mime = (b"From: " + b",".join([b"a@b"] * 3900) + b"\r\n") * 8 + b"\r\n"
+    submission = shelf.submission(max_size=10**9)
+    forcing = replace(shelf.submitter, force_from=True)
+    found = await shelf.stored(await submission.accept(ENVELOPE, in_memory(mime), forcing))
+    assert address_to(found, ["a@x.example"]).mime.startswith(b"Bcc: a@x.example\r\n")
+
+
+async def test_a_message_id_is_ascii_whatever_the_mailbox_is(shelf: Shelf) -> None:
+    submitter = Submitter(2, "crm", {}, {"xn--tda.example": shelf.mailboxes[0].app})
+    mime, envelope = "From: jo@ü.example\r\n\r\n".encode(), Envelope("jo@ü.example", ("a@x.example",))
+    new = await shelf.submission().accept(envelope, in_memory(mime), submitter)
+    assert b"\r\nMessage-ID: <%s@xn--tda.example>\r\n" % new.encode() in await shelf.stored(new)
+
+
 # ---- what a submitter may do
 
 

@@ -28,6 +28,7 @@ class Gates:
         self.token = asyncio.Event()
         self.token.set()
         self.readied: list[str] = []
+        self.mistake: Exception | None = None
         self._answers: dict[str, asyncio.Future[Outcome]] = {}
         self._changed = asyncio.Event()
 
@@ -36,6 +37,8 @@ class Gates:
         self.readied.append(mailbox.app.client_id)
         self._changed.set()
         await self.token.wait()
+        if self.mistake:
+            raise self.mistake
 
     async def send(self, message: Claimed, mailbox: Mailbox, body: AsyncIterator[bytes]) -> Report:
         self.begun.append(message.id)
@@ -246,6 +249,59 @@ async def test_after_the_pause_the_mailbox_goes_on(shelf: Shelf, gates: Gates, w
     shelf.now += 0.1
     await worker._wake_due()
     await gates.holds("A", "B")
+
+
+async def test_a_pause_that_began_while_a_token_was_fetched_counts(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    mailbox = shelf.mailboxes[0].id
+    await shelf.put("A")
+    worker.wake(mailbox)
+    await gates.holds("A")
+    gates.token.clear()
+    await shelf.put("B")
+    worker.wake(mailbox)
+    await gates.until(lambda: len(gates.waiting) == 2)
+    gates.open("A", THROTTLED)
+    await attempted(shelf, 1)
+    gates.token.set()
+    lane = worker._lanes[mailbox].task
+    assert lane is not None
+    await lane
+    assert (gates.begun, await shelf.state("B")) == (["A"], "queued")
+    shelf.now += 30
+    await worker._wake_due()
+    await gates.holds("A", "B")
+
+
+async def test_a_clock_that_goes_back_lengthens_no_pause(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    await shelf.put("A")
+    gates.open("A", THROTTLED)
+    wake(worker, shelf)
+    await attempted(shelf, 1)
+    await shelf.put("B")
+    await worker._wake_due()
+    shelf.now -= 365 * 86_400.0
+    await worker._wake_due()
+    await gates.until(lambda: "B" in gates.inside)
+
+
+async def test_a_mistake_before_a_claim_cuts_off_nothing_that_is_in_flight(
+    shelf: Shelf, gates: Gates, worker: Worker
+) -> None:
+    await shelf.put("A")
+    wake(worker, shelf)
+    await gates.holds("A")
+    gates.mistake = RuntimeError("boom")
+    await shelf.put("B")
+    wake(worker, shelf)
+    while not shelf.lines.lines("unexpected"):
+        await shelf.lines.next()
+    gates.mistake = None
+    gates.open("A")
+    await final(shelf, "A")
+    shelf.now += 1
+    await worker._wake_due()
+    await gates.holds("B")
+    assert await shelf.state("A") == "sent"
 
 
 # ---- a store that is full

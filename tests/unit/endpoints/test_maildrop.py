@@ -304,18 +304,18 @@ async def test_another_users_file_is_another_submitters(office: Office) -> None:
         (line(2, senders=["<>"]) + b"x\n", "maildrop.broken"),
         (line(2, envid="a SIZE=1") + b"x\n", "maildrop.broken"),
         (line(2, notify=["NEVER"]) + b"x\n", "maildrop.broken"),
-        (line(2, ret="SOME") + b"x\n", "maildrop.broken"),
-        (line(2, notify="NEVER,DELAY") + b"x\n", "maildrop.broken"),
+        (line(2, notify="NEVER <x@y>") + b"x\n", "maildrop.broken"),
         (line(2, recipients=7) + b"x\n", "maildrop.broken"),
         (line(True) + b"x", "maildrop.broken"),
         (line(2, has_from=None) + b"x\n", "maildrop.broken"),
     ],
 )
-async def test_what_is_no_mail_is_deleted(office: Office, content: bytes, code: str) -> None:
+async def test_what_our_client_does_not_write_is_kept_apart(office: Office, content: bytes, code: str) -> None:
+    """It may be mail all the same, that of a client of another version."""
     office.put(content)
     await office.maildrop.pick_up()
-    assert (office.accepted, office.names, office.refused) == ([], [], [])
-    assert office.told == [("maildrop.deleted", code)]
+    assert (office.accepted, office.names, office.refused) == ([], [], ["file"])
+    assert office.told == [("maildrop.refused", code)]
     assert json.loads(office.log.getvalue())["uid"] == os.geteuid()
 
 
@@ -332,6 +332,10 @@ async def test_what_is_no_mail_is_deleted(office: Office, content: bytes, code: 
         (line(1001) + b"x" * 1001, "mail.too_large"),
         (line(1000) + b"\n" * 1000, "mail.too_large"),
         (line(2, recipients=["a@@b"]) + b"x\n", "mail.bad_recipient"),
+        (line(2, ret="SOME") + b"x\n", "smtp.syntax"),
+        (line(2, notify="NEVER,DELAY") + b"x\n", "smtp.syntax"),
+        (line(2, envid="+1F") + b"x\n", "smtp.syntax"),
+        (line(2, envid="x" * 101) + b"x\n", "smtp.syntax"),
     ],
 )
 async def test_what_can_never_be_sent_is_kept_apart(office: Office, content: bytes, code: str) -> None:
@@ -345,13 +349,28 @@ async def test_what_can_never_be_sent_is_kept_apart(office: Office, content: byt
 async def test_a_first_line_without_end_is_not_read_to_its_end(office: Office) -> None:
     os.truncate(office.put(b""), maildrop_folder.LARGEST)
     await office.maildrop.pick_up()
-    assert (office.told, office.names, office.refused) == ([("maildrop.deleted", "maildrop.broken")], [], [])
+    assert (office.told, office.names, office.refused) == ([("maildrop.refused", "maildrop.broken")], [], ["file"])
 
 
 async def test_a_file_that_is_larger_than_any_mail_is_deleted(office: Office) -> None:
     os.truncate(office.put(line(7)), 1 << 40)
     await office.maildrop.pick_up()
     assert (office.told, office.names, office.refused) == ([("maildrop.deleted", "maildrop.not_a_file")], [], [])
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o646])
+async def test_of_what_others_may_write_to_the_owner_need_not_be_the_author(
+    office: Office, tmp_path: Path, mode: int
+) -> None:
+    """They can give it a name in the folder, and it has but that one when its owner deletes the other."""
+    letter = tmp_path / "log of another user"
+    letter.write_bytes(line(len(MAIL)) + MAIL)
+    letter.chmod(mode)
+    (office.folder / "file").hardlink_to(letter)
+    letter.unlink()
+    await office.maildrop.pick_up()
+    assert (office.accepted, office.names, office.refused) == ([], [], ["file"])
+    assert office.told == [("maildrop.refused", "maildrop.writable")]
 
 
 async def test_a_user_who_is_no_submitter_sends_nothing(office: Office) -> None:
@@ -444,8 +463,10 @@ def as_user(uid: int) -> Iterator[None]:
     """Open files with another user's rights (setfsuid(2)); of root, so that a mode counts."""
     libc = ctypes.CDLL(None)
     libc.setfsuid(uid)
-    yield
-    libc.setfsuid(os.geteuid())
+    try:
+        yield
+    finally:
+        libc.setfsuid(os.geteuid())
 
 
 async def test_a_file_that_the_service_may_not_read_is_kept_apart(office: Office) -> None:
@@ -467,6 +488,77 @@ async def test_what_cannot_be_deleted_is_told_once(office: Office) -> None:
     await office.maildrop.pick_up()
     assert office.told == [("maildrop.deleted", "maildrop.not_a_file")]
     assert office.names == ["file"]
+
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+async def test_what_a_user_mounts_there_does_not_end_the_look(office: Office) -> None:
+    """As with fusermount(1): to all others it cannot even be looked at."""
+    (office.folder / "a").mkdir()
+    driver = os.open("/dev/fuse", os.O_RDWR)
+    options = f"fd={driver},rootmode=40000,user_id=4242,group_id=4242"
+    assert LIBC.mount(b"fuse", bytes(office.folder / "a"), b"fuse", 0, options.encode()) == 0
+    try:
+        office.leave()
+        await office.maildrop.pick_up()
+        assert len(office.accepted) == 1
+    finally:
+        assert LIBC.umount2(bytes(office.folder / "a"), 2) == 0
+        os.close(driver)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+async def test_of_a_disk_that_is_read_only_nothing_is_taken_as_it_would_be_taken_again(office: Office) -> None:
+    left = office.leave()
+    place = bytes(office.folder)
+    bind, read_only = 4096, 4096 | 32 | 1
+    assert LIBC.mount(place, place, None, bind, None) == 0
+    office.maildrop.open()
+    try:
+        assert LIBC.mount(None, place, None, read_only, None) == 0
+        with pytest.raises(OSError, match="Read-only file system"):
+            await office.maildrop.pick_up()
+    finally:
+        assert LIBC.umount2(place, 2) == 0
+    office.maildrop.open()
+    assert (office.accepted, office.names) == ([], [left.name])
+    await office.maildrop.pick_up()
+    assert (len(office.accepted), office.names) == (1, [])
+
+
+async def test_a_folder_that_somebody_puts_in_its_place_is_the_folder(office: Office) -> None:
+    """As where a disk is mounted there after the service has started; the one before can be unmounted."""
+    before = office.folder.rename(office.folder.with_name("before"))
+    office.folder.mkdir()
+    office.folder.chmod(0o1733)
+    office.leave()
+    await office.maildrop.pick_up()
+    assert len(office.accepted) == 1
+    opened = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+    assert not [path for path in opened if Path(path).is_relative_to(before)]
+
+
+async def test_a_folder_that_somebody_deletes_is_made_again(office: Office) -> None:
+    (office.folder / "refused").rmdir()
+    office.folder.rmdir()
+    await office.maildrop.pick_up()
+    office.leave()
+    await office.maildrop.pick_up()
+    assert len(office.accepted) == 1
+
+
+async def test_a_folder_that_cannot_be_used_is_tried_again(office: Office) -> None:
+    aside = office.folder.rename(office.folder.with_name("aside"))
+    office.folder.symlink_to(aside)
+    with pytest.raises(ConfigError):
+        await office.maildrop.pick_up()
+    office.folder.unlink()
+    aside.rename(office.folder)
+    office.leave()
+    await office.maildrop.pick_up()
+    assert len(office.accepted) == 1
 
 
 async def test_a_name_that_is_no_text_is_shown_as_its_bytes(office: Office) -> None:
@@ -571,6 +663,25 @@ async def test_of_a_user_with_a_heap_the_oldest_go_first_and_the_rest_without_a_
     assert pauses[2] > 0
     assert [one.mime for one in office.accepted] == [b"%06d\r\n" % number for number in range(count)]
     assert office.names == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to write as another user")
+def test_of_more_users_fewer_files_each_are_remembered(office: Office) -> None:
+    """A user may own 65,536 numbers, and files of each."""
+    folder = maildrop_folder.Folder(office.folder, time.time)
+    folder.open()
+    users = 100
+    for number in range(maildrop_folder.MOST + 100):
+        descriptor = os.open(office.folder / f"{number:06d}", os.O_CREAT | os.O_WRONLY)
+        os.fchown(descriptor, 10_000 + number % users, -1)
+        os.close(descriptor)
+    heap = folder.look_through(lambda: False)
+    folder.close()
+    assert heap.more
+    assert 10 < heap.each < maildrop_folder.EACH
+    for user in range(users):
+        kept = [int(entry.name) for entry in heap.files[10_000 + user]]
+        assert kept == [user + users * turn for turn in range(heap.each)]
 
 
 async def test_looking_is_a_tenth_of_the_time(office: Office) -> None:

@@ -10,10 +10,7 @@ from tests.unit.endpoints.test_apps import ask
 
 PATH = "/api/v1/submitters"
 BOX = "scanner@contoso.example"
-WISH = {
-    "mailboxes": [BOX],
-    "senders": ["alias@contoso.example=erp@contoso.example", "*@fabrikam.example", "*@x.example=" + BOX],
-    "app": "contoso",
+AS_IT_IS_SAID: dict[str, Any] = {
     "networks": ["192.0.2.0/24"],
     "users": ["www-data"],
     "groups": ["33"],
@@ -24,21 +21,17 @@ WISH = {
     "max_size": 1000,
     "enabled": False,
 }
-SHOWN = {
+WISH = AS_IT_IS_SAID | {
+    "mailboxes": [BOX],
+    "senders": ["alias@contoso.example=erp@contoso.example", "*@fabrikam.example", "*@x.example=" + BOX],
+    "app": "contoso",
+}
+SHOWN = AS_IT_IS_SAID | {
     "name": "erp",
-    "enabled": False,
     "senders": {BOX: BOX, "alias@contoso.example": "erp@contoso.example"},
     "domains": {"fabrikam.example": {"mailbox": None, "app": "contoso"}, "x.example": {"mailbox": BOX, "app": None}},
     "has_password": True,
     "tokens": [],
-    "networks": ["192.0.2.0/24"],
-    "users": ["www-data"],
-    "groups": ["33"],
-    "recipients": ["*@contoso.example"],
-    "force_from": True,
-    "fix_from": True,
-    "rate": 10,
-    "max_size": 1000,
     "last_used_at": None,
     "password": None,
 }
@@ -104,6 +97,9 @@ async def test_what_was_changed_is_told_in_the_log_without_secrets(house: House)
         ("GET", "/nobody", None, 404, "submitter.not_found"),
         ("PATCH", "/nobody", {}, 404, "submitter.not_found"),
         ("DELETE", "/nobody", None, 404, "submitter.not_found"),
+        ("DELETE", "/", None, 404, "request.not_found"),
+        ("PATCH", "/", {"rate": 1}, 404, "request.not_found"),
+        ("DELETE", "/printer/tokens/", None, 404, "request.not_found"),
         ("GET", "/nobody/tokens", None, 404, "submitter.not_found"),
         ("POST", "/nobody/tokens", {"id": "x"}, 404, "submitter.not_found"),
         ("DELETE", "/printer/tokens/nothing", None, 404, "submitter.no_token"),

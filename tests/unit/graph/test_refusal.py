@@ -62,3 +62,8 @@ def test_who_is_asked_to_slow_down_reads_for_how_long(told: str) -> None:
     assert (error.code, error.entry.exit, error.entry.retry) == ("graph.throttled", 75, True)
     assert error.cure == "Repeat the call in 38 seconds: it was not done."
     assert "429" in error.sentence
+
+
+def test_halves_of_letters_that_json_and_headers_can_hold_can_be_written_down() -> None:
+    told = Answer(400, {"request-id": "5f1c\udcff"}, b'{"error": {"code": "x\\ud800", "message": "\\udfff"}}')
+    assert (told.request_id, *told.error()) == ("5f1c?", "x?", "?")

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.unit.sendmail.conftest import FakeService
 from tests.unit.sendmail.program import Program
 
@@ -14,21 +16,32 @@ ROOT = Path(__file__).resolve().parents[3]
 HEAVY = {"smtplib", "email", "ssl", "asyncio", "argparse", "dataclasses", "json", "subprocess", "logging", "tempfile"}
 LOADED = """
 import sys
-import pillarbox.sendmail.command
-print(*sorted({name.partition(".")[0] for name in sys.modules if not name.startswith("pillarbox.sendmail")}))
+import {module}
+print(*sorted({{name.partition(".")[0] for name in sys.modules if not name.startswith("pillarbox.sendmail")}}))
 print(*sorted(name for name in sys.modules if name.startswith("pillarbox.")))
 """
+MODULES = sorted(f"pillarbox.sendmail.{file.stem}" for file in (ROOT / "src/pillarbox/sendmail").glob("[a-z]*.py"))
 
 
-async def test_it_imports_the_standard_library_alone() -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-S", "-c", f"import sys; sys.path += {sys.path!r}\n{LOADED}", stdout=asyncio.subprocess.PIPE
-    )
+async def loaded_with(module: str) -> tuple[set[str], set[str]]:
+    """What is in memory once this module is: the names at the top, and ours."""
+    code = f"import sys; sys.path += {sys.path!r}\n{LOADED.format(module=module)}"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-S", "-c", code, stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()
     modules, ours = (set(line.split()) for line in output.decode().splitlines())
+    return modules, ours
+
+
+@pytest.mark.parametrize("module", MODULES)
+async def test_it_imports_the_standard_library_alone(module: str) -> None:
+    modules, ours = await loaded_with(module)
     assert modules - sys.stdlib_module_names == {"__main__", "pillarbox"}
-    assert not modules & HEAVY
     assert all(name.startswith("pillarbox.sendmail") for name in ours)
+
+
+async def test_it_imports_little_before_it_is_needed() -> None:
+    modules, _ = await loaded_with("pillarbox.sendmail.command")
+    assert not modules & HEAVY
 
 
 async def test_a_signal_that_comes_while_it_starts_makes_no_traceback(service: FakeService, program: Program) -> None:

@@ -1,6 +1,5 @@
 """App registrations, mailboxes: what is kept, and that no secret lies on the disk in clear."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,35 +9,8 @@ from pillarbox.core.errors import ConfigError
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.database import statement
-from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
-
-CANARY = "canary-8c1f-never-on-disk"
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    opened = await open_sqlite(tmp_path / "store.db", on_death=print)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def accounts(database: SqliteDatabase) -> Accounts:
-    return Accounts(database, Vault(bytes(32)), lambda: 0.0)
-
-
-@pytest.fixture
-async def app(accounts: Accounts) -> AppRegistration:
-    added = await accounts.add_app("contoso", "tenant", "client", Secret(CANARY))
-    assert added is not None
-    return added
-
-
-@pytest.fixture
-async def mailbox(accounts: Accounts, app: AppRegistration) -> Mailbox:
-    added = await accounts.add_mailbox("Scanner@Contoso.example", app)
-    assert added is not None
-    return added
+from pillarbox.store.sqlite import SqliteDatabase
+from tests.unit.store.conftest import CANARY
 
 
 def on_disk(folder: Path) -> bytes:

@@ -1,7 +1,6 @@
 """Sealed values: one row's does not open in another, and what is sealed anew never overwrites what is newer."""
 
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 
 OLD, NEW = Vault(b"o" * 32), Vault(b"n" * 32)
 OLD_ID = key_id_of(OLD.header)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    opened = await open_sqlite(tmp_path / "store.db", on_death=print)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -1,47 +1,19 @@
 """Submitters: everything about one is kept, and what they name is not forgotten under them."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from pillarbox.core.accounts import AppRegistration, Mailbox, Submitter, UnixRule
-from pillarbox.core.vault import Secret, Vault
+from pillarbox.core.vault import Secret
 from pillarbox.store.accounts import Accounts
-from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
+from pillarbox.store.sqlite import SqliteDatabase
 from pillarbox.store.submitters import Credentialed, SubmitterStore
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    opened = await open_sqlite(tmp_path / "store.db", on_death=print)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def accounts(database: SqliteDatabase) -> Accounts:
-    return Accounts(database, Vault(bytes(32)), lambda: 0.0)
 
 
 @pytest.fixture
 def store(database: SqliteDatabase) -> SubmitterStore:
     return SubmitterStore(database, lambda: 7.0)
-
-
-@pytest.fixture
-async def app(accounts: Accounts) -> AppRegistration:
-    added = await accounts.add_app("contoso", "tenant", "client", Secret("s"))
-    assert added is not None
-    return added
-
-
-@pytest.fixture
-async def mailbox(accounts: Accounts, app: AppRegistration) -> Mailbox:
-    added = await accounts.add_mailbox("scanner@contoso.example", app)
-    assert added is not None
-    return added
 
 
 def whole(mailbox: Mailbox, app: AppRegistration) -> Submitter:

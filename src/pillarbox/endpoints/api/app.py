@@ -70,6 +70,8 @@ def build(services: Services) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        # An empty name is nobody's: a redirect to the list would be no answer for whoever wants one removed.
+        redirect_slashes=False,
         responses={"4XX": {"model": models.Problem}, "5XX": {"model": models.Problem}},
     )
     app.add_middleware(BodyLimit, counted_elsewhere=("/api/v1/sends",))

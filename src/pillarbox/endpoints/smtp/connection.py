@@ -1,6 +1,7 @@
 """One client of the SMTP door: its bytes drive a session, and the session's actions are carried out."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -20,7 +21,8 @@ from pillarbox.endpoints.smtp.session import Action, Authenticate, Close, Rules,
 _MAX_AHEAD: Final = 64 * 1024
 """Bytes that a client may send ahead while an action is carried out."""
 _LINGER: Final = 1.0
-"""Seconds that a client of whom it is not known whether it has our 250 is left to take our last words and to end."""
+"""Seconds that a client which we end is left to take our last words, and to end itself. Its bytes are read meanwhile:
+unread ones would make our end a reset (RFC 9293 section 3.6.1), which may take the words away again."""
 
 
 class Accept(Protocol):
@@ -215,6 +217,9 @@ class Connection(asyncio.Protocol):
         self._hear_what_was_taken()
         if self._transport is not None:
             self._transport.abort()
+        if self._handshaking:
+            # Of an end during the handshake asyncio does not always tell.
+            self.connection_lost(None)
 
     def look_at_clock(self, now: float) -> None:
         """End the session of a client that is silent too long, or too slow. Called now and then."""
@@ -227,6 +232,8 @@ class Connection(asyncio.Protocol):
             # A client that does not take the last replies would keep the connection for ever.
             if silent >= borne:
                 self.abort()
+            elif silent >= _LINGER:
+                self._hang_up()
         elif self._handshaking or self._session.waiting:
             return  # it waits for us, or the handshake has a time-out of its own
         elif silent >= borne or (not is_settled and patience.is_over(now - self._began)):
@@ -258,7 +265,7 @@ class Connection(asyncio.Protocol):
     def _carry_out(self, action: Action) -> None:
         match action:
             case Close():
-                self._close()
+                self._close(linger=not action.said_bye or bool(self._answered))
             case StartTls():
                 self._handshaking = True
                 if self._transport is not None:
@@ -360,13 +367,10 @@ class Connection(asyncio.Protocol):
         except (OSError, ssl.SSLError) as error:
             self._terms.tell_refusal(self._peer, None, "STARTTLS", handshake_failed(error))
             self.abort()
-            # asyncio does not tell of a client that vanishes during the handshake.
-            self.connection_lost(error)
-            return
-        except Exception as error:
+        except Exception:
             self._terms.services.log.exception("unexpected", peer=self._peer.name)
             self.abort()
-            self.connection_lost(error)
+        if self._over:
             return
         self._transport = cast(asyncio.Transport, transport)
         self._encrypted = True
@@ -390,6 +394,7 @@ class Connection(asyncio.Protocol):
     def _set_reading(self) -> None:
         """Read on, unless the client is too far ahead: with commands, or with replies that it does not take."""
         ahead = self._congested or (self._session.waiting and self._session.buffered > _MAX_AHEAD)
+        ahead = ahead and not self._closing
         if self._transport is None or self._handshaking or ahead == self._paused:
             return
         self._paused = ahead
@@ -398,17 +403,18 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.resume_reading()
 
-    def _close(self) -> None:
+    def _close(self, *, linger: bool = True) -> None:
+        """End after our last words; wait for the client's end where it may still send, or may not have our 250."""
         if self._closing or self._transport is None:
             return
         self._closing = True
-        if self._answered and not self._ended:
-            # Such as after a QUIT that was sent ahead: the client's own end says that it has our 250.
-            if self._transport.can_write_eof():
-                self._transport.write_eof()
-            self._loop.call_later(_LINGER, self._hang_up)
-        else:
+        if not linger or self._ended:
             self._transport.close()
+            return
+        self._set_reading()
+        if self._transport.can_write_eof():
+            with contextlib.suppress(OSError):  # it is gone, and asyncio will tell
+                self._transport.write_eof()
 
     def _hang_up(self) -> None:
         """The client has ended too, or was left long enough."""

@@ -49,6 +49,7 @@ class SmtpDoor:
         self._budget = Budget(smtp.max_unfinished)
         self._census = Census(smtp.max_connections, smtp.max_connections_per_ip, smtp.max_connections_per_submitter)
         self._discretion = Discretion()
+        self._spool_folder = settings.state_dir / SPOOL
         self._listeners = [(one, Listener(self._terms(one))) for one in smtp_listeners(settings)]
         self._local = Listener(self._local_terms()) if settings.sendmail.socket else None
         self._local_path: Path | None = None
@@ -161,12 +162,6 @@ class SmtpDoor:
             place=place,
             minimum=one.door.tls_minimum,
         )
-
-    # ---- the spool
-
-    @property
-    def _spool_folder(self) -> Path:
-        return self._settings.state_dir / SPOOL
 
     def _make_spool(self) -> None:
         """The folder for large messages that are coming in: strangers' mail, for nobody else to read."""

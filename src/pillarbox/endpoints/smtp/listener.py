@@ -31,7 +31,7 @@ class Listener:
         self._accepting: list[asyncio.Task[None]] = []
         self._arriving: set[asyncio.Task[None]] = set()
         self._connections: set[Connection] = set()
-        self._somebody_left = asyncio.Event()
+        self._look_again = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
@@ -82,12 +82,12 @@ class Listener:
             listening.close()
 
     async def _until(self, condition: Callable[[], bool], patience: float) -> None:
-        """Until this is so, which only somebody's leaving can make so, or the patience is at its end."""
+        """Until this is so, looked at whenever somebody leaves and now and then, or the patience is at its end."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 while not condition():
-                    self._somebody_left.clear()
-                    await self._somebody_left.wait()
+                    self._look_again.clear()
+                    await self._look_again.wait()
 
     # ---- connections
 
@@ -101,14 +101,14 @@ class Listener:
 
     def _left(self, connection: Connection) -> None:
         self._connections.discard(connection)
-        self._somebody_left.set()
+        self._look_again.set()
 
     def _watch(self) -> None:
         """Look at all clients now and then. One timer for all: each of thousands with its own would cost more."""
-        self.look_at_clock()
-        loop = asyncio.get_running_loop()
         again = self._terms.patience.look_every
-        self._timer = loop.call_later(again, self._watch) if self._connections else None
+        self._timer = asyncio.get_running_loop().call_later(again, self._watch) if self._connections else None
+        self._look_again.set()
+        self.look_at_clock()
 
     def look_at_clock(self) -> None:
         """End the sessions of clients that are silent too long, or too slow."""

@@ -57,7 +57,9 @@ class StartTls:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Write what is there and close the connection."""
+    """Write what is there and close the connection. `said_bye`: the client asked for it, and has said all."""
+
+    said_bye: bool = False
 
 
 Action = Authenticate | Submit | StartTls | Close
@@ -238,9 +240,9 @@ class Session:
         self._output += replies.error(error)
         self._close()
 
-    def _close(self) -> None:
+    def _close(self, *, said_bye: bool = False) -> None:
         self._input.clear()
-        self._action = Close()
+        self._action = Close(said_bye)
 
     # ---- input
 
@@ -451,7 +453,7 @@ class Session:
 
     def _quit(self, _argument: str) -> None:
         self._output += replies.BYE
-        self._close()
+        self._close(said_bye=True)
 
     def _need_greeting(self) -> None:
         if not self._hello:

@@ -106,7 +106,9 @@ def test_dots_that_were_stuffed_go_and_no_others(lines: list[bytes]) -> None:
     assert unstuffed(b"".join(line + b"\r\n" for line in stuffed)) == b"".join(line + b"\r\n" for line in lines)
 
 
-@pytest.mark.parametrize("data", [b"a\n.\nb\r\n", b"a\n.\r\nb\r\n", b"a.b\r\n", b"a\r.b\r\n", b""])
+@pytest.mark.parametrize(
+    "data", [b"a\n.\nb\r\n", b"a\n.\n.\n.\n.\r\nb\r\n", b"a\n.\r\nb\r\n", b"a.b\r\n", b"a\r.b\r\n", b""]
+)
 def test_other_dots_stay(data: bytes) -> None:
     assert unstuffed(data) == data
 

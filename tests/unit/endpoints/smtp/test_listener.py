@@ -17,7 +17,7 @@ from pillarbox.endpoints.smtp.limits import Census, Patience
 from pillarbox.endpoints.smtp.peer import Peer
 from tests.conftest import Log, MakeHouse
 from tests.unit.endpoints.smtp.doors import Client, Clock, Door, Handed, on_both_loops, services, terms
-from tests.unit.endpoints.smtp.parts import ENVELOPE, LOGIN, PRINTER, rules
+from tests.unit.endpoints.smtp.parts import ENVELOPE, LOGIN, PRINTER, TO_DATA, rules
 
 MESSAGE = ENVELOPE + b"DATA\r\nSubject: scan\r\n\r\npage 1\r\n.\r\n"
 
@@ -315,6 +315,75 @@ async def test_stop_does_not_wait_for_ever(door: Door) -> None:
         await client.reader.readexactly(1)
 
 
+# ---- our last words
+
+
+def send_and_hear(sock: socket.socket, first: bytes) -> bytes:
+    """What a client hears that reads nothing before it has sent all. Raises OSError where it is reset."""
+    sock.sendall(first)
+    with sock.makefile("rb") as replies:
+        return replies.read()
+
+
+@on_both_loops()
+async def test_client_that_sends_on_hears_why_it_is_ended(door: Door) -> None:
+    """Row 4 of bad inputs."""
+    with socket.create_connection(door.address, timeout=10) as sock:
+        said = await asyncio.to_thread(send_and_hear, sock, b"x" * 2_000_000)
+    assert [line[:9] for line in said.splitlines()[1:]] == [b"500 5.5.2", b"421 4.7.0"]
+
+
+@on_both_loops(patience=Patience(data=1))
+async def test_client_that_is_cut_in_its_message_hears_why(door: Door) -> None:
+    with socket.create_connection(door.address, timeout=10) as sock:
+        sock.sendall(TO_DATA)
+        await door.come_round()
+        door.pass_time(2)
+        said = await asyncio.to_thread(send_and_hear, sock, b"page\r\n" * 500_000)
+    assert said.splitlines()[-1][:9] == b"421 4.4.2"
+
+
+@on_both_loops()
+async def test_client_behind_tls_that_sends_on_hears_why_it_is_ended(door: Door) -> None:
+    client = await door.client()
+    await client.start_tls()
+    client.send(b"x" * 2_000_000)
+    await client.writer.drain()
+    assert await client.codes(2) == [500, 421]
+    door.pass_time(1)
+    assert await client.rest() == b""
+
+
+@on_both_loops(most=(1, 1, 1))
+async def test_client_that_sends_on_and_never_ends_is_left_a_second_alone(door: Door) -> None:
+    client = await door.client()
+    client.send(b"GET / HTTP/1.1\r\n")
+    assert (await client.rest())[:9] == b"421 4.7.0"
+    assert (await (await door.dial()).line())[:3] == b"421"
+    door.pass_time(1)
+    while (await (await door.dial()).line())[:3] != b"220":
+        client.send(b"x")
+
+
+@on_both_loops()
+async def test_client_that_is_gone_already_hinders_nobody_from_being_ended(door: Door) -> None:
+    other = await door.client()
+    with socket.create_connection(door.address, timeout=10) as sock:
+        await door.come_round()
+        sock.recv(1000)
+    door.pass_time(60)  # of its end the loop has not heard yet
+    assert (await other.rest())[:9] == b"421 4.4.2"
+
+
+@on_both_loops()
+async def test_stop_within_a_handshake_leaves_nothing_behind(door: Door) -> None:
+    client = await door.client()
+    assert (await client.ask(b"STARTTLS\r\n"))[:3] == b"220"
+    await door.listener.stop(grace=0.05)
+    assert await client.rest() == b""
+    assert door.listener._connections == set()
+
+
 # ---- whether the client has seen our 250 (the duplicate window, delivery/window.py)
 
 
@@ -408,7 +477,9 @@ async def test_client_that_sent_quit_ahead_and_never_ends_is_not_waited_for_long
     message = await door.store()
     assert (await client.rest()).endswith(b"221 2.0.0 Bye\r\n")
     assert not message.told.heard
-    await until(lambda: message.told.heard)  # its TCP has taken all
+    client.acknowledge()
+    door.pass_time(1)
+    assert message.told.heard  # its TCP has taken all
 
 
 @on_both_loops()
@@ -417,8 +488,7 @@ async def test_client_that_we_end_for_its_silence_has_seen_the_250_that_its_tcp_
     client.send(LOGIN, MESSAGE)
     message = await door.store()
     assert await client.codes(6) == [250, 235, 250, 250, 354, 250]
-    # So that its TCP acknowledges now, and not some milliseconds later.
-    client.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+    client.acknowledge()
     door.pass_time(300)
     assert message.told.heard  # whether it takes the 421 does not count
     client.vanish()
@@ -617,6 +687,15 @@ async def test_client_that_takes_no_replies_is_not_read(tmp_path: Path) -> None:
     connection.data_received(b"NOOP\r\n")
     assert not wire.is_reading()
     connection.resume_writing()
+    assert wire.is_reading()
+    connection.connection_lost(None)
+
+
+async def test_client_that_takes_no_replies_is_read_again_at_its_end(tmp_path: Path) -> None:
+    connection, wire, _, clock = connect(tmp_path)
+    connection.pause_writing()
+    assert not wire.is_reading()
+    connection.look_at_clock(clock.now + 60)
     assert wire.is_reading()
     connection.connection_lost(None)
 

@@ -327,6 +327,13 @@ def test_line_without_end_is_not_kept_and_ends_the_connection() -> None:
     assert [error.code for _, error in driver.refusals] == ["smtp.endless_line"]
 
 
+def test_end_behind_64_kib_comes_too_late_also_where_all_comes_at_once() -> None:
+    driver = play([b"NOOP " + b"x" * 65529 + b"\r\nNOOP\r\n"])
+    assert codes(bytes(driver.output)) == [220, 500, 250]
+    driver = play([b"NOOP " + b"x" * 65530 + b"\r\nNOOP\r\n"])
+    assert codes(bytes(driver.output)) == [220, 500, 421]
+
+
 @pytest.mark.parametrize("line", [b"\x16\x03\x01\x02\0\x01", b" EHLO x", b"\xff", b"<html>", b"1", b"."])
 def test_what_does_not_begin_with_a_letter_ends_the_connection_at_its_first_byte(line: bytes) -> None:
     driver = play([line[:1]])
@@ -567,6 +574,15 @@ def test_wrong_token_gets_a_last_challenge_before_its_reply(name: bytes, make: C
     assert codes(driver.feed(b"AUTH " + name + b" " + make("secret") + b"\r\n")) == [235]
 
 
+def test_token_that_is_put_off_gets_its_reply_at_once() -> None:
+    session = Session(rules())
+    session.receive(b"EHLO x\r\nAUTH XOAUTH2 " + xoauth2("secret") + b"\r\nNOOP\r\n")
+    session.advance()
+    session.refused(Unavailable("submitter.busy"))
+    assert session.advance() is None
+    assert codes(session.take_output()) == [220, 250, 454, 250]
+
+
 def test_third_wrong_token_ends_the_connection_behind_its_reply() -> None:
     one = b"AUTH XOAUTH2 " + xoauth2("wrong") + b"\r\n"
     driver = play([b"EHLO x\r\n", one, b"\r\n", one, b"*\r\n", one, b"x" * 20000 + b"\r\nNOOP\r\n"])
@@ -638,6 +654,13 @@ def test_what_the_client_wants_to_be_told_comes_into_the_envelope() -> None:
         {"alice@contoso.example": "SUCCESS,FAILURE", "bob@contoso.example": "NEVER"},
         {"alice@contoso.example": "rfc822;Alice+40contoso.example"},
     )
+
+
+def test_original_recipient_with_international_letters_needs_smtputf8() -> None:
+    recipient = "RCPT TO:<alice@contoso.example> ORCPT=utf-8;ü@contoso.example\r\n".encode()
+    driver = play([LOGIN, b"MAIL FROM:<scanner@contoso.example>\r\n"])
+    assert driver.feed(recipient).startswith(b"553 5.6.7 ")
+    assert codes(driver.feed(b"RSET\r\nMAIL FROM:<scanner@contoso.example> SMTPUTF8\r\n", recipient)) == [250] * 3
 
 
 def test_address_that_is_said_again_is_one_recipient_and_the_first_counts() -> None:
