@@ -2,6 +2,8 @@
 page of a device or program has the same parts."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -120,6 +122,16 @@ def test_the_settings_of_a_page_are_taken(page: str, tmp_path: Path) -> None:
         settings = load(file, {})
         assert isinstance(settings, Settings)
         assert smtp_listeners(settings)
+
+
+def test_the_file_for_a_container_runs_for_every_user(tmp_path: Path) -> None:
+    block = re.search(r"^```sh\n(.*?)^```", section(read("how-to/cron.md"), "In a container"), re.M | re.S)
+    assert block
+    commands = block[1].replace("build/", f"{tmp_path}/").replace("python3 -m", f"{sys.executable} -m")
+    subprocess.run(["sh", "-euc", commands], cwd=DOCS.parent, check=True)
+    program = tmp_path / "pillarbox-sendmail"
+    assert program.stat().st_mode & 0o555 == 0o555
+    assert subprocess.run([program, "-bi"], check=False).returncode == 0
 
 
 # ---- replies and numbers of the door
