@@ -21,7 +21,7 @@ Conversation = Generator[object, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """Yielded: go on at this time of the loop."""
+    """Yielded: go on at this time of `time.perf_counter`."""
 
     at: float
 
@@ -39,15 +39,20 @@ def greet(starttls: bool, login: tuple[str, str] | None) -> Conversation:
 
 
 def submit(mails: Iterable[Mail], waits: list[float], dues: Iterator[float] | None) -> Conversation:
-    """Hand in mails; append to `waits` the seconds from each final dot to its 250. `dues`: when each is to begin."""
+    """Hand in mails; append to `waits` the seconds from each final dot to its 250.
+
+    `dues`: when each is to begin, by `time.perf_counter`. Then `waits` has the seconds from there: a mail that had to
+    stand behind a slow one has waited too, though nothing of it was sent yet.
+    """
     for mail in mails:
-        if dues is not None:
-            yield Until(next(dues))
+        due = None if dues is None else next(dues)
+        if due is not None:
+            yield Until(due)
         yield b"MAIL FROM:<%s>\r\n" % mail.sender
         yield b"RCPT TO:<%s>\r\n" % mail.recipient
         yield b"DATA\r\n"
         # All but the dot first where it is large: the time that counts begins at the end.
-        began = time.perf_counter()
+        began = time.perf_counter() if due is None else due
         yield mail.pieces
         waits.append(time.perf_counter() - began)
 
@@ -112,7 +117,7 @@ class Client(asyncio.Protocol):
             self._pieces = iter(what)
             self._pump()
         elif isinstance(what, Until):
-            self._loop.call_at(what.at, self._go_on)
+            self._loop.call_later(max(0.0, what.at - time.perf_counter()), self._go_on)
         else:
             self._handshake = self._loop.create_task(self._start_tls())
 

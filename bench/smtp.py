@@ -29,7 +29,8 @@ class _Way:
 
     name: str
     servers: Sequence[str]
-    target: float
+    target: float | None
+    """None: the anchor's number is of something else, so that there is nothing to reach."""
     kept: bool = False
     tls: Literal["", "1.2", "1.3"] = ""
 
@@ -39,7 +40,7 @@ WAYS = (
     _Way("kept connections", ("pillarbox", NO_DELIVERY, "aiosmtpd", "postfix"), 1.5, kept=True),
     _Way("a new connection per message", ("pillarbox", "aiosmtpd", "postfix"), 1.5),
     _Way("a new connection with STARTTLS (TLS 1.2) and AUTH per message", _TLS_SERVERS, 1.0, tls="1.2"),
-    _Way("the same with TLS 1.3, where Postfix waits 40 ms for a delayed ACK each time", _TLS_SERVERS, 1.0, tls="1.3"),
+    _Way("the same with TLS 1.3, where Postfix waits 40 ms for a delayed ACK each time", _TLS_SERVERS, None, tls="1.3"),
 )
 
 
@@ -54,7 +55,8 @@ async def rates(rounds: int, messages: int) -> None:
     """Print messages a second and CPU per message."""
     postfix.check(with_login=True)
     print(f"smtp-rate: 10 KB mails, {CONNECTIONS} sessions, {rounds} x {messages} messages, no pipelining;")
-    print("  AUTH and header scan on ours; delivered to a transport that discards; CPU until the queue is empty")
+    print("  AUTH and header scan on ours; delivered to a transport that discards; CPU until the queue is empty;")
+    print("  the one argon2 hash that a device costs (then its login is remembered for an hour) is paid in the warm-up")
     for way in WAYS:
         print(f"  {way.name}:")
         results: dict[str, list[_Round]] = {name: [] for name in way.servers}
@@ -95,8 +97,10 @@ def _print(way: _Way, results: dict[str, list[_Round]]) -> None:
     ratio = [mine.load.rate / other.load.rate for mine, other in zip(ours, theirs, strict=True)]
     if max(_busy(ours), _busy(theirs)) < FULL:
         aim = " (aim 2)" if way.kept else ""
-        good = met(statistics.median(ratio) >= way.target)
-        print(f"    accepted/s, pillarbox / postfix: {spread(ratio, 2)}   target >= {way.target}{aim}: {good}")
+        verdict = "no target"
+        if way.target is not None:
+            verdict = f"target >= {way.target}{aim}: {met(statistics.median(ratio) >= way.target)}"
+        print(f"    accepted/s, pillarbox / postfix: {spread(ratio, 2)}   {verdict}")
     cpu_ratio = [mine.cpu / other.cpu for mine, other in zip(ours, theirs, strict=True)]
     verdict = "no target" if way.tls else f"target <= {_CPU_RATIO}: {met(statistics.median(cpu_ratio) <= _CPU_RATIO)}"
     print(f"    CPU in all, pillarbox / postfix: {spread(cpu_ratio, 2)}   {verdict}")
@@ -140,13 +144,13 @@ async def witness(rounds: int, messages: int) -> None:
 
 
 async def waits(rounds: int, messages: int) -> None:
-    """Print the time from the final dot to the 250, at a steady pace."""
+    """Print the time from when a mail was due to its 250, at a steady pace."""
     postfix.check()
     count = min(messages, _PACED)
     print(
         f"smtp-wait: {_PACE:.0f} messages/s of 10 KB over {CONNECTIONS} kept connections, {rounds} x {count} messages;"
     )
-    print("  milliseconds from the final dot to the 250")
+    print("  milliseconds from when a mail was due (MAIL, RCPT, DATA and its text follow) to its 250")
     found: dict[str, list[Load]] = {"pillarbox": [], "postfix": []}
     for number in range(rounds):
         for name in _turned(tuple(found), number):

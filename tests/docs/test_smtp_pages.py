@@ -1,6 +1,7 @@
 """The pages of the SMTP door: their settings are taken, their replies and numbers are those of the program, and each
 page of a device or program has the same parts."""
 
+import os
 import re
 import subprocess
 import sys
@@ -29,7 +30,9 @@ DEVICES = (
     "windows-smtp-service",
     "postfix-relayhost",
 )
-HOW_TO = (*DEVICES, "listeners", "submitters")
+LOCAL = ("cron", "php")
+"""What hands its mail to `sendmail`, on this machine: no listener, no password, exit codes in place of replies."""
+HOW_TO = (*DEVICES, *LOCAL, "listeners", "submitters")
 DOOR = "explanation/smtp-door.md"
 REPLIES = "explanation/smtp-replies.md"
 PAGES = (*(f"how-to/{name}.md" for name in HOW_TO), DOOR, REPLIES)
@@ -83,6 +86,41 @@ def test_a_page_of_a_device_has_all_parts(device: str) -> None:
     assert "`mail.accepted`" in text or "event=mail.accepted" in text
     assert len(cells(section(text, "When it is refused"))) == 3
     assert "submitters.md#why-a-mail-was-refused" in text
+
+
+@pytest.mark.parametrize("program", LOCAL)
+def test_a_page_of_a_program_of_this_machine_has_all_parts(program: str) -> None:
+    text = read(f"how-to/{program}.md")
+    assert re.search(r"^pillarbox submitter add .* --user \S+ .*--no-password$", text, re.M)
+    assert "run-as-a-service.md#5-sendmail-for-the-users-of-this-machine" in text
+    assert re.search(r"^```sh\n(printf .*\| /usr/sbin/sendmail|runuser .*mail\().*\npillarbox outbox list$", text, re.M)
+    assert "(submitters.md" in text
+    assert "--recipient '*@contoso.example'" in text
+    assert "--force-from" in text
+    assert program == "cron" or "cron.md#it-does-not-arrive" in text
+
+
+def test_what_goes_wrong_on_this_machine_is_told_by_its_exit_code() -> None:
+    told = {
+        code for row in cells(section(read("how-to/cron.md"), "It does not arrive")) for code in _exit_codes(row[0])
+    }
+    assert {os.EX_NOUSER, os.EX_TEMPFAIL, os.EX_NOPERM} <= told
+
+
+def _exit_codes(text: str) -> set[int]:
+    return {int(code) for code in re.findall(r"exit code (\d+)", text)}
+
+
+def test_the_display_names_of_a_printer_are_refused_and_taken_as_its_page_says() -> None:
+    rows = cells(section(read("how-to/printer.md"), "A display name with signs in it"))
+    refused, taken = ([each for row in rows for each in _froms(row[place])] for place in (0, 1))
+    assert (len(refused), len(taken)) == (5, 5)
+    assert {headers.mailbox(value.encode()) for value in refused} == {""}
+    assert {headers.mailbox(value.encode()) for value in taken} == {"scanner@contoso.example"}
+
+
+def _froms(cell: str) -> list[str]:
+    return [each.replace("<...>", "<scanner@contoso.example>") for each in re.findall(r"`([^`]+)`", cell)]
 
 
 @pages

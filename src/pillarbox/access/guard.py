@@ -10,7 +10,8 @@ address), by name (whether there is such a submitter or not) and in all; a count
 - A part of each budget is for sites that have not failed in the last day. A site can take of it once a day: so a few
   addresses cannot hold it spent, and a new device comes in while they guess.
 - A site from which a name logged in rightly in the last days is known: neither a ban nor a budget keeps that name out
-  there, until it fails there too often itself. So nobody locks the right user out from elsewhere.
+  there, until it fails there too often itself. So nobody locks the right user out from elsewhere. Only a right password
+  shows it: whoever fails there is judged as a stranger, and learns by no reply and no count which names are known.
 
 Time is a parameter, in seconds.
 """
@@ -91,14 +92,25 @@ class Guard:
         return not any(now - last <= self._patience.lasting for last in self._known.get(site, {}).values())
 
     def knows(self, site: str, name: str, now: float) -> bool:
-        """Whether this name logged in rightly from this site in the last days, and has not failed there too often."""
+        """Whether this name logged in rightly from this site in the last days, and was not `mistaken` too often."""
         last = self._known.get(site, {}).get(_short(name))
-        return last is not None and now - last <= self._patience.lasting
+        if last is None or now - last > self._patience.lasting:
+            return False
+        return self._pairs.level((site, _short(name)), now) < self._patience.of_site
+
+    def mistaken(self, site: str, name: str, now: float) -> None:
+        """A name was tried with a wrong password where it is known. What a stranger's failure has for a consequence it
+        has besides.
+
+        The site stays in the table: else a ban would begin to keep all others from connecting, and so tell of the name.
+        """
+        self._pairs.add((site, _short(name)), now)
 
     def check(self, site: str, name: str, now: float) -> None:
-        """Whether this name may be tried from this site. Raises Unavailable `submitter.banned`, `submitter.busy`."""
-        if self.knows(site, name, now):
-            return
+        """Whether a stranger may try this name from this site.
+
+        Raises Unavailable `submitter.banned`, `submitter.busy`; changes nothing.
+        """
         self.check_ban(site, now)
         of_name, of_all = self._patience.of_name, self._patience.of_all
         if self._is_blamed(site, now):
@@ -121,8 +133,6 @@ class Guard:
         if hashed:
             self._names.add(_short(name), now)
             self._all.add("", now)
-        if self._pairs.add((site, _short(name)), now) >= self._patience.of_site:
-            self._forget(site, _short(name))
         self._failed_at[site] = now
         self._failed_at.move_to_end(site)
         _shrink(self._failed_at, self._patience.remembered)
@@ -161,14 +171,10 @@ class Guard:
 
     def forget(self, name: str) -> None:
         """A submitter is no more: no site is known for its name."""
-        for site in list(self._known):
-            self._forget(site, _short(name))
-
-    def _forget(self, site: str, name: str) -> None:
-        names = self._known.get(site, {})
-        names.pop(name, None)
-        if not names:
-            self._known.pop(site, None)
+        for site, names in list(self._known.items()):
+            names.pop(_short(name), None)
+            if not names:
+                del self._known[site]
 
     def next_end(self) -> float | None:
         """When the first of the bans ends; None where there is none."""

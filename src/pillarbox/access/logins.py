@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pillarbox.access import tokens
 from pillarbox.access.guard import Failure, Guard, Patience
@@ -15,6 +15,7 @@ from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
 from pillarbox.store.submitters import Credentialed
 
+_T = TypeVar("_T")
 Sleep = Callable[[float], Awaitable[None]]
 _LATE: Final = 0.1
 """Seconds after the end of a ban at which it is told: timers and clocks do not agree to the last bit."""
@@ -50,7 +51,7 @@ class Logins:
         self._strangers = asyncio.Semaphore(THREADS - 1)
         self._known = asyncio.Semaphore(THREADS)
         self._waiting = 0
-        self._running: set[asyncio.Task[Failure | None]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def close(self) -> None:
@@ -75,26 +76,35 @@ class Logins:
     async def check(self, login: Login, found: Credentialed | None) -> None:
         """Whether the login is that of the submitter `found`, its name's; without one it fails just the same.
 
-        Raises AuthenticationFailed `submitter.wrong_password` after a while, Unavailable `submitter.banned` and
-        `submitter.busy` at once.
+        Raises, each after a while, AuthenticationFailed `submitter.wrong_password`, Unavailable `submitter.banned` and
+        `submitter.busy`.
         """
         self._tell_ended()
-        if login.mechanism in BY_TOKEN:
-            failure = self._by_token(login, found)
-        else:
-            failure = await self._finished(self._by_password(login, found.password_hash if found else ""))
+        began = self._clock()
+        try:
+            if login.mechanism in BY_TOKEN:
+                failure = self._by_token(login, found)
+            else:
+                failure = await self._finished(self._by_password(login, found.password_hash if found else ""))
+        except Unavailable:
+            # The same for a name that was hashed first, as it is known there: longer than a hash takes.
+            await self._sleep(max(0.0, began + self._patience.least_delay - self._clock()))
+            raise
         if failure is not None:
             await self._sleep(failure.delay)
             raise AuthenticationFailed("submitter.wrong_password")
 
     async def _finished(self, check: Coroutine[Any, Any, Failure | None]) -> Failure | None:
         """What `check` says. It goes on where the client is gone: a failure whose hash was begun counts."""
-        task = asyncio.get_running_loop().create_task(check)
+        return await asyncio.shield(self._begin(check))
+
+    def _begin(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
         task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        return task
 
-    def _ended(self, task: asyncio.Task[Failure | None]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled():
             task.exception()  # Whoever waited may be gone: asyncio need not complain that nobody looked.
@@ -108,42 +118,72 @@ class Logins:
         return self._failed(login, hashed=False)
 
     async def _by_password(self, login: Login, kept: str) -> Failure | None:
-        if self._passwords.remembers(login.name, kept, login.secret):
-            self._succeeded(login)
+        if self._remembers(login, kept):
             return None
-        self._check(login)
-        async with self._turn(login):
-            # While it waited, others have failed, or the same device has come in by another connection.
-            if self._passwords.remembers(login.name, kept, login.secret):
-                self._succeeded(login)
-                return None
-            self._check(login)
-            if not await self._passwords.verify(kept, login.secret):
-                return self._failed(login)
-            self._passwords.remember(login.name, kept, login.secret)
-            self._succeeded(login)
-            return None
-
-    def _check(self, login: Login) -> None:
+        beside = self._begin(self._is_right_where_known(login, kept)) if self._knows(login) else None
+        # In line with the strangers from the first moment on, for where the password is wrong.
+        as_stranger = self._begin(self._as_stranger(login, kept, beside))
         try:
-            self._guard.check(ip.site(login.peer), login.name, self._clock())
+            return None if beside and await beside else await as_stranger
+        finally:
+            as_stranger.cancel()
+
+    async def _as_stranger(self, login: Login, kept: str, beside: "asyncio.Task[bool | None] | None") -> Failure | None:
+        """What becomes of a login where the site is not known, or its password wrong: the same, after the same time.
+
+        `beside`: what is found of a password of one who is known; nothing is counted before, and nothing hashed twice.
+        """
+        site = ip.site(login.peer)
+        try:
+            self._guard.check(site, login.name, self._clock())
+            async with self._turn():
+                # While it waited, others have failed, or the same device has come in by another connection.
+                if self._remembers(login, kept):
+                    return None
+                self._guard.check(site, login.name, self._clock())
+                right = await beside if beside else None
+                if right is None:
+                    right = await self._is_right(login, kept)
+                return None if right else self._failed(login)
         except Unavailable as error:
+            if beside and await beside:
+                return None
             if error.code == _BUSY:
-                self._turn_away(login)
+                self._tell_banned(login, self._guard.turned_away(site, self._clock()))
             raise
 
-    def _turn_away(self, login: Login) -> None:
-        self._tell_banned(login, self._guard.turned_away(ip.site(login.peer), self._clock()))
+    async def _is_right_where_known(self, login: Login, kept: str) -> bool | None:
+        """Whether the password is right; None where it was not looked at, as too many wrong ones came meanwhile."""
+        async with self._known:
+            if self._remembers(login, kept):
+                return True
+            if not self._knows(login):
+                return None
+            right = await self._is_right(login, kept)
+            if not right:
+                self._guard.mistaken(ip.site(login.peer), login.name, self._clock())
+            return right
+
+    async def _is_right(self, login: Login, kept: str) -> bool:
+        right = await self._passwords.verify(kept, login.secret)
+        if right:
+            self._passwords.remember(login.name, kept, login.secret)
+            self._succeeded(login)
+        return right
+
+    def _remembers(self, login: Login, kept: str) -> bool:
+        remembered = self._passwords.remembers(login.name, kept, login.secret)
+        if remembered:
+            self._succeeded(login)
+        return remembered
+
+    def _knows(self, login: Login) -> bool:
+        return self._guard.knows(ip.site(login.peer), login.name, self._clock())
 
     @asynccontextmanager
-    async def _turn(self, login: Login) -> AsyncIterator[None]:
-        """Wait for a turn to hash. Raises Unavailable `submitter.busy` where too many strangers wait already."""
-        if self._guard.knows(ip.site(login.peer), login.name, self._clock()):
-            async with self._known:
-                yield
-            return
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for a stranger's turn to hash. Raises Unavailable `submitter.busy` where too many wait already."""
         if self._waiting >= self._patience.waiting:
-            self._turn_away(login)
             raise Unavailable(_BUSY)
         self._waiting += 1
         try:

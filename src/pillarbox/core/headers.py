@@ -123,7 +123,8 @@ def value(mime: bytes, field: Field) -> bytes:
 
 # ---- addresses
 
-# One entry of an address list, strictly: [phrase] <address> or address, and perhaps one comment behind. What does not
+# One entry of an address list, strictly: [phrase] <address> or address, and perhaps one comment behind; before an
+# address without brackets too, where there is nothing in it that an encoded word or a group begins with. What does not
 # match is not kept in a header, whatever it may mean to another parser: its recipients go into the new Bcc; and it is
 # nobody's sender. So the phrase is an address again as Outlook writes it, or words, or one quoted string; and nowhere
 # in it is there an @ or < that a parser which splits elsewhere could take for an address: one that knows no escapes,
@@ -143,10 +144,11 @@ _COMMENT: Final = rb'\([^()\\"@<>,;]*+\)'
 _PLAIN: Final = rb'[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f"<>,;:()\\\[\]@'
 _ENCODED: Final = rb"=\?[A-Za-z0-9._*+-]++\?[BbQq]\?" + _PLAIN + rb"?]*+\?=(?=[ \t\r\n<]|=\?)"
 _WORDS: Final = rb"(?:" + _PLAIN + rb"=]++|=(?!\?)|" + _ENCODED + rb"|" + _COMMENT + rb'|"' + _PLAIN + rb'?]*+")++'
+_BEFORE: Final = rb"(?:\(" + _PLAIN + rb"?]*+\)[ \t\r\n]++)?+"
 _PHRASE: Final = rb"(?:(?P<again>" + _ADDRESS + rb")|" + _WORDS + rb"|" + _QUOTED + rb")?+"
 _ENTRY: Final = re.compile(
     _WS + rb"(?:" + _PHRASE + _WS + rb"<" + _WS + rb"(?P<angle>" + _ADDRESS + rb")" + _WS + rb">"
-    rb"|(?P<bare>" + _ADDRESS + rb"))" + _WS + rb"(?:" + _COMMENT + _WS + rb")?+(?=[,;]|\Z)"
+    rb"|" + _BEFORE + rb"(?P<bare>" + _ADDRESS + rb"))" + _WS + rb"(?:" + _COMMENT + _WS + rb")?+(?=[,;]|\Z)"
 )
 _GROUP: Final = re.compile(rb'[^"<>@,;:()\\\[\]\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*+:')
 _SEPARATOR: Final = re.compile(rb"[,;]")
@@ -188,15 +190,16 @@ def entries(addresses: bytes) -> Iterator[Entry]:
 def mailbox(value: bytes) -> str:
     """The one address in a field, or nothing where there is anything but one: a list, a group, a doubt.
 
-    The value is unfolded. `[phrase] <address>` or `address` (RFC 5322 section 3.4), and perhaps a comment or a `;`.
+    The value is unfolded. `[phrase] <address>` or `address` (RFC 5322 section 3.4), and perhaps a comment, and empty
+    entries behind it (section 4.4): a last `,` or `;`. The phrase may be the same address again.
     """
     match = _ENTRY.match(value)
-    if match is None or value[match.end() :].strip(b" \t;") or CONTROL.search(value):
+    if match is None or value[match.end() :].strip(b" \t,;") or CONTROL.search(value):
         return ""
     if b"=?" in _IN_QUOTES.sub(b" ", value):
         return ""  # Some parsers read an encoded word without an end on beyond the quotes that it stands in.
-    found = _addresses_of(match)
-    return found[0] if found and len({address_key(address) for address in found}) == 1 else ""
+    address, *again = _addresses_of(match) or ("",)
+    return address if all(address_key(other) == address_key(address) for other in again) else ""
 
 
 def _addresses_of(match: re.Match[bytes]) -> tuple[str, ...]:
@@ -299,14 +302,16 @@ def _filtered(field: bytes, wanted: Collection[str], seen: set[str], removed: li
     kept = [entry.text for entry in found if _is_wanted(entry, wanted)]
     seen |= {address_key(entry.addresses[0]) for entry in found if _is_wanted(entry, wanted)}
     removed += [_text(entry.text) for entry in found if not _is_wanted(entry, wanted)]
-    if field[:colon] == name and _squeezed(field[colon:]) == _squeezed(b",".join(kept)):
-        # Nothing was taken out: not an entry, nor the name of a group, nor a separator that some parsers do not know.
+    if kept and field[:colon] == name and _squeezed(field[colon:]) == _squeezed(b"".join(kept)):
+        # Nothing was taken out but perhaps empty entries, which every parser must take (RFC 5322 section 4.4): not an
+        # entry, nor the name of a group, nor a separator that some parsers do not know. All that stands in `kept`
+        # stands in the field, so that what else is there is blanks and commas.
         return field
     return name + b" " + b",\r\n ".join(kept) + b"\r\n" if kept else b""
 
 
 def _squeezed(text: bytes) -> bytes:
-    return text.translate(None, _BLANKS)
+    return text.translate(None, _BLANKS + b",")
 
 
 def _is_wanted(entry: Entry, wanted: Collection[str]) -> bool:

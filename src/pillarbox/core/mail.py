@@ -16,13 +16,31 @@ _DOMAIN: Final = rf"(?:{_LABEL}(?:\.{_LABEL})*+|\[[0-9A-Za-z:.\-]++\])"
 _MAILBOX: Final = re.compile(rf"({_LOCAL})@({_DOMAIN})")
 
 
+_LONGEST_ADDRESS: Final = 254
+_LONGEST_LOCAL: Final = 64
+_LONGEST_LABEL: Final = 63
+_LONGEST_INTERNATIONAL: Final = _LONGEST_LABEL - len("xn--")
+
+
 def is_address(text: str) -> bool:
-    """Whether this is a mail address within the lengths of RFC 5321 section 4.5.3.1 (octets)."""
+    """Whether this is a mail address within the lengths of RFC 5321 section 4.5.3.1 and of DNS (octets).
+
+    A path may have 256 with its brackets, which is less than 64 and 255 together.
+    """
     match = _MAILBOX.fullmatch(text)
     try:
-        return match is not None and len(match[1].encode()) <= 64 and len(match[2].encode()) <= 255
+        short = (
+            match is not None and len(match[1].encode()) <= _LONGEST_LOCAL and len(text.encode()) <= _LONGEST_ADDRESS
+        )
     except UnicodeEncodeError:
         return False  # Python's stand-ins for bytes that are no UTF-8
+    return short and match is not None and (match[2][0] == "[" or all(map(_is_label, match[2].split("."))))
+
+
+def _is_label(text: str) -> bool:
+    # An international one goes into DNS as `xn--` and Punycode (RFC 5890 section 2.3.2.1), which needs one octet or
+    # more for each letter (RFC 3492). How many, IDNA 2003 and 2008 tell differently: only what never fits is refused.
+    return len(text) <= (_LONGEST_LABEL if text.isascii() else _LONGEST_INTERNATIONAL)
 
 
 class State(StrEnum):

@@ -14,6 +14,13 @@ def guard() -> Guard:
 
 
 def code(guard: Guard, site: str, name: str, now: float = 0.0) -> str:
+    """Why this name may not be tried; whoever is known need not ask."""
+    if guard.knows(site, name, now):
+        return ""
+    return stranger(guard, site, name, now)
+
+
+def stranger(guard: Guard, site: str, name: str, now: float = 0.0) -> str:
     try:
         guard.check(site, name, now)
     except Unavailable as error:
@@ -84,11 +91,35 @@ def test_a_name_is_let_try_where_it_was_right_though_the_site_is_banned(guard: G
     assert code(guard, "192.0.2.2", "others", 1.0) == "submitter.banned"
 
 
-def test_a_known_name_that_fails_ten_times_is_banned_like_any(guard: Guard) -> None:
+@pytest.mark.parametrize("name", ["printer", "others"])
+def test_who_fails_where_it_is_known_is_judged_as_a_stranger(guard: Guard, name: str) -> None:
     guard.succeeded("192.0.2.2", "printer", 0.0)
-    fail(guard, 10)
-    assert guard.is_banned("192.0.2.2", 1.0)
-    assert code(guard, "192.0.2.2", "printer", 1.0) == "submitter.banned"
+    fail(guard, 10, name="guessed")
+    assert stranger(guard, "192.0.2.2", name, 1.0) == "submitter.banned"
+
+
+def mistake(guard: Guard, times: int, now: float = 0.0) -> None:
+    for _ in range(times):
+        guard.mistaken("192.0.2.2", "printer", now)
+        guard.failed("192.0.2.2", "printer", now)
+
+
+def test_a_known_name_that_fails_ten_times_is_known_no_more_until_the_first_is_forgotten(guard: Guard) -> None:
+    guard.succeeded("192.0.2.2", "printer", 0.0)
+    mistake(guard, 10)
+    assert code(guard, "192.0.2.2", "printer", 599.0) == "submitter.banned"
+    assert guard.knows("192.0.2.2", "printer", 600.0)
+    mistake(guard, 1, 600.0)
+    assert not guard.knows("192.0.2.2", "printer", 601.0)
+
+
+def test_whoever_is_known_at_a_site_failing_there_too_often_shuts_the_door_to_nobody(guard: Guard) -> None:
+    """Else ten guesses at a banned site would tell whether a name is known there."""
+    guard.succeeded("192.0.2.2", "printer", 0.0)
+    fail(guard, 10, name="others")
+    before = guard.is_banned("192.0.2.2", 1.0)
+    mistake(guard, 10)
+    assert (before, guard.is_banned("192.0.2.2", 1.0)) == (False, False)
 
 
 def test_a_site_is_known_for_a_week_and_for_one_name(guard: Guard) -> None:
@@ -220,6 +251,7 @@ def test_memory_is_bounded_whatever_comes() -> None:
     for n in range(1000):
         guard.failed(f"site {n}", f"name {n}" * 1000, 0.0)
         guard.succeeded(f"site {n}", f"name {n}" * 1000, 0.0)
+        guard.mistaken(f"site {n}", f"name {n}" * 1000, 0.0)
     levels = (guard._sites._levels, guard._names._levels, guard._pairs._levels)
     assert [len(table) for table in (*levels, guard._bans, guard._known, guard._failed_at)] == [50] * 6
     assert max(len(name) for name in guard._names._levels if isinstance(name, str)) < 100

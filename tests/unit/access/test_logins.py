@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,7 +111,7 @@ async def test_a_wrong_login_costs_one_hash_and_the_same_delays_whatever_the_nam
         "scanner", {"mailboxes": ["one@contoso.example"], "networks": ["192.0.2.7"]}, no_password=True
     )
     assert [await desk.comes_in(name, f"wrong {n}") for n in range(11)] == [WRONG] * 10 + [BANNED]
-    assert (desk.hashes, desk.delays) == (10, [1, 2, 3, 4, 5, 5, 5, 5, 5, 5])
+    assert (desk.hashes, desk.delays) == (10, [1, 2, 3, 4, 5, 5, 5, 5, 5, 5, 1])
 
 
 async def test_a_right_login_waits_for_nothing(desk: Desk) -> None:
@@ -233,7 +234,7 @@ async def test_a_success_takes_no_failure_back(desk: Desk) -> None:
         assert await desk.comes_in("printer", f"wrong {n}") == WRONG
     assert await desk.comes_in() == ""
     assert await desk.comes_in("printer", "wrong again") == WRONG
-    assert desk.submitters.is_banned(PEER)
+    assert await desk.comes_in("printer", "wrong again") == BANNED
 
 
 async def test_what_is_remembered_comes_in_though_its_address_is_banned(desk: Desk) -> None:
@@ -241,7 +242,7 @@ async def test_what_is_remembered_comes_in_though_its_address_is_banned(desk: De
     await desk.comes_in()
     for n in range(10):
         await desk.comes_in("printer", f"wrong {n}")
-    assert [await desk.comes_in(), await desk.comes_in("printer", "wrong")] == ["", WRONG]
+    assert [await desk.comes_in(), await desk.comes_in("printer", "wrong")] == ["", BANNED]
 
 
 async def guess(desk: Desk, tries: int, names: int) -> set[str]:
@@ -255,7 +256,133 @@ async def test_a_thousand_guesses_from_fifty_addresses_cost_less_than_thirty_has
     await desk.add("n0")
     assert await guess(desk, 1000, names) == {WRONG, BUSY, BANNED}
     assert desk.hashes < 30
-    assert len(desk.delays) == desk.hashes
+    assert len(desk.delays) == 1000  # nobody is refused at once
+
+
+async def test_a_thousand_guesses_cost_less_than_thirty_hashes_also_where_the_name_is_known(desk: Desk) -> None:
+    await desk.add("n0")
+    assert await desk.comes_in("n0", peer="127.0.1.7") == ""
+    before = desk.hashes
+    await guess(desk, 1000, 1)
+    assert desk.hashes - before < 30
+
+
+# ---- which names there are, asked from where one of them logged in
+
+
+async def known_here(desk: Desk) -> None:
+    """From PEER `printer` has logged in, before a start: its password must be hashed again, and nobody has failed."""
+    if not await desk.submitters.list():
+        await desk.add()
+    assert await desk.comes_in() == ""
+    await desk.submitters.stop()
+    desk.submitters = desk.another()
+    await desk.submitters.load()
+
+
+async def nothing(_desk: Desk) -> None:
+    """Nobody has failed."""
+
+
+async def ban(desk: Desk) -> None:
+    for n in range(10):
+        await desk.comes_in(f"other {n}", "wrong")
+
+
+async def spend(desk: Desk) -> None:
+    """Of the budget that all strangers have nothing is left; this site has not failed."""
+    for n in range(20):
+        await desk.comes_in(f"other {n}", "wrong", f"198.51.100.{n}")
+
+
+@dataclass
+class Seen:
+    """What one who guesses sees: the answers, and after which delays."""
+
+    codes: list[str]
+    delays: list[float]
+
+
+async def asked(desk: Desk, name: str, times: int, peer: str = PEER) -> Seen:
+    before = len(desk.delays)
+    return Seen([await desk.comes_in(name, f"wrong {n}", peer) for n in range(times)], desk.delays[before:])
+
+
+@pytest.mark.parametrize("times", [1, 30])
+@pytest.mark.parametrize("trouble", [nothing, ban, spend])
+async def test_a_known_name_is_told_from_no_other_by_a_wrong_password(
+    desk: Desk, trouble: Callable[[Desk], Awaitable[None]], times: int
+) -> None:
+    seen = []
+    for name in ("printer", "nobody"):
+        await known_here(desk)
+        await trouble(desk)
+        first = await asked(desk, name, times)
+        # Nor by what is left of it: another name, the door itself, another address, later on.
+        then = []
+        for _ in range(2):
+            then.append((await asked(desk, "somebody", 2), desk.submitters.is_banned(PEER)))
+            then.append((await asked(desk, "somebody", 2, "192.0.2.99"), desk.submitters.is_banned("192.0.2.99")))
+            desk.now += 601
+        seen.append((first, then))
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("trouble", [nothing, ban, spend])
+async def test_a_known_name_comes_in_by_the_right_password_at_once_whatever_there_is(
+    desk: Desk, trouble: Callable[[Desk], Awaitable[None]]
+) -> None:
+    await known_here(desk)
+    await trouble(desk)
+    before = len(desk.delays)
+    assert (await desk.comes_in(), desk.delays[before:]) == ("", [])
+
+
+async def test_a_right_login_is_counted_against_nobody_while_a_budget_is_spent(desk: Desk) -> None:
+    await known_here(desk)
+    for _ in range(12):
+        await spend(desk)
+        assert await desk.comes_in() == ""
+        desk.submitters._passwords._right.clear()
+    desk.now += 60
+    before = len(desk.delays)
+    assert (await desk.comes_in("nobody", "wrong"), desk.delays[before:]) == (WRONG, [1])
+
+
+async def test_of_many_guesses_at_once_a_known_name_has_the_place_of_any_other(desk: Desk) -> None:
+    """Those in front get one answer, those behind another; the first of all is told from none behind it."""
+    seen = []
+    desk.patience = Patience(of_site=1000)
+    for name in ("printer", "nobody"):
+        await known_here(desk)
+        names = [name, *(f"other {n}" for n in range(30)), name]
+        with busy(desk):
+            logins = [asyncio.create_task(desk.comes_in(one, "wrong")) for one in names]
+            await turns(desk)
+        answers = await asyncio.gather(*logins)
+        seen.append((answers[0], answers[-1], sorted(answers)))
+    assert seen[0] == seen[1]
+    assert seen[0][:2] == (WRONG, BUSY)
+
+
+async def test_a_refusal_waits_what_is_left_of_its_second(desk: Desk) -> None:
+    """Whoever was hashed first has waited longer already."""
+    await known_here(desk)
+    await ban(desk)
+    with busy(desk):
+        login = asyncio.create_task(desk.comes_in("printer", "wrong"))
+        await turns(desk)
+        desk.now += 0.25
+    assert (await login, desk.delays[-1]) == (BANNED, 0.75)
+
+
+async def test_many_wrong_passwords_at_once_where_a_name_is_known_cost_few_hashes(desk: Desk) -> None:
+    await known_here(desk)
+    await ban(desk)
+    before = desk.hashes
+    answers = await asyncio.gather(*(desk.comes_in("printer", f"wrong {n}") for n in range(100)))
+    assert set(answers) == {BANNED}
+    assert desk.hashes - before <= 11  # ten, and one that had begun
 
 
 async def test_who_came_in_before_comes_in_while_fifty_addresses_guess(desk: Desk) -> None:
@@ -315,7 +442,10 @@ async def test_a_clock_that_is_put_ahead_makes_strangers_of_nobody_and_remembers
     assert (await desk.comes_in("n0"), desk.hashes - before) == ("", 1)
 
 
-async def test_who_came_in_while_the_clock_was_ahead_is_known_as_long_as_anybody_after_a_start(desk: Desk) -> None:
+@pytest.mark.parametrize(("longer", "answer"), [(0.0, ""), (1.0, BUSY)])
+async def test_who_came_in_while_the_clock_was_ahead_is_known_as_long_as_anybody_after_a_start(
+    desk: Desk, longer: float, answer: str
+) -> None:
     await desk.add("n0")
     desk.wrong = 86_400.0
     assert await desk.comes_in("n0") == ""
@@ -323,12 +453,9 @@ async def test_who_came_in_while_the_clock_was_ahead_is_known_as_long_as_anybody
     desk.wrong = 0.0
     desk.submitters = desk.another()
     await desk.submitters.load()
-    answers = []
-    for later in (desk.patience.lasting, 1.0):
-        desk.now += later
-        await guess(desk, 100, 1)
-        answers.append(await desk.comes_in("n0", "wrong"))
-    assert answers == [WRONG, BUSY]
+    desk.now += desk.patience.lasting + longer
+    await guess(desk, 100, 1)
+    assert await desk.comes_in("n0") == answer
 
 
 async def test_a_removed_submitter_is_known_nowhere(desk: Desk) -> None:

@@ -358,6 +358,9 @@ def test_what_was_removed_can_be_written_down_whatever_bytes_it_was() -> None:
         b"To: =?utf-8?q?J=2C?= <a@x.example>\r\n",
         b"To: undisclosed-recipients:;\r\n",
         b"To:\r\n",
+        b"To: <a@x.example>,\r\n",  # empty entries
+        b"To: , A <a@x.example>,,\r\n b@y.example ,\r\n",
+        b"To: (boss) a@x.example\r\n",
     ],
 )
 def test_a_field_that_needs_no_edit_stays_byte_for_byte(to: bytes) -> None:

@@ -21,6 +21,7 @@ FIELD = st.lists(
             *(OWN.encode(), OTHER.encode(), b"<bob@contoso.example>", b"<evil@x.example>", b"evil", b"<evil>", b"x"),
             *(b'"', b"\\", b"(", b")", b"<", b">", b",", b";", b":", b" ", b"\t", b"@", b"[", b"]", b".", b"?", b"="),
             *(b'"evil@x.example"', b'"a"', b'\\"', b'"a, b" ', b" (b)", b"\x0b", b"\xff", b"\xc3\xbc", b"\xe2\x80\xa8"),
+            *(b"'", b"'bob@contoso.example'", b"'evil@x.example'", b"(b) ", b"(evil@x.example) "),
             *(b"=?utf-8?q?evil=40x.example=2C?=", b"=?utf-8?q?", b'=?x?q?"?=', b"?="),
         ]
     ),

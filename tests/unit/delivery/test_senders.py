@@ -115,6 +115,11 @@ OWN = [  # Froms that say A and nobody else
     b'Dr. "Mike" Smith <mike@contoso.example>',
     b'First" M. "Last <mike@contoso.example>',
     b"mike@contoso.example;",
+    b"mike@contoso.example,",  # devices: an empty entry behind it (RFC 5322 section 4.4)
+    b"<mike@contoso.example>, ",
+    b"Mike <mike@contoso.example> (scanner),;",
+    b"(Printer) mike@contoso.example",
+    "(Scanner im 2. Stock ü)  mike@contoso.example (x)".encode(),
 ]
 FOREIGN = [  # one address, but not one of a rule
     b"boss@contoso.example",
@@ -169,6 +174,33 @@ UNCLEAR = [  # several addresses, none, or one for one parser and another for th
     b"m\xffike@contoso.example",
     b"boss(mike@contoso.example)@contoso.example",  # comments
     b"(mike@contoso.example) boss@contoso.example",
+    b"(boss@contoso.example) mike@contoso.example",
+    b"(boss)mike@contoso.example",  # who knows no comments
+    b"(boss, x) mike@contoso.example",
+    b"(boss; x) mike@contoso.example",
+    b"(boss: x) mike@contoso.example",
+    b'(") mike@contoso.example',
+    b"(\\) mike@contoso.example",
+    b"(<boss>) mike@contoso.example",
+    b"(a (b) c) mike@contoso.example",
+    b"(a) (b) mike@contoso.example",
+    b"(boss mike@contoso.example",
+    b"(=?utf-8?q?boss=40contoso.example=2C?=) mike@contoso.example",
+    b"(=?utf-8?q?boss) mike@contoso.example",
+    b"'boss@contoso.example' <mike@contoso.example>",
+    b"'mike@contoso.example' <mike@contoso.example>",  # two addresses, for a reader who takes apostrophes for letters
+    b"'mike@contoso.example <mike@contoso.example>",
+    b"'mike@contoso.exampleX <mike@contoso.example>",  # one apostrophe, and somebody else
+    b"Xmike@contoso.example' <mike@contoso.example>",
+    b"mike@contoso.example' <mike@contoso.example>",
+    b"mike@contoso.example <'mike@contoso.example'>",
+    b"''mike@contoso.example'' <mike@contoso.example>",
+    b"' boss@contoso.example' <mike@contoso.example>",
+    b"mike@contoso.example, x",
+    b"mike@contoso.example,,boss",
+    b", mike@contoso.example",
+    b"MFP [2F] <mike@contoso.example>",  # what devices write too; docs/how-to/printer.md has the cure
+    b"Scan: Floor 2 <mike@contoso.example>",
     b"boss@contoso.example (mike@contoso.example)",
     b"mike@contoso.example (boss@contoso.example)",
     b"boss@contoso.example <mike@contoso.example>",

@@ -31,7 +31,7 @@ def _admit(terms: Terms, peer: Peer) -> Submitter | None:
     services = terms.services
     if terms.networks and peer not in terms.networks:
         raise Forbidden("smtp.outside_networks")
-    if peer.uid is None and services.is_banned(peer.name):
+    if peer.uid is None and services.is_banned(peer.address):
         raise Unavailable("submitter.banned")
     submitter = services.of_network(peer.name) if peer.uid is None else services.of_unix(peer.uid)
     if peer.uid is not None and submitter is None:

@@ -118,6 +118,7 @@ class Connection(asyncio.Protocol):
         "_peer",
         "_pending",
         "_progress",
+        "_said_bye",
         "_session",
         "_stopping",
         "_task",
@@ -139,7 +140,7 @@ class Connection(asyncio.Protocol):
         self._stopping = self._ended = self._congested = self._paused = False
         self._handshaking = True
         """There is no session now: TLS is being begun, or the transport is not there yet."""
-        self._closing = self._over = False
+        self._closing = self._over = self._said_bye = False
         self._encrypted = terms.implicit_tls
         self._began = self._progress = terms.services.clock()
         self._data_since: float | None = None
@@ -161,7 +162,9 @@ class Connection(asyncio.Protocol):
         """Bytes from the client."""
         if self._closing:
             return
-        self._hear()
+        if b"\n" in data:
+            # What is no whole line is no command: half a word may be all that came of a broken connection.
+            self._hear()
         if self._session.in_data:
             self._progress = self._terms.services.clock()
         self._session.receive(data)
@@ -173,6 +176,8 @@ class Connection(asyncio.Protocol):
         """The client will send no more; what it was promised is still answered. TLS knows no half-open connection."""
         self._ended = True
         if self._closing:
+            if self._said_bye:
+                self._hear_what_was_taken()
             self._hang_up()
         return self._session.waiting and not self._encrypted
 
@@ -214,7 +219,6 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once."""
-        self._hear_what_was_taken()
         if self._transport is not None:
             self._transport.abort()
         if self._handshaking:
@@ -265,6 +269,7 @@ class Connection(asyncio.Protocol):
     def _carry_out(self, action: Action) -> None:
         match action:
             case Close():
+                self._said_bye = action.said_bye
                 self._close(linger=not action.said_bye or bool(self._answered))
             case StartTls():
                 self._handshaking = True
@@ -292,7 +297,7 @@ class Connection(asyncio.Protocol):
         self._set_reading()
 
     async def _authenticate(self, action: Authenticate) -> None:
-        login = Login(action.name, action.secret, action.mechanism, self._peer.name)
+        login = Login(action.name, action.secret, action.mechanism, self._peer.address)
         submitter = await self._terms.services.authenticate(login)
         if not self._over:
             self._count(submitter.name)
@@ -332,7 +337,10 @@ class Connection(asyncio.Protocol):
         self._answered = ()
 
     def _hear_what_was_taken(self) -> None:
-        """A connection that ends in order: where the client's TCP has taken all that we said, it has our 250."""
+        """A client that sent QUIT ahead, and ends in order: where its TCP has taken all that we said, it has our 250.
+
+        Of one that we end nothing is known: its program may be gone, and its TCP, or a load balancer's, still there.
+        """
         if not self._answered or self._transport is None:
             return
         connected = self._transport.get_extra_info("socket")
@@ -418,7 +426,6 @@ class Connection(asyncio.Protocol):
 
     def _hang_up(self) -> None:
         """The client has ended too, or was left long enough."""
-        self._hear_what_was_taken()
         if self._transport is not None:
             self._transport.close()
 
@@ -426,7 +433,6 @@ class Connection(asyncio.Protocol):
         if self._session.in_data and self._session.submitter:
             # Who waits for this message will ask where it is.
             self._terms.tell_refusal(self._peer, self._session.submitter, "DATA", Unavailable(code))
-        self._hear_what_was_taken()
         self._session.give_up(code)
         self._flush()
         self._close()

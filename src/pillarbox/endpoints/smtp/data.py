@@ -32,17 +32,22 @@ class Incoming:
     """One message on its way in.
 
     `strict` refuses a bare CR or LF, which otherwise is put right and noted. `piece` is as PIECE, and at
-    least 4, so that a dot and what tells whether it stands alone are in one.
+    least 4, so that a dot and what tells whether it stands alone are in one. `endless`: bytes of a message that is
+    refused after which its end is not waited for.
     """
 
-    def __init__(self, spool: Spool, max_size: int, *, strict: bool = False, piece: int = PIECE) -> None:
+    def __init__(
+        self, spool: Spool, max_size: int, *, strict: bool = False, piece: int = PIECE, endless: int | None = None
+    ) -> None:
         self.spool = spool
         self.error: PillarboxError | None = None
-        """Why the message is not taken: it is read to its end all the same."""
+        """Why the message is not taken: it is read to its end all the same, if that comes."""
         self.broken = False
-        """Whether the connection must end, as it was strict and a newline was bare."""
+        """Whether the connection must end: it was strict and a newline was bare, or it goes on and on."""
         self.received = 0
-        """Bytes of DATA that were worked off."""
+        """Bytes of DATA that were worked off; those that were thrown away do not count."""
+        self._thrown_away = 0
+        self._endless = endless
         self._noted: set[str] = set()
         self._max_size = max_size
         self._strict = strict
@@ -74,9 +79,19 @@ class Incoming:
             self._searched = 0
         piece = bytes(memoryview(data)[:length])
         del data[:rest]
-        self.received += rest
+        if self.error is None:
+            self.received += rest
+        else:
+            self._thrown_away += rest
         self._keep(piece)
-        return ended
+        self.broken = not ended and self._is_endless
+        return ended or self.broken
+
+    @property
+    def _is_endless(self) -> bool:
+        if self.error is None or self._endless is None:
+            return False
+        return self.received + self._thrown_away >= self._endless
 
     @property
     def notes(self) -> list[str]:

@@ -26,9 +26,14 @@ class Peer(NamedTuple):
     via: str = ""
 
     @property
+    def address(self) -> str:
+        """Whom failed logins are put down to: of a client whose address is not told, the load balancer."""
+        return self.via or self.name
+
+    @property
     def site(self) -> str:
         """What connections are counted by: the address, or the /64 of an IPv6 address."""
-        return ip.site(self.via or self.name)
+        return ip.site(self.address)
 
 
 def of_address(text: str) -> Peer:

@@ -50,3 +50,11 @@ class Rules:
     spool: Callable[[], Spool]
     """Makes the place for one message."""
     limits: Limits = Limits()
+
+    @property
+    def endless_message(self) -> int:
+        """Bytes of a message that is refused after which its end is not waited for.
+
+        Twice the largest, and more: a client that did not look at SIZE hears at its end that its scan was too large.
+        """
+        return 2 * self.max_size + 1024 * 1024

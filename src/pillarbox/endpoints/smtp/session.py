@@ -135,8 +135,10 @@ class Session:
 
     @property
     def data_received(self) -> int:
-        """Bytes of the message that is coming in, so far."""
-        return self._incoming.received + len(self._input) if self._incoming else 0
+        """Bytes of the message that is coming in, so far. Of one that is refused those that follow are none of it."""
+        if self._incoming is None:
+            return 0
+        return self._incoming.received + (len(self._input) if self._incoming.error is None else 0)
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
@@ -197,9 +199,13 @@ class Session:
         self._reset_session()
 
     def give_up(self, code: str) -> None:
-        """End the session from our side: `smtp.timeout`, `smtp.stopping`."""
+        """End the session from our side: `smtp.timeout`, `smtp.stopping`.
+
+        A client whose message is refused already hears that in its place: it need not send it again.
+        """
         if self._phase is not _Phase.CLOSED:
-            self._output += replies.refuse(code)
+            refused = self._incoming.error if self._incoming else None
+            self._output += replies.error(refused) if refused else replies.refuse(code)
             self.abandon()
 
     def abandon(self) -> None:
@@ -323,6 +329,9 @@ class Session:
         except PillarboxError as error:
             incoming.close()
             self._refuse("DATA", error)
+            if incoming.broken:
+                # What follows are no commands.
+                self._close()
             return True
         self._action = Submit(
             transaction.envelope,
@@ -434,7 +443,12 @@ class Session:
             raise InvalidInput("mail.no_recipients")
         spool = self._rules.spool()
         spool.need(max(1, transaction.size))
-        self._incoming = Incoming(spool, transaction.max_size, strict=self._rules.newlines == "reject")
+        self._incoming = Incoming(
+            spool,
+            transaction.max_size,
+            strict=self._rules.newlines == "reject",
+            endless=self._rules.endless_message,
+        )
         self._phase = _Phase.DATA
         self._output += replies.GO_AHEAD
 
@@ -584,5 +598,5 @@ _ASKED_ABOUT: Final = frozenset({"AUTH", "MAIL", "RCPT", "DATA"})
 
 _DECLINED: Final = frozenset({"EXPN", "ETRN", "TURN", "BDAT", "XCLIENT"})
 
-_OTHER_PROTOCOLS: Final = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT"})
+_OTHER_PROTOCOLS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 """A web page can make a browser send commands of SMTP behind its own words; so nothing behind them is read."""

@@ -412,6 +412,13 @@ async def test_a_client_that_the_balancer_does_not_name_has_no_rights_of_the_bal
     assert await check.codes(4) == [220, 250, 250, 250]
 
 
+@on_both_loops(proxies=HERE, is_banned="127.0.0.1".__eq__)
+async def test_a_client_that_the_balancer_does_not_name_is_banned_with_those_of_that_balancer_alone(door: Door) -> None:
+    client = await door.dial()
+    client.send(b"PROXY UNKNOWN\r\n")
+    assert (await client.rest())[:9] == b"421 4.7.0"
+
+
 @on_both_loops(proxies=HERE, most=(2, 1000, 1000))
 async def test_connections_that_owe_a_header_are_counted(door: Door) -> None:
     silent = [await door.dial() for _ in range(2)]

@@ -13,7 +13,7 @@ import pytest
 from pillarbox.core.accounts import Submitter
 from pillarbox.core.errors import Unavailable
 from pillarbox.endpoints.smtp.connection import Connection
-from pillarbox.endpoints.smtp.limits import Census, Patience
+from pillarbox.endpoints.smtp.limits import PACE, Census, Patience
 from pillarbox.endpoints.smtp.peer import Peer
 from tests.conftest import Log, MakeHouse
 from tests.unit.endpoints.smtp.doors import Client, Clock, Door, Handed, on_both_loops, services, terms
@@ -242,6 +242,29 @@ async def test_message_that_comes_in_too_slowly_is_cut(door: Door) -> None:
     door.pass_time(1)
     assert await client.reader.read() == b"421 4.4.2 The message comes in too slowly, closing connection\r\n"
     assert door.handed.empty()
+
+
+@on_both_loops(patience=Patience(data=12), given=rules(max_size=100_000))
+async def test_bytes_of_a_message_that_is_refused_buy_no_time(door: Door) -> None:
+    client = await door.client()
+    await client.to_data()
+    client.send(b"\0" * 200_000)
+    await door.come_round()
+    door.pass_time(1)
+    client.send(b"x" * 900_000)  # nearly two minutes' worth
+    await door.come_round()
+    door.pass_time(12 + 256 * 1024 / PACE)  # and what came in one read with the first NUL
+    assert await client.rest() == b"554 5.6.0 The message holds a NUL byte\r\n"
+    assert "code=smtp.too_slow" in door.log.lines("smtp.refused")[-1]
+
+
+@on_both_loops(given=rules(max_size=100_000))
+async def test_client_whose_message_has_no_end_hears_why_it_is_refused(door: Door) -> None:
+    with socket.create_connection(door.address, timeout=10) as sock:
+        said = await asyncio.to_thread(send_and_hear, sock, TO_DATA + b"page\r\n" * 500_000)
+    assert [line[:9] for line in said.splitlines()[-2:]] == [b"354 End d", b"552 5.3.4"]
+    assert door.handed.empty()
+    assert "code=mail.too_large" in door.log.lines("smtp.refused")[0]
 
 
 @on_both_loops(patience=Patience(min_rate=500))
@@ -476,28 +499,28 @@ async def test_client_that_sent_quit_ahead_and_never_ends_is_not_waited_for_long
     client.send(LOGIN, MESSAGE, b"QUIT\r\n")
     message = await door.store()
     assert (await client.rest()).endswith(b"221 2.0.0 Bye\r\n")
-    assert not message.told.heard
     client.acknowledge()
     door.pass_time(1)
-    assert message.told.heard  # its TCP has taken all
+    await until(lambda: message.handover.is_lost)
+    assert not message.told.heard
 
 
 @on_both_loops()
-async def test_client_that_we_end_for_its_silence_has_seen_the_250_that_its_tcp_took(door: Door) -> None:
+async def test_client_that_we_end_for_its_silence_may_not_have_seen_our_250(door: Door) -> None:
     client = await door.client()
     client.send(LOGIN, MESSAGE)
     message = await door.store()
     assert await client.codes(6) == [250, 235, 250, 250, 354, 250]
-    client.acknowledge()
+    client.acknowledge()  # its TCP has it; its program may be gone
     door.pass_time(300)
-    assert message.told.heard  # whether it takes the 421 does not count
-    client.vanish()
-    await door.come_round()
-    assert not message.handover.is_lost
+    assert (await client.rest())[:9] == b"421 4.4.2"
+    client.writer.close()
+    await until(lambda: message.handover.is_lost)
+    assert not message.told.heard
 
 
 @on_both_loops()
-async def test_client_that_we_end_at_a_stop_has_seen_the_250_that_its_tcp_took(door: Door) -> None:
+async def test_client_that_we_end_at_a_stop_may_not_have_seen_our_250(door: Door) -> None:
     client = await door.client()
     client.send(LOGIN, MESSAGE)
     message = await door.handed.get()
@@ -506,7 +529,20 @@ async def test_client_that_we_end_at_a_stop_has_seen_the_250_that_its_tcp_took(d
     assert (await client.rest()).splitlines()[-1][:9] == b"421 4.3.2"
     client.writer.close()
     await stopping
-    assert (message.told.heard, message.handover.is_lost) == (True, False)
+    assert (message.told.heard, message.handover.is_lost) == (False, True)
+
+
+@on_both_loops()
+async def test_half_a_command_does_not_tell_that_our_250_was_seen(door: Door) -> None:
+    client = await door.client()
+    client.send(LOGIN, MESSAGE)
+    message = await door.store()
+    assert await client.codes(6) == [250, 235, 250, 250, 354, 250]
+    client.send(b"QU")
+    await door.come_round()
+    client.vanish()
+    await until(lambda: message.handover.is_lost)
+    assert not message.told.heard
 
 
 @on_both_loops()

@@ -25,7 +25,7 @@ def test_one_client_has_one_name(text: str, name: str, site: str) -> None:
 
 def test_a_client_that_a_balancer_does_not_name_is_counted_with_the_balancer_and_is_in_no_network() -> None:
     peer = Peer("unknown", via="10.0.0.4")
-    assert (peer.site, peer in Networks(["0.0.0.0/0", "10.0.0.4/32"])) == ("10.0.0.4", False)
+    assert (peer.address, peer.site, peer in Networks(["0.0.0.0/0", "10.0.0.4/32"])) == ("10.0.0.4", "10.0.0.4", False)
 
 
 def test_the_kernel_says_which_user_connected() -> None:

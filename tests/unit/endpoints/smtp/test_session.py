@@ -198,7 +198,61 @@ def test_of_a_message_too_large_nothing_but_the_last_piece_is_kept(unit: bytes) 
         driver.feed(unit)
         assert driver.session.buffered < PIECE + 2000
     assert budget.used == 0
-    assert driver.session.data_received == 1_000_000
+
+
+NUL = b"\0" + b"x" * 99
+ENDLESS = 2 * 1000 + 1024 * 1024
+
+
+@pytest.mark.parametrize("unit", [b"x" * 100, b"\r\n..", b"\n.\n.", NUL], ids=["x", "dots", "bare", "nul"])
+def test_bytes_of_a_message_that_is_refused_do_not_count(unit: bytes) -> None:
+    block = unit * (80_000 // len(unit))
+    driver = play([TO_DATA, block])
+    counted = driver.session.data_received
+    driver.feed(*[block] * 3)
+    assert driver.session.data_received == counted <= 80_000
+    refusal = 554 if unit is NUL else 552
+    assert codes(driver.feed(b"\r\n.\r\n", ENVELOPE + b"DATA\r\n", b"x" * 10)) == [refusal, 250, 250, 354]
+    assert driver.session.data_received == 10
+
+
+@pytest.mark.parametrize(
+    ("unit", "refusal"),
+    [
+        (b"x" * 1000, b"552 5.3.4 The message is larger than 1000 bytes.\r\n"),
+        (NUL * 10, b"554 5.6.0 The message holds a NUL byte\r\n"),
+    ],
+)
+def test_message_that_is_refused_and_has_no_end_ends_the_connection_with_its_refusal(
+    unit: bytes, refusal: bytes
+) -> None:
+    driver = play([TO_DATA])
+    sent, said = 0, b""
+    while not driver.closed:
+        said = driver.feed(unit)
+        sent += len(unit)
+    assert ENDLESS <= sent <= ENDLESS + PIECE + 2000
+    assert driver.feed(b"\r\n.\r\nNOOP\r\n") == b""
+    assert said == refusal
+    assert [verb for verb, _ in driver.refusals] == ["DATA"]
+
+
+def test_nothing_behind_a_message_without_end_is_taken_for_commands() -> None:
+    driver = play([TO_DATA, b"NOOP\r\n" * 400_000])
+    assert codes(bytes(driver.output))[-2:] == [354, 552]
+    assert driver.closed
+
+
+def test_message_larger_than_a_submitter_may_send_is_read_to_its_end_where_the_listener_would_take_it() -> None:
+    driver = Driver(rules(max_size=5_000_000), submitter=replace(PRINTER, max_size=100))
+    driver.feed(b"EHLO printer\r\n" + ENVELOPE + b"DATA\r\n")
+    assert codes(driver.feed(*[b"x" * 100_000] * 49, b"\r\n.\r\nNOOP\r\n")) == [552, 250]
+
+
+def test_who_is_ended_in_a_message_that_is_refused_hears_why_it_is() -> None:
+    driver = play([TO_DATA, b"x" * 100_000])
+    driver.session.give_up("smtp.too_slow")
+    assert driver.session.take_output() == b"552 5.3.4 The message is larger than 1000 bytes.\r\n"
 
 
 def test_size_of_the_submitter_counts_while_the_message_comes() -> None:
@@ -342,7 +396,7 @@ def test_what_does_not_begin_with_a_letter_ends_the_connection_at_its_first_byte
     assert [(verb, error.code) for verb, error in driver.refusals] == [("", "smtp.no_smtp")]
 
 
-@pytest.mark.parametrize("verb", ["GET", "POST", "CONNECT", "options"])
+@pytest.mark.parametrize("verb", ["GET", "POST", "CONNECT", "options", "DELETE", "PATCH", "TRACE"])
 def test_nothing_behind_the_words_of_http_is_done(verb: str) -> None:
     driver = play([verb.encode() + b" / HTTP/1.1\r\n" + LOGIN])
     assert driver.closed
