@@ -23,8 +23,9 @@ import uvloop
 
 from pillarbox.core import settings
 from pillarbox.core.accounts import Mailbox
-from pillarbox.core.mail import Outcome, Verdict
-from pillarbox.delivery.transports import Report
+from pillarbox.core.cause import Cause
+from pillarbox.core.mail import Outcome
+from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.gateway import Gateway
 from pillarbox.store.outbox import Claimed
 
@@ -38,11 +39,15 @@ class Discard:
     async def ready(self, mailbox: Mailbox) -> None:
         """Nothing is needed."""
 
-    async def send(self, message: Claimed, mailbox: Mailbox, body: AsyncIterator[bytes]) -> Report:
+    async def send(self, message: Claimed, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
         """Read it to its end."""
         async for piece in body:
             self.bytes += len(piece)
-        return Report(Outcome(Verdict.SENT, http_status=202))
+        return Report(Outcome(Cause.ACCEPTED, http_status=202))
+
+    async def look_up(self, message: Claimed) -> Look:
+        """Nothing is ever uncertain."""
+        raise NotImplementedError
 
     def seen(self) -> Mapping[str, Any]:
         """What came by."""
@@ -56,7 +61,7 @@ class Digest(Discard):
         super().__init__()
         self._digests: dict[str, int] = {}
 
-    async def send(self, message: Claimed, mailbox: Mailbox, body: AsyncIterator[bytes]) -> Report:
+    async def send(self, message: Claimed, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
         """Read it to its end."""
         digest, head, in_head = hashlib.sha256(), b"", True
         async for piece in body:
@@ -66,7 +71,7 @@ class Digest(Discard):
                 in_head = not found
             digest.update(piece)
         self._digests[digest.hexdigest()] = self._digests.get(digest.hexdigest(), 0) + 1
-        return Report(Outcome(Verdict.SENT, http_status=202))
+        return Report(Outcome(Cause.ACCEPTED, http_status=202))
 
     def seen(self) -> Mapping[str, Any]:
         """What came by."""

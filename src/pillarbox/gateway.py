@@ -47,6 +47,7 @@ from pillarbox.store.submitters import SubmitterStore
 if TYPE_CHECKING:
     from pillarbox.admin.clients import Clients
     from pillarbox.admin.connect import Connect
+    from pillarbox.delivery.assurance import Assurance
     from pillarbox.delivery.transports import Transport
     from pillarbox.delivery.worker import Worker
     from pillarbox.endpoints.web import HttpListener
@@ -91,6 +92,7 @@ class Gateway:
         self._clients: Clients | None = None
         self._connect: Connect | None = None
         self._worker: Worker | None = None
+        self._assurance: Assurance | None = None
         self._running: _Running | None = None
 
     # ---- what needs the store alone
@@ -277,6 +279,7 @@ class Gateway:
     def worker(self) -> "Worker":
         """What takes mail out of the outbox."""
         if self._worker is None:
+            from pillarbox.delivery.assurance import Assurance
             from pillarbox.delivery.transports import GraphTransport
             from pillarbox.delivery.worker import Worker
 
@@ -284,8 +287,24 @@ class Gateway:
             transport = self._transport or GraphTransport(
                 clients.graph, clients.tokens, self._clock, delivery.retry_after_default
             )
-            self._worker = Worker(self.outbox, self.accounts, transport, self._clock, self.log, delivery.per_mailbox)
+            self._assurance = Assurance(self.outbox, transport, self._clock, self.log, delivery.settle, self.wake)
+            self._worker = Worker(
+                self.outbox,
+                self.accounts,
+                transport,
+                self._clock,
+                self.log,
+                delivery.per_mailbox,
+                delivery.settle,
+                self._assurance.doubt,
+            )
         return self._worker
+
+    def assurance(self) -> "Assurance":
+        """What looks for messages of which it is not known whether they arrived."""
+        self.worker()
+        assert self._assurance is not None
+        return self._assurance
 
     def _store_died(self, error: BaseException) -> None:
         if self.died is not None and not self.died.done():
@@ -369,7 +388,7 @@ class _Running:
         if settings.http.listen:
             files, _ = certificate_files(settings, "http")
             self.http = HttpListener(signin.build(gateway.connect, log), settings.delivery.stop_timeout, files)
-        self._work: asyncio.Task[None] | None = None
+        self._work: list[asyncio.Task[None]] = []
         self._endings: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -383,7 +402,10 @@ class _Running:
             gateway.http_address = await self._listen_http(self.http)
         if self.maildrop is not None:
             await self.maildrop.start()
-        self._work = asyncio.create_task(self.worker.run(), name="worker")
+        self._work = [
+            asyncio.create_task(self.worker.run(), name="worker"),
+            asyncio.create_task(gateway.assurance().run(), name="assurance"),
+        ]
         self._endings = asyncio.create_task(end_dates.tell_daily(gateway.accounts, gateway._clock, gateway.log))
         gateway.rotation.resume()
 
@@ -404,7 +426,7 @@ class _Running:
 
     async def _tell_interrupted(self) -> None:
         words = catalogue.entry(INTERRUPTED)
-        interrupted = await self._gateway.outbox.recover(words.sentence, words.cure)
+        interrupted = await self._gateway.outbox.recover(words.sentence, words.cure, self._settings.delivery.settle)
         for queue_id in interrupted:
             self._gateway.log.warning("mail.interrupted", id=queue_id)
             if message := await self._gateway.outbox.get(queue_id):
@@ -417,8 +439,8 @@ class _Running:
             await self.maildrop.stop()
         if self._endings is not None:
             self._endings.cancel()
-        if self._work is not None:
-            self._work.cancel()
+        for work in self._work:
+            work.cancel()
         await self.worker.stop(grace)
         if self.http is not None:
             await self.http.stop()

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 
 from pillarbox.core.accounts import Mailbox
-from pillarbox.core.mail import Outcome, Verdict
-from pillarbox.delivery.transports import Report
+from pillarbox.core.cause import Cause
+from pillarbox.core.mail import Outcome
+from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.store.outbox import Claimed
 
 
@@ -14,6 +15,10 @@ class Discard:
     async def ready(self, mailbox: Mailbox) -> None:
         """Nothing is needed."""
 
-    async def send(self, message: Claimed, mailbox: Mailbox, body: AsyncIterator[bytes]) -> Report:
+    async def send(self, message: Claimed, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
         """Sent."""
-        return Report(Outcome(Verdict.SENT))
+        return Report(Outcome(Cause.ACCEPTED))
+
+    async def look_up(self, message: Claimed) -> Look:
+        """Nothing is ever uncertain."""
+        raise NotImplementedError

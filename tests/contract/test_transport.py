@@ -14,10 +14,11 @@ import pytest
 
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind, Mailbox
+from pillarbox.core.cause import Cause, Verdict
 from pillarbox.core.clouds import Cloud
 from pillarbox.core.errors import InvalidInput, Unavailable
 from pillarbox.core.log import make_logger
-from pillarbox.core.mail import Envelope, Outcome, Verdict
+from pillarbox.core.mail import Outcome
 from pillarbox.core.tls import Outbound
 from pillarbox.core.vault import Secret
 from pillarbox.delivery.transports import GraphTransport, Report
@@ -27,7 +28,7 @@ from pillarbox.entra.authority import Authority
 from pillarbox.entra.sources import Sources
 from pillarbox.entra.tokens import Tokens
 from pillarbox.graph.client import GraphClient
-from pillarbox.store.outbox import Claimed
+from tests.claimed import claimed, no_draft
 from tests.conftest import Log, Microsoft
 
 HEAD = b"From: scanner@contoso.example\r\nDate: Fri, 20 Nov 2026 11:59:00 +0000\r\nMessage-ID: <1@contoso.example>\r\n"
@@ -78,9 +79,8 @@ class Way:
     log: Log
 
     async def report(self, mime: bytes = MAIL, *recipients: str) -> Report:
-        envelope = Envelope(self.mailbox.address, recipients or ("alice@contoso.example",))
-        message = Claimed(1, "ID", self.mailbox, "printer", envelope, len(mime), 0.0, 1, 0.0, b"")
-        return await self.transport.send(message, self.mailbox, pieces(mime))
+        message = claimed(self.mailbox, *(recipients or ("alice@contoso.example",)), size=len(mime))
+        return await self.transport.send(message, pieces(mime), no_draft)
 
     async def send(self, mime: bytes = MAIL, *recipients: str) -> Outcome:
         return (await self.report(mime, *recipients)).outcome
@@ -263,7 +263,7 @@ async def test_200_is_not_202(way: Way) -> None:
 async def test_after_throttling_the_whole_body_is_sent_again(way: Way) -> None:
     way.fault(**SEND, status=429, retry_after=2.5, retry_form="decimal", times=1)
     first, second = await way.send(), await way.send()
-    assert (first.verdict, first.retry_after, first.pauses_mailbox) == (Verdict.RETRY, 2.5, True)
+    assert (first.cause, first.retry_after) == (Cause.THROTTLED, 2.5)
     assert (second.verdict, [entry.raw for entry in way.microsoft.emulator.ledger.entries]) == (Verdict.SENT, [MAIL])
 
 
@@ -346,5 +346,5 @@ async def test_a_body_that_cannot_be_read_is_an_outcome_too(way: Way, error: Exc
         yield b"To: a@x"
         raise error
 
-    message = Claimed(1, "ID", way.mailbox, "printer", Envelope("", ("a@x.example",)), 9, 0.0, 1, 0.0, b"")
-    assert (await way.transport.send(message, way.mailbox, broken())).outcome.verdict is verdict
+    message = claimed(way.mailbox, "a@x.example")
+    assert (await way.transport.send(message, broken(), no_draft)).outcome.verdict is verdict

@@ -94,7 +94,10 @@ class MailboxState(StrEnum):
 class Mailbox:
     """An address that we may act for, by the rights of an app registration or by a person's sign-in.
 
-    `assurance` is the mode that the last test found (DESIGN.md, decision 10); empty before the first one.
+    `assurance` is the mode that the last test found (DESIGN.md, decision 10); empty before the first one. Where a
+    person chose one it is `chosen_assurance`. `transport` is graph, smtp or auto, `on_uncertain` what becomes of an
+    uncertain message that cannot be looked up: retry or hold. `send_limit` is bytes of one message that Exchange takes;
+    0: as the settings say.
     """
 
     id: int
@@ -104,6 +107,20 @@ class Mailbox:
     state: MailboxState = MailboxState.OK
     state_code: str = ""
     assurance: str = ""
+    chosen_assurance: str = ""
+    transport: str = ""
+    on_uncertain: str = ""
+    send_limit: int = 0
+
+    @property
+    def mode(self) -> str:
+        """The assurance mode that counts: send-only, verify or draft."""
+        return self.chosen_assurance or self.assurance or "send-only"
+
+    @property
+    def can_look_up(self) -> bool:
+        """Whether an uncertain message can be looked for before it is sent again."""
+        return self.mode != "send-only"
 
     @property
     def cache_owner(self) -> str:

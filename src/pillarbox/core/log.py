@@ -44,6 +44,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "mail.attempt": "One attempt ended: id, number, verdict, Microsoft's reply and request-id, seconds.",
     "mail.final": "A message came to a state in which it stays until a person acts, or for ever: id, state, submitter, "
     "sender, recipients, size, delay (seconds since it was accepted), reply, request-id.",
+    "mail.looked_up": "An uncertain message was looked for: id, what was found, and the state that follows.",
     "mail.interrupted": "After a crash: whether Microsoft took this message is not known; `mail.final` follows.",
     "mail.retried": "A person had a message sent again: id, former (the state that it left).",
     "token.fetched": "A new access token came from Entra ID: app registration or mailbox, resource, seconds it lives.",

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from pillarbox.core.cause import Cause, Verdict
+
 Clock = Callable[[], float]
 """Seconds since 1970, UTC. Handed in, so that tests own the time."""
 
@@ -109,30 +111,29 @@ UNTOLD: Final = Arrival()
 """Nothing is known of how it came."""
 
 
-class Verdict(StrEnum):
-    """What one attempt came to. The policy looks at nothing else."""
+class Found(StrEnum):
+    """What a look-up of an uncertain message found."""
 
     SENT = "sent"
-    RETRY = "retry"
-    REFUSED = "refused"
-    BROKEN = "broken"
-    """The account, not the message, is refused: a person must act."""
-    UNCERTAIN = "uncertain"
-    """Microsoft may or may not have taken it."""
+    ABSENT = "absent"
+    """It is not there: not sent, or not to be seen yet."""
+    UNKNOWN = "unknown"
+    """It could not be looked up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of one attempt, with Microsoft's own words.
+    """The result of one attempt, with Microsoft's own words. `retry_after` is seconds that it asked us to wait."""
 
-    `retry_after` is seconds that the service asked us to wait; `pauses_mailbox` says that it meant the whole mailbox.
-    """
-
-    verdict: Verdict
+    cause: Cause
     code: str = ""
     text: str = ""
     cure: str = ""
     http_status: int | None = None
     request_id: str = ""
     retry_after: float | None = None
-    pauses_mailbox: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the attempt came to."""
+        return self.cause.verdict

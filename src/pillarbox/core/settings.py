@@ -281,6 +281,15 @@ class MasterKey(_Section):
     )
 
 
+def _rise(seconds: tuple[float, ...]) -> tuple[float, ...]:
+    if not seconds or list(seconds) != sorted(set(seconds)) or seconds[0] <= 0:
+        raise ValueError("must be seconds above 0, each more than the one before")
+    return seconds
+
+
+Seconds = Annotated[tuple[float, ...], BeforeValidator(_words), AfterValidator(_rise)]
+
+
 class Delivery(_Section):
     """How messages leave."""
 
@@ -289,6 +298,11 @@ class Delivery(_Section):
     )
     retry_after_default: float = Field(
         60, gt=0, description="Seconds to wait after a throttling answer that does not say how long."
+    )
+    settle: Seconds = Field(
+        (120, 300, 900),
+        description="Seconds after an attempt with an unclear answer at which the mailbox is looked into; after the "
+        "last of them the message is sent again if it is not there.",
     )
     stop_timeout: float = Field(30, gt=0, description="Seconds that a stopping service waits for what is in flight.")
 

@@ -1,24 +1,102 @@
-"""What follows an attempt. Pure: outcome, attempts and time in; the next state out."""
+"""What follows an attempt, or a look-up. Pure: what happened, the message's history and the time in; what next out."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from pillarbox.core.mail import Outcome, State, Verdict
-from pillarbox.store.outbox import Next
+from pillarbox.core.accounts import Mailbox
+from pillarbox.core.cause import Cause, Verdict
+from pillarbox.core.mail import Found, Outcome, State
+from pillarbox.store.outbox import Claimed, Next
 
-BACKOFF: Final = (5, 30, 60, 300, 600, 1200, 3600)
+BACKOFF: Final = (5.0, 30.0, 60.0, 300.0, 600.0, 1200.0, 3600.0)
 """Seconds between attempts when Microsoft did not say how long to wait; the last one repeats."""
+HOUR: Final = 3600.0
 
-_FINAL: Final = {
-    Verdict.SENT: State.SENT,
-    Verdict.REFUSED: State.FAILED,
-    Verdict.BROKEN: State.HELD,
-    Verdict.UNCERTAIN: State.UNCERTAIN,
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What follows a cause of the verdict `retry`: after `tries` attempts in succession that ended so, `then`.
+
+    0 tries: no end but the message's age.
+    """
+
+    waits: tuple[float, ...] = BACKOFF
+    tries: int = 0
+    then: State = State.FAILED
+
+
+RULES: Final[Mapping[Cause, Rule]] = {
+    Cause.THROTTLED: Rule((60.0,)),
+    Cause.CONCURRENCY: Rule((1.0, 5.0, 30.0, 60.0)),
+    Cause.QUOTA: Rule((HOUR,)),
+    Cause.MAILBOX_FULL: Rule((HOUR,)),
+    Cause.UNREACHABLE: Rule(),
+    Cause.TOKEN_UNAVAILABLE: Rule(),
+    Cause.STORE: Rule(),
+    # A new mailbox needs time to be known everywhere: three tries within an hour.
+    Cause.NO_MAILBOX: Rule((300.0, 1200.0), tries=3),
+    Cause.UNKNOWN: Rule((60.0, 300.0), tries=3, then=State.HELD),
 }
+"""The causes after which a message is tried again by itself."""
 
 
-def after(outcome: Outcome, attempt: int, now: float) -> Next:
-    """Where a message goes whose attempt number `attempt` (from 1) came to `outcome` at `now`."""
-    if outcome.verdict is not Verdict.RETRY:
-        return Next(_FINAL[outcome.verdict], due_at=now)
-    wait = outcome.retry_after if outcome.retry_after is not None else BACKOFF[min(attempt, len(BACKOFF)) - 1]
-    return Next(State.DEFERRED, due_at=now + wait)
+Settle = tuple[float, ...]
+"""Seconds after an attempt began at which an uncertain message is looked up."""
+
+
+def after(outcome: Outcome, message: Claimed, settle: Settle, now: float) -> Next:
+    """What follows an attempt that came to `outcome` at `now`."""
+    repeats = message.repeats + 1 if message.cause == outcome.cause else 1
+    match outcome.verdict:
+        case Verdict.SENT:
+            state, due_at = State.SENT, now
+        case Verdict.REFUSED:
+            state, due_at = State.FAILED, now
+        case Verdict.BROKEN:
+            state, due_at = State.HELD, now
+        case Verdict.UNCERTAIN:
+            state, due_at = State.UNCERTAIN, message.started_at + first_look(message.mailbox, settle)
+        case Verdict.RETRY:
+            state, due_at = _again(outcome, message, repeats, now)
+    return Next(state, due_at, outcome.cause, repeats)
+
+
+def _again(outcome: Outcome, message: Claimed, repeats: int, now: float) -> tuple[State, float]:
+    rule = RULES[outcome.cause]
+    if rule.tries and repeats >= rule.tries:
+        return rule.then, now
+    if now >= message.expires_at:
+        # Only here, at the end of an attempt that was just made: a clock that jumps expires nothing by itself.
+        return State.FAILED, now
+    wait = outcome.retry_after if outcome.retry_after is not None else rule.waits[min(repeats, len(rule.waits)) - 1]
+    return State.DEFERRED, now + wait
+
+
+def first_look(mailbox: Mailbox, settle: Settle) -> float:
+    """Seconds after which an uncertain message is looked up, or decided where the mode can look nothing up."""
+    return settle[0] if mailbox.can_look_up else settle[-1]
+
+
+def after_look(found: Found, message: Claimed, settle: Settle, now: float) -> Next:
+    """What follows a look-up, or the moment for one where the mode has none (`UNKNOWN`)."""
+    checks = message.checks + 1
+    if found is Found.SENT:
+        return Next(State.SENT, now, message.cause, message.repeats, checks)
+    if not message.mailbox.can_look_up:
+        return _unseen(message, checks, now)
+    if checks < len(settle):
+        return Next(State.UNCERTAIN, message.started_at + settle[checks], message.cause, message.repeats, checks)
+    if found is Found.ABSENT:
+        return Next(State.QUEUED, now, message.cause, message.repeats, checks)
+    if now >= message.expires_at:
+        return Next(State.HELD, now, message.cause, message.repeats, checks)
+    # It must not be sent again before somebody has looked.
+    return Next(State.UNCERTAIN, now + settle[-1], message.cause, message.repeats, checks)
+
+
+def _unseen(message: Claimed, checks: int, now: float) -> Next:
+    """In the mode `send-only` nobody can know: by choice it is sent again, and flagged, or a person decides."""
+    if message.mailbox.on_uncertain == "hold":
+        return Next(State.HELD, now, message.cause, message.repeats, checks)
+    return Next(State.QUEUED, now, message.cause, message.repeats, checks, maybe_duplicate=True)

@@ -10,13 +10,15 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeVar
 
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox
+from pillarbox.core.cause import Cause
 from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.log import Logger, tell_final
-from pillarbox.core.mail import Clock, Outcome, State, Verdict
+from pillarbox.core.mail import Clock, Outcome, State
 from pillarbox.delivery import policy
 from pillarbox.delivery.transports import Transport
 from pillarbox.store.accounts import Accounts
@@ -40,6 +42,7 @@ class _Lane:
 class Worker:
     """Sends what the outbox holds. `run` it as a task; `stop` finishes what is in flight.
 
+    `settle` is as in the policy; `doubted` is called when a message has become uncertain.
     `store_pause` is how many seconds it waits when the store cannot be used.
     """
 
@@ -51,6 +54,8 @@ class Worker:
         clock: Clock,
         log: Logger,
         per_mailbox: int,
+        settle: policy.Settle,
+        doubted: Callable[[], None],
         store_pause: float = 5.0,
     ) -> None:
         self._outbox = outbox
@@ -59,6 +64,8 @@ class Worker:
         self._clock = clock
         self._log = log
         self._per_mailbox = per_mailbox
+        self._settle = settle
+        self._doubted = doubted
         self._store_pause = store_pause
         self._lanes: dict[int, _Lane] = {}
         self._pauses: dict[int, tuple[float, float]] = {}
@@ -196,21 +203,26 @@ class Worker:
         """One attempt, from "about to send" to the committed result."""
         began = time.perf_counter()
         try:
-            report = await self._transport.send(message, message.mailbox, self._outbox.body(message))
+            report = await self._transport.send(
+                message, self._outbox.body(message), partial(self._outbox.keep_draft, message)
+            )
         except Exception as error:
             # A mistake of ours must neither lose the message nor stop its mailbox. Microsoft may have taken it.
             self._log.exception("unexpected", id=message.id)
             cure = catalogue.entry("microsoft.uncertain").cure
-            outcome = Outcome(Verdict.UNCERTAIN, code="internal", text=repr(error), cure=cure)
+            outcome = Outcome(Cause.INTERNAL, code="internal", text=repr(error), cure=cure)
             notes: tuple[str, ...] = ()
         else:
             outcome, notes = report.outcome, report.notes
-        following = policy.after(outcome, message.attempt, self._clock())
+        following = policy.after(outcome, message, self._settle, self._clock())
         await self._persist(lambda: self._outbox.finish(message, outcome, following, notes))
         self._heed(message.mailbox, outcome)
         self._tell(message, outcome, following.state, time.perf_counter() - began)
-        if following.state is State.DEFERRED:
-            self._due_changed.set()
+        match following.state:
+            case State.DEFERRED:
+                self._due_changed.set()
+            case State.UNCERTAIN:
+                self._doubted()
 
     async def _persist(self, write: Callable[[], Awaitable[_T]]) -> _T:
         """Write a change of state, and again until the store takes it: on a full disk nothing may be forgotten.
@@ -225,7 +237,7 @@ class Worker:
                 await asyncio.sleep(self._store_pause)
 
     def _heed(self, mailbox: Mailbox, outcome: Outcome) -> None:
-        if outcome.pauses_mailbox and outcome.retry_after:
+        if outcome.cause is Cause.THROTTLED and outcome.retry_after:
             self._pause(mailbox.id, outcome.retry_after)
             self._log.warning("mailbox.paused", mailbox=mailbox.address, seconds=outcome.retry_after)
 

@@ -323,7 +323,19 @@ def mailbox_of(row: Row) -> Mailbox:
     """The mailbox of a row with all its columns and those of its app registration."""
     app = AppRegistration(row["app_id"], row["app_name"], row["tenant_id"], row["client_id"])
     state = MailboxState(row["state"])
-    return Mailbox(row["id"], row["address"], app, _sign_in(row), state, row["state_code"], row["assurance"])
+    return Mailbox(
+        row["id"],
+        row["address"],
+        app,
+        _sign_in(row),
+        state,
+        row["state_code"],
+        row["assurance"],
+        row["chosen_assurance"],
+        row["transport"],
+        row["on_uncertain"],
+        row["send_limit"],
+    )
 
 
 def _account_text(sign_in: SignIn | None) -> str:

@@ -1,6 +1,7 @@
 """The outbox: every message that was accepted, its state, its body in pieces, its attempts."""
 
 import json
+import math
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
@@ -53,19 +54,35 @@ class Claimed:
     mailbox: Mailbox
     submitter: str
     envelope: Envelope
+    message_id: str
     size: int
     created_at: float
     attempt: int
     started_at: float
     part: bytes
+    cause: str = ""
+    """Why the attempt before it ended as it did; `repeats`: so many in succession did."""
+    repeats: int = 0
+    expires_at: float = math.inf
+    draft_id: str = ""
+    """Microsoft's immutable id of its draft, in the mode `draft`, once there is one."""
+    checks: int = 0
+    """How often it was looked up since its last attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """Where a message goes after an attempt. `due_at` counts where it is to be tried again."""
+    """Where a message goes after an attempt or a look-up. `due_at` counts where it is to be tried or looked up again.
+
+    `cause` is why the last attempt ended as it did, and `repeats` how many in succession did.
+    """
 
     state: State
     due_at: float
+    cause: str = ""
+    repeats: int = 0
+    checks: int = 0
+    maybe_duplicate: bool = False
 
 
 class Waiting(NamedTuple):
@@ -144,6 +161,8 @@ class Outbox:
                 state=following.state,
                 due_at=following.due_at,
                 finished_at=now if following.state in (State.SENT, State.FAILED) else None,
+                cause=following.cause,
+                repeats=following.repeats,
                 code=outcome.code,
                 reason=outcome.text,
                 cure=outcome.cure,
@@ -156,6 +175,7 @@ class Outbox:
                 started_at=message.started_at,
                 ended_at=now,
                 verdict=outcome.verdict,
+                cause=outcome.cause,
                 http_status=outcome.http_status,
                 code=outcome.code,
                 reason=outcome.text,
@@ -164,15 +184,57 @@ class Outbox:
             ),
         )
 
-    async def recover(self, reason: str, cure: str) -> list[str]:
+    async def keep_draft(self, message: Claimed, draft_id: str) -> None:
+        """Commit the id of the draft that Microsoft has made of a message; empty: there is none any more."""
+        await self._database.write(statement("outbox_keep_draft", expect=1, seq=message.seq, draft_id=draft_id))
+
+    async def doubtful(self, mailbox_id: int, limit: int, patience: float) -> list[Claimed]:
+        """Up to `limit` uncertain messages of a mailbox whose time to be looked up has come, oldest first.
+
+        They come again after `patience` seconds, unless `looked` said what follows.
+        """
+        now = self._clock()
+        rows, mailboxes = await self._database.write(
+            statement("outbox_doubtful", mailbox_id=mailbox_id, limit=limit, now=now, until=now + patience),
+            statement("mailbox_by_id", id=mailbox_id),
+        )
+        mailbox = mailbox_of(mailboxes[0])
+        return [_claimed(row, mailbox, row["began_at"]) for row in sorted(rows, key=lambda row: row["seq"])]
+
+    async def looked(self, message: Claimed, following: Next, note: str) -> None:
+        """Write what follows a look-up, and the sentence about it into the trace of the attempt that it was for."""
+        now = self._clock()
+        await self._database.write(
+            statement(
+                "outbox_looked",
+                expect=1,
+                seq=message.seq,
+                state=following.state,
+                due_at=following.due_at,
+                checks=following.checks,
+                maybe_duplicate=following.maybe_duplicate,
+                finished_at=now if following.state is State.SENT else None,
+            ),
+            statement("outbox_note_look", seq=message.seq, number=message.attempt, note=note),
+        )
+
+    async def recover(self, reason: str, cure: str, settle: Sequence[float]) -> list[str]:
         """After a start: nothing is being sent. Return the ids of messages whose sending a crash cut off.
 
-        What was begun becomes `uncertain`, never `queued`: Microsoft may have it.
+        What was begun becomes `uncertain`, never `queued`: Microsoft may have it. It is looked up the first of `settle`
+        seconds after it began, or decided after the last of them where it cannot be looked up.
         """
         *_, rows = await self._database.write(
             statement("outbox_recover_unstarted"),
             statement("outbox_recover_attempts", now=self._clock(), code=INTERRUPTED, reason=reason),
-            statement("outbox_recover_started", code=INTERRUPTED, reason=reason, cure=cure),
+            statement(
+                "outbox_recover_started",
+                code=INTERRUPTED,
+                reason=reason,
+                cure=cure,
+                first_look=settle[0],
+                last_look=settle[-1],
+            ),
         )
         return [row["id"] for row in rows]
 
@@ -183,6 +245,11 @@ class Outbox:
     async def due(self) -> Mapping[int, float]:
         """Each mailbox that has something to send, and when the first of it is due."""
         rows = await self._database.read("outbox_due_mailboxes")
+        return {row["mailbox_id"]: row["due_at"] for row in rows}
+
+    async def due_looks(self) -> Mapping[int, float]:
+        """Each mailbox that has something to look up, and when the first of it is due."""
+        rows = await self._database.read("outbox_due_looks")
         return {row["mailbox_id"]: row["due_at"] for row in rows}
 
     async def get(self, queue_id: str) -> Row | None:
@@ -282,11 +349,17 @@ def _claimed(row: Row, mailbox: Mailbox, now: float) -> Claimed:
         mailbox=mailbox,
         submitter=row["submitter"],
         envelope=Envelope(row["sender"], tuple(json.loads(row["recipients"])), _dsn(row["dsn"])),
+        message_id=row["message_id"],
         size=row["size"],
         created_at=row["created_at"],
         attempt=row["attempts"],
         started_at=now,
         part=row["part"] or b"",
+        cause=row["cause"],
+        repeats=row["repeats"],
+        expires_at=row["expires_at"],
+        draft_id=row["draft_id"],
+        checks=row["checks"],
     )
 
 

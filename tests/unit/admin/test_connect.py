@@ -13,9 +13,10 @@ from pillarbox.admin import mailboxes
 from pillarbox.admin.sign_in_plan import Options, Plan
 from pillarbox.admin.sign_in_words import Return
 from pillarbox.core.accounts import CredentialKind, Mailbox, MailboxState
+from pillarbox.core.cause import Cause
 from pillarbox.core.content import InMemory
 from pillarbox.core.errors import PillarboxError
-from pillarbox.core.mail import Envelope, Outcome, State, Verdict
+from pillarbox.core.mail import Envelope, Outcome, State
 from pillarbox.core.scopes import Resource
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.delivery import policy
@@ -622,8 +623,8 @@ async def held(desk: Desk, mailbox: Mailbox, queue_id: str, code: str) -> None:
     outbox, envelope = Outbox(desk.database, desk.clock), Envelope(mailbox.address, (BOB,))
     await outbox.enqueue(NewMessage(queue_id, mailbox.id, "printer", envelope, "<1@x>", 1, InMemory(b"x").pieces))
     (message,) = await outbox.claim(mailbox.id, 1)
-    outcome = Outcome(Verdict.BROKEN, code=code, text="why", cure="cure")
-    await outbox.finish(message, outcome, policy.after(outcome, 1, desk.clock()))
+    outcome = Outcome(Cause.ACCOUNT_BROKEN, code=code, text="why", cure="cure")
+    await outbox.finish(message, outcome, policy.after(outcome, message, (120.0,), desk.clock()))
 
 
 async def test_mail_that_waited_for_a_sign_in_goes_on_by_itself(desk: Desk) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from pillarbox.core.accounts import Account, AppRegistration, Mailbox, SignIn
-from pillarbox.core.mail import Outcome, Verdict
+from pillarbox.core.cause import Verdict
+from pillarbox.core.mail import Outcome
 from pillarbox.core.retry_after import seconds_of
 from pillarbox.delivery import transports
 from pillarbox.graph.client import Answer
@@ -41,13 +42,14 @@ def verdict(status: int) -> Verdict:
         (202, Verdict.SENT),
         *((status, Verdict.UNCERTAIN) for status in (200, 201, 203, 204, 206, 299)),
         *((status, Verdict.UNCERTAIN) for status in (100, 301, 302, 304, 307, 308)),
-        *((status, Verdict.REFUSED) for status in (400, 402, 405, 409, 410, 413, 415, 422, 499)),
+        *((status, Verdict.REFUSED) for status in (400, 413)),
+        *((status, Verdict.RETRY) for status in (402, 405, 409, 410, 415, 422, 499, 507)),
         (401, Verdict.BROKEN),
         (403, Verdict.BROKEN),
         (404, Verdict.RETRY),
         (408, Verdict.UNCERTAIN),
         (429, Verdict.RETRY),
-        *((status, Verdict.UNCERTAIN) for status in (500, 501, 502, 503, 504, 507, 509, 599)),
+        *((status, Verdict.UNCERTAIN) for status in (500, 501, 502, 503, 504, 509, 599)),
     ],
 )
 def test_the_table(status: int, expected: Verdict) -> None:
@@ -185,6 +187,6 @@ def test_without_the_header_the_settings_wait_counts() -> None:
 
 
 @pytest.mark.parametrize("status", [202, 404, 429, 503])
-def test_only_throttling_pauses_the_mailbox(status: int) -> None:
+def test_only_throttling_and_acceptance_say_how_long_to_wait(status: int) -> None:
     outcome = judge(answer(status, Retry_After="9"), NOON, 60.0)
-    assert (outcome.pauses_mailbox, outcome.retry_after) == ((True, 9.0) if status == 429 else (False, None))
+    assert outcome.retry_after == (9.0 if status in (202, 429) else None)

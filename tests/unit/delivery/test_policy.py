@@ -1,41 +1,110 @@
-"""What follows an attempt."""
+"""What follows an attempt, and a look-up."""
+
+import math
+from dataclasses import replace
 
 import pytest
 
-from pillarbox.core.mail import Outcome, State, Verdict
-from pillarbox.delivery.policy import BACKOFF, after
-from pillarbox.store.outbox import Next
+from pillarbox.core.accounts import AppRegistration, Mailbox
+from pillarbox.core.cause import Cause, Verdict
+from pillarbox.core.mail import Found, Outcome, State
+from pillarbox.delivery.policy import BACKOFF, RULES, after, after_look
+from pillarbox.store.outbox import Claimed, Next
+from tests.claimed import claimed
 
-NOW = 1000.0
+NOW = 100_000.0
+SETTLE = (120.0, 300.0, 900.0)
+ALICE = Mailbox(1, "alice@contoso.example", AppRegistration(1, "contoso", "t", "c"))
+SEEING = replace(ALICE, assurance="verify")
+
+
+def message(mailbox: Mailbox = ALICE, **known: object) -> Claimed:
+    """One whose attempt began ten seconds ago."""
+    return claimed(mailbox, "bob@contoso.example", created_at=NOW - 60, **{"started_at": NOW - 10, **known})
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_every_cause_leads_to_the_state_of_its_verdict(cause: Cause) -> None:
+    states = {
+        Verdict.SENT: State.SENT,
+        Verdict.REFUSED: State.FAILED,
+        Verdict.BROKEN: State.HELD,
+        Verdict.UNCERTAIN: State.UNCERTAIN,
+        Verdict.RETRY: State.DEFERRED,
+    }
+    assert after(Outcome(cause), message(), SETTLE, NOW).state is states[cause.verdict]
+
+
+def test_what_is_tried_again_has_a_rule_and_nothing_else_has() -> None:
+    assert {cause for cause in Cause if cause.verdict is Verdict.RETRY} == set(RULES)
 
 
 @pytest.mark.parametrize(
-    ("verdict", "state"),
-    [
-        (Verdict.SENT, State.SENT),
-        (Verdict.REFUSED, State.FAILED),
-        (Verdict.BROKEN, State.HELD),
-        (Verdict.UNCERTAIN, State.UNCERTAIN),
-    ],
+    ("repeats", "wait"), [(0, 5), (1, 30), (2, 60), (3, 300), (4, 600), (5, 1200), (6, 3600), (7, 3600), (999, 3600)]
 )
-def test_all_but_a_retry_waits_for_nothing(verdict: Verdict, state: State) -> None:
-    assert after(Outcome(verdict, retry_after=9.0), 1, NOW) == Next(state, NOW)
-
-
-@pytest.mark.parametrize(
-    ("attempt", "wait"), [(1, 5), (2, 30), (3, 60), (4, 300), (5, 600), (6, 1200), (7, 3600), (8, 3600), (999, 3600)]
-)
-def test_waits_grow_and_the_last_repeats(attempt: int, wait: int) -> None:
-    assert after(Outcome(Verdict.RETRY), attempt, NOW) == Next(State.DEFERRED, NOW + wait)
+def test_waits_grow_with_the_same_cause_and_the_last_repeats(repeats: int, wait: float) -> None:
+    again = after(Outcome(Cause.UNREACHABLE), message(cause="unreachable", repeats=repeats), SETTLE, NOW)
+    assert again == Next(State.DEFERRED, NOW + wait, "unreachable", repeats + 1)
     assert wait in BACKOFF
+
+
+def test_another_cause_begins_anew() -> None:
+    again = after(Outcome(Cause.UNREACHABLE), message(cause="throttled", repeats=9), SETTLE, NOW)
+    assert again == Next(State.DEFERRED, NOW + 5, "unreachable", 1)
 
 
 @pytest.mark.parametrize("told", [0.0, 1.5, 7200.0])
 def test_microsofts_wait_wins(told: float) -> None:
-    assert after(Outcome(Verdict.RETRY, retry_after=told), 3, NOW) == Next(State.DEFERRED, NOW + told)
+    assert after(Outcome(Cause.THROTTLED, retry_after=told), message(), SETTLE, NOW).due_at == NOW + told
 
 
-def test_every_verdict_leads_somewhere() -> None:
-    assert {after(Outcome(verdict), 1, NOW).state for verdict in Verdict} == set(State) - {
-        *(State.QUEUED, State.SENDING, State.BOUNCED, State.CANCELED)
-    }
+@pytest.mark.parametrize(("cause", "end"), [(Cause.NO_MAILBOX, State.FAILED), (Cause.UNKNOWN, State.HELD)])
+def test_some_causes_end_after_three_attempts_in_succession(cause: Cause, end: State) -> None:
+    states = [after(Outcome(cause), message(cause=cause, repeats=before), SETTLE, NOW).state for before in range(3)]
+    assert states == [State.DEFERRED, State.DEFERRED, end]
+
+
+def test_what_is_too_old_fails_after_an_attempt_that_was_made() -> None:
+    old = message(expires_at=NOW - 1)
+    assert after(Outcome(Cause.UNREACHABLE), old, SETTLE, NOW).state is State.FAILED
+    assert after(Outcome(Cause.ACCEPTED), old, SETTLE, NOW).state is State.SENT
+    assert after(Outcome(Cause.UNCLEAR), old, SETTLE, NOW).state is State.UNCERTAIN
+    assert message().expires_at == math.inf
+
+
+@pytest.mark.parametrize(("mailbox", "first"), [(SEEING, 120), (replace(SEEING, assurance="draft"), 120), (ALICE, 900)])
+def test_what_is_unclear_waits_from_the_beginning_of_its_attempt(mailbox: Mailbox, first: float) -> None:
+    assert after(Outcome(Cause.UNCLEAR), message(mailbox), SETTLE, NOW).due_at == NOW - 10 + first
+
+
+# ---- look-ups
+
+
+@pytest.mark.parametrize("checks", [0, 1, 2, 7])
+def test_what_is_found_was_sent(checks: int) -> None:
+    assert after_look(Found.SENT, message(SEEING, checks=checks), SETTLE, NOW).state is State.SENT
+
+
+@pytest.mark.parametrize("found", [Found.ABSENT, Found.UNKNOWN])
+@pytest.mark.parametrize(("checks", "wait"), [(0, 300), (1, 900)])
+def test_what_is_not_found_is_looked_up_again(found: Found, checks: int, wait: float) -> None:
+    following = after_look(found, message(SEEING, checks=checks), SETTLE, NOW)
+    assert (following.state, following.due_at, following.checks) == (State.UNCERTAIN, NOW - 10 + wait, checks + 1)
+
+
+def test_what_is_still_absent_at_the_last_look_is_sent_again() -> None:
+    following = after_look(Found.ABSENT, message(SEEING, checks=2), SETTLE, NOW)
+    assert (following.state, following.maybe_duplicate) == (State.QUEUED, False)
+
+
+def test_what_cannot_be_looked_up_is_never_sent_again_unseen_where_the_mode_can_see() -> None:
+    waiting = message(SEEING, checks=2)
+    assert after_look(Found.UNKNOWN, waiting, SETTLE, NOW) == Next(State.UNCERTAIN, NOW + 900, "", 0, 3)
+    assert after_look(Found.UNKNOWN, replace(waiting, expires_at=NOW), SETTLE, NOW).state is State.HELD
+
+
+def test_in_send_only_it_is_sent_again_and_flagged_or_held_by_choice() -> None:
+    again = after_look(Found.UNKNOWN, message(), SETTLE, NOW)
+    assert (again.state, again.maybe_duplicate) == (State.QUEUED, True)
+    held = after_look(Found.UNKNOWN, message(replace(ALICE, on_uncertain="hold")), SETTLE, NOW)
+    assert (held.state, held.maybe_duplicate) == (State.HELD, False)

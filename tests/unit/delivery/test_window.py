@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pillarbox.core.cause import Cause
 from pillarbox.core.content import in_memory
 from pillarbox.core.errors import Unavailable
-from pillarbox.core.mail import Envelope, Outcome, State, Verdict
+from pillarbox.core.mail import Envelope, Outcome, State
 from pillarbox.delivery.submission import Submission
 from pillarbox.delivery.window import LENGTH, Handover, Window
 from pillarbox.store.database import Row
@@ -191,7 +192,7 @@ async def test_what_was_not_sent_is_sent_when_it_is_handed_in_again(shelf: Shelf
         await shelf.outbox.cancel(first)
     else:
         message = await shelf.claimed()
-        await shelf.outbox.finish(message, Outcome(Verdict.REFUSED), Next(state, 0.0))
+        await shelf.outbox.finish(message, Outcome(Cause.BAD_CONTENT), Next(state, 0.0))
     assert await door.lost() != first
 
 
@@ -199,7 +200,7 @@ async def test_what_was_not_sent_is_sent_when_it_is_handed_in_again(shelf: Shelf
 async def test_what_was_sent_or_may_be_is_not_sent_again(shelf: Shelf, door: Door, state: State) -> None:
     first = await door.lost()
     message = await shelf.claimed()
-    await shelf.outbox.finish(message, Outcome(Verdict.SENT), Next(state, 0.0))
+    await shelf.outbox.finish(message, Outcome(Cause.ACCEPTED), Next(state, 0.0))
     assert await door.lost() == first
 
 

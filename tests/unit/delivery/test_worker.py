@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from pillarbox.core.accounts import Mailbox
+from pillarbox.core.cause import Cause
 from pillarbox.core.errors import Unavailable
-from pillarbox.core.mail import Outcome, Verdict
-from pillarbox.delivery.transports import Report
+from pillarbox.core.mail import Outcome
+from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.delivery.worker import Worker
 from pillarbox.store.outbox import Claimed
 from tests.unit.delivery.conftest import Shelf
 
-SENT = Outcome(Verdict.SENT, http_status=202, request_id="r")
-THROTTLED = Outcome(Verdict.RETRY, "ApplicationThrottled", http_status=429, retry_after=30.0, pauses_mailbox=True)
+SENT = Outcome(Cause.ACCEPTED, http_status=202, request_id="r")
+THROTTLED = Outcome(Cause.THROTTLED, "ApplicationThrottled", http_status=429, retry_after=30.0)
 
 
 class Gates:
@@ -40,16 +41,19 @@ class Gates:
         if self.mistake:
             raise self.mistake
 
-    async def send(self, message: Claimed, mailbox: Mailbox, body: AsyncIterator[bytes]) -> Report:
+    async def send(self, message: Claimed, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
         self.begun.append(message.id)
         self.inside.append(message.id)
-        self.by_app[message.id] = mailbox.app.client_id
+        self.by_app[message.id] = message.mailbox.app.client_id
         self._changed.set()
         try:
             return Report(await self._answer(message.id), ("noted",))
         finally:
             self.inside.remove(message.id)
             self._answers.pop(message.id, None)
+
+    async def look_up(self, message: Claimed) -> Look:
+        raise NotImplementedError
 
     def _answer(self, queue_id: str) -> "asyncio.Future[Outcome]":
         return self._answers.setdefault(queue_id, asyncio.get_running_loop().create_future())
@@ -83,7 +87,13 @@ def gates() -> Gates:
 async def worker(shelf: Shelf, gates: Gates) -> AsyncIterator[Worker]:
     # Once, while nothing is being written: it could not be done from this thread later.
     shelf.database._writer.set_commit_hook(lambda: shelf.full)
-    made = Worker(shelf.outbox, shelf.accounts, gates, shelf.clock, shelf.log, per_mailbox=2, store_pause=0.001)
+    made = Worker(
+        *(shelf.outbox, shelf.accounts, gates, shelf.clock, shelf.log),
+        per_mailbox=2,
+        settle=(120.0, 900.0),
+        doubted=lambda: None,
+        store_pause=0.001,
+    )
     yield made
     await made.stop(0.001)
 
@@ -184,7 +194,7 @@ async def test_run_finds_what_was_there_before_the_start(shelf: Shelf, gates: Ga
 async def test_run_wakes_a_lane_when_a_message_comes_due(shelf: Shelf, gates: Gates, worker: Worker) -> None:
     await shelf.put("A")
     running = asyncio.create_task(worker.run())
-    gates.open("A", Outcome(Verdict.RETRY, retry_after=0.01))
+    gates.open("A", Outcome(Cause.UNREACHABLE, retry_after=0.01))
     await attempted(shelf, 1)
     shelf.now += 0.01
     await gates.holds("A")
@@ -196,20 +206,26 @@ async def test_run_wakes_a_lane_when_a_message_comes_due(shelf: Shelf, gates: Ga
 
 
 @pytest.mark.parametrize(
-    ("verdict", "state"),
-    [("sent", "sent"), ("refused", "failed"), ("broken", "held"), ("uncertain", "uncertain"), ("retry", "deferred")],
+    ("cause", "verdict", "state"),
+    [
+        ("accepted", "sent", "sent"),
+        ("bad_content", "refused", "failed"),
+        ("account_broken", "broken", "held"),
+        ("unclear", "uncertain", "uncertain"),
+        ("unreachable", "retry", "deferred"),
+    ],
 )
 async def test_the_result_is_kept_with_its_notes(
-    shelf: Shelf, gates: Gates, worker: Worker, verdict: str, state: str
+    shelf: Shelf, gates: Gates, worker: Worker, cause: str, verdict: str, state: str
 ) -> None:
     await shelf.put("A")
-    gates.open("A", Outcome(Verdict(verdict), "code", "text", "cure", 418, "r-7"))
+    gates.open("A", Outcome(Cause(cause), "code", "text", "cure", 418, "r-7"))
     wake(worker, shelf)
     await attempted(shelf, 1)
     row = await shelf.outbox.get("A")
     assert row is not None
     (attempt,) = await shelf.outbox.attempts(row["seq"])
-    assert (row["state"], row["code"], row["cure"], row["attempts"]) == (state, "code", "cure", 1)
+    assert (row["state"], row["cause"], row["code"], row["cure"], row["attempts"]) == (state, cause, "code", "cure", 1)
     assert (attempt["verdict"], attempt["request_id"], attempt["notes"]) == (verdict, "r-7", ["noted"])
 
 
@@ -348,7 +364,7 @@ async def test_stop_waits_for_what_is_in_flight_and_begins_nothing(shelf: Shelf,
     stopping = asyncio.create_task(worker.stop(30))
     await asyncio.sleep(0)
     gates.open("A")
-    gates.open("B", Outcome(Verdict.REFUSED))
+    gates.open("B", Outcome(Cause.BAD_CONTENT))
     await stopping
     assert [await shelf.state(one) for one in "ABC"] == ["sent", "failed", "queued"]
     wake(worker, shelf)
@@ -363,7 +379,7 @@ async def test_what_outlasts_the_grace_is_cut_off_and_known_as_begun(
     await gates.holds("A")
     await worker.stop(0.001)
     assert (gates.inside, await shelf.state("A")) == ([], "sending")
-    assert await shelf.outbox.recover("reason", "cure") == ["A"]
+    assert await shelf.outbox.recover("reason", "cure", (120.0, 900.0)) == ["A"]
 
 
 @pytest.mark.parametrize("token", ["comes", "never comes"])
@@ -379,7 +395,7 @@ async def test_what_waits_for_a_token_at_a_stop_is_sent_later_and_not_in_doubt(
     if token == "comes":
         gates.token.set()
     await stopping
-    assert await shelf.outbox.recover("reason", "cure") == []
+    assert await shelf.outbox.recover("reason", "cure", (120.0, 900.0)) == []
     assert (await shelf.state("A"), gates.begun) == ("queued", [])
 
 
@@ -394,7 +410,7 @@ async def test_a_full_store_does_not_keep_stop_from_ending(shelf: Shelf, gates: 
     with pytest.raises(Unavailable):
         await shelf.put("B")  # behind the last try of the worker
     shelf.full = False
-    assert await shelf.outbox.recover("reason", "cure") == ["A"]
+    assert await shelf.outbox.recover("reason", "cure", (120.0, 900.0)) == ["A"]
 
 
 async def test_a_mailbox_that_cannot_be_read_stops_no_other(shelf: Shelf, gates: Gates, worker: Worker) -> None:

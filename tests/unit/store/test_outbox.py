@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pillarbox.core.cause import Cause
 from pillarbox.core.content import InMemory
 from pillarbox.core.errors import Unavailable
-from pillarbox.core.mail import Arrival, Dsn, Envelope, Outcome, State, Verdict
+from pillarbox.core.mail import Arrival, Dsn, Envelope, Outcome, State
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.database import ExpectationFailed, Row, queries
@@ -17,6 +18,8 @@ from pillarbox.store.outbox import INTERRUPTED, PART_BYTES, Claimed, NewMessage,
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 
 ENVELOPE = Envelope("s@x.example", ("ü@y.example", "b@y.example"))
+
+SETTLE = (120.0, 300.0, 900.0)
 
 
 @dataclass
@@ -52,7 +55,7 @@ class Bench:
         elif state is State.SENDING:
             await self.box.claim(1, 1)
         elif state is not State.QUEUED:
-            await self.attempt(Outcome(Verdict.SENT), state, self.now + 60)
+            await self.attempt(Outcome(Cause.ACCEPTED), state, self.now + 60)
         return "M"
 
     async def row(self, queue_id: str) -> Row:
@@ -116,7 +119,7 @@ async def test_the_oldest_come_first_and_no_more_than_asked(bench: Bench) -> Non
 
 async def test_what_came_due_first_goes_first(bench: Bench) -> None:
     await bench.put("LATE")
-    await bench.attempt(Outcome(Verdict.RETRY), State.DEFERRED, 1500.0)
+    await bench.attempt(Outcome(Cause.UNREACHABLE), State.DEFERRED, 1500.0)
     bench.now = 1400.0
     await bench.put("EARLY")
     bench.now = 1500.0
@@ -125,7 +128,7 @@ async def test_what_came_due_first_goes_first(bench: Bench) -> None:
 
 async def test_what_is_not_due_is_not_claimed(bench: Bench) -> None:
     await bench.put("M")
-    await bench.attempt(Outcome(Verdict.RETRY), State.DEFERRED, 1060.0)
+    await bench.attempt(Outcome(Cause.UNREACHABLE), State.DEFERRED, 1060.0)
     bench.now = 1059.9
     assert await bench.claim() == []
     assert await bench.box.due() == {1: 1060.0}
@@ -153,7 +156,7 @@ async def test_a_claim_begins_the_attempt_and_brings_the_first_part(bench: Bench
 
 async def test_an_attempt_is_kept_with_microsofts_words(bench: Bench) -> None:
     await bench.put("M")
-    outcome = Outcome(Verdict.REFUSED, "ErrorX", "text", "cure", 400, "req-1")
+    outcome = Outcome(Cause.BAD_CONTENT, "ErrorX", "text", "cure", 400, "req-1")
     message = await bench.attempt(outcome, State.FAILED, 1000.0)
     row, (attempt,) = await bench.row("M"), await bench.box.attempts(message.seq)
     assert [row[name] for name in ("state", "code", "reason", "cure", "request_id")] == [
@@ -171,15 +174,15 @@ async def test_an_attempt_is_kept_with_microsofts_words(bench: Bench) -> None:
 async def test_attempts_are_counted_on(bench: Bench) -> None:
     await bench.put("M")
     for _ in range(3):
-        message = await bench.attempt(Outcome(Verdict.RETRY, http_status=429), State.DEFERRED, 1000.0)
+        message = await bench.attempt(Outcome(Cause.UNREACHABLE, http_status=429), State.DEFERRED, 1000.0)
     assert [attempt["number"] for attempt in await bench.box.attempts(message.seq)] == [1, 2, 3]
 
 
 async def test_a_result_of_what_is_not_being_sent_changes_nothing(bench: Bench) -> None:
     await bench.put("M")
-    message = await bench.attempt(Outcome(Verdict.SENT), State.SENT)
+    message = await bench.attempt(Outcome(Cause.ACCEPTED), State.SENT)
     with pytest.raises(ExpectationFailed):
-        await bench.box.finish(message, Outcome(Verdict.REFUSED), Next(State.FAILED, 0.0))
+        await bench.box.finish(message, Outcome(Cause.BAD_CONTENT), Next(State.FAILED, 0.0))
     assert ((await bench.row("M"))["state"], len(await bench.box.attempts(message.seq))) == ("sent", 1)
 
 
@@ -190,14 +193,14 @@ async def test_what_a_former_version_claimed_and_had_not_begun_is_queued_again(b
     await bench.put("M")
     await bench.claim()
     bench.database._writer.execute("UPDATE outbox SET started_at = NULL")
-    assert await bench.box.recover("reason", "cure") == []
+    assert await bench.box.recover("reason", "cure", SETTLE) == []
     assert await bench.claim() == ["M"]
 
 
 async def test_what_was_begun_is_uncertain_with_an_attempt_in_the_trace(bench: Bench) -> None:
     await bench.put("M")
     (message,) = await bench.box.claim(1, 1)
-    assert await bench.box.recover("reason", "cure") == ["M"]
+    assert await bench.box.recover("reason", "cure", SETTLE) == ["M"]
     row, (attempt,) = await bench.row("M"), await bench.box.attempts(message.seq)
     assert [row[name] for name in ("state", "code", "reason", "cure")] == ["uncertain", INTERRUPTED, "reason", "cure"]
     assert (attempt["number"], attempt["verdict"], attempt["code"]) == (1, "uncertain", INTERRUPTED)
@@ -211,7 +214,7 @@ RESTING = [state for state in State if state is not State.SENDING]
 async def test_what_was_not_being_sent_stays_as_it_is(bench: Bench, state: State) -> None:
     message = await bench.brought_to(state)
     before = await bench.row(message)
-    assert await bench.box.recover("reason", "cure") == []
+    assert await bench.box.recover("reason", "cure", SETTLE) == []
     assert await bench.row(message) == before
 
 
@@ -239,7 +242,7 @@ async def test_what_can_be_canceled(bench: Bench, state: State) -> None:
     assert bool(await bench.claim()) == (state not in CANCELED and state is State.QUEUED)
 
 
-REFUSED = Outcome(Verdict.REFUSED, "ErrorX", "text", "cure", 400, "req-1")
+REFUSED = Outcome(Cause.BAD_CONTENT, "ErrorX", "text", "cure", 400, "req-1")
 WORDS = ("code", "reason", "cure")
 
 

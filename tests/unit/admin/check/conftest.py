@@ -153,7 +153,7 @@ class Bench:
     def make_worker(self) -> Worker:
         """What takes mail out of the outbox, once it runs."""
         transport = GraphTransport(self.clients.graph, self.clients.tokens, self.clock, 1)
-        self.worker = Worker(self.outbox, self.accounts, transport, self.clock, self.log, 1)
+        self.worker = Worker(self.outbox, self.accounts, transport, self.clock, self.log, 1, (120.0,), lambda: None)
         return self.worker
 
     # ---- the button

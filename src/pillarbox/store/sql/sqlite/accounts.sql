@@ -122,17 +122,20 @@ SELECT seq, type, subject, data, created_at FROM events WHERE seq > :after ORDER
 -- name: mailbox_list
 -- All mailboxes with their app registrations.
 SELECT m.id, m.address, m.permissions, m.public_client, m.shared, m.password_source, m.account, m.state, m.state_code,
-       m.assurance, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
+       m.assurance, m.chosen_assurance, m.transport, m.on_uncertain,
+       m.send_limit, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
 FROM mailboxes m JOIN apps a ON a.id = m.app_id ORDER BY m.address_key;
 
 -- name: mailbox_by_key
 -- One mailbox with its app registration.
 SELECT m.id, m.address, m.permissions, m.public_client, m.shared, m.password_source, m.account, m.state, m.state_code,
-       m.assurance, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
+       m.assurance, m.chosen_assurance, m.transport, m.on_uncertain,
+       m.send_limit, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
 FROM mailboxes m JOIN apps a ON a.id = m.app_id WHERE m.address_key = :address_key;
 
 -- name: mailbox_by_id
 -- One mailbox with its app registration.
 SELECT m.id, m.address, m.permissions, m.public_client, m.shared, m.password_source, m.account, m.state, m.state_code,
-       m.assurance, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
+       m.assurance, m.chosen_assurance, m.transport, m.on_uncertain,
+       m.send_limit, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
 FROM mailboxes m JOIN apps a ON a.id = m.app_id WHERE m.id = :id;

@@ -16,24 +16,49 @@ SELECT data FROM bodies WHERE seq = :seq AND part = :part;
 -- name: outbox_claim
 -- "About to send": take up to :limit messages of a mailbox that are due, oldest first, each with its first part. From
 -- here on Microsoft may have them.
-UPDATE outbox SET state = 'sending', started_at = :now, attempts = attempts + 1
+UPDATE outbox SET state = 'sending', started_at = :now, attempts = attempts + 1, began_at = :now, checks = 0
 WHERE seq IN (
     SELECT seq FROM outbox
     WHERE mailbox_id = :mailbox_id AND state IN ('queued', 'deferred') AND due_at <= :now
     ORDER BY due_at, seq LIMIT :limit)
-RETURNING seq, id, submitter, sender, recipients, dsn, size, created_at, attempts, due_at,
-    (SELECT data FROM bodies WHERE bodies.seq = outbox.seq AND part = 0) AS part;
+RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at,
+    cause, repeats, expires_at,
+    draft_id, checks, (SELECT data FROM bodies WHERE bodies.seq = outbox.seq AND part = 0) AS part;
+
+-- name: outbox_keep_draft
+-- The draft that Microsoft has made of a message that is being sent.
+UPDATE outbox SET draft_id = :draft_id WHERE seq = :seq AND state IN ('sending', 'uncertain');
+
+-- name: outbox_doubtful
+-- Take up to :limit uncertain messages of a mailbox to look for them; until then nobody else does.
+UPDATE outbox SET due_at = :until
+WHERE seq IN (
+    SELECT seq FROM outbox WHERE mailbox_id = :mailbox_id AND state = 'uncertain' AND due_at <= :now
+    ORDER BY due_at, seq LIMIT :limit)
+RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at,
+    cause, repeats, expires_at,
+    draft_id, checks, began_at, NULL AS part;
+
+-- name: outbox_looked
+-- What a look-up comes to. It is about the attempt that was; a person may have decided meanwhile.
+UPDATE outbox SET state = :state, due_at = :due_at, checks = :checks, finished_at = :finished_at,
+    maybe_duplicate = max(maybe_duplicate, :maybe_duplicate)
+WHERE seq = :seq AND state = 'uncertain';
+
+-- name: outbox_note_look
+-- A sentence about a look-up, in the trace of its attempt.
+UPDATE attempts SET notes = json_insert(notes, '$[#]', :note) WHERE seq = :seq AND number = :number;
 
 -- name: outbox_finish
 -- The result of an attempt: the next state, and why.
 UPDATE outbox SET state = :state, due_at = :due_at, started_at = NULL, finished_at = :finished_at,
-    code = :code, reason = :reason, cure = :cure, request_id = :request_id
+    cause = :cause, repeats = :repeats, code = :code, reason = :reason, cure = :cure, request_id = :request_id
 WHERE seq = :seq AND state = 'sending';
 
 -- name: outbox_add_attempt
 -- What one attempt came to, kept for the trace.
-INSERT INTO attempts (seq, number, started_at, ended_at, verdict, http_status, code, reason, request_id, notes)
-VALUES (:seq, :number, :started_at, :ended_at, :verdict, :http_status, :code, :reason, :request_id, :notes);
+INSERT INTO attempts (seq, number, started_at, ended_at, verdict, cause, http_status, code, reason, request_id, notes)
+VALUES (:seq, :number, :started_at, :ended_at, :verdict, :cause, :http_status, :code, :reason, :request_id, :notes);
 
 -- name: outbox_recover_unstarted
 -- After a crash of a former version, which claimed before it began: that has certainly not been sent.
@@ -41,12 +66,15 @@ UPDATE outbox SET state = 'queued' WHERE state = 'sending' AND started_at IS NUL
 
 -- name: outbox_recover_attempts
 -- After a crash: keep the interrupted attempt in the trace.
-INSERT INTO attempts (seq, number, started_at, ended_at, verdict, http_status, code, reason, request_id, notes)
-SELECT seq, attempts, started_at, :now, 'uncertain', NULL, :code, :reason, '', '[]' FROM outbox WHERE state = 'sending';
+INSERT INTO attempts (seq, number, started_at, ended_at, verdict, cause, http_status, code, reason, request_id, notes)
+SELECT seq, attempts, started_at, :now, 'uncertain', 'interrupted', NULL, :code, :reason, '', '[]' FROM outbox WHERE state = 'sending';
 
 -- name: outbox_recover_started
 -- After a crash: what was begun may have been sent.
-UPDATE outbox SET state = 'uncertain', started_at = NULL, code = :code, reason = :reason, cure = :cure
+UPDATE outbox SET state = 'uncertain', due_at = started_at + iif(
+        (SELECT coalesce(nullif(m.chosen_assurance, ''), m.assurance) FROM mailboxes m WHERE m.id = outbox.mailbox_id)
+        IN ('verify', 'draft'), :first_look, :last_look), started_at = NULL,
+    repeats = iif(cause = 'interrupted', repeats + 1, 1), cause = 'interrupted', code = :code, reason = :reason, cure = :cure
 WHERE state = 'sending' RETURNING id;
 
 -- name: outbox_clock_went_back
@@ -57,6 +85,10 @@ WHERE (state = 'queued' AND due_at > :now) OR (state = 'deferred' AND due_at > :
 -- name: outbox_due_mailboxes
 -- Mailboxes with something to send, and when the first of it is due.
 SELECT mailbox_id, min(due_at) AS due_at FROM outbox WHERE state IN ('queued', 'deferred') GROUP BY mailbox_id;
+
+-- name: outbox_due_looks
+-- Mailboxes with something to look up, and when the first of it is due.
+SELECT mailbox_id, min(due_at) AS due_at FROM outbox WHERE state = 'uncertain' GROUP BY mailbox_id;
 
 -- name: outbox_get
 -- One message.

@@ -1,0 +1,87 @@
+"""Why an attempt ended as it did: the rows of the table in docs/explanation/flow.md, for every transport the same.
+
+A transport says the cause; delivery/policy.py says what follows it; the catalogue has its words (`cause.throttled`).
+"""
+
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What an attempt came to, in five words; a cause has one."""
+
+    SENT = "sent"
+    RETRY = "retry"
+    REFUSED = "refused"
+    BROKEN = "broken"
+    """The account, not the message, is refused: somebody must act."""
+    UNCERTAIN = "uncertain"
+    """Microsoft may or may not have taken it."""
+
+
+class Cause(StrEnum):
+    """Why an attempt ended as it did."""
+
+    ACCEPTED = "accepted"
+
+    THROTTLED = "throttled"
+    CONCURRENCY = "concurrency"
+    """More requests at once than the mailbox is allowed."""
+    QUOTA = "quota"
+    """Messages or recipients of a day, of the mailbox or the tenant."""
+    MAILBOX_FULL = "mailbox_full"
+    UNREACHABLE = "unreachable"
+    TOKEN_UNAVAILABLE = "token_unavailable"
+    STORE = "store"
+    NO_MAILBOX = "no_mailbox"
+    """Perhaps not replicated yet, or never there."""
+    UNKNOWN = "unknown"
+    """A refusal that no table of ours knows."""
+
+    UNTRUSTED = "untrusted"
+    """What answered in Microsoft's place has no certificate that we trust."""
+    ACCOUNT_BROKEN = "account_broken"
+    ACCESS_DENIED = "access_denied"
+
+    SEND_AS_DENIED = "send_as_denied"
+    BAD_RECIPIENT = "bad_recipient"
+    BAD_CONTENT = "bad_content"
+    TOO_LARGE = "too_large"
+    BLOCKED = "blocked"
+    """Microsoft takes no mail from this mailbox or tenant any more: an outbound spam verdict."""
+
+    UNCLEAR = "unclear"
+    INTERRUPTED = "interrupted"
+    """Our process ended in the middle."""
+    DRAFT_GONE = "draft_gone"
+    INTERNAL = "internal"
+    """A mistake of ours in the middle."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What an attempt that ended so came to."""
+        return _VERDICTS[self]
+
+
+_VERDICTS = {
+    Cause.ACCEPTED: Verdict.SENT,
+    **dict.fromkeys(
+        (
+            Cause.THROTTLED,
+            Cause.CONCURRENCY,
+            Cause.QUOTA,
+            Cause.MAILBOX_FULL,
+            Cause.UNREACHABLE,
+            Cause.TOKEN_UNAVAILABLE,
+            Cause.STORE,
+            Cause.NO_MAILBOX,
+            Cause.UNKNOWN,
+        ),
+        Verdict.RETRY,
+    ),
+    **dict.fromkeys((Cause.UNTRUSTED, Cause.ACCOUNT_BROKEN, Cause.ACCESS_DENIED), Verdict.BROKEN),
+    **dict.fromkeys(
+        (Cause.SEND_AS_DENIED, Cause.BAD_RECIPIENT, Cause.BAD_CONTENT, Cause.TOO_LARGE, Cause.BLOCKED),
+        Verdict.REFUSED,
+    ),
+    **dict.fromkeys((Cause.UNCLEAR, Cause.INTERRUPTED, Cause.DRAFT_GONE, Cause.INTERNAL), Verdict.UNCERTAIN),
+}

@@ -1,0 +1,93 @@
+"""Uncertain messages: looked up when Microsoft's side has settled, and sent again only where that is right.
+
+What the modes mean stands in docs/explanation/flow.md; what follows a look-up says delivery/policy.py.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from pillarbox.core.errors import PillarboxError
+from pillarbox.core.log import Logger
+from pillarbox.core.mail import Clock, Found, State
+from pillarbox.delivery import policy
+from pillarbox.delivery.transports import Look, Transport
+from pillarbox.store.outbox import Claimed, Outbox
+
+_LOOK_AGAIN: Final = 60.0
+"""Seconds after which the outbox is looked through even if nothing was heard of."""
+_PATIENCE: Final = 600.0
+"""Seconds that one look-up may take before another is begun: more than any request is given."""
+_AT_ONCE: Final = 2
+"""Look-ups of one mailbox at the same time: they share its requests with what is sent."""
+
+
+class Assurance:
+    """Looks for uncertain messages. `run` it as a task; a look-up that is cut off is made again."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        transport: Transport,
+        clock: Clock,
+        log: Logger,
+        settle: policy.Settle,
+        wake: Callable[[int], None],
+        store_pause: float = 5.0,
+    ) -> None:
+        self._outbox = outbox
+        self._transport = transport
+        self._clock = clock
+        self._log = log
+        self._settle = settle
+        self._wake = wake
+        self._store_pause = store_pause
+        self._changed = asyncio.Event()
+
+    def doubt(self) -> None:
+        """A message has become uncertain."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Look up what comes due, until canceled."""
+        while True:
+            self._changed.clear()
+            wait = await self._look_at_due()
+            try:
+                await asyncio.wait_for(self._changed.wait(), wait)
+            except TimeoutError:
+                pass
+
+    async def _look_at_due(self) -> float:
+        """Look up what is due; return the seconds until something else may be."""
+        try:
+            due = await self._outbox.due_looks()
+            now = self._clock()
+            waiting = [mailbox_id for mailbox_id, at in due.items() if at <= now]
+            await asyncio.gather(*(self._look_at(mailbox_id) for mailbox_id in waiting))
+        except PillarboxError as error:
+            self._log.error("store.unusable", where="assurance", code=error.code, reason=error.sentence)
+            return self._store_pause
+        return min((at - now for at in due.values() if at > now), default=_LOOK_AGAIN) if not waiting else 0.0
+
+    async def _look_at(self, mailbox_id: int) -> None:
+        claimed = await self._outbox.doubtful(mailbox_id, _AT_ONCE, _PATIENCE)
+        await asyncio.gather(*(self._look_up(message) for message in claimed))
+
+    async def _look_up(self, message: Claimed) -> None:
+        look = await self._found(message)
+        following = policy.after_look(look.found, message, self._settle, self._clock())
+        await self._outbox.looked(message, following, look.note)
+        self._log.info("mail.looked_up", id=message.id, found=look.found.value, state=following.state.value)
+        if following.state is State.QUEUED:
+            self._wake(message.mailbox.id)
+
+    async def _found(self, message: Claimed) -> Look:
+        if not message.mailbox.can_look_up:
+            return Look(Found.UNKNOWN, "")
+        try:
+            return await self._transport.look_up(message)
+        except Exception as error:
+            # A mistake of ours: nothing is sent again for it.
+            self._log.exception("unexpected", id=message.id)
+            return Look(Found.UNKNOWN, repr(error))
