@@ -196,7 +196,12 @@ def _ways(key: str, field: FieldInfo) -> tuple[str, str]:
 
 def _setting_type(field: FieldInfo) -> str:
     words: dict[Any, str] = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path"}
-    words |= {Secret: "secret", tuple[str, ...]: "list, also a text with commas", dict[str, Door]: "tables"}
+    words |= {
+        Secret: "secret",
+        tuple[str, ...]: "list, also a text with commas",
+        tuple[float, ...]: "list of numbers, also a text with commas",
+        dict[str, Door]: "tables",
+    }
     annotation: Any = field.annotation
     if get_origin(annotation) in (Union, UnionType):
         (annotation,) = (one for one in get_args(annotation) if one is not NoneType)

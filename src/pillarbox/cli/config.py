@@ -90,7 +90,7 @@ def _value(settings: Any, key: str) -> Any:
 
 def _shown(value: Any) -> Any:
     if isinstance(value, tuple):
-        return " ".join(value)
+        return " ".join(map(str, value))
     if value is None or isinstance(value, (int, float)):
         return value
     # The stars of a secret; nothing where there is none.
