@@ -280,7 +280,7 @@ class Gateway:
         """What takes mail out of the outbox."""
         if self._worker is None:
             from pillarbox.delivery.assurance import Assurance
-            from pillarbox.delivery.transports import GraphTransport
+            from pillarbox.delivery.graph_transport import GraphTransport
             from pillarbox.delivery.worker import Worker
 
             clients, delivery = self.clients(), self.settings.delivery

@@ -21,7 +21,8 @@ from pillarbox.core.log import make_logger
 from pillarbox.core.mail import Outcome
 from pillarbox.core.tls import Outbound
 from pillarbox.core.vault import Secret
-from pillarbox.delivery.transports import GraphTransport, Report
+from pillarbox.delivery.graph_transport import GraphTransport
+from pillarbox.delivery.transports import Report
 from pillarbox.emulator import Certificates
 from pillarbox.entra.acquire import Acquire
 from pillarbox.entra.authority import Authority

@@ -15,7 +15,7 @@ from pillarbox.core.accounts import Account, AppRegistration, Mailbox, SignIn
 from pillarbox.core.cause import Verdict
 from pillarbox.core.mail import Outcome
 from pillarbox.core.retry_after import seconds_of
-from pillarbox.delivery import transports
+from pillarbox.delivery import graph_transport
 from pillarbox.graph.client import Answer
 
 NOON = 1_795_176_000.0  # 2026-11-20 12:00:00 UTC
@@ -29,7 +29,7 @@ def answer(status: int, code: str = "", text: str = "", **headers: str) -> Answe
 
 
 def judge(answer: Answer, now: float, retry_after_default: float, mailbox: Mailbox = BY_APP) -> Outcome:
-    return transports.judge(answer, mailbox, now, retry_after_default)
+    return graph_transport.judge(answer, mailbox, now, retry_after_default)
 
 
 def verdict(status: int) -> Verdict:

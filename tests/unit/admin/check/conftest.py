@@ -18,9 +18,9 @@ from pillarbox.core.scopes import first_resource, token_scopes, with_identity
 from pillarbox.core.tls import Outbound
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.delivery.backlog import Backlog
+from pillarbox.delivery.graph_transport import GraphTransport
 from pillarbox.delivery.rates import Rates
 from pillarbox.delivery.submission import Submission
-from pillarbox.delivery.transports import GraphTransport
 from pillarbox.delivery.trial import Trial
 from pillarbox.delivery.window import Window
 from pillarbox.delivery.worker import Worker
