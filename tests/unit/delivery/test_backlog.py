@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pillarbox.core.accounts import AppRegistration, Mailbox
+from pillarbox.core.cause import Cause
 from pillarbox.core.content import in_memory
 from pillarbox.core.errors import Unavailable
-from pillarbox.core.mail import Envelope, Outcome, State, Verdict
+from pillarbox.core.mail import Envelope, Outcome, State
 from pillarbox.delivery.backlog import Backlog
 from pillarbox.delivery.submission import Submission
 from pillarbox.store.outbox import Next, Waiting
@@ -39,7 +40,7 @@ async def test_what_comes_at_once_when_something_left_finds_no_more_room_than_th
     assert await hand_in(shelf, submission, 50) == 5
     for _ in range(2):
         message = await shelf.claimed()
-        await shelf.outbox.finish(message, Outcome(Verdict.SENT), Next(State.SENT, 0.0))
+        await shelf.outbox.finish(message, Outcome(Cause.ACCEPTED), Next(State.SENT, 0.0))
     shelf.now += 1
     assert await hand_in(shelf, submission, 50) == 2
     assert await shelf.outbox.count() == {"queued": 5, "sent": 2}
@@ -49,7 +50,7 @@ async def test_what_a_person_puts_back_counts_from_then_on(shelf: Shelf) -> None
     submission, failed = shelf.submission(backlog=(2, 10**9)), ""
     for _ in range(2):
         failed = await submission.accept(ENVELOPE, in_memory(MIME), shelf.submitter)
-        await shelf.outbox.finish(await shelf.claimed(), Outcome(Verdict.REFUSED), Next(State.FAILED, 0.0))
+        await shelf.outbox.finish(await shelf.claimed(), Outcome(Cause.BAD_CONTENT), Next(State.FAILED, 0.0))
     shelf.now += 1
     assert await hand_in(shelf, submission, 1) == 1
     await shelf.outbox.retry(failed)
