@@ -24,6 +24,7 @@ from pillarbox.core.mail import Arrival, Dsn, Envelope
 from pillarbox.delivery.window import Handover
 from pillarbox.endpoints import maildrop_folder
 from pillarbox.endpoints.maildrop import Maildrop
+from pillarbox.endpoints.maildrop_file import open_file
 from pillarbox.endpoints.smtp.connection import Services
 from pillarbox.sendmail import maildrop as client
 from pillarbox.sendmail.envelope import Envelope as ClientEnvelope
@@ -424,6 +425,14 @@ def unix_socket(place: Path, _letter: Path) -> None:
     with socket.socket(socket.AF_UNIX) as made:
         os.chdir(place.parent)
         made.bind(place.name)
+
+
+def test_a_symbolic_link_is_not_opened_whatever_was_there_a_moment_before(tmp_path: Path) -> None:
+    (tmp_path / "letter").write_bytes(MAIL)
+    (tmp_path / "link").symlink_to("letter")
+    with pytest.raises(Forbidden) as refused:
+        open_file("link", lambda name, flags: os.open(tmp_path / name, flags))
+    assert refused.value.code == "maildrop.not_a_file"
 
 
 @pytest.mark.parametrize("make", [symlink, hard_link, fifo, directory, unix_socket])
