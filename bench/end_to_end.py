@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.load import Job
-from bench.processes import Process, met, running, spread, submit
+from bench.processes import LIFTED, Process, met, running, spread, submit
 from bench.smtp import CONNECTIONS, FULL
 from pillarbox.cli.local import Api
 
@@ -64,6 +64,7 @@ def _environ(folder: Path, ready: Any) -> dict[str, str]:
         "PILLARBOX_MICROSOFT__AUTHORITY_URL": ready["url"],
         "PILLARBOX_MICROSOFT__GRAPH_URL": ready["url"],
         "PILLARBOX_MICROSOFT__CA_FILE": ready["ca_file"],
+        **LIFTED,
     }
 
 

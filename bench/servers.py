@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from bench import postfix
-from bench.processes import Process, running
+from bench.processes import LIFTED, Process, running
 from pillarbox.cli.local import Api
 from pillarbox.core import tls
 
@@ -21,7 +21,7 @@ NAMES = ("pillarbox", NO_DELIVERY, "aiosmtpd", "postfix")
 Way = Literal["discard", "digest", "stay"]
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 _LOGIN = ("bench", "not-used")
-_ROOM = {"PILLARBOX_SMTP__MAX_BACKLOG": "1000000"}
+_ROOM = {"PILLARBOX_SMTP__MAX_BACKLOG": "1000000", **LIFTED}
 _CERTIFIED_AT = 1_800_000_000
 
 

@@ -222,6 +222,7 @@ def house_settings(folder: Path, more: dict[str, str]) -> Settings:
         "smtp.listen": "127.0.0.1:0",
         "http.listen": "127.0.0.1:0",
         "smtp.hostname": "gateway.contoso.example",
+        **service.LIFTED,
     }
     flags = base | more
     # A secret is never a flag.

@@ -17,6 +17,10 @@ STARTED: list[asyncio.subprocess.Process] = []
 """Services that a test has started; what it did not end is killed after it (conftest)."""
 
 
+LIFTED = {f"limits.{name}": "0" for name in ("messages", "recipients", "bytes", "requests")}
+"""Microsoft's limits are for tests that are about them."""
+
+
 def kill_what_is_left() -> None:
     """Kill the services, and what they run under, that a failed test has left."""
     while STARTED:
@@ -35,6 +39,17 @@ class Service:
     lines: list[str] = field(default_factory=list)
     _written: asyncio.Condition = field(default_factory=asyncio.Condition)
     _reading: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def of(cls, process: asyncio.subprocess.Process) -> "Service":
+        """The service that a process is, once it has said that it is ready."""
+        STARTED.append(process)
+        assert process.stdout is not None
+        line = await process.stdout.readline()
+        assert line, (await process.communicate())[1].decode()
+        service = cls(process, json.loads(line))
+        service._reading = asyncio.create_task(service.read_log())
+        return service
 
     @property
     def api(self) -> Api:
@@ -73,6 +88,7 @@ async def serve(
         "socket": str(folder / "run" / "api.sock"),
         "smtp.listen": "127.0.0.1:0",
         "http.listen": "127.0.0.1:0",
+        **LIFTED,
     }
     flags = [word for key, value in {**base, **settings}.items() for word in ("--set", f"{key}={value}")]
     process = await asyncio.create_subprocess_exec(
@@ -82,13 +98,7 @@ async def serve(
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
-    STARTED.append(process)
-    assert process.stdout is not None
-    line = await process.stdout.readline()
-    assert line, (await process.communicate())[1].decode()
-    service = Service(process, json.loads(line))
-    service._reading = asyncio.create_task(service.read_log())
-    return service
+    return await Service.of(process)
 
 
 async def pillarbox(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str, str]:

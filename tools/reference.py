@@ -235,6 +235,7 @@ def errors_page() -> str:
             entry.cure,
             "yes" if entry.retry else "no",
             _code(entry.smtp),
+            _code(entry.dsn) if entry.dsn else "",
             _code(str(entry.http)),
             _code(str(entry.exit)),
         )
@@ -245,12 +246,14 @@ def errors_page() -> str:
         "One catalogue for every door: `src/pillarbox/core/catalogue/errors.toml`. The code is stable and is what a "
         "program looks at; sentence and cure are for people. Words in braces are filled in. `retry` says whether the "
         "same thing may work later without a change.",
+        "`cause.*` is why an attempt to send ended as it did. While it is tried again its status is that of `SMTP`, "
+        "which a delay warning tells; `bounce` is the one at the end.",
         "An error is shown at the door where it happens; the other doors' numbers stand here because the same error "
         "can happen at several of them.",
         "## Exit codes of commands",
         _table(["code", "meaning"], ((_code(str(code)), meaning) for code, meaning in EXITS.items())),
         "## Error codes",
-        _table(["code", "sentence", "cure", "retry", "SMTP", "HTTP", "exit"], rows),
+        _table(["code", "sentence", "cure", "retry", "SMTP", "bounce", "HTTP", "exit"], rows),
     )
 
 

@@ -6,9 +6,11 @@ mail leave; `stop` closes in the opposite order, so that what was promised is ke
 
 import asyncio
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 from urllib.parse import urlsplit
@@ -23,22 +25,32 @@ from pillarbox.admin.vault import Rotation
 from pillarbox.core import catalogue, core_dumps, master_key, tls
 from pillarbox.core.accounts import AppRegistration, Mailbox
 from pillarbox.core.errors import ConfigError, Unavailable
-from pillarbox.core.graph_limits import MOST_MIME
+from pillarbox.core.governor import Limits
+from pillarbox.core.graph_limits import OURS, most_mime
 from pillarbox.core.listening import certificate_files, parse_address, smtp_listeners, written_address
 from pillarbox.core.log import Logger, make_logger, tell_final
 from pillarbox.core.mail import Clock
 from pillarbox.core.master_key import KeyRing
+from pillarbox.core.scopes import Resource
 from pillarbox.core.settings import Settings
 from pillarbox.core.vault import Vault
 from pillarbox.delivery.backlog import Backlog
+from pillarbox.delivery.crash_points import Reached, unheeded
+from pillarbox.delivery.governor import Governors
+from pillarbox.delivery.once import Once
 from pillarbox.delivery.rates import Rates
+from pillarbox.delivery.retention import Housekeeping
+from pillarbox.delivery.route import ways_of
 from pillarbox.delivery.submission import Submission
 from pillarbox.delivery.trial import Trial
 from pillarbox.delivery.window import Window
 from pillarbox.endpoints.api import app as api
 from pillarbox.store import sealed
 from pillarbox.store.accounts import Accounts
+from pillarbox.store.idempotency import IdempotencyKeys
+from pillarbox.store.limits import LimitStore
 from pillarbox.store.outbox import INTERRUPTED, Outbox
+from pillarbox.store.retention import Retention
 from pillarbox.store.sealed import SealedValues
 from pillarbox.store.sign_ins import SignIns
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
@@ -48,9 +60,14 @@ if TYPE_CHECKING:
     from pillarbox.admin.clients import Clients
     from pillarbox.admin.connect import Connect
     from pillarbox.delivery.assurance import Assurance
+    from pillarbox.delivery.graph_transport import GraphTransport
+    from pillarbox.delivery.large import LargeMail
+    from pillarbox.delivery.notices import Notices
+    from pillarbox.delivery.returned import Returned
     from pillarbox.delivery.transports import Transport
     from pillarbox.delivery.worker import Worker
     from pillarbox.endpoints.web import HttpListener
+    from pillarbox.exchange.submission import Submissions
 
 STORE = "pillarbox.db"
 MASTER_KEY = "master.key"
@@ -73,6 +90,7 @@ class Gateway:
         log_file: TextIO = sys.stderr,
         max_pages: int | None = None,
         transport: "Transport | None" = None,
+        reached: Reached = unheeded,
     ) -> None:
         self.settings = settings
         self._environ = environ
@@ -82,6 +100,7 @@ class Gateway:
         self._login_patience = login_patience
         self._max_pages = max_pages
         self._transport = transport
+        self._reached = reached
         self.log: Logger = make_logger(log_file, settings.log.level, settings.log.format, clock)
         self.died: asyncio.Future[BaseException] | None = None
         self.smtp_address = ""
@@ -90,6 +109,7 @@ class Gateway:
         """All listeners of the SMTP door: name and address."""
         self.http_address = ""
         self._clients: Clients | None = None
+        self._submissions: Submissions | None = None
         self._connect: Connect | None = None
         self._worker: Worker | None = None
         self._assurance: Assurance | None = None
@@ -151,6 +171,19 @@ class Gateway:
         self.sign_ins = SignIns(self.database, vault, self._clock)
         await self.accounts.forget_leases()
         self.outbox = Outbox(self.database, self._clock)
+        limits = self.settings.limits
+        self.governors = Governors(
+            LimitStore(self.database, self._clock),
+            self._clock,
+            self.log,
+            self.wake,
+            Limits(
+                self.settings.delivery.per_mailbox, limits.messages, limits.recipients, limits.bytes, limits.requests
+            ),
+            Limits(limits.app_concurrency, requests=limits.app_requests),
+            self._host_of,
+        )
+        await self.governors.load()
         self.submitters = Submitters(
             self.accounts,
             SubmitterStore(self.database, self._clock),
@@ -178,6 +211,13 @@ class Gateway:
             max_size=max(door.max_size for door in (smtp, *smtp.listeners.values())),
             max_recipients=max(door.max_recipients for door in (smtp, *smtp.listeners.values())),
             route_limit=self._route_limit,
+            whole_limit=self._whole_limit,
+            max_age=self.settings.delivery.max_age,
+            due_later=self._due_later,
+        )
+        keys, kept = IdempotencyKeys(self.database, self._clock), self.settings.retention
+        self.housekeeping = Housekeeping(
+            Retention(self.database), keys, self._clock, self.log, kept.sent_bodies, kept.messages
         )
         self.api: FastAPI = api.build(
             api.Services(
@@ -185,6 +225,9 @@ class Gateway:
                 outbox=self.outbox,
                 submitters=self.submitters,
                 submission=self.submission,
+                once=Once(keys),
+                governors=self.governors,
+                purge=self.housekeeping.round,
                 wake=self._retried,
                 clients=self.clients,
                 send_test=Trial(self.submission, self.outbox, self._ready).send,
@@ -202,21 +245,47 @@ class Gateway:
         if self._worker is not None:
             self._worker.wake(mailbox_id)
 
+    def _due_later(self) -> None:
+        """A message was taken whose time comes later."""
+        if self._worker is not None:
+            self._worker.look_again()
+
     def _retried(self, mailbox_id: int) -> None:
         """A person has put a message of this mailbox back into the queue."""
         self.submission.backlog.doubt()
-        self.wake(mailbox_id)
+        self.governors.retried(mailbox_id)
 
-    def _route_limit(self, _mailbox: Mailbox) -> int:
-        """Bytes that Graph takes of a message in one call; of a transport that was handed in nothing is known."""
-        return MOST_MIME if self._transport is None else 0
+    def _route_limit(self, mailbox: Mailbox) -> int:
+        """Bytes that leave from there of one message; of a transport that was handed in nothing is known."""
+        if self._transport is not None or mailbox.mode != "draft":
+            return self._whole_limit(mailbox)
+        return mailbox.send_limit or self.settings.delivery.send_limit
+
+    def _whole_limit(self, mailbox: Mailbox) -> int:
+        """As `_route_limit`, of a message that is not taken apart: what Graph takes in one call, or else SMTP."""
+        if self._transport is not None:
+            return 0
+        delivery = self.settings.delivery
+        if Resource.EXCHANGE in ways_of(mailbox, delivery.transport) and self.settings.addresses().smtp_host:
+            return mailbox.send_limit or delivery.send_limit
+        return most_mime(delivery.request_limit)
 
     def _changed(self, holder: AppRegistration | Mailbox) -> None:
         """A credential or a sign-in is another one: what was remembered of the last one is forgotten."""
         if self._clients is not None:
             self._clients.tokens.forget(holder)
+        self.governors.mended(holder)
         if self._worker is not None:
             self._worker.forget()
+
+    def _host_of(self, mailbox: Mailbox) -> str:
+        """Where a mailbox's mail goes: what holds for one host holds for all of its mailboxes."""
+        return self._hosts[ways_of(mailbox, self.settings.delivery.transport) == (Resource.EXCHANGE,)]
+
+    @cached_property
+    def _hosts(self) -> tuple[str, str]:
+        cloud = self.settings.addresses()
+        return urlsplit(cloud.graph_url).hostname or "", cloud.smtp_host
 
     # ---- what talks to Microsoft: made when it is first wanted, as a command that only reads the store needs none
 
@@ -240,8 +309,9 @@ class Gateway:
             self._clients = Clients(cloud, outbound, authority, acquire, tokens, graph, sources.read)
         return self._clients
 
-    def _ready(self) -> None:
+    def _ready(self, mailbox: Mailbox) -> None:
         self.worker()
+        self.governors.retried(mailbox.id)
 
     def connect(self) -> "Connect":
         """The journey of a sign-in. Raises ConfigError."""
@@ -280,25 +350,90 @@ class Gateway:
         """What takes mail out of the outbox."""
         if self._worker is None:
             from pillarbox.delivery.assurance import Assurance
+            from pillarbox.delivery.draft_transport import DraftTransport
             from pillarbox.delivery.graph_transport import GraphTransport
             from pillarbox.delivery.worker import Worker
 
+            notices = self._notices()
             clients, delivery = self.clients(), self.settings.delivery
-            transport = self._transport or GraphTransport(
-                clients.graph, clients.tokens, self._clock, delivery.retry_after_default
+            graph = GraphTransport(
+                clients.graph, clients.tokens, self._clock, delivery.retry_after_default, self._reached
             )
-            self._assurance = Assurance(self.outbox, transport, self._clock, self.log, delivery.settle, self.wake)
+            transport = self._transport or self._route(self._large_mail(DraftTransport(graph, self._reached), graph))
+            self._assurance = Assurance(
+                self.outbox,
+                transport,
+                self._clock,
+                self.log,
+                delivery.settle,
+                self.wake,
+                reached=self._reached,
+                notices=notices,
+            )
             self._worker = Worker(
                 self.outbox,
                 self.accounts,
                 transport,
                 self._clock,
                 self.log,
-                delivery.per_mailbox,
+                self.governors,
                 delivery.settle,
                 self._assurance.doubt,
+                reached=self._reached,
+                notices=notices,
             )
         return self._worker
+
+    def _route(self, graph: "Transport") -> "Transport":
+        """Graph, and SMTP beside it where this cloud's host is known."""
+        from pillarbox.delivery.route import Route
+        from pillarbox.delivery.smtp_transport import SmtpTransport
+        from pillarbox.exchange.login import Server
+        from pillarbox.exchange.submission import Submissions
+
+        clients, delivery, smtp = self.clients(), self.settings.delivery, None
+        if clients.cloud.smtp_host:
+            server = Server(
+                clients.cloud.smtp_host,
+                clients.cloud.smtp_port,
+                clients.outbound.ssl_context(),
+                self.settings.microsoft.timeout,
+            )
+            self._submissions = Submissions(server)
+            smtp = SmtpTransport(self._submissions, clients.tokens, delivery.retry_after_default, self._reached)
+        return Route(graph, smtp, delivery.transport, most_mime(delivery.request_limit) + OURS)
+
+    def returned(self) -> "Returned":
+        """What looks for reports that sent mail was not delivered."""
+        from pillarbox.delivery.returned import Returned
+        from pillarbox.store.returns import Returns
+
+        clients, every = self.clients(), self.settings.delivery.read_reports
+        returns = Returns(self.database)
+        return Returned(self.accounts, returns, clients.graph, clients.tokens, self._clock, self.log, every)
+
+    def _notices(self) -> "Notices":
+        """What tells senders of what became of their messages."""
+        from pillarbox.delivery.notices import Notices, Wishes
+
+        delivery = self.settings.delivery
+        wishes = Wishes(
+            self.settings.smtp.hostname or socket.gethostname(),
+            delivery.bounce_mailbox,
+            delivery.bounce_domains,
+            delivery.postmaster,
+            delivery.delay_warning,
+        )
+        return Notices(self.outbox, self.accounts, self._clock, self._random, self.log, self.wake, wishes)
+
+    def _large_mail(self, drafts: "Transport", graph: "GraphTransport") -> "LargeMail":
+        from pillarbox.delivery.large import LargeMail
+        from pillarbox.graph.uploads import Uploads, hosts_of
+
+        clients, settings = self.clients(), self.settings
+        hosts = hosts_of(clients.cloud.outlook_url, clients.cloud.exchange_url, clients.cloud.graph_url)
+        uploads = Uploads(clients.graph, hosts, asyncio.sleep, self._clock)
+        return LargeMail(drafts, graph, uploads, settings.state_dir, settings.delivery.request_limit, self._reached)
 
     def assurance(self) -> "Assurance":
         """What looks for messages of which it is not known whether they arrived."""
@@ -340,6 +475,7 @@ class Gateway:
             self.log.info("service.stopped", sent=self.worker().sent)
             self._running = None
         await self._close_ways()
+        await self.governors.close()
         await self.rotation.stop()
         await self.submitters.stop()
         await self.database.close()
@@ -348,6 +484,8 @@ class Gateway:
         """Let what is on its way to Microsoft end, and close the connections."""
         if self._worker is not None:
             await self._worker.stop(self.settings.delivery.stop_timeout)
+        if self._submissions is not None:
+            await self._submissions.close()
         if self._clients is not None:
             await self._clients.tokens.close()
             await self._clients.close()
@@ -394,6 +532,7 @@ class _Running:
     async def start(self) -> None:
         gateway = self._gateway
         await self._tell_interrupted()
+        await gateway.governors.recount()
         await self.local.start()
         await self.smtp.start()
         gateway.listeners = self.smtp.addresses
@@ -405,6 +544,8 @@ class _Running:
         self._work = [
             asyncio.create_task(self.worker.run(), name="worker"),
             asyncio.create_task(gateway.assurance().run(), name="assurance"),
+            asyncio.create_task(gateway.housekeeping.run(), name="retention"),
+            asyncio.create_task(gateway.returned().run(), name="returned"),
         ]
         self._endings = asyncio.create_task(end_dates.tell_daily(gateway.accounts, gateway._clock, gateway.log))
         gateway.rotation.resume()

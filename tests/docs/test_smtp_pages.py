@@ -62,10 +62,13 @@ def cells(text: str) -> list[list[str]]:
 
 
 def replies() -> dict[str, set[str]]:
-    """Reply codes of the catalogue, each with its errors; but for the one that is the answer to all others."""
+    """Reply codes of the catalogue, each with its errors; but for the one that is the answer to all others.
+
+    Causes are left out: they come after the reply, and tell a bounce its status.
+    """
     found: dict[str, set[str]] = {}
     for code, entry in catalogue.entries().items():
-        if entry.smtp != ANY_ERROR:
+        if entry.smtp != ANY_ERROR and not entry.dsn:
             found.setdefault(entry.smtp, set()).add(code)
     return found
 

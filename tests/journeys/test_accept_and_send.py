@@ -59,7 +59,7 @@ async def test_consent_given_later_counts_with_the_next_retry(make_house: MakeHo
     queue_id = await _refused_then_consented(house)
     ahead[0] = 61
     await house.gateway.outbox.retry(queue_id)
-    house.gateway.wake(1)
+    house.gateway.governors.retried(1)
     await house.settled(queue_id)
     assert len(house.log.lines("token.fetched")) == 2
 
@@ -70,15 +70,17 @@ async def test_consent_given_later_counts_after_a_restart(make_house: MakeHouse)
     await house.gateway.stop()
     again = await make_house()
     await again.gateway.outbox.retry(queue_id)
-    again.gateway.wake(1)
+    again.gateway.governors.retried(1)
     await again.settled(queue_id)
 
 
 async def test_refusals_make_no_storm_of_token_requests(make_house: MakeHouse) -> None:
     house = await make_house()
     await house.furnish("scanner@contoso.example", app=house.microsoft.seed.unconsented)
-    for queue_id in [await house.accept(MAIL, "alice@contoso.example") for _ in range(8)]:
-        await house.settled(queue_id, "held")
+    first, *others = [await house.accept(MAIL, "alice@contoso.example") for _ in range(8)]
+    await house.settled(first, "held")
+    for queue_id in others:
+        await house.settled(queue_id, "held", "queued")
     assert house.microsoft.emulator.ledger.token_requests == 1
 
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import smtplib
 
+from pillarbox.store.limits import mailbox_scope
 from tests.conftest import House
 from tests.service import pillarbox
 
@@ -15,18 +16,34 @@ async def _command(house: House, *words: str, environ: dict[str, str] | None = N
     return await pillarbox(*words, environ={**place, **(environ or {})})
 
 
-async def test_a_new_secret_takes_the_place_of_one_that_was_wrong(house: House) -> None:
+async def test_with_a_new_secret_what_was_held_for_a_wrong_one_leaves_by_itself(house: House) -> None:
     app = house.microsoft.seed.gateway
     app.secrets.clear()
-    queue_id = await house.accept(MAIL, "alice@contoso.example")
-    assert "AADSTS7000215" in (await house.settled(queue_id, "held"))["reason"]
+    ids = [await house.accept(MAIL, "alice@contoso.example") for _ in range(5)]
+    assert "AADSTS7000215" in (await house.settled(ids[0], "held"))["reason"]
     renewed = {"PILLARBOX_CLIENT_SECRET": house.microsoft.emulator.world.add_secret(app)}
     assert (await _command(house, "app", "secret", "contoso", environ=renewed))[0] == 0
+    for queue_id in ids:
+        await house.settled(queue_id)
+
+
+async def test_what_is_put_back_into_the_queue_is_counted(house: House) -> None:
+    canceled = await _canceled(house)
     backlog = house.gateway.submission.backlog
     assert backlog._settled == backlog._doubts
-    assert (await _command(house, "outbox", "retry", queue_id))[0] == 0
+    assert (await _command(house, "outbox", "retry", canceled))[0] == 0
     assert backlog._settled != backlog._doubts, "what is put back is not counted"
-    await house.settled(queue_id)
+    await house.settled(canceled)
+
+
+async def _canceled(house: House) -> str:
+    """A message that a person has given up."""
+    scope = mailbox_scope(1)
+    await house.gateway.governors.pause(scope, "a test")
+    queue_id = await house.accept(MAIL, "alice@contoso.example")
+    assert (await _command(house, "outbox", "cancel", queue_id))[0] == 0
+    await house.gateway.governors.resume(scope)
+    return queue_id
 
 
 async def test_a_removed_submitter_cannot_log_in_and_its_mail_still_leaves(house: House) -> None:

@@ -253,13 +253,15 @@ async def test_what_left_the_state_meanwhile_is_skipped(house: House, capsys: py
 async def test_scripts_get_one_list_of_what_was_done_and_what_was_not(house: House) -> None:
     (held,) = await held_by_microsoft(house, 1)
     place = {"PILLARBOX_SOCKET": str(house.gateway.settings.socket)}
-    words = ("outbox", "cancel", "--json", "NOSUCH", held, held)
+    sent = await house.accept(MAIL, "alice@contoso.example")
+    await house.settled(sent)
+    words = ("outbox", "cancel", "--json", "NOSUCH", held, sent)
     code, output, errors = await pillarbox(*words, environ=place)
-    missing, canceled, again = json.loads(output)
+    missing, canceled, refused = json.loads(output)
     assert (code, errors) == (3, "")
     assert (missing["id"], missing["code"], missing["exit"]) == ("NOSUCH", "outbox.not_found", 3)
     assert (canceled["id"], canceled["state"], canceled["cure"]) == (held, "canceled", "")
-    assert (again["id"], again["code"], again["retryable"]) == (held, "outbox.wrong_state", False)
+    assert (refused["id"], refused["code"], refused["retryable"]) == (sent, "outbox.wrong_state", False)
 
 
 async def test_what_a_person_does_with_a_message_is_in_the_log(house: House) -> None:

@@ -25,6 +25,6 @@ async def test_a_login_name_cannot_forge_a_line(house: House) -> None:
 async def test_microsofts_words_cannot_forge_a_line(house: House) -> None:
     house.microsoft.emulator.faults.add(path="/sendMail", status=400, code="Bad\x1b[2J", message=EVIL, times=1)
     mail = b"From: scanner@contoso.example\r\n\r\nx\r\n"
-    await house.settled(await house.accept(mail, "alice@contoso.example"), "failed")
-    (line,) = house.log.lines("mail.attempt")
+    await house.settled(await house.accept(mail, "alice@contoso.example"), "bounced")
+    line, *_ = house.log.lines("mail.attempt")
     assert all(letter.isprintable() for letter in line)

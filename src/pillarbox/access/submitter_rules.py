@@ -35,6 +35,8 @@ class Wanted(TypedDict, total=False):
     fix_from: bool
     rate: int
     max_size: int
+    priority: int
+    max_age: int
     enabled: bool
 
 
@@ -58,6 +60,8 @@ async def wanted(accounts: Accounts, old: Submitter, wish: Wanted) -> Submitter:
         fix_from=wish.get("fix_from", old.fix_from),
         rate=wish.get("rate", old.rate),
         max_size=wish.get("max_size", old.max_size),
+        priority=wish.get("priority", old.priority),
+        max_age=wish.get("max_age", old.max_age),
         enabled=wish.get("enabled", old.enabled),
     )
     if not senders and not domains:

@@ -79,6 +79,11 @@ class Submitters:
             # What comes from the future, as the clock went back, was just now.
             self._logins.remember(known.site, known.name, max(0.0, self._clock() - known.at))
 
+    async def refresh(self) -> None:
+        """Mailboxes send otherwise than before: read all submitters anew, as each holds its mailboxes."""
+        async with self._changing:
+            await self._read()
+
     async def _read(self) -> None:
         found = {one.submitter.name: one for one in await self._store.load()}
         everybody = found.items()

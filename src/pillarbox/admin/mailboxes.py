@@ -1,7 +1,7 @@
 """Mailboxes: addresses that we may act for."""
 
 from pillarbox.admin import apps
-from pillarbox.core.accounts import Mailbox
+from pillarbox.core.accounts import Mailbox, MailboxChoice
 from pillarbox.core.errors import Conflict, InvalidInput, NotFound
 from pillarbox.core.mail import is_address
 from pillarbox.store.accounts import Accounts
@@ -25,6 +25,18 @@ async def change(accounts: Accounts, address: str, app_name: str) -> Mailbox:
     """Let another app registration act for a mailbox, by its own rights: a sign-in is forgotten. Raises NotFound."""
     mailbox = await get(accounts, address)
     await accounts.change_mailbox(mailbox, await apps.get(accounts, app_name))
+    return await accounts.mailbox_by_id(mailbox.id)
+
+
+async def choose(accounts: Accounts, address: str, choice: MailboxChoice) -> Mailbox:
+    """Let a mailbox send as a person chose, whatever the last test found.
+
+    Raises NotFound, and Conflict where it is to send by SMTP and the sign-in has not asked for that.
+    """
+    mailbox = await get(accounts, address)
+    if choice.transport == "smtp" and mailbox.sign_in and "exchange" not in mailbox.sign_in.permissions:
+        raise Conflict("mailbox.no_smtp", mailbox=mailbox.address, who=mailbox.sign_in.who)
+    await accounts.choose(mailbox, choice)
     return await accounts.mailbox_by_id(mailbox.id)
 
 

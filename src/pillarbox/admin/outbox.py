@@ -1,40 +1,106 @@
-"""What a person does with messages in the outbox: send again, give up."""
+"""What a person does with messages in the outbox. Each act is in the log, and as a sentence in the message's trace.
 
-from collections.abc import Callable
+Who asks twice gets the same answer: what has come to the wanted state already is shown as it is.
+"""
+
+import datetime
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
+from pillarbox.core import catalogue
 from pillarbox.core.errors import Conflict, NotFound
 from pillarbox.core.log import Logger, tell_final
+from pillarbox.core.mail import Approval, Clock, State
 from pillarbox.store.database import Row
 from pillarbox.store.outbox import Outbox
 
 _RETRY_HINT: Final = "Messages that are held, uncertain, deferred, failed or canceled can be sent again."
+_APPROVAL_HINT: Final = "`pillarbox outbox approve` sends it, `pillarbox outbox reject` gives it up."
 _CANCEL_HINT: Final = "Messages that are queued, deferred, held, uncertain or failed can be canceled."
+_RESOLVE_HINT: Final = "Messages that are uncertain or held can be said to be sent."
+_NO_APPROVAL_HINT: Final = "Only messages that wait for an approval can be approved or rejected."
 
 
-async def retry(outbox: Outbox, queue_id: str, wake: Callable[[int], None], log: Logger) -> Row:
-    """Send a message again, now. Raises NotFound, or Conflict for one that is being sent or was sent."""
-    former = await outbox.retry(queue_id)
-    message = await _get(outbox, queue_id)
-    if former is None:
-        raise Conflict("outbox.wrong_state", id=queue_id, state=message["state"], hint=_RETRY_HINT)
-    log.info("mail.retried", id=queue_id, former=former["state"])
-    wake(former["mailbox_id"])
-    return message
-
-
-async def cancel(outbox: Outbox, queue_id: str, log: Logger) -> Row:
-    """Do not send a message any more. Raises NotFound, or Conflict for one that is being sent or was sent."""
-    canceled = await outbox.cancel(queue_id)
-    if canceled is None:
-        message = await _get(outbox, queue_id)
-        raise Conflict("outbox.wrong_state", id=queue_id, state=message["state"], hint=_CANCEL_HINT)
-    tell_final(log, canceled, canceled["state"], canceled["finished_at"])
-    return canceled
-
-
-async def _get(outbox: Outbox, queue_id: str) -> Row:
+async def get(outbox: Outbox, queue_id: str) -> Row:
+    """A message. Raises NotFound."""
     message = await outbox.get(queue_id)
     if message is None:
         raise NotFound("outbox.not_found", id=queue_id)
     return message
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where a person decides. All raise NotFound, and Conflict `outbox.wrong_state`."""
+
+    outbox: Outbox
+    wake: Callable[[int], None]
+    clock: Clock
+    log: Logger
+
+    async def retry(self, queue_id: str) -> Row:
+        """Send a message again, now; one that is queued or being sent stays so."""
+        message = await get(self.outbox, queue_id)
+        former = await self.outbox.retry(queue_id, self._note("outbox.note_retried", former=message["state"]))
+        if former is None:
+            return await self._as_it_is(queue_id, _RETRY_HINT, State.QUEUED, State.SENDING)
+        self.log.info("mail.retried", id=queue_id, former=former["state"])
+        self.wake(former["mailbox_id"])
+        return await get(self.outbox, queue_id)
+
+    async def cancel(self, queue_id: str) -> Row:
+        """Do not send a message any more."""
+        return await self._end(queue_id, self.outbox.cancel, "outbox.note_canceled", _CANCEL_HINT, State.CANCELED)
+
+    async def resolve(self, queue_id: str) -> Row:
+        """A person has seen that an uncertain message was sent."""
+        return await self._end(queue_id, self.outbox.resolve, "outbox.note_resolved", _RESOLVE_HINT, State.SENT)
+
+    async def approve(self, queue_id: str) -> Row:
+        """Let a message go that waits for an approval."""
+        message = await get(self.outbox, queue_id)
+        approved = await self.outbox.approve(queue_id, self._note("outbox.note_approved"))
+        if approved is None:
+            return self._decided(message, Approval.GIVEN)
+        self.log.info("mail.approved", id=queue_id)
+        self.wake(approved["mailbox_id"])
+        return approved
+
+    async def reject(self, queue_id: str, reason: str = "") -> Row:
+        """Do not let a message go that waits for an approval; the `reason` is for the trace."""
+        message = await get(self.outbox, queue_id)
+        note = self._note("outbox.note_rejected", reason=f": {reason}" if reason else "")
+        rejected = await self.outbox.reject(queue_id, note)
+        if rejected is None:
+            return self._decided(message, Approval.REFUSED)
+        tell_final(self.log, rejected, rejected["state"], rejected["finished_at"])
+        return rejected
+
+    async def _end(
+        self, queue_id: str, act: Callable[[str, str], Awaitable[Row | None]], note: str, hint: str, state: State
+    ) -> Row:
+        message = await get(self.outbox, queue_id)
+        ended = await act(queue_id, self._note(note, former=message["state"]))
+        if ended is None:
+            return await self._as_it_is(queue_id, hint, state)
+        tell_final(self.log, ended, ended["state"], ended["finished_at"])
+        return ended
+
+    async def _as_it_is(self, queue_id: str, hint: str, *wanted: State) -> Row:
+        """The message, if it is in a state that was wanted. Raises Conflict."""
+        message = await get(self.outbox, queue_id)
+        if message["state"] in wanted:
+            return message
+        if message["approval"] == Approval.WANTED:
+            hint = _APPROVAL_HINT
+        raise Conflict("outbox.wrong_state", id=queue_id, state=message["state"], hint=hint)
+
+    def _decided(self, message: Row, wanted: Approval) -> Row:
+        if message["approval"] == wanted:
+            return message
+        raise Conflict("outbox.wrong_state", id=message["id"], state=message["state"], hint=_NO_APPROVAL_HINT)
+
+    def _note(self, code: str, **params: object) -> str:
+        moment = datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).isoformat(timespec="seconds")
+        return catalogue.sentence(code, moment=moment, **params)

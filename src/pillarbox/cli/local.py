@@ -77,14 +77,22 @@ class Api:
         """DELETE."""
         self._call("DELETE", path, b"", "")
 
-    def post_message(self, path: str, mime: bytes, query: list[tuple[str, str]]) -> Any:
-        """POST a message as it is."""
-        return self._call("POST", f"{path}?{urlencode(query)}" if query else path, mime, "message/rfc822")
+    def post_message(self, path: str, mime: bytes, query: list[tuple[str, str]], key: str | None = None) -> Any:
+        """POST a message as it is, with an idempotency key where there is one."""
+        headers = {"Content-Type": "message/rfc822"} | ({"Idempotency-Key": key} if key is not None else {})
+        return _parsed(self._answer("POST", f"{path}?{urlencode(query)}" if query else path, mime, headers, _TIMEOUT))
+
+    def get_message(self, path: str) -> bytes:
+        """GET a message as it is."""
+        return self._answer("GET", path, b"", {}, _TIMEOUT)
 
     def _call(self, method: str, path: str, body: bytes, content_type: str, timeout: float = _TIMEOUT) -> Any:
-        """The parsed answer. Raises Refused for a problem, Unavailable where nothing answers."""
-        place = self.socket or Path(os.environ.get(f"{ENV_PREFIX}SOCKET") or default_socket(os.environ))
         headers = {"Content-Type": content_type} if content_type else {}
+        return _parsed(self._answer(method, path, body, headers, timeout))
+
+    def _answer(self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> bytes:
+        """The answer as it is. Raises Refused for a problem, Unavailable where nothing answers."""
+        place = self.socket or Path(os.environ.get(f"{ENV_PREFIX}SOCKET") or default_socket(os.environ))
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
@@ -95,10 +103,9 @@ class Api:
                 if error.code != "store.in_use" or time.monotonic() > deadline:
                     raise
                 time.sleep(_TRY_AGAIN)  # noqa: TID251 - a person waits at the terminal
-        parsed = json.loads(answer) if answer else None
         if status >= 400:
-            raise Refused(parsed or {})
-        return parsed
+            raise Refused(_parsed(answer) or {})
+        return answer
 
     def _once(
         self, place: Path, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float
@@ -124,6 +131,10 @@ class Api:
             # Who only looks must not be shown an empty outbox that was made this moment.
             raise NotFound("cli.no_store", socket=place, path=settings.state_dir)
         return ask(settings, method, path, body, headers)
+
+
+def _parsed(answer: bytes) -> Any:
+    return json.loads(answer) if answer else None
 
 
 def _as_json(value: object) -> bytes:

@@ -41,23 +41,62 @@ def list_mailboxes(as_json: bool, api: Api) -> None:
     else:
         show.table(
             found,
-            ["address", "app", "state", "assurance", "signed_in"],
+            ["address", "app", "state", "mode", "on_uncertain", "signed_in"],
             empty="No mailbox yet: `pillarbox mailbox add ADDRESS --app NAME`",
         )
 
 
 @command.command()
 @click.argument("address")
-@click.option("--app", required=True, help="Name of the app registration that is to act for it.")
+@click.option("--app", help="Let this app registration act for it by its own rights; a sign-in to it is forgotten.")
+@click.option(
+    "--assurance",
+    type=click.Choice(["send-only", "verify", "draft", "found"]),
+    help="How sure each message is; found: as the last test found.",
+)
+@click.option(
+    "--on-uncertain",
+    type=click.Choice(["retry", "hold"]),
+    help="What becomes of a message that may have been sent and cannot be looked up.",
+)
+@click.option(
+    "--transport",
+    type=click.Choice(["graph", "smtp", "auto"]),
+    help="How its mail leaves: through Graph, by SMTP, or by SMTP where Graph cannot.",
+)
 @json_option
 @with_api
-def change(address: str, app: str, as_json: bool, api: Api) -> None:
-    """Let an app registration act for a mailbox by its own rights; a sign-in to it is forgotten."""
-    changed = api.put(f"/api/v1/mailboxes/{quote(address, safe='@')}", {"app": app})
+def change(address: str, app: str | None, as_json: bool, api: Api, **choice: str | None) -> None:
+    """Change which app registration acts for a mailbox, or how it sends."""
+    chosen = {name: value for name, value in choice.items() if value is not None}
+    if not app and not chosen:
+        raise click.UsageError("say what to change: --app, --assurance, --on-uncertain, --transport")
+    path = f"/api/v1/mailboxes/{quote(address, safe='@')}"
+    changed = api.put(path, {"app": app}) if app else {}
+    if chosen:
+        changed = api.patch(path, chosen)
     if as_json:
         show.as_json(changed)
-    else:
+        return
+    if app:
         show.line(f"{changed['app']} acts for {changed['address']} now.")
+    if chosen:
+        show.line(f"{changed['address']} now: mode {changed['mode']}, on_uncertain {changed['on_uncertain']}.")
+    if "transport" in chosen:
+        show.line(f"Its mail leaves by: {changed['transport']}.")
+
+
+@command.command("show")
+@click.argument("address")
+@json_option
+@with_api
+def show_mailbox(address: str, as_json: bool, api: Api) -> None:
+    """Show a mailbox and how it sends."""
+    found = api.get(f"/api/v1/mailboxes/{quote(address, safe='@')}")
+    if as_json:
+        show.as_json(found)
+        return
+    show.fields((name.replace("_", " "), value) for name, value in found.items())
 
 
 @command.command()

@@ -1,10 +1,12 @@
 """Options that several commands share, and how settings and secrets are read."""
 
 import os
+import re
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -18,6 +20,40 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Value = TypeVar("_Value")
+
+
+class _Duration(click.ParamType[float]):
+    """Seconds, as a number and a letter: 90s, 15m, 2h, 3d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """See click."""
+        found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+        if found is None:
+            self.fail(f"{value!r} is no duration such as 90s, 15m, 2h, 3d", param, ctx)
+        return float(found[1]) * _SECONDS[found[2]]
+
+
+_DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])")
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+DURATION: Final = _Duration()
+
+
+class _Moment(click.ParamType[float]):
+    """A time as ISO 8601 with its offset; without one it is this machine's. Seconds since 1970."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """See click."""
+        try:
+            return datetime.fromisoformat(value).timestamp()
+        except (ValueError, OverflowError, OSError):
+            self.fail(f"{value!r} is no time such as 2027-01-31T08:00Z", param, ctx)
+
+
+MOMENT: Final = _Moment()
 
 
 def settings_options(command: _Command) -> _Command:

@@ -1,33 +1,66 @@
 """pillarbox outbox: where messages are, and what a person does with them."""
 
-from typing import Any
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import click
 
-from pillarbox.cli import show
-from pillarbox.cli.local import Api, Refused, with_api
-from pillarbox.cli.options import json_option
+from pillarbox.cli import outbox_words, show
+from pillarbox.cli.local import PATIENT, Api, Refused, with_api
+from pillarbox.cli.options import DURATION, json_option
+from pillarbox.core.cause import Cause
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.mail import State
 
 _RETRIED = ["held", "uncertain", "deferred", "failed"]
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 @click.group()
 def command() -> None:
-    """Messages: where they are, and send again or give up."""
+    """Messages: where they are, and what becomes of them."""
+
+
+def _filters(command: _Command) -> _Command:
+    """Which messages: options that `list` and `retry` share."""
+    options = [
+        click.option("--mailbox", metavar="ADDRESS", help="Only those that leave from this mailbox."),
+        click.option("--submitter", metavar="NAME", help="Only those of this submitter."),
+        click.option("--code", help="Only those with this error code, as `outbox show --json` has it."),
+        click.option(
+            "--cause",
+            type=click.Choice([cause.value for cause in Cause]),
+            help="Only those whose last attempt came to this.",
+        ),
+        click.option("--older-than", type=DURATION, help="Only those that came in before, such as 2h."),
+        click.option("--newer-than", type=DURATION, help="Only those that came in since, such as 3d."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _paused(command: _Command) -> _Command:
+    """Which mailbox: an argument and an option that `pause` and `resume` share."""
+    command = click.option("everything", "--all", is_flag=True, help="Every mailbox.")(command)
+    return click.argument("address", required=False)(command)
 
 
 @command.command("list")
 @click.option("--state", type=click.Choice([state.value for state in State]), help="Only those in this state.")
+@_filters
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many.")
 @click.option("--before", help="Only those older than this queue id.")
 @json_option
 @with_api
-def list_messages(state: str | None, limit: int, before: str | None, as_json: bool, api: Api) -> None:
+def list_messages(state: str | None, limit: int, before: str | None, as_json: bool, api: Api, **filters: Any) -> None:
     """List messages, newest first."""
-    found = api.get("/api/v1/sends", state=state, before=before, limit=limit)["data"]
+    found = api.get("/api/v1/sends", state=state, before=before, limit=limit, **_query(filters))["data"]
     if as_json:
         show.as_json(found)
         return
@@ -48,25 +81,23 @@ def show_message(queue_id: str, as_json: bool, api: Api) -> None:
     trace = api.get(_path(queue_id))
     if as_json:
         show.as_json(trace)
-        return
-    _print_message(trace["message"], trace["arrival"], trace["dsn"])
-    for note in trace["notes"]:
-        show.line(note)
-    for attempt in trace["attempts"]:
-        _print_attempt(attempt)
+    else:
+        outbox_words.print_trace(trace)
 
 
 @command.command()
 @click.argument("queue_ids", metavar="[QUEUE_ID...]", nargs=-1)
 @click.option("--state", type=click.Choice(_RETRIED), help="All that are in this state, such as held, oldest first.")
+@_filters
 @json_option
 @with_api
-def retry(queue_ids: tuple[str, ...], state: str | None, as_json: bool, api: Api) -> int:
+def retry(queue_ids: tuple[str, ...], state: str | None, as_json: bool, api: Api, **filters: Any) -> int:
     """Send messages again, now."""
-    if bool(queue_ids) == bool(state):
-        raise click.UsageError("say which messages: QUEUE_ID..., or --state")
+    query = _query(filters)
+    if bool(queue_ids) == bool(state) or (query and not state):
+        raise click.UsageError("say which messages: QUEUE_ID..., or --state and what narrows it")
     if state:
-        return _act(api, _all_in(api, state), "retry", as_json, skip="outbox.wrong_state")
+        return _act(api, _all_in(api, state, **query), "retry", as_json, skip="outbox.wrong_state")
     return _act(api, queue_ids, "retry", as_json)
 
 
@@ -79,21 +110,126 @@ def cancel(queue_ids: tuple[str, ...], as_json: bool, api: Api) -> int:
     return _act(api, queue_ids, "cancel", as_json)
 
 
+@command.command()
+@click.argument("queue_ids", metavar="QUEUE_ID...", nargs=-1, required=True)
+@click.option("--sent", is_flag=True, required=True, help="They lie in Sent Items: they were sent.")
+@json_option
+@with_api
+def resolve(queue_ids: tuple[str, ...], sent: bool, as_json: bool, api: Api) -> int:
+    """Say what became of uncertain messages; for those that were not sent there is `outbox retry`."""
+    return _act(api, queue_ids, "resolve", as_json)
+
+
+@command.command()
+@click.argument("queue_ids", metavar="QUEUE_ID...", nargs=-1, required=True)
+@json_option
+@with_api
+def approve(queue_ids: tuple[str, ...], as_json: bool, api: Api) -> int:
+    """Let messages go that wait for an approval."""
+    return _act(api, queue_ids, "approve", as_json)
+
+
+@command.command()
+@click.argument("queue_ids", metavar="QUEUE_ID...", nargs=-1, required=True)
+@click.option("--reason", default="", help="Why, for the trace.")
+@json_option
+@with_api
+def reject(queue_ids: tuple[str, ...], reason: str, as_json: bool, api: Api) -> int:
+    """Do not let messages go that wait for an approval."""
+    return _act(api, queue_ids, "reject", as_json, value={"reason": reason})
+
+
+@command.command()
+@click.argument("queue_id")
+@click.option("--header", is_flag=True, help="Its header alone, which is kept longer.")
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write, which must not be there yet."
+)
+@with_api
+def export(queue_id: str, header: bool, output: Path | None, api: Api) -> None:
+    """Write a message as it lies in the outbox (RFC 5322, an .eml file)."""
+    mime = api.get_message(f"{_path(queue_id)}/message" + ("?header=true" if header else ""))
+    if output is None:
+        sys.stdout.buffer.write(mime)
+        return
+    try:
+        # For its owner alone: it is a letter.
+        with open(output, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(mime)
+    except OSError as error:
+        raise click.UsageError(f"cannot write {output}: {error.strerror}") from error
+
+
+@command.command()
+@click.option(
+    "--older-than", type=DURATION, help="Those that came to their end before, such as 7d, whatever the settings say."
+)
+@json_option
+@with_api
+def purge(older_than: float | None, as_json: bool, api: Api) -> None:
+    """Remove messages that were sent, bounced, canceled or have failed, when `retention.messages` has passed."""
+    purged = api.post("/api/v1/outbox:purge", {"older_than": older_than}, timeout=PATIENT)
+    if as_json:
+        show.as_json(purged)
+    else:
+        show.line(f"Removed {purged['messages']} messages, and the bodies of {purged['bodies']} that were sent.")
+
+
+@command.command()
+@_paused
+@click.option("--reason", default="", help="Why, for those who wonder.")
+@json_option
+@with_api
+def pause(address: str | None, everything: bool, reason: str, as_json: bool, api: Api) -> None:
+    """Send nothing more from a mailbox until `outbox resume`; what comes in is kept."""
+    _set_pause(api, "pause", {"mailbox": _who(address, everything), "reason": reason}, as_json)
+
+
+@command.command()
+@_paused
+@json_option
+@with_api
+def resume(address: str | None, everything: bool, as_json: bool, api: Api) -> None:
+    """Send from a mailbox again; it ends every pause of it, also one that Microsoft asked for."""
+    _set_pause(api, "resume", {"mailbox": _who(address, everything)}, as_json)
+
+
+def _who(address: str | None, everything: bool) -> str | None:
+    if (address is None) != everything:
+        raise click.UsageError("say which mailbox: ADDRESS, or --all")
+    return address
+
+
+def _set_pause(api: Api, verb: str, value: Mapping[str, object], as_json: bool) -> None:
+    done = api.post(f"/api/v1/outbox:{verb}", value)
+    if as_json:
+        show.as_json(done)
+    else:
+        show.line(f"{done['mailbox'] or 'Everything'} {'is paused' if done['paused'] else 'sends again'}.")
+
+
+def _query(filters: Mapping[str, Any]) -> dict[str, object]:
+    """The filters as the API takes them: ages as moments."""
+    ages = {"older_than": "until", "newer_than": "since"}
+    given = {name: value for name, value in filters.items() if value is not None}
+    return {ages.get(name, name): time.time() - value if name in ages else value for name, value in given.items()}
+
+
 def _path(queue_id: str) -> str:
     return f"/api/v1/sends/{quote(queue_id, safe='')}"
 
 
-def _all_in(api: Api, state: str) -> tuple[str, ...]:
+def _all_in(api: Api, state: str, **query: object) -> tuple[str, ...]:
     found: list[str] = []
     before = None
     while True:
-        page = api.get("/api/v1/sends", state=state, before=before, limit=500)
+        page = api.get("/api/v1/sends", state=state, before=before, limit=500, **query)
         found += [message["id"] for message in page["data"]]
         if (before := page["next"]) is None:
             return tuple(reversed(found))
 
 
-def _act(api: Api, queue_ids: tuple[str, ...], verb: str, as_json: bool, skip: str = "") -> int:
+def _act(api: Api, queue_ids: tuple[str, ...], verb: str, as_json: bool, skip: str = "", value: object = None) -> int:
     """Act on each message, whatever became of the one before; the exit code of the first error.
 
     `skip` is the code of an error that is none here.
@@ -103,7 +239,7 @@ def _act(api: Api, queue_ids: tuple[str, ...], verb: str, as_json: bool, skip: s
     try:
         for queue_id in queue_ids:
             try:
-                message = api.post(f"{_path(queue_id)}:{verb}")
+                message = api.post(f"{_path(queue_id)}:{verb}", value)
             except Refused as error:
                 if error.code == skip:
                     continue
@@ -123,59 +259,3 @@ def _act(api: Api, queue_ids: tuple[str, ...], verb: str, as_json: bool, skip: s
     if as_json:
         show.as_json(results)
     return code
-
-
-def _print_message(message: dict[str, Any], arrival: dict[str, str], dsn: dict[str, Any]) -> None:
-    show.fields(
-        [
-            ("Message", message["id"]),
-            ("State", message["state"]),
-            ("Why", message["reason"]),
-            ("Cure", message["cure"]),
-            ("Accepted", show.moment(message["created_at"])),
-            ("Next attempt", show.moment(message["due_at"]) if message["state"] == "deferred" else ""),
-            ("Submitter", message["submitter"]),
-            ("Came in", _way_in(arrival)),
-            ("Mailbox", message["mailbox"]),
-            ("Sender", message["sender"] or "<>"),
-            ("Recipients", message["recipients"]),
-            ("Notifications", _notifications(dsn)),
-            ("Size", message["size"]),
-            ("Message-ID", message["message_id"]),
-            ("Request-id", message["request_id"]),
-        ]
-    )
-
-
-def _way_in(arrival: dict[str, str]) -> str:
-    """Such as: smtp (scanners), ESMTPSA, from 192.0.2.1, which calls itself copier."""
-    door = f"{arrival['door']} ({arrival['listener']})" if arrival["listener"] else arrival["door"]
-    peer = f"from {arrival['peer']}" if arrival["peer"] else ""
-    hello = f"which calls itself {arrival['hello']}" if arrival["hello"] else ""
-    return ", ".join(word for word in (door, arrival["protocol"], peer, hello) if word)
-
-
-def _notifications(dsn: dict[str, Any]) -> list[str]:
-    """What the client asked for (RFC 3461), in its own words."""
-    of_all = [f"{name}={dsn[name.lower()]}" for name in ("RET", "ENVID") if dsn[name.lower()]]
-    of_one = [
-        f"<{recipient}> {name}={text}" for name in ("NOTIFY", "ORCPT") for recipient, text in dsn[name.lower()].items()
-    ]
-    return of_all + of_one
-
-
-def _print_attempt(attempt: dict[str, Any]) -> None:
-    seconds = attempt["ended_at"] - attempt["started_at"]
-    words = [
-        f"Attempt {attempt['number']}",
-        show.moment(attempt["started_at"]),
-        attempt["verdict"],
-        f"HTTP {attempt['http_status']}" if attempt["http_status"] else "",
-        attempt["code"],
-        f"{seconds:.2f} s",
-        f"request-id {attempt['request_id']}" if attempt["request_id"] else "",
-    ]
-    show.line("  ".join(word for word in words if word))
-    for note in [attempt["reason"], *attempt["notes"]]:
-        if note:
-            show.line(f"  {note}")

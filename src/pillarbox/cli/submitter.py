@@ -11,7 +11,7 @@ import click
 from pillarbox.access import unix_users
 from pillarbox.cli import show, submitter_words
 from pillarbox.cli.local import Api, with_api
-from pillarbox.cli.options import json_option, read_secret
+from pillarbox.cli.options import DURATION, json_option, read_secret
 from pillarbox.core.accounts import LARGEST, MOST_RATE, UnixRule
 from pillarbox.core.places import ENV_PREFIX
 
@@ -65,6 +65,14 @@ def _rules(command: _Command) -> _Command:
             metavar="BYTES",
             type=click.IntRange(0, LARGEST),
             help="Largest message; 0: the listener's.",
+        ),
+        click.option(
+            "--priority",
+            type=click.Choice(["low", "normal", "high"]),
+            help="Of its messages, among those of the same mailbox.",
+        ),
+        click.option(
+            "--max-age", type=DURATION, help="How long its messages are tried, such as 12h; 0s: as the settings say."
         ),
         click.option("--no-password", is_flag=True, help="It comes in otherwise, and has no password."),
     ]
@@ -224,7 +232,7 @@ def _pairs(options: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
             raise click.UsageError(f"either {name}, or none")
         if emptied or options[name]:
             yield name, list(options[name])
-    for name in ("app", "rate", "max_size"):
+    for name in ("app", "rate", "max_size", "priority", "max_age"):
         if options[name] is not None:
             yield name, options[name]
     for name, yes, no in _SWITCHES:

@@ -52,6 +52,10 @@ def described(submitter: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         "Size",
         f"at most {submitter['max_size']} bytes a message" if submitter["max_size"] else "the listener's limit",
     )
+    if submitter["priority"] != "normal":
+        yield "Priority", submitter["priority"]
+    if submitter["max_age"]:
+        yield "Tried for", f"{submitter['max_age']} seconds"
     last = show.moment(submitter["last_used_at"])
     yield "Last used", f"{last} UTC" if last else "never"
 

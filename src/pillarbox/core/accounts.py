@@ -128,9 +128,21 @@ class Mailbox:
         return f"mailbox/{self.id}"
 
 
+@dataclass(frozen=True, slots=True)
+class MailboxChoice:
+    """How a mailbox is to send, by a person's choice: the fields of `Mailbox`. None: as it is; empty or 0: no choice."""
+
+    assurance: str | None = None
+    on_uncertain: str | None = None
+    transport: str | None = None
+    send_limit: int | None = None
+
+
 MOST_RATE: Final = 1_000_000
 """Messages a minute that a submitter may be allowed at the most, and bytes of one message: far beyond what is sent."""
 LARGEST: Final = 10**12
+LONGEST_AGE: Final = 30 * 86_400
+"""Seconds that a message may be tried at the most."""
 
 
 class UnixRule(NamedTuple):
@@ -151,8 +163,9 @@ class Submitter:
     It comes in by a password where it has one, by tokens of ours, from `networks` (CIDR) without either, and from this
     machine as one of `unix`. `force_from` writes the mailbox's address into From, `fix_from` adds one where there is
     none. `recipients` (addresses, `*@domain`) are all that it may send to; empty: everybody. `rate` is messages a
-    minute and `max_size` bytes; 0: no limit of its own. `way` is by which of them it
-    has come in, for one that has.
+    minute and `max_size` bytes; 0: no limit of its own. `priority` is that of its messages (core.mail.Priority), and
+    `max_age` how many seconds they are tried; 0: as the settings say. `way` is by which of them it has come in, for one
+    that has.
     """
 
     id: int
@@ -167,6 +180,8 @@ class Submitter:
     recipients: tuple[str, ...] = ()
     rate: int = 0
     max_size: int = 0
+    priority: int = 0
+    max_age: int = 0
     enabled: bool = True
     last_used_at: float | None = None
     way: str = field(default="", compare=False, repr=False)

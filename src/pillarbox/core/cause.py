@@ -5,6 +5,8 @@ A transport says the cause; delivery/policy.py says what follows it; the catalog
 
 from enum import StrEnum
 
+from pillarbox.core import catalogue
+
 
 class Verdict(StrEnum):
     """What an attempt came to, in five words; a cause has one."""
@@ -41,13 +43,13 @@ class Cause(StrEnum):
     """What answered in Microsoft's place has no certificate that we trust."""
     ACCOUNT_BROKEN = "account_broken"
     ACCESS_DENIED = "access_denied"
+    BLOCKED = "blocked"
+    """Microsoft takes no mail from this mailbox any more: an outbound spam verdict, which a person can lift."""
 
     SEND_AS_DENIED = "send_as_denied"
     BAD_RECIPIENT = "bad_recipient"
     BAD_CONTENT = "bad_content"
     TOO_LARGE = "too_large"
-    BLOCKED = "blocked"
-    """Microsoft takes no mail from this mailbox or tenant any more: an outbound spam verdict."""
 
     UNCLEAR = "unclear"
     INTERRUPTED = "interrupted"
@@ -60,6 +62,11 @@ class Cause(StrEnum):
     def verdict(self) -> Verdict:
         """What an attempt that ended so came to."""
         return _VERDICTS[self]
+
+    @property
+    def entry(self) -> catalogue.Entry:
+        """Its words, and its status in SMTP and in a bounce."""
+        return catalogue.entry(f"cause.{self}")
 
 
 _VERDICTS = {
@@ -78,10 +85,7 @@ _VERDICTS = {
         ),
         Verdict.RETRY,
     ),
-    **dict.fromkeys((Cause.UNTRUSTED, Cause.ACCOUNT_BROKEN, Cause.ACCESS_DENIED), Verdict.BROKEN),
-    **dict.fromkeys(
-        (Cause.SEND_AS_DENIED, Cause.BAD_RECIPIENT, Cause.BAD_CONTENT, Cause.TOO_LARGE, Cause.BLOCKED),
-        Verdict.REFUSED,
-    ),
+    **dict.fromkeys((Cause.UNTRUSTED, Cause.ACCOUNT_BROKEN, Cause.ACCESS_DENIED, Cause.BLOCKED), Verdict.BROKEN),
+    **dict.fromkeys((Cause.SEND_AS_DENIED, Cause.BAD_RECIPIENT, Cause.BAD_CONTENT, Cause.TOO_LARGE), Verdict.REFUSED),
     **dict.fromkeys((Cause.UNCLEAR, Cause.INTERRUPTED, Cause.DRAFT_GONE, Cause.INTERNAL), Verdict.UNCERTAIN),
 }

@@ -14,6 +14,8 @@ _AROUND: Final = 2_000
 """How much of a line is looked at on each side: a line may be the whole text."""
 _SHOWN: Final = 160
 """How much of it is shown at most, in characters."""
+_SCRUBBED: Final = 500
+"""How much of an answer is shown at most, in characters."""
 _LAYERS: Final = 3
 """How many times a text may have been encoded for a URL or a page."""
 _STARS: Final = "***"
@@ -32,6 +34,7 @@ _HINTS: Final = re.compile(
     r"|\bcode=[^&\s]{24}|\beyj[\w-]{5}|\dq~[\w.~-]{20}",
     re.IGNORECASE,
 )
+_SCHEME: Final = re.compile(r"\b(bearer|basic|negotiate|ntlm)\s{1,9}\S+", re.IGNORECASE)
 _LONG: Final = re.compile(r"[\w+/=~%-]{32,}", re.ASCII)
 _KNOWN_LONG: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-z_]{32,48}|[^a-z0-9]+", re.IGNORECASE)
 
@@ -52,6 +55,17 @@ def excerpt(text: str, start: int, end: int, known: str = "") -> str:
     safe = _visible(_LONG.sub(_stars, text[first:last]))
     # Where the stars took the code as well, it stands alone: a code is no secret.
     return _cut(safe, found) if found in safe else found[:_SHOWN]
+
+
+def scrubbed(text: str) -> str:
+    """A text of Microsoft's, or of what stands in between, on one line of at most 500 characters.
+
+    Here no line is left out, for it is all there is to go by: what is long and looks random is stars (tokens, mail),
+    and so is what follows the name of a scheme of authentication.
+    """
+    begin = text[:_AROUND] if len(text) <= _AROUND else text[:_AROUND].rpartition(" ")[0]
+    shown = _visible(_LONG.sub(_stars, _SCHEME.sub(rf"\1 {_STARS}", begin)))
+    return shown if len(shown) <= _SCRUBBED else shown[: _SCRUBBED - 1] + "…"
 
 
 def _hints_at_a_secret(line: str) -> bool:

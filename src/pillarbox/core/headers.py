@@ -19,6 +19,8 @@ MAX_HOPS: Final = 50
 # anew, what stood there goes into Reply-To.
 _OUR_BYTES: Final = 3 * MAX_VALUE
 _OUR_FIELDS: Final = 8
+LONGEST_BLOCK: Final = MAX_BLOCK + _OUR_BYTES
+"""Bytes of a header block as it leaves: in so much of a message it stands whole."""
 _SHOWN: Final = 60
 """Bytes of a line that was refused that its error shows."""
 
@@ -274,8 +276,7 @@ def address_to(mime: bytes, recipients: Collection[str]) -> Addressed:
     A Bcc that came is removed. Entries of To and Cc that are not recipients, or that cannot be understood, are taken
     out. Recipients that stand in no header go into one new Bcc. Everything else stays as it came, byte for byte.
     """
-    most = MAX_BLOCK + _OUR_BYTES
-    block = scan(mime, max_block=most, max_fields=MAX_FIELDS + _OUR_FIELDS, max_value=most)
+    block = _scan_accepted(mime)
     wanted = {address_key(recipient): recipient for recipient in recipients}
     seen: set[str] = set()
     removed: list[str] = []
@@ -291,6 +292,21 @@ def address_to(mime: bytes, recipients: Collection[str]) -> Addressed:
     if blind:
         parts.insert(0, b"Bcc: " + b",\r\n ".join(a.encode("utf-8", "surrogateescape") for a in blind) + b"\r\n")
     return Addressed(b"".join(parts), tuple(removed))
+
+
+def without_blind(mime: bytes) -> bytes:
+    """Take a Bcc that came out of the top header block, for a way out that has an envelope; all else stays as it came.
+
+    The first `LONGEST_BLOCK` bytes of a message are enough.
+    """
+    block = _scan_accepted(mime)
+    blind = list(block.named(b"bcc", b"resent-bcc"))
+    return edited(mime, block, (), blind) + mime[block.body :] if blind else mime
+
+
+def _scan_accepted(mime: bytes) -> Block:
+    """The header block of a message that was within the caps when it came, with what we have added since."""
+    return scan(mime, max_block=LONGEST_BLOCK, max_fields=MAX_FIELDS + _OUR_FIELDS, max_value=LONGEST_BLOCK)
 
 
 def _filtered(field: bytes, wanted: Collection[str], seen: set[str], removed: list[str]) -> bytes:

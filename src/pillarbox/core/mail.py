@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 from pillarbox.core.cause import Cause, Verdict
@@ -57,6 +57,23 @@ class State(StrEnum):
     FAILED = "failed"
     BOUNCED = "bounced"
     CANCELED = "canceled"
+
+
+class Priority(IntEnum):
+    """Which of two messages of a mailbox goes first. There are these three: a claim looks at each."""
+
+    LOW = -1
+    NORMAL = 0
+    HIGH = 1
+
+
+class Approval(StrEnum):
+    """Whether a person must let a message go."""
+
+    NEEDLESS = ""
+    WANTED = "wanted"
+    GIVEN = "given"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)

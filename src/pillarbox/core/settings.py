@@ -34,6 +34,8 @@ from pydantic_core import PydanticCustomError
 from pillarbox.core import ip
 from pillarbox.core.clouds import CLOUDS, Cloud
 from pillarbox.core.errors import ConfigError
+from pillarbox.core.graph_limits import MOST_MESSAGE, MOST_SENT, REQUEST, USUAL_MESSAGE
+from pillarbox.core.mail import is_address
 from pillarbox.core.places import ENV_PREFIX, default_socket, default_state_dir
 from pillarbox.core.vault import Secret
 
@@ -290,6 +292,15 @@ def _rise(seconds: tuple[float, ...]) -> tuple[float, ...]:
 Seconds = Annotated[tuple[float, ...], BeforeValidator(_words), AfterValidator(_rise)]
 
 
+def _is_address(text: str) -> str:
+    if text and not is_address(text):
+        raise PydanticCustomError("address", "it is no mail address")
+    return text
+
+
+AddressText = Annotated[str, AfterValidator(_is_address)]
+
+
 class Delivery(_Section):
     """How messages leave."""
 
@@ -299,12 +310,92 @@ class Delivery(_Section):
     retry_after_default: float = Field(
         60, gt=0, description="Seconds to wait after a throttling answer that does not say how long."
     )
+    request_limit: int = Field(
+        REQUEST,
+        ge=64 * 1024,
+        le=MOST_SENT,
+        description="Bytes of one request to Graph. Base64 makes 4 bytes of 3: a message of more than three quarters "
+        "of it goes in pieces, where its mailbox's mode is `draft`, and is refused elsewhere.",
+    )
+    send_limit: int = Field(
+        USUAL_MESSAGE,
+        gt=0,
+        le=MOST_MESSAGE,
+        description="Largest message that Exchange takes, in bytes, unless a mailbox says otherwise; raise "
+        "smtp.max_size too. Exchange's own default is 35 MB, an administrator can allow up to 150 MB.",
+    )
     settle: Seconds = Field(
         (120, 300, 900),
         description="Seconds after an attempt with an unclear answer at which the mailbox is looked into; after the "
         "last of them the message is sent again if it is not there.",
     )
+    transport: Literal["auto", "graph", "smtp"] = Field(
+        "auto",
+        description="How mail leaves of mailboxes for which nobody chose (`pillarbox mailbox change --transport`): "
+        "through Microsoft Graph, by SMTP with XOAUTH2, or auto: Graph, and SMTP for what Graph cannot send, where a "
+        "person who signed in has allowed it.",
+    )
+    max_age: float = Field(
+        48 * 3600,
+        gt=0,
+        description="Seconds that a message is tried, unless its submitter or itself says otherwise; a message that "
+        "Microsoft did not take in that time has failed.",
+    )
+    bounce_mailbox: AddressText = Field(
+        "",
+        description="One of our mailboxes: it sends bounces and warnings that the message's own mailbox cannot send, "
+        "and gets those whose sender may not be written to. Empty: there are none then.",
+    )
+    bounce_domains: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
+        (), description="Domains besides the mailbox's own whose senders are told what became of their messages."
+    )
+    postmaster: AddressText = Field(
+        "", description="Address that gets a copy of every bounce, and is told of messages that have no sender to tell."
+    )
+    delay_warning: float = Field(
+        0, ge=0, description="Age in seconds at which the sender of a message that still waits is told, once; 0: never."
+    )
+    read_reports: float = Field(
+        600,
+        ge=0,
+        description="Seconds between two looks into mailboxes that may be read for reports that sent mail was not "
+        "delivered; 0: never.",
+    )
     stop_timeout: float = Field(30, gt=0, description="Seconds that a stopping service waits for what is in flight.")
+
+
+class Retention(_Section):
+    """How long is kept what came to its end."""
+
+    sent_bodies: float = Field(
+        0,
+        ge=0,
+        description="Seconds that the whole of a message is kept after it was sent, before no more than its header is; "
+        "0: it is dropped at once.",
+    )
+    messages: float = Field(
+        30 * 86_400,
+        ge=0,
+        description="Seconds that a message that was sent, bounced, canceled or has failed is kept, with its header "
+        "and its trace.",
+    )
+
+
+def _lifted(text: str) -> str:
+    return f"{text}; 0: no limit."
+
+
+class Limited(_Section):
+    """What is sent of a mailbox in a while, as Microsoft allows it; all that it is asked for counts."""
+
+    messages: int = Field(30, ge=0, description=_lifted("Messages of a mailbox in a minute"))
+    recipients: int = Field(10_000, ge=0, description=_lifted("Recipients of a mailbox in 24 hours"))
+    bytes: int = Field(150_000_000, ge=0, description=_lifted("Bytes of a mailbox in 5 minutes, as base64"))
+    requests: int = Field(10_000, ge=0, description=_lifted("Requests for a mailbox in 10 minutes"))
+    app_concurrency: int = Field(
+        0, ge=0, description=_lifted("Messages and look-ups of an app registration at the same time, all mailboxes")
+    )
+    app_requests: int = Field(0, ge=0, description=_lifted("Requests of an app registration in 10 minutes"))
 
 
 class Log(_Section):
@@ -338,6 +429,8 @@ class Settings(_Section):
     sign_in: SignIn = SignIn()
     vault: MasterKey = MasterKey()
     delivery: Delivery = Delivery()
+    limits: Limited = Limited()
+    retention: Retention = Retention()
     log: Log = Log()
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)

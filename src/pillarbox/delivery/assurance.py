@@ -7,12 +7,16 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from pillarbox.core.cause import Cause
 from pillarbox.core.errors import PillarboxError
-from pillarbox.core.log import Logger
-from pillarbox.core.mail import Clock, Found, State
+from pillarbox.core.log import Logger, tell_final
+from pillarbox.core.mail import Clock, Found, Outcome, State
 from pillarbox.delivery import policy
+from pillarbox.delivery.crash_points import Reached, unheeded
+from pillarbox.delivery.notices import Notices, Told
 from pillarbox.delivery.transports import Look, Transport
-from pillarbox.store.outbox import Claimed, Outbox
+from pillarbox.store.database import ExpectationFailed
+from pillarbox.store.outbox import Claimed, Next, Outbox
 
 _LOOK_AGAIN: Final = 60.0
 """Seconds after which the outbox is looked through even if nothing was heard of."""
@@ -34,7 +38,10 @@ class Assurance:
         settle: policy.Settle,
         wake: Callable[[int], None],
         store_pause: float = 5.0,
+        reached: Reached = unheeded,
+        notices: Notices | None = None,
     ) -> None:
+        self._notices = notices
         self._outbox = outbox
         self._transport = transport
         self._clock = clock
@@ -42,6 +49,7 @@ class Assurance:
         self._settle = settle
         self._wake = wake
         self._store_pause = store_pause
+        self._reached = reached
         self._changed = asyncio.Event()
 
     def doubt(self) -> None:
@@ -72,15 +80,36 @@ class Assurance:
 
     async def _look_at(self, mailbox_id: int) -> None:
         claimed = await self._outbox.doubtful(mailbox_id, _AT_ONCE, _PATIENCE)
+        if claimed:
+            self._reached("after_doubtful")
         await asyncio.gather(*(self._look_up(message) for message in claimed))
 
     async def _look_up(self, message: Claimed) -> None:
         look = await self._found(message)
+        self._reached("before_looked")
         following = policy.after_look(look.found, message, self._settle, self._clock())
-        await self._outbox.looked(message, following, look.note)
+        told = await self._told(message, following)
+        try:
+            await self._outbox.looked(message, following, look.note, told.notices)
+        except ExpectationFailed:
+            # A person has decided meanwhile: that counts.
+            return
+        self._reached("after_looked")
+        if self._notices is not None:
+            self._notices.written(message, told)
         self._log.info("mail.looked_up", id=message.id, found=look.found.value, state=following.state.value)
-        if following.state is State.QUEUED:
-            self._wake(message.mailbox.id)
+        match following.state:
+            case State.QUEUED:
+                self._wake(message.mailbox.id)
+            case State.SENT | State.HELD:
+                tell_final(self._log, message.told, following.state.value, self._clock())
+
+    async def _told(self, message: Claimed, following: Next) -> Told:
+        """What follows, with the notices about it."""
+        if self._notices is None:
+            return Told(following)
+        cause = Cause.ACCEPTED if following.state is State.SENT else Cause(message.cause)
+        return await self._notices.about(message, Outcome(cause), following)
 
     async def _found(self, message: Claimed) -> Look:
         if not message.mailbox.can_look_up:

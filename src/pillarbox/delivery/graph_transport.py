@@ -1,20 +1,24 @@
 """The way out through Microsoft Graph: one call of sendMail, and what its answer means."""
 
+import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from pillarbox.core import catalogue, headers
 from pillarbox.core.accounts import Mailbox, SignIn
-from pillarbox.core.cause import Cause
-from pillarbox.core.errors import ConfigError, InvalidInput, PillarboxError, Unavailable
+from pillarbox.core.cause import Cause, Verdict
+from pillarbox.core.errors import PillarboxError
+from pillarbox.core.excerpt import scrubbed
 from pillarbox.core.mail import Clock, Found, Outcome
 from pillarbox.core.retry_after import seconds_of
+from pillarbox.delivery import sent_items
+from pillarbox.delivery.crash_points import Reached, unheeded
+from pillarbox.delivery.graph_failures import FAILURES, outcome_of
 from pillarbox.delivery.transports import KeepDraft, Look, Report
-from pillarbox.entra.authority import TokenRefused, TokenUnavailable
 from pillarbox.entra.tokens import Tokens
 from pillarbox.graph import mail
-from pillarbox.graph.client import Answer, AnswerLost, GraphClient, Unreachable, Untrusted
+from pillarbox.graph.client import Answer, GraphClient
 from pillarbox.store.outbox import Claimed
 
 
@@ -26,6 +30,7 @@ class GraphTransport:
     tokens: Tokens
     clock: Clock
     retry_after_default: float
+    reached: Reached = unheeded
 
     async def ready(self, mailbox: Mailbox) -> None:
         """See `Transport.ready`."""
@@ -36,38 +41,36 @@ class GraphTransport:
 
     async def look_up(self, message: Claimed) -> Look:
         """See `Transport.look_up`."""
-        return Look(Found.UNKNOWN, catalogue.sentence("look.not_possible"))
+        return await sent_items.look(self.client, message, self.tokens.source(message.mailbox), self.clock)
 
     async def send(self, message: Claimed, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
         """See `Transport.send`."""
         notes: tuple[str, ...] = ()
         mailbox = message.mailbox
+        if message.cause in _SOMETIMES_SENT and mailbox.can_look_up:
+            look = await self.look_up(message)
+            if look.found is Found.SENT:
+                return Report(Outcome(Cause.ACCEPTED), (look.note,))
         try:
             addressed = headers.address_to(b"".join([part async for part in body]), message.envelope.recipients)
             notes = tuple(catalogue.sentence("mail.recipient_removed", entry=entry) for entry in addressed.removed)
+            self.reached("before_send")
             answer = await mail.send_mime(
                 self.client,
                 mailbox.address,
                 addressed.mime,
                 self.tokens.source(mailbox),
             )
-        except TokenUnavailable as error:
-            return Report(replace(_failed(Cause.TOKEN_UNAVAILABLE, error), retry_after=error.retry_after), notes)
-        except Unavailable as error:
-            return Report(_failed(Cause.STORE, error), notes)
-        except Unreachable as error:
-            return Report(_failed(Cause.UNREACHABLE, error), notes)
-        except Untrusted as error:
-            return Report(_failed(Cause.UNTRUSTED, error), notes)
-        except InvalidInput as error:
-            return Report(_failed(Cause.BAD_CONTENT, error), notes)
-        except (TokenRefused, ConfigError) as error:
-            return Report(_failed(Cause.ACCOUNT_BROKEN, error), notes)
-        except AnswerLost as error:
-            return Report(_failed(Cause.UNCLEAR, error), notes)
+            self.reached("after_answer")
+        except FAILURES as error:
+            return Report(outcome_of(error), notes)
         if answer.status == 403:
             await self.tokens.doubt(mailbox)
-        return Report(judge(answer, mailbox, self.clock(), self.retry_after_default), notes)
+        outcome = judge(answer, mailbox, self.clock(), self.retry_after_default)
+        if outcome.cause is Cause.UNKNOWN:
+            said = scrubbed(answer.body.decode("utf-8", "replace"))
+            notes += (catalogue.sentence("microsoft.raw_answer", body=said),)
+        return Report(outcome, notes)
 
 
 def judge(answer: Answer, mailbox: Mailbox, now: float, retry_after_default: float) -> Outcome:
@@ -75,11 +78,11 @@ def judge(answer: Answer, mailbox: Mailbox, now: float, retry_after_default: flo
     code, text = answer.error()
     if answer.status == 404 and code == "ErrorItemNotFound" and mailbox.sign_in is not None:
         return _may_not_send(answer, mailbox.address, mailbox.sign_in)
-    cause = _cause(answer.status, code)
+    cause = _cause(answer.status, code, text)
     told = answer.headers.get("Retry-After", "")
     retry_after = None
-    if answer.status in _SAYS_WHEN and told:
-        retry_after = seconds_of(told, now)
+    if cause in _SAYS_WHEN and told:
+        retry_after = min(seconds_of(told, now), _HOUR)
     elif cause is Cause.THROTTLED:
         retry_after = retry_after_default
     if cause is Cause.ACCEPTED:
@@ -88,24 +91,25 @@ def judge(answer: Answer, mailbox: Mailbox, now: float, retry_after_default: flo
         cause,
         code=code or f"http_{answer.status}",
         text=text or catalogue.sentence("microsoft.answer", status=answer.status),
-        cure=_cure(cause, code, answer.status),
+        cure=_cure(cause, answer.status, code),
         http_status=answer.status,
         request_id=answer.request_id,
         retry_after=retry_after,
     )
 
 
-_SAYS_WHEN: Final = (202, 429)
+_SAYS_WHEN: Final = (Cause.ACCEPTED, Cause.THROTTLED, Cause.CONCURRENCY)
+_SOMETIMES_SENT: Final = (Cause.THROTTLED, Cause.CONCURRENCY)
+"""Refusals with which mail was seen to leave all the same: https://learn.microsoft.com/answers/questions/5629476"""
+_HOUR: Final = 3600.0
+"""Nothing waits for longer by one header."""
 
-_BY_CODE: Final = {
-    "ErrorExceededMessageLimit": Cause.QUOTA,
-    "ErrorSubmissionQuotaExceeded": Cause.QUOTA,
-    "ErrorQuotaExceeded": Cause.MAILBOX_FULL,
-    "ErrorSendAsDenied": Cause.SEND_AS_DENIED,
-    "ErrorInvalidRecipients": Cause.BAD_RECIPIENT,
-    "ErrorMissingRecipients": Cause.BAD_RECIPIENT,
-    "ErrorMessageSizeExceeded": Cause.TOO_LARGE,
-}
+_BY_WORDS: Final = (
+    # Both come with codes that say something else, or less. The numbers are of Exchange's replies: the limits of a
+    # tenant (https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online).
+    (re.compile(r"MailboxConcurrency"), Cause.CONCURRENCY),
+    (re.compile(r"\b5\.7\.(?:232|233|705|708)\b|\bTERRL\b", re.ASCII), Cause.QUOTA),
+)
 _BY_STATUS: Final = {
     202: Cause.ACCEPTED,
     400: Cause.BAD_CONTENT,
@@ -119,10 +123,26 @@ _BY_STATUS: Final = {
 }
 
 
-def _cause(status: int, code: str) -> Cause:
-    if not 200 <= status < 300 and code in _BY_CODE:
-        return _BY_CODE[code]
+def _cause(status: int, code: str, text: str) -> Cause:
+    cause = _by_code(status, code)
+    if _is_definite(cause):
+        return next((other for words, other in _BY_WORDS if words.search(text)), cause)
+    return cause
+
+
+def _by_code(status: int, code: str) -> Cause:
+    known = catalogue.explain_graph(code)
+    cause = _by_status(status)
+    return Cause(known.cause) if known and known.cause and _is_definite(cause) else cause
+
+
+def _by_status(status: int) -> Cause:
     return _BY_STATUS.get(status, Cause.UNKNOWN if 400 <= status < 500 else Cause.UNCLEAR)
+
+
+def _is_definite(cause: Cause) -> bool:
+    """Whether it is a refusal: mail was seen to leave although a server error said why it could not."""
+    return cause.verdict not in (Verdict.SENT, Verdict.UNCERTAIN)
 
 
 def _may_not_send(answer: Answer, address: str, sign_in: SignIn) -> Outcome:
@@ -139,12 +159,11 @@ def _may_not_send(answer: Answer, address: str, sign_in: SignIn) -> Outcome:
     )
 
 
-def _cure(cause: Cause, code: str, status: int) -> str:
-    if cause is Cause.UNCLEAR:
-        return catalogue.entry("microsoft.uncertain").cure
-    explanation = catalogue.explain_graph(code) or catalogue.explain_graph(f"http_{status}")
-    return explanation.remedy if explanation else catalogue.entry("microsoft.answer").cure
-
-
-def _failed(cause: Cause, error: PillarboxError) -> Outcome:
-    return Outcome(cause, code=error.code, text=error.sentence, cure=error.cure)
+def _cure(cause: Cause, status: int, code: str) -> str:
+    if cause is Cause.UNCLEAR or cause is not _by_code(status, code):
+        return cause.entry.cure
+    known = catalogue.explain_graph(code)
+    if known is None or not _is_definite(_by_status(known.status)):
+        # Of a code that comes with server errors the remedy is to look whether the mail left: this was refused.
+        known = catalogue.explain_graph(f"http_{status}")
+    return known.remedy if known else cause.entry.cure

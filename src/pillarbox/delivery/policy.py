@@ -12,6 +12,8 @@ from pillarbox.store.outbox import Claimed, Next
 BACKOFF: Final = (5.0, 30.0, 60.0, 300.0, 600.0, 1200.0, 3600.0)
 """Seconds between attempts when Microsoft did not say how long to wait; the last one repeats."""
 HOUR: Final = 3600.0
+DEATHS: Final = 3
+"""So many attempts in succession that a crash cut off make a message suspect of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ Settle = tuple[float, ...]
 """Seconds after an attempt began at which an uncertain message is looked up."""
 
 
-def after(outcome: Outcome, message: Claimed, settle: Settle, now: float) -> Next:
-    """What follows an attempt that came to `outcome` at `now`."""
+def after(outcome: Outcome, message: Claimed, settle: Settle, now: float, chance: float) -> Next:
+    """What follows an attempt that came to `outcome` at `now`; `chance`, from 0 to 1, spreads what waits alike."""
     repeats = message.repeats + 1 if message.cause == outcome.cause else 1
     match outcome.verdict:
         case Verdict.SENT:
@@ -58,19 +60,22 @@ def after(outcome: Outcome, message: Claimed, settle: Settle, now: float) -> Nex
         case Verdict.UNCERTAIN:
             state, due_at = State.UNCERTAIN, message.started_at + first_look(message.mailbox, settle)
         case Verdict.RETRY:
-            state, due_at = _again(outcome, message, repeats, now)
+            state, due_at = _again(outcome, message, repeats, now, chance)
     return Next(state, due_at, outcome.cause, repeats)
 
 
-def _again(outcome: Outcome, message: Claimed, repeats: int, now: float) -> tuple[State, float]:
+def _again(outcome: Outcome, message: Claimed, repeats: int, now: float, chance: float) -> tuple[State, float]:
     rule = RULES[outcome.cause]
     if rule.tries and repeats >= rule.tries:
         return rule.then, now
     if now >= message.expires_at:
         # Only here, at the end of an attempt that was just made: a clock that jumps expires nothing by itself.
         return State.FAILED, now
-    wait = outcome.retry_after if outcome.retry_after is not None else rule.waits[min(repeats, len(rule.waits)) - 1]
-    return State.DEFERRED, now + wait
+    if outcome.retry_after is not None:
+        # Never sooner than Microsoft asked.
+        return State.DEFERRED, now + outcome.retry_after * (1 + 0.1 * chance)
+    wait = rule.waits[min(repeats, len(rule.waits)) - 1]
+    return State.DEFERRED, now + wait * (0.8 + 0.4 * chance)
 
 
 def first_look(mailbox: Mailbox, settle: Settle) -> float:
@@ -88,7 +93,7 @@ def after_look(found: Found, message: Claimed, settle: Settle, now: float) -> Ne
     if checks < len(settle):
         return Next(State.UNCERTAIN, message.started_at + settle[checks], message.cause, message.repeats, checks)
     if found is Found.ABSENT:
-        return Next(State.QUEUED, now, message.cause, message.repeats, checks)
+        return _poisoned(message, checks, now) or Next(State.QUEUED, now, message.cause, message.repeats, checks)
     if now >= message.expires_at:
         return Next(State.HELD, now, message.cause, message.repeats, checks)
     # It must not be sent again before somebody has looked.
@@ -99,4 +104,12 @@ def _unseen(message: Claimed, checks: int, now: float) -> Next:
     """In the mode `send-only` nobody can know: by choice it is sent again, and flagged, or a person decides."""
     if message.mailbox.on_uncertain == "hold":
         return Next(State.HELD, now, message.cause, message.repeats, checks)
-    return Next(State.QUEUED, now, message.cause, message.repeats, checks, maybe_duplicate=True)
+    poisoned = _poisoned(message, checks, now)
+    return poisoned or Next(State.QUEUED, now, message.cause, message.repeats, checks, maybe_duplicate=True)
+
+
+def _poisoned(message: Claimed, checks: int, now: float) -> Next | None:
+    """Held, where our process ended again and again while it was at this message: it may be what ends it."""
+    if message.cause != Cause.INTERRUPTED or message.repeats < DEATHS:
+        return None
+    return Next(State.HELD, now, message.cause, message.repeats, checks, code="outbox.poison")

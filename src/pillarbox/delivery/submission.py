@@ -3,11 +3,11 @@
 import asyncio
 import datetime
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox, Submitter
@@ -15,18 +15,41 @@ from pillarbox.core.content import PIECE, Content
 from pillarbox.core.errors import Forbidden, InvalidInput
 from pillarbox.core.headers import address_key
 from pillarbox.core.log import Logger
-from pillarbox.core.mail import UNTOLD, Arrival, Clock, Envelope
+from pillarbox.core.mail import UNTOLD, Approval, Arrival, Clock, Envelope, Priority
 from pillarbox.core.mime_shape import Shape
+from pillarbox.core.sealed_mime import is_sealed
 from pillarbox.delivery import senders, top_block, window
 from pillarbox.delivery.backlog import Backlog
 from pillarbox.delivery.queue_id import queue_id
 from pillarbox.delivery.rates import Rates
 from pillarbox.delivery.top_block import TopBlock
 from pillarbox.delivery.window import Handover, Window
+from pillarbox.store.database import Statement
 from pillarbox.store.outbox import NewMessage, Outbox
 
 if TYPE_CHECKING:
     from hashlib import _Hash
+
+
+_MOST_DAYS: Final = 366
+"""Days ahead that a message may be handed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a message is sent: not before `send_at` and tried for `max_age` from then, in seconds.
+
+    None is as the submitter's rules say, and those as the settings do. With `approval` it waits until a person lets it
+    go.
+    """
+
+    send_at: float = 0.0
+    max_age: float | None = None
+    priority: Priority | None = None
+    approval: bool = False
+
+
+USUAL: Final = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +73,12 @@ class Submission:
     max_size: int
     max_recipients: int
     route_limit: Callable[[Mailbox], int] = lambda _mailbox: 0
+    whole_limit: Callable[[Mailbox], int] = lambda _mailbox: 0
+    """As `route_limit`, of a message that is signed or encrypted, so that nobody may take it apart."""
+    max_age: float = 48 * 3600.0
+    """Seconds that a message is tried whose submitter has no time of its own."""
+    due_later: Callable[[], None] = lambda: None
+    """Is told that a message was taken whose time comes later."""
 
     def check_mail(self, submitter: Submitter, sender: str, size: int) -> None:
         """Whether it may begin a message from `sender`, of so many bytes (0: not known).
@@ -76,17 +105,21 @@ class Submission:
         purpose: str = "",
         arrival: Arrival = UNTOLD,
         handover: Handover | None = None,
+        terms: Terms = USUAL,
+        also: Callable[[str], Sequence[Statement]] = lambda _queue_id: (),
     ) -> str:
         """Check and keep a message; return its queue id once it is durable. `purpose` is `test` for a test mail.
 
-        With `handover`, a message whose client did not see our 250 is known again, and its old id returned.
+        With `handover`, a message whose client did not see our 250 is known again, and its old id returned. `also` says
+        what is written in the same transaction.
         Raises InvalidInput or Forbidden for what can never be sent, Unavailable for what cannot be kept now.
         """
         began = time.perf_counter()
         self._check_envelope(envelope, content.size, submitter)
+        _check_terms(terms, self.clock())
         top = TopBlock.of(_beginning(content))
         leave = senders.leave(submitter, envelope.sender, top.values)
-        self._check_route(leave.mailbox, content.size)
+        self._check_route(leave.mailbox, content.size, is_sealed=any(map(is_sealed, top.content_types)))
         digest = window.digest(submitter.name, envelope) if handover is not None and top.message_id else None
         await _read_through(content, top, digest)
         mailbox = leave.mailbox if leave.mailbox.id else await self.mailbox_of(leave.mailbox)
@@ -111,10 +144,14 @@ class Submission:
             purpose=purpose,
             arrival=arrival if top.is_ascii else _noted(arrival, "mail.eight_bit_header"),
             fingerprint=fingerprint,
+            send_at=terms.send_at,
+            expires_at=self._expires_at(terms, submitter),
+            priority=Priority(submitter.priority) if terms.priority is None else terms.priority,
+            approval=Approval.WANTED if terms.approval else Approval.NEEDLESS,
         )
         with self.rates.counting(submitter), self.window.writing(message.id, fingerprint, handover):
             async with self.backlog.taking(mailbox, message.size):
-                await self.outbox.enqueue(message)
+                await self.outbox.enqueue(message, also(new_id))
         self.log.info(
             "mail.accepted",
             id=new_id,
@@ -126,8 +163,15 @@ class Submission:
             seconds=round(time.perf_counter() - began, 4),
         )
         self.used(submitter)
-        self.wake(mailbox.id)
+        if terms.send_at > self.clock():
+            self.due_later()
+        else:
+            self.wake(mailbox.id)
         return new_id
+
+    def _expires_at(self, terms: Terms, submitter: Submitter) -> float:
+        own = submitter.max_age or self.max_age if terms.max_age is None else terms.max_age
+        return max(self.clock(), terms.send_at) + own
 
     def _check_envelope(self, envelope: Envelope, size: int, submitter: Submitter) -> None:
         self._checked_sender(submitter, envelope.sender, size)
@@ -147,8 +191,11 @@ class Submission:
             raise InvalidInput("mail.too_large", limit=limit)
         return mailbox
 
-    def _check_route(self, mailbox: Mailbox, size: int) -> None:
+    def _check_route(self, mailbox: Mailbox, size: int, *, is_sealed: bool = False) -> None:
         """Whether a message of so many bytes, as the client counts them, can leave from there."""
+        whole = self.whole_limit(mailbox) if is_sealed else 0
+        if whole and size > whole:
+            raise InvalidInput("mail.too_large_sealed", limit=whole, mailbox=mailbox.address)
         limit = self.route_limit(mailbox)
         if limit and size > limit:
             raise InvalidInput("mail.too_large_for_graph", limit=limit, mailbox=mailbox.address)
@@ -159,6 +206,11 @@ class Submission:
         await self.outbox.add_note(former, catalogue.sentence("mail.handed_in_again", moment=moment, peer=peer))
         self.log.info("mail.handed_in_again", id=former, submitter=submitter.name)
         self.used(submitter)
+
+
+def _check_terms(terms: Terms, now: float) -> None:
+    if terms.send_at > now + _MOST_DAYS * 86_400:
+        raise InvalidInput("mail.bad_send_at", days=_MOST_DAYS)
 
 
 def _beginning(content: Content) -> bytes:

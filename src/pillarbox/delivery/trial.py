@@ -8,11 +8,13 @@ from typing import Final
 from pillarbox.core.accounts import Mailbox, Submitter
 from pillarbox.core.content import in_memory
 from pillarbox.core.headers import address_key
-from pillarbox.core.mail import Envelope, State
-from pillarbox.delivery.submission import Submission
+from pillarbox.core.mail import Envelope, Priority, State
+from pillarbox.delivery.submission import Submission, Terms
 from pillarbox.store.database import Row
 from pillarbox.store.outbox import Outbox
 
+_FIRST: Final = Terms(priority=Priority.HIGH)
+"""Somebody waits for it; and where the account was broken, it is the probe."""
 _OPEN: Final = (State.QUEUED, State.SENDING)
 _WAITING: Final = (State.QUEUED, State.DEFERRED, State.HELD)
 _LOOK_AGAIN: Final = 0.1
@@ -35,8 +37,8 @@ class Trial:
 
     submission: Submission
     outbox: Outbox
-    ready: Callable[[], None]
-    """Makes sure that somebody takes mail out of the outbox."""
+    ready: Callable[[Mailbox], None]
+    """Makes sure that somebody takes mail of this mailbox out of the outbox, also where its account was broken."""
 
     async def send(self, mailbox: Mailbox, recipient: str, seconds: float = 60.0) -> Row:
         """Send a test mail and return its outbox row: when the first attempt has ended, or after some seconds.
@@ -47,9 +49,9 @@ class Trial:
         """
         tester = Submitter(0, "test", {address_key(mailbox.address): mailbox})
         mime = _TEXT.format(sender=mailbox.address, recipient=recipient).encode()
-        self.ready()
         envelope = Envelope(mailbox.address, (recipient,))
-        queue_id = await self.submission.accept(envelope, in_memory(mime), tester, purpose="test")
+        queue_id = await self.submission.accept(envelope, in_memory(mime), tester, purpose="test", terms=_FIRST)
+        self.ready(mailbox)
         row = await self._looked_at(queue_id, seconds)
         if row["state"] in _WAITING and await self.outbox.cancel(queue_id) is None:
             # It was taken up at the last moment.

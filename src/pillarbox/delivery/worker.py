@@ -1,30 +1,36 @@
 """The worker: takes due messages out of the outbox, mailbox by mailbox, and sends them.
 
-Each mailbox with something to do has a lane of its own: at most `per_mailbox` messages at a time, oldest first; lanes
-run beside each other. A lane ends when its mailbox has nothing due, and begins again when a message is accepted,
+Each mailbox with something to do has a lane of its own, which sends as much as its governor lets go, oldest first;
+lanes run beside each other. A lane ends when its mailbox has nothing due, and begins again when a message is accepted,
 retried, or comes due.
 """
 
 import asyncio
 import math
+import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import takewhile
 from typing import Final, TypeVar
 
-from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.cause import Cause
 from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.log import Logger, tell_final
 from pillarbox.core.mail import Clock, Outcome, State
 from pillarbox.delivery import policy
+from pillarbox.delivery.crash_points import Reached, unheeded
+from pillarbox.delivery.governor import NONE, Governors, Turn
+from pillarbox.delivery.notices import Notices, Told
 from pillarbox.delivery.transports import Transport
 from pillarbox.store.accounts import Accounts
-from pillarbox.store.outbox import Claimed, Outbox
+from pillarbox.store.outbox import Claimed, Next, Outbox
 
 _T = TypeVar("_T")
+_MOST_AT_ONCE: Final = 50
+"""Messages that are claimed together at the most, where no limit is set."""
 _LOOK_AGAIN: Final = 60.0
 """Seconds after which the outbox is looked through even if nothing was heard of."""
 
@@ -53,20 +59,26 @@ class Worker:
         transport: Transport,
         clock: Clock,
         log: Logger,
-        per_mailbox: int,
+        governors: Governors,
         settle: policy.Settle,
         doubted: Callable[[], None],
         store_pause: float = 5.0,
+        reached: Reached = unheeded,
+        chance: Callable[[], float] = random.random,
+        notices: Notices | None = None,
     ) -> None:
+        self._notices = notices
         self._outbox = outbox
         self._accounts = accounts
         self._transport = transport
         self._clock = clock
         self._log = log
-        self._per_mailbox = per_mailbox
+        self._governors = governors
         self._settle = settle
         self._doubted = doubted
         self._store_pause = store_pause
+        self._reached = reached
+        self._chance = chance
         self._lanes: dict[int, _Lane] = {}
         self._pauses: dict[int, tuple[float, float]] = {}
         """Beginning and end."""
@@ -87,6 +99,10 @@ class Worker:
         lane.changed.set()
         if lane.task is None or lane.task.done():
             lane.task = asyncio.create_task(self._run_lane(mailbox_id, lane), name=f"lane-{mailbox_id}")
+
+    def look_again(self) -> None:
+        """Something will be due earlier than was known."""
+        self._due_changed.set()
 
     def forget(self) -> None:
         """Mailboxes or their app registrations were changed: what was seen of them does not count."""
@@ -121,13 +137,14 @@ class Worker:
             if self._clock() < self._looked_at:
                 await self._outbox.clock_went_back()
             self._looked_at = self._clock()
-            due: Mapping[int, float] = await self._outbox.due()
+            due: dict[int, float] = dict.fromkeys(await self._governors.probes(), 0.0)
+            due.update(await self._outbox.due())
         except PillarboxError as error:
             self._log.error("store.unusable", where="worker", code=error.code, reason=error.sentence)
             return self._store_pause
         now, wait = self._clock(), _LOOK_AGAIN
         for mailbox_id, at in due.items():
-            at = max(at, self._paused_until(mailbox_id))
+            at = max(at, self._paused_until(mailbox_id), self._governors.opens_at(mailbox_id))
             if at <= now:
                 self.wake(mailbox_id)
             else:
@@ -148,14 +165,13 @@ class Worker:
     async def _send_due(self, mailbox_id: int, lane: _Lane) -> None:
         while lane.due or lane.sending:
             lane.changed.clear()
-            free = self._per_mailbox - len(lane.sending)
-            if lane.due and free:
+            if lane.due:
                 lane.due = False
-                claimed = await self._claim(mailbox_id, free)
+                turn, claimed = await self._claim(mailbox_id)
                 # As many as there was room for: there may be more. Otherwise `wake` tells of the next one.
-                lane.due |= len(claimed) == free
+                lane.due |= 0 < len(claimed) == turn.count
                 for message in claimed:
-                    task = asyncio.create_task(self._deliver(message))
+                    task = asyncio.create_task(self._use(turn, message))
                     lane.sending.add(task)
                     task.add_done_callback(lambda task: self._ended(mailbox_id, lane, task))
             else:
@@ -167,31 +183,63 @@ class Worker:
         if not task.cancelled() and (error := task.exception()):
             self._log.error("unexpected", where=f"delivery of mailbox {mailbox_id}", exc_info=error)
 
-    async def _claim(self, mailbox_id: int, free: int) -> list[Claimed]:
-        if not self._may_send(mailbox_id):
-            return []
+    async def _claim(self, mailbox_id: int) -> tuple[Turn, list[Claimed]]:
+        """Take what may go now: the places that it has, and the messages, which have begun."""
+        turn = NONE
         try:
-            # Before "about to send": what is cut off while it waits for a token has certainly not been sent.
-            await self._transport.ready(self._seen.get(mailbox_id) or await self._accounts.mailbox_by_id(mailbox_id))
-            claimed = await self._outbox.claim(mailbox_id, free) if self._may_send(mailbox_id) else []
+            mailbox = self._seen.get(mailbox_id) or await self._accounts.mailbox_by_id(mailbox_id)
+            if self._may_send(mailbox):
+                # Before "about to send": what is cut off while it waits for a token has certainly not been sent.
+                await self._transport.ready(mailbox)
+            if self._may_send(mailbox):
+                turn = self._governors.reserve(mailbox, _MOST_AT_ONCE)
+                return turn, await self._fitting(turn, await self._take(turn))
         except PillarboxError as error:
             self._log.error("store.unusable", where="claim", code=error.code, reason=error.sentence)
         except Exception:
             # A mistake of ours must not cut off what is in flight.
             self._log.exception("unexpected", where=f"lane of mailbox {mailbox_id}")
         else:
-            if claimed:
-                self._seen[mailbox_id] = claimed[0].mailbox
-            return claimed
+            if math.isfinite(self._governors.opens_at(mailbox_id)):
+                self._due_changed.set()
+            return NONE, []
         self._pause(mailbox_id, self._store_pause)
+        self._governors.release(turn, turn.count)
         self._due_changed.set()
-        return []
+        return NONE, []
 
-    def _may_send(self, mailbox_id: int) -> bool:
-        return not self._stopping and self._paused_until(mailbox_id) <= self._clock()
+    async def _take(self, turn: Turn) -> list[Claimed]:
+        mailbox_id = turn.mailbox.id
+        claimed = await self._outbox.claim_held(mailbox_id, turn.held) if turn.held else []
+        claimed = claimed or await self._outbox.claim(mailbox_id, turn.count)
+        if claimed:
+            self._reached("after_claim")
+            self._seen[mailbox_id] = claimed[0].mailbox
+        else:
+            self._governors.nothing_to_send(turn.mailbox)
+        return claimed
+
+    async def _fitting(self, turn: Turn, claimed: list[Claimed]) -> list[Claimed]:
+        """Those of them for which there is enough left of every limit; the others are given back, and so are places."""
+        fitting = list(takewhile(self._governors.fits, claimed))
+        for message in reversed(claimed[len(fitting) :]):
+            await self._persist(partial(self._outbox.give_back, message))
+            self._due_changed.set()
+        self._governors.release(turn, turn.count - len(fitting))
+        return fitting
+
+    async def _use(self, turn: Turn, message: Claimed) -> None:
+        try:
+            await self._deliver(turn, message)
+        finally:
+            self._governors.release(turn, 1)
+
+    def _may_send(self, mailbox: Mailbox) -> bool:
+        ready = not self._stopping and self._paused_until(mailbox.id) <= self._clock()
+        return ready and self._governors.may_send(mailbox)
 
     def _paused_until(self, mailbox_id: int) -> float:
-        """When its pause ends. One that has not begun yet is over: the clock went back, perhaps by years."""
+        """When the pause for an unusable store ends. One that has not begun is over: the clock went back."""
         began, until = self._pauses.get(mailbox_id, (0.0, 0.0))
         return until if began <= self._clock() else 0.0
 
@@ -199,7 +247,7 @@ class Worker:
         now = self._clock()
         self._pauses[mailbox_id] = (now, max(now + seconds, self._paused_until(mailbox_id)))
 
-    async def _deliver(self, message: Claimed) -> None:
+    async def _deliver(self, turn: Turn, message: Claimed) -> None:
         """One attempt, from "about to send" to the committed result."""
         began = time.perf_counter()
         try:
@@ -209,20 +257,34 @@ class Worker:
         except Exception as error:
             # A mistake of ours must neither lose the message nor stop its mailbox. Microsoft may have taken it.
             self._log.exception("unexpected", id=message.id)
-            cure = catalogue.entry("microsoft.uncertain").cure
-            outcome = Outcome(Cause.INTERNAL, code="internal", text=repr(error), cure=cure)
+            outcome = Outcome(Cause.INTERNAL, code="internal", text=repr(error), cure=Cause.INTERNAL.entry.cure)
             notes: tuple[str, ...] = ()
         else:
             outcome, notes = report.outcome, report.notes
-        following = policy.after(outcome, message, self._settle, self._clock())
-        await self._persist(lambda: self._outbox.finish(message, outcome, following, notes))
-        self._heed(message.mailbox, outcome)
+        self._reached("before_finish")
+        following = policy.after(outcome, message, self._settle, self._clock(), self._chance())
+        told = await self._told(message, outcome, following)
+        following, notes = told.following, (*notes, *told.notes)
+        also = self._governors.told(turn, message, outcome, following)
+        await self._persist(lambda: self._outbox.finish(message, outcome, following, notes, told.notices, also))
+        self._reached("after_finish")
+        if turn.probes:
+            # What was held for it may be queued now, or waits for the next probe.
+            self._due_changed.set()
+        if self._notices is not None:
+            self._notices.written(message, told)
         self._tell(message, outcome, following.state, time.perf_counter() - began)
         match following.state:
             case State.DEFERRED:
                 self._due_changed.set()
             case State.UNCERTAIN:
                 self._doubted()
+
+    async def _told(self, message: Claimed, outcome: Outcome, following: Next) -> Told:
+        """What follows, with the notices about it."""
+        if (notices := self._notices) is None:
+            return Told(following)
+        return await self._persist(lambda: notices.about(message, outcome, following))
 
     async def _persist(self, write: Callable[[], Awaitable[_T]]) -> _T:
         """Write a change of state, and again until the store takes it: on a full disk nothing may be forgotten.
@@ -235,11 +297,6 @@ class Worker:
             except Unavailable as error:
                 self._log.error("store.unusable", where="state", code=error.code, reason=error.sentence)
                 await asyncio.sleep(self._store_pause)
-
-    def _heed(self, mailbox: Mailbox, outcome: Outcome) -> None:
-        if outcome.cause is Cause.THROTTLED and outcome.retry_after:
-            self._pause(mailbox.id, outcome.retry_after)
-            self._log.warning("mailbox.paused", mailbox=mailbox.address, seconds=outcome.retry_after)
 
     def _tell(self, message: Claimed, outcome: Outcome, state: State, seconds: float) -> None:
         self._log.info(
@@ -255,15 +312,8 @@ class Worker:
         if state is State.DEFERRED:
             return
         self.sent += state is State.SENT
-        told = {
-            "id": message.id,
-            "submitter": message.submitter,
-            "sender": message.envelope.sender,
-            "recipients": message.envelope.recipients,
-            "size": message.size,
-            "created_at": message.created_at,
-        }
-        tell_final(self._log, told, state.value, self._clock(), reply=_reply(outcome), request_id=outcome.request_id)
+        reply, request_id = _reply(outcome), outcome.request_id
+        tell_final(self._log, message.told, state.value, self._clock(), reply=reply, request_id=request_id)
 
 
 def _reply(outcome: Outcome) -> str:

@@ -43,8 +43,12 @@ class Server:
         """Raise what a broken connection means: Untrusted for a certificate, else Unreachable."""
         if isinstance(error, ssl.SSLCertVerificationError):
             raise Untrusted("microsoft.tls", host=self.host, reason=error.verify_message) from error
-        words = "no answer in time" if isinstance(error, TimeoutError) else reason(error, None)
-        raise Unreachable("microsoft.unreachable", host=f"{self.host}:{self.port}", reason=words) from error
+        raise Unreachable("microsoft.unreachable", host=f"{self.host}:{self.port}", reason=why(error)) from error
+
+
+def why(error: Exception) -> str:
+    """Why a connection broke, in words."""
+    return "no answer in time" if isinstance(error, TimeoutError) else reason(error, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Signing in to Exchange Online by SMTP: STARTTLS, then XOAUTH2. Nothing is sent."""
+"""Signing in to Exchange Online by SMTP: STARTTLS, then XOAUTH2. What is said then stands in submission.py."""
 
 import asyncio
 import base64
@@ -24,6 +24,16 @@ async def login(server: Server, credentials: Credentials) -> str:
 
     Raises LoginRefused, Untrusted, Unreachable.
     """
+    client, reply = await sign_in(server, credentials)
+    await hang_up(client)
+    return reply
+
+
+async def sign_in(server: Server, credentials: Credentials) -> tuple[aiosmtplib.SMTP, str]:
+    """A connection that Exchange has let us in to, and the reply that says so; `hang_up` ends it.
+
+    Raises LoginRefused, Untrusted, Unreachable.
+    """
     client = aiosmtplib.SMTP(
         hostname=server.host,
         port=server.port,
@@ -37,17 +47,23 @@ async def login(server: Server, credentials: Credentials) -> str:
         await client.connect()
         await client.ehlo()
         reply = await _authenticate(client, credentials)
-    except aiosmtplib.SMTPResponseException as error:
-        raise server.refused(_line(error.code, error.message)) from error
-    except (aiosmtplib.SMTPTimeoutError, aiosmtplib.SMTPConnectTimeoutError) as error:
-        server.fail(TimeoutError(str(error)))
-    except (aiosmtplib.SMTPException, ssl.SSLError, OSError) as error:
-        server.fail(error)
-    finally:
-        await _hang_up(client)
-    if reply.code != aiosmtplib.SMTPStatus.auth_successful:
-        raise server.refused(_line(reply.code, reply.message))
-    return _line(reply.code, reply.message)
+        if reply.code != aiosmtplib.SMTPStatus.auth_successful:
+            raise server.refused(line(reply))
+    except BaseException as error:
+        await hang_up(client)
+        match error:
+            case aiosmtplib.SMTPResponseException():
+                raise server.refused(line(error)) from error
+            case aiosmtplib.SMTPException() | ssl.SSLError() | OSError():
+                server.fail(plain(error))
+            case _:
+                raise
+    return client, line(reply)
+
+
+def plain(error: Exception) -> Exception:
+    """An error of the library's as Python calls it."""
+    return TimeoutError(str(error)) if isinstance(error, aiosmtplib.SMTPTimeoutError) else error
 
 
 async def _authenticate(client: aiosmtplib.SMTP, credentials: Credentials) -> aiosmtplib.SMTPResponse:
@@ -65,7 +81,8 @@ async def _authenticate(client: aiosmtplib.SMTP, credentials: Credentials) -> ai
     return reply
 
 
-async def _hang_up(client: aiosmtplib.SMTP) -> None:
+async def hang_up(client: aiosmtplib.SMTP) -> None:
+    """Say goodbye, without waiting for an answer for long, and close the connection."""
     transport = client.transport
     if client.is_connected:
         with contextlib.suppress(aiosmtplib.SMTPException, OSError):
@@ -77,6 +94,6 @@ async def _hang_up(client: aiosmtplib.SMTP) -> None:
         await asyncio.sleep(0)
 
 
-def _line(code: int, message: str) -> str:
+def line(reply: aiosmtplib.SMTPResponse | aiosmtplib.SMTPResponseException) -> str:
     """A reply in one line, as people read it."""
-    return f"{code} {' '.join(message.split())}".strip()
+    return f"{reply.code} {' '.join(reply.message.split())}".strip()

@@ -68,6 +68,7 @@ class GraphClient:
 
     def __init__(self, graph_url: str, outbound: Outbound, timeout: float) -> None:
         self._root = Root(graph_url)
+        self._outbound = outbound
         self._proxy = outbound.proxy_for(graph_url)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=outbound.ssl_context(), limit=0, ttl_dns_cache=60),
@@ -111,6 +112,16 @@ class GraphClient:
             answer = await self._once(method, url, other, body, headers or {}, limit)
         return answer
 
+    async def request_without_token(
+        self, method: str, url: URL, *, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """One request to an address that is its own key, such as an upload session's (uploads.py): no token goes there.
+
+        The caller has made sure whose address it is. Raises as `request`.
+        """
+        proxy = self._outbound.proxy_for(str(url.origin()))
+        return await self._exchange(method, url, body, CIMultiDict(headers or {}), _MAX_ANSWER, proxy)
+
     async def _once(
         self, method: str, url: URL, bearer: str, body: bytes, headers: Mapping[str, str], limit: int
     ) -> Answer:
@@ -119,10 +130,15 @@ class GraphClient:
         sent["Authorization"] = f"Bearer {bearer}"
         sent["client-request-id"] = str(uuid.uuid4())
         sent["return-client-request-id"] = "true"
-        host = self._root.host
+        return await self._exchange(method, url, body, sent, limit, self._proxy)
+
+    async def _exchange(
+        self, method: str, url: URL, body: bytes, sent: CIMultiDict[str], limit: int, proxy: str | None
+    ) -> Answer:
+        host = url.raw_authority
         try:
             async with self._session.request(
-                method, url, data=_piecewise(body), headers=sent, proxy=self._proxy, allow_redirects=False
+                method, url, data=_piecewise(body), headers=sent, proxy=proxy, allow_redirects=False
             ) as response:
                 read, whole = await _limited(response, limit)
                 return Answer(response.status, response.headers, read, whole)
@@ -133,24 +149,25 @@ class GraphClient:
             aiohttp.ClientProxyConnectionError,
             aiohttp.ClientHttpProxyError,
         ) as error:
-            raise Unreachable("microsoft.unreachable", host=host, reason=self._reason(error)) from error
+            raise Unreachable("microsoft.unreachable", host=host, reason=_reason(error, proxy)) from error
         except aiohttp.ConnectionTimeoutError as error:
             raise Unreachable("microsoft.unreachable", host=host, reason="no connection in time") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise AnswerLost("microsoft.answer_lost", host=host, reason=self._reason(error)) from error
+            raise AnswerLost("microsoft.answer_lost", host=host, reason=_reason(error, proxy)) from error
 
-    def _reason(self, error: Exception) -> str:
-        match error:
-            case aiohttp.ClientHttpProxyError():
-                # Its text is the proxy's address with the password in it.
-                words = f"the proxy answers {error.status} {error.message}".rstrip()
-            case aiohttp.ClientResponseError():
-                words = f"{error.status} {error.message}".strip()
-            case TimeoutError():
-                words = "no answer in time"
-            case _:
-                words = str(error) or type(error).__name__
-        return reason(words, self._proxy)
+
+def _reason(error: Exception, proxy: str | None) -> str:
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            # Its text is the proxy's address with the password in it.
+            words = f"the proxy answers {error.status} {error.message}".rstrip()
+        case aiohttp.ClientResponseError():
+            words = f"{error.status} {error.message}".strip()
+        case TimeoutError():
+            words = "no answer in time"
+        case _:
+            words = str(error) or type(error).__name__
+    return reason(words, proxy)
 
 
 def _piecewise(body: bytes) -> bytes | io.BytesIO:

@@ -12,6 +12,7 @@ from pillarbox.core.accounts import (
     Credential,
     CredentialKind,
     Mailbox,
+    MailboxChoice,
     MailboxState,
     SignIn,
 )
@@ -267,6 +268,10 @@ class Accounts:
         except ExpectationFailed:
             return False
         return True
+
+    async def choose(self, mailbox: Mailbox, choice: MailboxChoice) -> None:
+        """Keep how a mailbox is to send, as a person chose."""
+        await self._database.write(statement("mailbox_choose", id=mailbox.id, **asdict(choice)))
 
     async def events(self, after: int = 0, limit: int = 100) -> list[Row]:
         """What happened after event number `after`, oldest first."""

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
+from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox
-from pillarbox.core.errors import Unavailable
-from pillarbox.core.mail import UNTOLD, Arrival, Clock, Dsn, Envelope, Outcome, State
+from pillarbox.core.errors import PillarboxError, Unavailable
+from pillarbox.core.mail import UNTOLD, Approval, Arrival, Clock, Dsn, Envelope, Outcome, Priority, State
 from pillarbox.store.accounts import mailbox_of
-from pillarbox.store.database import Database, Row, Series, Statement, statement
+from pillarbox.store.database import Database, ExpectationFailed, Row, Series, Statement, statement
 
 _json: Final = json.JSONEncoder(ensure_ascii=False).encode  # made once: json.dumps would make one each time
 
@@ -23,11 +24,16 @@ INTERRUPTED: Final = "outbox.interrupted"
 """Catalogue code of an attempt that a crash cut off."""
 
 
+NEEDS_APPROVAL: Final = "outbox.needs_approval"
+"""Catalogue code of a message that a person must let go."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewMessage:
     """A message as it is accepted. `id` is the queue id; `pieces` gives its `size` bytes, whenever it is called.
 
     `fingerprint` is by what the same message is known that is handed in again (delivery.window); empty: by nothing.
+    It is not sent before `send_at`, nor tried after `expires_at`; with an approval wanted it is held until it is given.
     """
 
     id: str
@@ -40,6 +46,10 @@ class NewMessage:
     purpose: str = ""
     arrival: Arrival = UNTOLD
     fingerprint: str = ""
+    send_at: float = 0.0
+    expires_at: float = math.inf
+    priority: Priority = Priority.NORMAL
+    approval: Approval = Approval.NEEDLESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,20 @@ class Claimed:
     """Microsoft's immutable id of its draft, in the mode `draft`, once there is one."""
     checks: int = 0
     """How often it was looked up since its last attempt."""
+    purpose: str = ""
+    """What it is for where it is no mail of a submitter's: test, bounce and the like."""
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What the line `mail.final` of the log tells of it."""
+        return {
+            "id": self.id,
+            "submitter": self.submitter,
+            "sender": self.envelope.sender,
+            "recipients": self.envelope.recipients,
+            "size": self.size,
+            "created_at": self.created_at,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +107,26 @@ class Next:
     repeats: int = 0
     checks: int = 0
     maybe_duplicate: bool = False
+    code: str = ""
+    """Catalogue code of why a message is held after a look-up, where its attempt does not say that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message of ours to `recipient` about another one: a bounce and its like. `about` is the other one's `seq`.
+
+    `purpose` is bounce, delayed, relayed or postmaster: of each there is at most one about a message. It has the null
+    sender, so that none is ever written about it.
+    """
+
+    id: str
+    about: int
+    purpose: str
+    mailbox_id: int
+    recipient: str
+    message_id: str
+    mime: bytes
+    expires_at: float = math.inf
 
 
 class Waiting(NamedTuple):
@@ -107,8 +151,13 @@ class Outbox:
         self._database = database
         self._clock = clock
 
-    async def enqueue(self, message: NewMessage) -> None:
-        """Keep an accepted message. When this returns it is on the disk."""
+    async def enqueue(self, message: NewMessage, also: Sequence[Statement] = ()) -> None:
+        """Keep an accepted message, and what is `also` to be kept with it. When this returns it is on the disk.
+
+        Raises ExpectationFailed where one of `also` does not come to what it expects: nothing is kept then.
+        """
+        waits = message.approval is Approval.WANTED
+        words = catalogue.entry(NEEDS_APPROVAL) if waits else None
         await self._database.write(
             statement(
                 "outbox_enqueue",
@@ -125,12 +174,23 @@ class Outbox:
                 notes=_json(message.arrival.notes),
                 fingerprint=message.fingerprint,
                 now=self._clock(),
+                state=State.HELD if waits else State.QUEUED,
+                send_at=message.send_at,
+                expires_at=message.expires_at,
+                priority=message.priority,
+                approval=message.approval,
+                code=NEEDS_APPROVAL if waits else "",
+                reason=words.sentence if words else "",
+                cure=words.cure if words else "",
             ),
+            *also,
             *_body_statements(message),
         )
 
     async def claim(self, mailbox_id: int, limit: int) -> list[Claimed]:
-        """Commit "about to send" of up to `limit` due messages of a mailbox, oldest first, each with it as it is now.
+        """Commit "about to send" of up to `limit` due messages of a mailbox, each with it as it is now.
+
+        Those of a higher priority come first, then the oldest.
 
         They must be sent now: from here on a crash leaves them `uncertain`.
         """
@@ -140,7 +200,20 @@ class Outbox:
             statement("mailbox_by_id", id=mailbox_id),
         )
         mailbox = mailbox_of(mailboxes[0])
-        return [_claimed(row, mailbox, now) for row in sorted(rows, key=lambda row: (row["due_at"], row["seq"]))]
+        return [_claimed(row, mailbox, now) for row in sorted(rows, key=_order)]
+
+    async def claim_held(self, mailbox_id: int, causes: Sequence[str]) -> list[Claimed]:
+        """As `claim`, of the oldest message that is held for one of these causes: to try whether it still holds."""
+        now = self._clock()
+        rows, mailboxes = await self._database.write(
+            statement("outbox_claim_held", mailbox_id=mailbox_id, causes=_json(list(causes)), now=now),
+            statement("mailbox_by_id", id=mailbox_id),
+        )
+        return [_claimed(row, mailbox_of(mailboxes[0]), now) for row in rows]
+
+    async def give_back(self, message: Claimed) -> None:
+        """A message that was claimed does not go after all: it was not begun, and keeps its place."""
+        await self._database.write(statement("outbox_give_back", expect=1, seq=message.seq))
 
     async def body(self, message: Claimed) -> AsyncIterator[bytes]:
         """The message's bytes, piece by piece."""
@@ -150,8 +223,28 @@ class Outbox:
             (row,) = await self._database.read("outbox_part", seq=message.seq, part=part)
             yield row["data"]
 
-    async def finish(self, message: Claimed, outcome: Outcome, following: Next, notes: Sequence[str] = ()) -> None:
-        """Write the attempt and the message's next state, in one transaction."""
+    async def beginning(self, message: Claimed) -> bytes:
+        """The first part of a message, in which its header stands."""
+        if message.part or not message.size:
+            return message.part
+        rows = await self._database.read("outbox_part", seq=message.seq, part=0)
+        return rows[0]["data"] if rows else b""
+
+    async def told_since(self, since: float) -> Sequence[tuple[str, float]]:
+        """The recipients of notices that were written since then, and when."""
+        rows = await self._database.read("outbox_told_since", since=since)
+        return [(recipient, row["created_at"]) for row in rows for recipient in json.loads(row["recipients"])]
+
+    async def finish(
+        self,
+        message: Claimed,
+        outcome: Outcome,
+        following: Next,
+        notes: Sequence[str] = (),
+        notices: Sequence[Notice] = (),
+        also: Sequence[Statement] = (),
+    ) -> None:
+        """Write the attempt, the message's next state, the notices about it and what is `also` to be, all at once."""
         now = self._clock()
         await self._database.write(
             statement(
@@ -160,7 +253,7 @@ class Outbox:
                 seq=message.seq,
                 state=following.state,
                 due_at=following.due_at,
-                finished_at=now if following.state in (State.SENT, State.FAILED) else None,
+                finished_at=now if following.state in (State.SENT, State.FAILED, State.BOUNCED) else None,
                 cause=following.cause,
                 repeats=following.repeats,
                 code=outcome.code,
@@ -182,6 +275,8 @@ class Outbox:
                 request_id=outcome.request_id,
                 notes=_json(notes),
             ),
+            *_notice_statements(notices, now),
+            *also,
         )
 
     async def keep_draft(self, message: Claimed, draft_id: str) -> None:
@@ -201,13 +296,20 @@ class Outbox:
         mailbox = mailbox_of(mailboxes[0])
         return [_claimed(row, mailbox, row["began_at"]) for row in sorted(rows, key=lambda row: row["seq"])]
 
-    async def looked(self, message: Claimed, following: Next, note: str) -> None:
-        """Write what follows a look-up, and the sentence about it into the trace of the attempt that it was for."""
+    async def looked(self, message: Claimed, following: Next, note: str, notices: Sequence[Notice] = ()) -> None:
+        """Write what follows a look-up, and the sentence about it into the trace of the attempt that it was for.
+
+        The notices about the message are written in the same transaction.
+        """
         now = self._clock()
+        words = PillarboxError(following.code, times=following.repeats) if following.code else None
         await self._database.write(
             statement(
                 "outbox_looked",
                 expect=1,
+                code=words.code if words else None,
+                reason=words.sentence if words else None,
+                cure=words.cure if words else None,
                 seq=message.seq,
                 state=following.state,
                 due_at=following.due_at,
@@ -216,6 +318,7 @@ class Outbox:
                 finished_at=now if following.state is State.SENT else None,
             ),
             statement("outbox_note_look", seq=message.seq, number=message.attempt, note=note),
+            *_notice_statements(notices, now),
         )
 
     async def recover(self, reason: str, cure: str, settle: Sequence[float]) -> list[str]:
@@ -226,6 +329,7 @@ class Outbox:
         """
         *_, rows = await self._database.write(
             statement("outbox_recover_unstarted"),
+            statement("outbox_recover_looks", last_look=settle[-1]),
             statement("outbox_recover_attempts", now=self._clock(), code=INTERRUPTED, reason=reason),
             statement(
                 "outbox_recover_started",
@@ -240,7 +344,11 @@ class Outbox:
 
     async def clock_went_back(self) -> None:
         """The clock shows less than before: let nothing wait for the time that it showed."""
-        await self._database.write(statement("outbox_clock_went_back", now=self._clock(), longest_wait=LONGEST_WAIT))
+        now = self._clock()
+        await self._database.write(
+            statement("outbox_clock_went_back", now=now, longest_wait=LONGEST_WAIT),
+            statement("outbox_clock_doubts", now=now),
+        )
 
     async def due(self) -> Mapping[int, float]:
         """Each mailbox that has something to send, and when the first of it is due."""
@@ -280,28 +388,98 @@ class Outbox:
         """The clients of all messages from the queue id `since` on, `but` these, went on after our 250."""
         await self._database.write(statement("outbox_mark_heard", since=since, but=_json(list(but))))
 
-    async def list(self, *, state: str | None, before: str | None, limit: int) -> list[Row]:
-        """The newest messages first; `before` is the id that a former page ended with."""
-        rows = await self._database.read("outbox_list", state=state, before=before, limit=limit)
+    async def list(
+        self,
+        *,
+        limit: int,
+        state: str | None = None,
+        before: str | None = None,
+        since: str | None = None,
+        mailbox: str | None = None,
+        submitter: str | None = None,
+        code: str | None = None,
+        cause: str | None = None,
+    ) -> list[Row]:
+        """The newest messages first; what is None counts for any.
+
+        `since` and `before` are queue ids: from this one on, and before it, as with the id that a former page ended
+        with. `mailbox` is as `headers.address_key` writes it, `cause` why the last attempt ended as it did.
+        """
+        rows = await self._database.read(
+            "outbox_list",
+            since=since or "",
+            before=before or _BEHIND_ALL,
+            state=state,
+            mailbox=mailbox,
+            submitter=submitter,
+            code=code,
+            cause=cause,
+            limit=limit,
+        )
         return [_shown(row) for row in rows]
+
+    async def notices(self, seq: int) -> Sequence[Row]:
+        """The messages that tell of this one: id, purpose, state."""
+        return await self._database.read("outbox_notices", seq=seq)
+
+    async def whole(self, seq: int, size: int) -> AsyncIterator[bytes]:
+        """The bytes of a message that lies here whole, piece by piece."""
+        for part in range((size + PART_BYTES - 1) // PART_BYTES):
+            (row,) = await self._database.read("outbox_part", seq=seq, part=part)
+            yield row["data"]
+
+    async def header(self, seq: int) -> bytes:
+        """The header of a message, with the empty line behind it: the last that is kept of it."""
+        rows = await self._database.read("outbox_part", seq=seq, part=0)
+        block, empty_line, _ = (rows[0]["data"] if rows else b"").partition(b"\r\n\r\n")
+        return bytes(block + empty_line)
 
     async def count(self) -> Mapping[str, int]:
         """How many messages are in which state."""
         return {row["state"]: row["messages"] for row in await self._database.read("outbox_count")}
 
-    async def retry(self, queue_id: str) -> Row | None:
-        """Queue a waiting or failed message again, now. The message as it was, or None where its state forbids it."""
-        former, changed = await self._database.write(
-            statement("outbox_get", id=queue_id), statement("outbox_retry", id=queue_id, now=self._clock())
-        )
-        return _shown(former[0]) if changed else None
+    # ---- by hand: each with a sentence about it in the trace, in the same transaction
 
-    async def cancel(self, queue_id: str) -> Row | None:
+    async def retry(self, queue_id: str, note: str = "") -> Row | None:
+        """Queue a waiting or failed message again, now. The message as it was, or None where its state forbids it."""
+        act = statement("outbox_retry", expect=1, id=queue_id, now=self._clock())
+        return await self._changed(queue_id, act, note, as_it_was=True)
+
+    async def cancel(self, queue_id: str, note: str = "") -> Row | None:
         """Do not send a waiting message any more. The message as it is now, or None where its state forbids it."""
-        changed, canceled = await self._database.write(
-            statement("outbox_cancel", id=queue_id, now=self._clock()), statement("outbox_get", id=queue_id)
+        return await self._changed(queue_id, statement("outbox_cancel", expect=1, id=queue_id, now=self._clock()), note)
+
+    async def resolve(self, queue_id: str, note: str = "") -> Row | None:
+        """An uncertain message is sent after all. The message as it is now, or None where its state forbids it."""
+        return await self._changed(
+            queue_id, statement("outbox_resolve", expect=1, id=queue_id, now=self._clock()), note
         )
-        return _shown(canceled[0]) if changed else None
+
+    async def approve(self, queue_id: str, note: str = "") -> Row | None:
+        """Let a message go that waits for an approval. The message as it is now, or None where it does not."""
+        return await self._changed(
+            queue_id, statement("outbox_approve", expect=1, id=queue_id, now=self._clock()), note
+        )
+
+    async def reject(self, queue_id: str, note: str = "") -> Row | None:
+        """Do not let a message go that waits for an approval. The message as it is now, or None where it does not."""
+        return await self._changed(queue_id, statement("outbox_reject", expect=1, id=queue_id, now=self._clock()), note)
+
+    async def _changed(self, queue_id: str, act: Statement, note: str, *, as_it_was: bool = False) -> Row | None:
+        noted = [statement("outbox_add_note", id=queue_id, note=note)] if note else []
+        look = statement("outbox_get", id=queue_id)
+        try:
+            if as_it_was:
+                (found, *_) = await self._database.write(look, act, *noted)
+            else:
+                (*_, found) = await self._database.write(act, *noted, look)
+        except ExpectationFailed:
+            return None
+        return _shown(found[0])
+
+
+_BEHIND_ALL: Final = "~"
+"""Sorts behind every queue id."""
 
 
 def _arrival_text(arrival: Arrival) -> str:
@@ -309,6 +487,24 @@ def _arrival_text(arrival: Arrival) -> str:
 
 
 _ARRIVAL: Final = ("door", "listener", "peer", "hello", "protocol")
+
+
+def _notice_statements(notices: Iterable[Notice], now: float) -> Iterator[Statement]:
+    for notice in notices:
+        yield statement(
+            "outbox_add_notice",
+            id=notice.id,
+            about=notice.about,
+            purpose=notice.purpose,
+            mailbox_id=notice.mailbox_id,
+            recipients=_json([notice.recipient]),
+            size=len(notice.mime),
+            message_id=notice.message_id,
+            expires_at=notice.expires_at,
+            now=now,
+        )
+        for part, data in enumerate(_parts(iter((notice.mime,)))):
+            yield statement("outbox_add_notice_part", id=notice.id, part=part, data=data)
 
 
 def _body_statements(message: NewMessage) -> list[Statement | Series]:
@@ -360,7 +556,12 @@ def _claimed(row: Row, mailbox: Mailbox, now: float) -> Claimed:
         expires_at=row["expires_at"],
         draft_id=row["draft_id"],
         checks=row["checks"],
+        purpose=row["purpose"],
     )
+
+
+def _order(row: Row) -> tuple[int, float, int]:
+    return -row["priority"], row["due_at"], row["seq"]
 
 
 def _dsn(text: str) -> Dsn:

@@ -67,6 +67,8 @@ class SubmitterStore:
                     recipients=tuple(json.loads(row["recipients"])),
                     rate=row["rate"],
                     max_size=row["max_size"],
+                    priority=row["priority"],
+                    max_age=row["max_age"],
                     enabled=bool(row["enabled"]),
                     last_used_at=row["last_used_at"],
                 ),
@@ -168,6 +170,8 @@ def _change(submitter: Submitter, password_hash: str) -> Statement:
         recipients=json.dumps(submitter.recipients),
         rate=submitter.rate,
         max_size=submitter.max_size,
+        priority=submitter.priority,
+        max_age=submitter.max_age,
     )
 
 

@@ -624,7 +624,7 @@ async def held(desk: Desk, mailbox: Mailbox, queue_id: str, code: str) -> None:
     await outbox.enqueue(NewMessage(queue_id, mailbox.id, "printer", envelope, "<1@x>", 1, InMemory(b"x").pieces))
     (message,) = await outbox.claim(mailbox.id, 1)
     outcome = Outcome(Cause.ACCOUNT_BROKEN, code=code, text="why", cure="cure")
-    await outbox.finish(message, outcome, policy.after(outcome, message, (120.0,), desk.clock()))
+    await outbox.finish(message, outcome, policy.after(outcome, message, (120.0,), desk.clock(), 0.5))
 
 
 async def test_mail_that_waited_for_a_sign_in_goes_on_by_itself(desk: Desk) -> None:

@@ -14,6 +14,7 @@ import pytest
 import pillarbox
 from pillarbox.core import catalogue
 from pillarbox.core.catalogue import Entry
+from pillarbox.core.cause import Cause, Verdict
 from pillarbox.core.errors import PillarboxError
 
 SRC = Path(pillarbox.__file__).parent
@@ -93,9 +94,13 @@ def test_what_is_raised_stands_in_the_catalogue_with_its_parameters(one: Raised)
     assert one.params == named or ("**" in one.params and one.params - {"**"} <= named)
 
 
+COMPOSED = {f"cause.{cause}" for cause in Cause} | {f"notice.{action}" for action in ("failed", "delayed", "relayed")}
+"""Codes that the source puts together."""
+
+
 @pytest.mark.parametrize("code", catalogue.entries())
 def test_every_code_is_used_somewhere(code: str) -> None:
-    assert code in texts()
+    assert code in texts() | COMPOSED
 
 
 ENTRIES = pytest.mark.parametrize("entry", catalogue.entries().values(), ids=lambda entry: entry.code)
@@ -104,7 +109,7 @@ ENTRIES = pytest.mark.parametrize("entry", catalogue.entries().values(), ids=lam
 @ENTRIES
 def test_codes_of_the_doors_are_sane(entry: Entry) -> None:
     basic, enhanced = entry.smtp.split(" ")
-    assert re.fullmatch(r"[45][0-5]\d", basic)
+    assert re.fullmatch(r"[45][0-5]\d", basic) or entry.code == "cause.accepted"
     assert re.fullmatch(rf"{basic[0]}\.\d{{1,3}}\.\d{{1,3}}", enhanced)
     assert 400 <= entry.http <= 599
     assert entry.exit in {1, 2, 3, 4, 5, 75, 78}
@@ -129,13 +134,46 @@ PARTS = {
     *("graph.no_text", "graph.unexplained", "identity.no_issuer", "identity.no_keys"),
 }
 """Words within a sentence of another entry, which has the cure."""
-NOTES = {"sign_in.unproven", "sign_in.released", "sign_in.by_password", "mail.eight_bit_header", "mail.handed_in_again"}
+NOTES = {
+    *("sign_in.unproven", "sign_in.released", "sign_in.by_password", "mail.eight_bit_header", "mail.handed_in_again"),
+    *("cause.accepted", "microsoft.raw_answer", "mail.divided"),
+}
 """Words beside a success."""
+
+
+TRACE = ("look.", "draft.", "notice.", "outbox.note_")
+"""Words of a message's trace, which has the cure of its last attempt."""
 
 
 @ENTRIES
 def test_what_a_person_meets_has_a_cure(entry: Entry) -> None:
-    assert entry.cure or entry.code.startswith("smtp.") or entry.code in PARTS | NOTES
+    assert entry.cure or entry.code.startswith(("smtp.", *TRACE)) or entry.code in PARTS | NOTES
+
+
+CAUSES = pytest.mark.parametrize("cause", Cause)
+
+
+@CAUSES
+def test_every_cause_has_words_and_a_status_for_who_waits_and_for_the_bounce(cause: Cause) -> None:
+    entry = cause.entry
+    assert entry.sentence.endswith(".")
+    assert re.fullmatch(r"[25]\.\d{1,3}\.\d{1,3}", entry.dsn)
+    assert (entry.dsn[0] == "2") is (cause.verdict is Verdict.SENT)
+
+
+@CAUSES
+def test_what_is_not_final_is_4_and_what_is_refused_says_the_same_at_once_and_later(cause: Cause) -> None:
+    entry = cause.entry
+    assert entry.retry is (cause.verdict is Verdict.RETRY)
+    if cause.verdict in (Verdict.RETRY, Verdict.BROKEN, Verdict.UNCERTAIN):
+        assert entry.smtp[0] == "4"
+    else:
+        assert entry.smtp.partition(" ")[2] == entry.dsn
+
+
+def test_only_causes_have_a_status_for_bounces() -> None:
+    with_one = {entry.code for entry in catalogue.entries().values() if entry.dsn}
+    assert with_one == {f"cause.{cause}" for cause in Cause}
 
 
 def test_an_error_renders_its_words() -> None:
@@ -177,6 +215,15 @@ def test_every_graph_row_loads(row: dict[str, str]) -> None:
     found = catalogue.explain_graph(row["code"])
     assert found is not None
     assert (found.meaning, found.remedy) == (row["meaning"], row["remedy"])
+
+
+@pytest.mark.parametrize("row", rows("graph-errors.csv"), ids=lambda row: row["code"])
+def test_what_a_graph_row_calls_a_cause_is_one_that_ends_an_attempt_for_certain(row: dict[str, str]) -> None:
+    found = catalogue.explain_graph(row["code"])
+    assert found is not None
+    assert found.cause == row["cause"]
+    if found.cause:
+        assert Cause(found.cause).verdict not in (Verdict.SENT, Verdict.UNCERTAIN)
 
 
 SENDING = {"400", "401", "403", "404", "405", "409", "413", "415", "429"}

@@ -1,7 +1,7 @@
 """A store with two mailboxes, a clock that tests set, and a log that can be waited on."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,22 @@ import pytest
 
 from pillarbox.core.accounts import Mailbox, Submitter
 from pillarbox.core.content import InMemory
+from pillarbox.core.governor import Limits
 from pillarbox.core.log import Logger, make_logger
 from pillarbox.core.mail import Envelope
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.delivery.backlog import Backlog
+from pillarbox.delivery.governor import Governors
 from pillarbox.delivery.rates import Rates
 from pillarbox.delivery.submission import Submission
 from pillarbox.delivery.window import Window
 from pillarbox.store.accounts import Accounts
+from pillarbox.store.limits import LimitStore
 from pillarbox.store.outbox import Claimed, NewMessage, Outbox
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 from tests.conftest import Log
 
+NO_LIMITS = Limits()
 NOON = 1_795_176_000.0  # 2026-11-20 12:00:00 UTC
 TO_A = InMemory(b"To: a@x.example\r\n\r\n")
 ENVELOPE = Envelope("one@contoso.example", ("a@x.example",))
@@ -40,6 +44,7 @@ class Shelf:
     running: float = 0.0
     """Seconds of the clock that nobody sets."""
     woken: list[int] = field(default_factory=list)
+    wake: Callable[[int], None] = lambda _mailbox_id: None
     used: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -72,6 +77,11 @@ class Shelf:
             "max_recipients": 2,
         }
         return Submission(**parts | more)
+
+    def governors(self, mailbox: Limits = NO_LIMITS, app: Limits = NO_LIMITS) -> Governors:
+        """Those of all mailboxes; whom they wake says `wake`."""
+        limits = LimitStore(self.database, self.clock)
+        return Governors(limits, self.clock, self.log, lambda one: self.wake(one), mailbox, app, lambda _: "graph")
 
     async def stored(self, queue_id: str) -> bytes:
         """The bytes of a message as they lie in the outbox."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from pillarbox.core.accounts import Account, AppRegistration, Mailbox, SignIn
-from pillarbox.core.cause import Verdict
+from pillarbox.core.cause import Cause, Verdict
 from pillarbox.core.mail import Outcome
 from pillarbox.core.retry_after import seconds_of
 from pillarbox.delivery import graph_transport
@@ -60,6 +60,64 @@ def test_202_says_sent_with_microsofts_request_id_and_nothing_else() -> None:
     outcome = judge(answer(202, request_id="r-1"), NOON, 60.0)
     assert (outcome.request_id, outcome.http_status) == ("r-1", 202)
     assert (outcome.code, outcome.text, outcome.cure, outcome.retry_after) == ("", "", "", None)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "text", "cause"),
+    [
+        (400, "", "", Cause.BAD_CONTENT),
+        (400, "ErrorInvalidRecipients", "", Cause.BAD_RECIPIENT),
+        (400, "ErrorMimeContentInvalidBase64String", "", Cause.BAD_CONTENT),
+        (400, "ErrorExceededMessageLimit", "", Cause.QUOTA),
+        (400, "ErrorSubmissionQuotaExceeded", "", Cause.QUOTA),
+        (429, "ErrorExceededMessageLimit", "", Cause.QUOTA),
+        (400, "ExtensionError", "", Cause.NO_MAILBOX),
+        (401, "InvalidAuthenticationToken", "", Cause.ACCOUNT_BROKEN),
+        (403, "", "", Cause.ACCESS_DENIED),
+        (403, "ErrorAccessDenied", "Access is denied.", Cause.ACCESS_DENIED),
+        (403, "ErrorAccessDenied", "550 5.7.705 Access denied, tenant has exceeded threshold", Cause.QUOTA),
+        (403, "ErrorSomething", "5.7.233 the tenant exceeded its daily limit (TERRL)", Cause.QUOTA),
+        (403, "ErrorAccessDenied", "Version 15.7.7051", Cause.ACCESS_DENIED),
+        (403, "ErrorSendAsDenied", "", Cause.SEND_AS_DENIED),
+        (403, "ErrorCannotSendOnBehalf", "", Cause.SEND_AS_DENIED),
+        (403, "ErrorMessageSubmissionBlocked", "", Cause.BLOCKED),
+        (403, "ErrorAccountDisabled", "", Cause.ACCOUNT_BROKEN),
+        (403, "ErrorQuotaExceeded", "", Cause.MAILBOX_FULL),
+        (404, "MailboxNotEnabledForRESTAPI", "", Cause.NO_MAILBOX),
+        (413, "", "", Cause.TOO_LARGE),
+        (400, "ErrorMessageSizeExceeded", "", Cause.TOO_LARGE),
+        (418, "", "", Cause.UNKNOWN),
+        (429, "TooManyRequests", "", Cause.THROTTLED),
+        (429, "ApplicationThrottled", "Application is over its MailboxConcurrency limit.", Cause.CONCURRENCY),
+        (429, "CommandConcurrencyLimitReached", "", Cause.CONCURRENCY),
+        (507, "", "", Cause.MAILBOX_FULL),
+        (507, "quotaLimitReached", "", Cause.MAILBOX_FULL),
+    ],
+)
+def test_the_code_or_the_words_say_more_than_the_status(status: int, code: str, text: str, cause: Cause) -> None:
+    assert judge(answer(status, code, text), NOON, 60.0).cause is cause
+
+
+@pytest.mark.parametrize("status", [200, 302, 408, 500, 502, 503, 504])
+@pytest.mark.parametrize("code", ["ErrorSendAsDenied", "ErrorQuotaExceeded", "CommandConcurrencyLimitReached"])
+def test_what_is_unclear_stays_unclear_whatever_is_said_beside(status: int, code: str) -> None:
+    """Mail was seen to leave although the code said why it could not."""
+    outcome = judge(answer(status, code, "5.7.705 over its MailboxConcurrency limit"), NOON, 60.0)
+    assert (outcome.cause, outcome.cure) == (Cause.UNCLEAR, Cause.UNCLEAR.entry.cure)
+
+
+def test_202_is_202_whatever_is_said_beside() -> None:
+    assert judge(answer(202, "ErrorSendAsDenied", "5.7.705"), NOON, 60.0).cause is Cause.ACCEPTED
+
+
+@pytest.mark.parametrize(("status", "cause"), [(418, Cause.UNKNOWN), (507, Cause.MAILBOX_FULL)])
+def test_a_refusal_with_the_code_of_a_server_error_is_not_looked_for_in_sent_items(status: int, cause: Cause) -> None:
+    assert judge(answer(status, "UnknownError", "No."), NOON, 60.0).cure == cause.entry.cure
+
+
+def test_the_cure_is_the_causes_where_the_code_says_something_else() -> None:
+    outcome = judge(answer(403, "ErrorAccessDenied", "550 5.7.705 Access denied."), NOON, 60.0)
+    assert outcome.cure == Cause.QUOTA.entry.cure
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 413, 429, 503])
@@ -142,10 +200,11 @@ def test_mailbox_that_is_not_there_may_come_for_a_person_too(code: str) -> None:
         ("soon", 60.0),
         ("Fri, 99 Nov 2026 99:00:00 GMT", 60.0),
         ("Fri, 20 Nov 99999999999999999999 12:00:00 GMT", 60.0),
-        ("1e300", 86400.0),
-        ("inf", 86400.0),
-        ("9" * 400, 86400.0),
-        ("Fri, 20 Nov 2126 12:00:00 GMT", 86400.0),
+        ("3601", 3600.0),  # once an hour it is tried all the same
+        ("1e300", 3600.0),
+        ("inf", 3600.0),
+        ("9" * 400, 3600.0),
+        ("Fri, 20 Nov 2126 12:00:00 GMT", 3600.0),
     ],
 )
 def test_retry_after(header: str, seconds: float) -> None:
@@ -190,3 +249,10 @@ def test_without_the_header_the_settings_wait_counts() -> None:
 def test_only_throttling_and_acceptance_say_how_long_to_wait(status: int) -> None:
     outcome = judge(answer(status, Retry_After="9"), NOON, 60.0)
     assert outcome.retry_after == (9.0 if status in (202, 429) else None)
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds"), [("CommandConcurrencyLimitReached", 9.0), ("ErrorExceededMessageLimit", None)]
+)
+def test_a_quota_of_a_day_does_not_end_when_throttling_does(code: str, seconds: float | None) -> None:
+    assert judge(answer(429, code, "No.", Retry_After="9"), NOON, 60.0).retry_after == seconds

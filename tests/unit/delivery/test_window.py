@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pillarbox.core.errors import Unavailable
 from pillarbox.core.mail import Envelope, Outcome, State
 from pillarbox.delivery.submission import Submission
 from pillarbox.delivery.window import LENGTH, Handover, Window
-from pillarbox.store.database import Row
+from pillarbox.store.database import Row, Statement
 from pillarbox.store.outbox import NewMessage, Next, Outbox
 from pillarbox.store.sqlite import open_sqlite
 from tests.unit.delivery.conftest import Shelf
@@ -123,13 +124,13 @@ class SlowOutbox(Outbox):
         self.fails = fails
         self.writing, self.may_go_on = asyncio.Event(), asyncio.Event()
 
-    async def enqueue(self, message: NewMessage) -> None:
+    async def enqueue(self, message: NewMessage, also: Sequence[Statement] = ()) -> None:
         if not self.writing.is_set():
             self.writing.set()
             await self.may_go_on.wait()
             if self.fails:
                 raise Unavailable("store.full")
-        await super().enqueue(message)
+        await super().enqueue(message, also)
 
 
 # ---- another message

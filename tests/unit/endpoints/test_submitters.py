@@ -19,6 +19,8 @@ AS_IT_IS_SAID: dict[str, Any] = {
     "fix_from": True,
     "rate": 10,
     "max_size": 1000,
+    "priority": "high",
+    "max_age": 7200,
     "enabled": False,
 }
 WISH = AS_IT_IS_SAID | {

@@ -71,12 +71,12 @@ async def office(
         yield Office(emulator, seed(emulator.world), Outbound(emulator.ca_file).ssl_context())
 
 
-Script = Callable[[bytes], bytes]
+Script = Callable[[bytes], bytes | None]
 
 
 @dataclass
 class Scripted:
-    """An SMTP server (STARTTLS) whose `script` answers each line inside TLS; an empty answer hangs up."""
+    """An SMTP server (STARTTLS) whose `script` answers each line inside TLS; an empty one hangs up, None is silence."""
 
     tls: ssl.SSLContext
     context: ssl.SSLContext
@@ -98,6 +98,8 @@ class Scripted:
         while line := await reader.readline():
             self.heard.append(line.rstrip(b"\r\n"))
             answer = self.script(self.heard[-1])
+            if answer is None:
+                continue
             if not answer:
                 break
             writer.write(answer + b"\r\n")

@@ -7,6 +7,7 @@ the console, doctor and MCP read from here; there is no second one.
 """
 
 import csv
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,7 +27,10 @@ WHO: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One code of ours. `sentence` and `cure` are `str.format` templates of the raiser's parameters."""
+    """One code of ours. `sentence` and `cure` are `str.format` templates of the raiser's parameters.
+
+    `dsn` is the status of RFC 3463 that a bounce tells the sender; the causes of an attempt's end have one.
+    """
 
     code: str
     sentence: str
@@ -35,6 +39,7 @@ class Entry:
     smtp: str = "451 4.3.0"
     http: int = 500
     exit: int = 1
+    dsn: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ class Explanation:
     """The HTTP status it comes with; mostly inferred, so nothing branches on it. 0: none."""
     alone: str = ""
     """What to do first where nothing but the code was given."""
+    cause: str = ""
+    """Why an attempt ended that came to it (a `Cause`), where its HTTP status does not say so already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,8 @@ class Reply:
     """What it also says, where the number alone does not tell."""
     example: str
     explanation: Explanation
+    cause: str = ""
+    """What an attempt that ended with it came to: a word of core/cause.py. Empty in IMAP, which sends nothing."""
 
 
 @cache
@@ -133,10 +142,27 @@ def replies() -> tuple[Reply, ...]:
             row["words"],
             row["example"],
             _explanation(_name(row["reply"], row["words"]), row),
+            row["cause"],
         )
         for row in _rows("exchange-replies.csv")
     )
     return tuple(sorted(found, key=lambda one: not one.words))
+
+
+def reply_of(line: str) -> Reply:
+    """The row that says most of a refusal in SMTP: by its words, else by its whole number, its half, its class."""
+    said = line.casefold()
+    fitting = [one for one in replies() if one.protocol == "smtp" and _fits(one, said)]
+    return max(fitting, key=lambda one: (bool(one.words), sum(map(str.isdigit, one.reply))))
+
+
+def _fits(one: Reply, said: str) -> bool:
+    if one.words:
+        # Exchange says the same words with several enhanced codes.
+        return one.words.casefold() in said and said.startswith(one.reply[:3])
+    if one.reply.startswith(("4xx", "5xx")):
+        return said.startswith(one.reply[0])
+    return re.match(rf"{one.reply}(?!\d)".replace(".", r"\.").replace("x", r"\d"), said) is not None
 
 
 def _name(reply: str, words: str) -> str:
@@ -159,6 +185,7 @@ def _explanation(code: str, row: Mapping[str, str]) -> Explanation:
         row["page"],
         status,
         row.get("alone") or "",
+        row.get("cause") or "",
     )
 
 

@@ -4,9 +4,9 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -14,16 +14,17 @@ from starlette.types import ASGIApp
 
 import pillarbox
 from pillarbox.access.submitters import Submitters
-from pillarbox.admin import mailboxes, outbox
+from pillarbox.admin import mailboxes
 from pillarbox.admin.vault import Rotation
-from pillarbox.core import headers
 from pillarbox.core.accounts import AppRegistration, Mailbox
-from pillarbox.core.content import in_memory
 from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
 from pillarbox.core.log import Logger
-from pillarbox.core.mail import Arrival, Clock, Envelope, State, is_address
+from pillarbox.core.mail import Clock
+from pillarbox.delivery.governor import Governors
+from pillarbox.delivery.once import Once
+from pillarbox.delivery.retention import Dropped
 from pillarbox.delivery.submission import Submission
-from pillarbox.endpoints.api import apps, calls, check, models, sign_in, submitters, vault
+from pillarbox.endpoints.api import apps, calls, check, models, sends, sign_in, submitters, vault
 from pillarbox.endpoints.api.body_limit import BodyLimit
 from pillarbox.endpoints.api.version import Versioned
 from pillarbox.store.accounts import Accounts
@@ -43,6 +44,9 @@ class Services:
     outbox: Outbox
     submitters: Submitters
     submission: Submission
+    once: Once
+    governors: Governors
+    purge: Callable[[float | None], Awaitable[Dropped]]
     wake: Callable[[int], None]
     clients: "Callable[[], Clients]"
     connect: "Callable[[], Connect]"
@@ -78,7 +82,8 @@ def build(services: Services) -> FastAPI:
     _add_problems(app, services.log)
     apps.add(app, services)
     _add_accounts(app, services)
-    _add_sends(app, services)
+    _add_status(app, services)
+    sends.add(app, services)
     calls.add(app, services)
     check.add(app, services)
     sign_in.add(app, services)
@@ -94,6 +99,10 @@ def _add_accounts(app: FastAPI, services: Services) -> None:
     async def list_mailboxes() -> models.Mailboxes:
         return models.Mailboxes(data=[models.MailboxOut.of(one) for one in await accounts.mailboxes()])
 
+    @app.get("/api/v1/mailboxes/{address}")
+    async def show_mailbox(address: str) -> models.MailboxOut:
+        return models.MailboxOut.of(await mailboxes.get(accounts, address))
+
     @app.post("/api/v1/mailboxes", status_code=201)
     async def add_mailbox(new: models.NewMailbox) -> models.MailboxOut:
         added = await mailboxes.add(accounts, new.address, new.app)
@@ -107,6 +116,14 @@ def _add_accounts(app: FastAPI, services: Services) -> None:
         log.info("account.changed", what="mailbox", name=changed.address, change="other app registration")
         return models.MailboxOut.of(changed)
 
+    @app.patch("/api/v1/mailboxes/{address}")
+    async def choose_for_mailbox(address: str, wish: models.MailboxWish) -> models.MailboxOut:
+        changed = await mailboxes.choose(accounts, address, wish.choice())
+        await services.submitters.refresh()
+        services.changed(changed)
+        log.info("account.changed", what="mailbox", name=changed.address, change="way of sending")
+        return models.MailboxOut.of(changed)
+
     @app.delete("/api/v1/mailboxes/{address}", status_code=204)
     async def remove_mailbox(address: str) -> None:
         removed = await mailboxes.remove(accounts, address)
@@ -114,7 +131,7 @@ def _add_accounts(app: FastAPI, services: Services) -> None:
         log.info("account.changed", what="mailbox", name=removed.address, change="removed")
 
 
-def _add_sends(app: FastAPI, services: Services) -> None:
+def _add_status(app: FastAPI, services: Services) -> None:
     box = services.outbox
 
     @app.get("/api/v1/status")
@@ -125,77 +142,6 @@ def _add_sends(app: FastAPI, services: Services) -> None:
             smtp=services.smtp_address(),
             outbox=dict(await box.count()),
         )
-
-    @app.get("/api/v1/sends")
-    async def list_sends(
-        state: State | None = None, before: str | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
-    ) -> models.Page:
-        rows = await box.list(state=state, before=before, limit=limit)
-        return models.Page(
-            data=[models.Send.of(row) for row in rows], next=rows[-1]["id"] if len(rows) == limit else None
-        )
-
-    @app.post(
-        "/api/v1/sends",
-        status_code=202,
-        openapi_extra={"requestBody": {"required": True, "content": {"message/rfc822": {}}}},
-    )
-    async def send(
-        request: Request, sender: str | None = None, recipient: Annotated[list[str] | None, Query()] = None
-    ) -> models.Queued:
-        mime = await _limited_body(request, services.submission.max_size)
-        envelope = _envelope(mime, sender, recipient or [])
-        operator = await services.submitters.operator()
-        if headers.address_key(envelope.sender) not in operator.senders:
-            raise NotFound("mailbox.not_found", address=envelope.sender)
-        content = in_memory(mime)
-        return models.Queued(id=await services.submission.accept(envelope, content, operator, arrival=Arrival("api")))
-
-    @app.get("/api/v1/sends/{queue_id}")
-    async def show_send(queue_id: str) -> models.Trace:
-        row = await box.get(queue_id)
-        if row is None:
-            raise NotFound("outbox.not_found", id=queue_id)
-        return models.Trace.of_rows(row, await box.attempts(row["seq"]))
-
-    @app.post("/api/v1/sends/{queue_id}:retry")
-    async def retry_send(queue_id: str) -> models.Send:
-        return models.Send.of(await outbox.retry(box, queue_id, services.wake, services.log))
-
-    @app.post("/api/v1/sends/{queue_id}:cancel")
-    async def cancel_send(queue_id: str) -> models.Send:
-        return models.Send.of(await outbox.cancel(box, queue_id, services.log))
-
-
-async def _limited_body(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > limit:
-            raise InvalidInput("mail.too_large", limit=limit)
-    return bytes(body)
-
-
-def _envelope(mime: bytes, sender: str | None, recipients: list[str]) -> Envelope:
-    """The envelope that was given, or what the message's own headers say, as `sendmail -t` does."""
-    text = headers.canonical(mime)
-    block = headers.scan(text)
-
-    def addresses(*names: bytes) -> list[str]:
-        fields = (headers.value(text, field) for field in block.named(*names))
-        found = [entry for value in fields for entry in headers.entries(value)]
-        # An entry that cannot be understood is told, not left out.
-        return [entry.addresses[0] if entry.addresses else entry.text.decode("utf-8", "replace") for entry in found]
-
-    if sender is None:
-        sender = next(iter(addresses(b"sender", b"from")), "")
-    recipients = recipients or addresses(b"to", b"cc", b"bcc")
-    if not sender:
-        raise InvalidInput("mail.no_sender")
-    for address in recipients:
-        if not is_address(address):
-            raise InvalidInput("mail.bad_recipient", address=address)
-    return Envelope(sender, tuple(dict.fromkeys(recipients)))
 
 
 def _add_problems(app: FastAPI, log: Logger) -> None:

@@ -74,4 +74,7 @@ def add(app: FastAPI, services: "Services") -> None:
     @app.post("/api/v1/mailboxes/{address}:test")
     async def test_mailbox(address: str, new: NewTest | None = None) -> ReportOut:
         asked = new or NewTest()
-        return ReportOut.of(await check().check_mailbox(address, asked.to, exchange=asked.exchange))
+        report = await check().check_mailbox(address, asked.to, exchange=asked.exchange)
+        # What it may send depends on the mode that was found.
+        await services.submitters.refresh()
+        return ReportOut.of(report)

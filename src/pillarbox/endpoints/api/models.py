@@ -1,16 +1,20 @@
 """What the API takes and gives, as pydantic models: the OpenAPI document is written from them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import cast
+from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from pillarbox.access.submitter_rules import Wanted
-from pillarbox.core.accounts import LARGEST, MOST_RATE, Mailbox, Submitter
+from pillarbox.core.accounts import LARGEST, LONGEST_AGE, MOST_RATE, Mailbox, MailboxChoice, Submitter
+from pillarbox.core.mail import Priority
 from pillarbox.core.vault import Secret
 from pillarbox.store.database import Row
 from pillarbox.store.submitters import Token
+
+PriorityName = Literal["low", "normal", "high"]
 
 
 class Model(BaseModel):
@@ -32,10 +36,30 @@ class MailboxChange(Model):
     app: str
 
 
+class MailboxWish(Model):
+    """How a mailbox is to send; what is left out stays as it is, and an empty word takes the choice back.
+
+    `assurance` without a word of its own (`found`) is what the last test found. `on_uncertain` is what becomes of a
+    message that may have been sent and cannot be looked up: `retry` (sent again, and flagged) or `hold`. `send_limit`
+    is bytes of one message that Exchange takes; 0: as the settings say.
+    """
+
+    assurance: Literal["send-only", "verify", "draft", "found", ""] | None = None
+    on_uncertain: Literal["retry", "hold", ""] | None = None
+    transport: Literal["graph", "smtp", "auto", ""] | None = None
+    send_limit: int | None = Field(None, ge=0, le=LARGEST)
+
+    def choice(self) -> MailboxChoice:
+        """As our word."""
+        assurance = "" if self.assurance == "found" else self.assurance
+        return MailboxChoice(assurance, self.on_uncertain, self.transport, self.send_limit)
+
+
 class MailboxOut(Model):
     """A mailbox. `signed_in` and `permissions` are empty where the app registration itself acts for it.
 
-    `state` is ok or needs_sign_in, `state_code` why; `assurance` is what the last test found.
+    `state` is ok or needs_sign_in, `state_code` why. `mode` is the assurance mode that counts: `chosen_assurance` where
+    a person chose one, else `assurance`, which the last test found, else send-only. See MailboxWish for the others.
     """
 
     address: str
@@ -45,6 +69,11 @@ class MailboxOut(Model):
     state: str
     state_code: str
     assurance: str
+    chosen_assurance: str
+    mode: str
+    on_uncertain: str
+    transport: str
+    send_limit: int
 
     @classmethod
     def of(cls, mailbox: Mailbox) -> "MailboxOut":
@@ -58,6 +87,11 @@ class MailboxOut(Model):
             state=mailbox.state.value,
             state_code=mailbox.state_code,
             assurance=mailbox.assurance,
+            chosen_assurance=mailbox.chosen_assurance,
+            mode=mailbox.mode,
+            on_uncertain=mailbox.on_uncertain or "retry",
+            transport=mailbox.transport,
+            send_limit=mailbox.send_limit,
         )
 
 
@@ -71,7 +105,8 @@ class SubmitterWish(Model):
     It comes in with its password, without one from `networks` (CIDR), and at the local door as one of `users` and
     `groups` (names or numbers). `force_from` writes the mailbox's address into From, `fix_from` adds a missing one.
     `recipients` (addresses, `*@DOMAIN`) are all it may send to; none: everybody. `rate` is messages a minute and
-    `max_size` bytes; 0: no limit of its own.
+    `max_size` bytes; 0: no limit of its own. `priority` is that of its messages among those of the same mailbox, and
+    `max_age` how many seconds they are tried; 0: as the settings say.
     """
 
     mailboxes: list[str] | None = None
@@ -85,11 +120,15 @@ class SubmitterWish(Model):
     fix_from: bool | None = None
     rate: int | None = Field(None, ge=0, le=MOST_RATE)
     max_size: int | None = Field(None, ge=0, le=LARGEST)
+    priority: PriorityName | None = None
+    max_age: int | None = Field(None, ge=0, le=LONGEST_AGE)
     enabled: bool | None = None
 
     def wish(self) -> Wanted:
         """As our word."""
         given = self.model_dump(include=set(SubmitterWish.model_fields), exclude_none=True)
+        if self.priority is not None:
+            given["priority"] = Priority[self.priority.upper()].value
         return cast(Wanted, given)
 
 
@@ -136,6 +175,8 @@ class SubmitterOut(Model):
     fix_from: bool
     rate: int
     max_size: int
+    priority: PriorityName
+    max_age: int
     last_used_at: float | None
     password: str | None = None
 
@@ -160,6 +201,8 @@ class SubmitterOut(Model):
             fix_from=submitter.fix_from,
             rate=submitter.rate,
             max_size=submitter.max_size,
+            priority=cast(PriorityName, Priority(submitter.priority).name.lower()),
+            max_age=submitter.max_age,
             last_used_at=submitter.last_used_at,
             password=password.reveal() if password else None,
         )
@@ -191,12 +234,13 @@ class SubmitterTokens(Model):
 
 
 class Attempt(Model):
-    """One attempt to send a message."""
+    """One attempt to send a message, and in `notes` what look-ups found of it. `cause` is why it ended as it did."""
 
     number: int
     started_at: float
     ended_at: float
     verdict: str
+    cause: str
     http_status: int | None
     code: str
     reason: str
@@ -205,7 +249,13 @@ class Attempt(Model):
 
 
 class Send(Model):
-    """A message in the outbox. Times are seconds since 1970."""
+    """A message in the outbox. Times are seconds since 1970.
+
+    `cause` is why its last attempt ended as it did, `checks` how often it was looked up since then, `maybe_duplicate`
+    that it was sent again although the first may have arrived. It is not sent before `send_at` (0: at once), nor tried
+    after `expires_at` (null: without end). `approval` is `wanted` while a person must let it go, then `given` or
+    `refused`. `kept` is what of it lies here: `whole`, or its `header`.
+    """
 
     id: str
     state: str
@@ -223,11 +273,21 @@ class Send(Model):
     reason: str
     cure: str
     request_id: str
+    cause: str
+    checks: int
+    maybe_duplicate: bool
+    priority: PriorityName
+    send_at: float
+    expires_at: float | None
+    approval: str
+    kept: str
 
     @classmethod
     def of(cls, row: Row) -> "Send":
         """From a row of the outbox."""
-        return cls(**{name: row[name] for name in Send.model_fields})
+        given = {name: row[name] for name in Send.model_fields}
+        expires_at = None if math.isinf(row["expires_at"]) else row["expires_at"]
+        return cls(**given | {"priority": Priority(row["priority"]).name.lower(), "expires_at": expires_at})
 
 
 class Arrival(Model):
@@ -249,21 +309,38 @@ class Dsn(Model):
     orcpt: dict[str, str]
 
 
+class Notice(Model):
+    """A message that tells of another one: `purpose` is such as `bounce`."""
+
+    id: str
+    purpose: str
+    state: str
+
+
 class Trace(Model):
-    """A message and everything that was tried. `notes` are sentences on its way in."""
+    """A message and everything that was tried. `notes` are sentences on its way in, and on what people did with it.
+
+    `notices` are the messages that tell of it; `notice_of` is the id of the one that it tells of itself.
+    """
 
     message: Send
+    purpose: str
+    notice_of: str | None
+    notices: list[Notice]
     arrival: Arrival
     dsn: Dsn
     notes: list[str]
     attempts: list[Attempt]
 
     @classmethod
-    def of_rows(cls, row: Row, attempts: list[Row]) -> "Trace":
-        """From a row of the outbox and its attempts."""
+    def of_rows(cls, row: Row, attempts: Sequence[Row], notices: Sequence[Row]) -> "Trace":
+        """From a row of the outbox, its attempts, and the messages that tell of it."""
         fields = Attempt.model_fields
         return cls(
             message=Send.of(row),
+            purpose=row["purpose"],
+            notice_of=row["notice_of"],
+            notices=[Notice(**one) for one in notices],
             arrival=Arrival(**row["arrival"]),
             dsn=Dsn(**asdict(row["dsn"])),
             notes=row["notes"],
@@ -276,6 +353,45 @@ class Queued(Model):
 
     id: str
     state: str = "queued"
+
+
+class Rejection(Model):
+    """Why a person does not let a message go, for the trace."""
+
+    reason: str = Field("", max_length=500)
+
+
+class NewPause(Model):
+    """Nothing of this mailbox (null: nothing at all) is sent until a person resumes it; why, for people to see."""
+
+    mailbox: str | None = None
+    reason: str = Field("", max_length=500)
+
+
+class EndedPause(Model):
+    """The mailbox that is to send again; null: what was paused for all."""
+
+    mailbox: str | None = None
+
+
+class Pausing(Model):
+    """Whether a person has paused a mailbox; null: all."""
+
+    mailbox: str | None
+    paused: bool
+
+
+class Purge(Model):
+    """Which messages are to be removed: those that came to their end so many seconds ago; null: as the settings say."""
+
+    older_than: float | None = Field(None, ge=0, allow_inf_nan=False)
+
+
+class Purged(Model):
+    """How many bodies were dropped, and how many messages removed."""
+
+    bodies: int
+    messages: int
 
 
 class Page(Model):

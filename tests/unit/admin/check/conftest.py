@@ -13,11 +13,13 @@ from pillarbox.admin.check.steps import Report, Status, Step
 from pillarbox.admin.clients import Clients
 from pillarbox.core.accounts import Account, AppRegistration, Mailbox, SignIn
 from pillarbox.core.clouds import CLOUDS, Cloud
+from pillarbox.core.governor import Limits
 from pillarbox.core.log import Logger, make_logger
 from pillarbox.core.scopes import first_resource, token_scopes, with_identity
 from pillarbox.core.tls import Outbound
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.delivery.backlog import Backlog
+from pillarbox.delivery.governor import Governors
 from pillarbox.delivery.graph_transport import GraphTransport
 from pillarbox.delivery.rates import Rates
 from pillarbox.delivery.submission import Submission
@@ -32,6 +34,7 @@ from pillarbox.entra.password import by_password
 from pillarbox.entra.tokens import Tokens
 from pillarbox.graph.client import GraphClient
 from pillarbox.store.accounts import Accounts
+from pillarbox.store.limits import LimitStore
 from pillarbox.store.outbox import Outbox
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 from tests.conftest import Log
@@ -88,7 +91,7 @@ class Bench:
         submission = Submission(
             outbox=self.outbox,
             mailbox_of=self.accounts.ensure_mailbox,
-            wake=lambda mailbox_id: self.worker.wake(mailbox_id) if self.worker else None,
+            wake=self._wake,
             used=lambda submitter: None,
             rates=Rates(self.clock),
             backlog=Backlog(self.outbox.waiting, self.clock, 100, 10_000_000),
@@ -99,7 +102,7 @@ class Bench:
             max_size=1_000_000,
             max_recipients=10,
         )
-        return Trial(submission, self.outbox, lambda: None)
+        return Trial(submission, self.outbox, lambda _mailbox: None)
 
     @property
     def check(self) -> Check:
@@ -153,8 +156,16 @@ class Bench:
     def make_worker(self) -> Worker:
         """What takes mail out of the outbox, once it runs."""
         transport = GraphTransport(self.clients.graph, self.clients.tokens, self.clock, 1)
-        self.worker = Worker(self.outbox, self.accounts, transport, self.clock, self.log, 1, (120.0,), lambda: None)
+        limits, store = Limits(concurrency=1), LimitStore(self.database, self.clock)
+        governors = Governors(store, self.clock, self.log, self._wake, limits, Limits(), lambda _: "graph")
+        self.worker = Worker(
+            self.outbox, self.accounts, transport, self.clock, self.log, governors, (120.0,), lambda: None
+        )
         return self.worker
+
+    def _wake(self, mailbox_id: int) -> None:
+        if self.worker is not None:
+            self.worker.wake(mailbox_id)
 
     # ---- the button
 

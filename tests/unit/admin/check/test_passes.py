@@ -218,6 +218,16 @@ async def test_message_id_that_microsoft_replaces_is_found_by_our_own_header(sen
     assert step(report, "drafts").code == "check.drafts_other_id"
 
 
+async def test_where_microsoft_replaces_message_ids_the_mode_is_not_verify(sending: Bench) -> None:
+    sending.emulator.world.rewrites_message_ids = True
+    app = sending.emulator.world.add_app("Verifier", ["Mail.Send", "Mail.ReadBasic.All"], tenant=sending.seed.tenant)
+    sending.seed.secrets[app.client_id] = sending.emulator.world.add_secret(app)
+    await sending.mailbox(app=app)
+    assert (await sending.press(to=ALICE)).assurance == "send-only"
+    sending.emulator.world.rewrites_message_ids = False
+    assert (await sending.press(to=ALICE)).assurance == "verify"
+
+
 async def test_copy_in_sent_items_that_is_late_is_waited_for_and_then_told(sending: Bench) -> None:
     sending.emulator.world.sent_copy_delay = 3600
     await sending.mailbox(app=sending.seed.writer)

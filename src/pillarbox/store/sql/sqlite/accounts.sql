@@ -111,6 +111,13 @@ UPDATE mailboxes SET state = 'needs_sign_in', state_code = :code WHERE id = :id 
 UPDATE mailboxes SET assurance = :assurance
 WHERE id = :id AND app_id = :app_id AND permissions = :permissions AND account = :account;
 
+-- name: mailbox_choose
+-- How a mailbox sends, by a person's choice; what is NULL stays as it is.
+UPDATE mailboxes SET chosen_assurance = coalesce(:assurance, chosen_assurance),
+       on_uncertain = coalesce(:on_uncertain, on_uncertain), transport = coalesce(:transport, transport),
+       send_limit = coalesce(:send_limit, send_limit)
+WHERE id = :id;
+
 -- name: event_add
 -- Something happened.
 INSERT INTO events (type, subject, data, created_at) VALUES (:type, :subject, :data, :now);

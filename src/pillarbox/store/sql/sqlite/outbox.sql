@@ -1,9 +1,10 @@
 -- name: outbox_enqueue
 -- A message that was accepted; committed before the door says 250.
 INSERT INTO outbox (id, mailbox_id, submitter, sender, recipients, dsn, size, message_id, purpose, arrival, notes,
-                    fingerprint, created_at, state, due_at)
+                    fingerprint, created_at, state, due_at, send_at, expires_at, priority, approval, code, reason, cure)
 VALUES (:id, :mailbox_id, :submitter, :sender, :recipients, :dsn, :size, :message_id, :purpose, :arrival, :notes,
-        :fingerprint, :now, 'queued', :now);
+        :fingerprint, :now, :state, max(:now, :send_at), :send_at, :expires_at, :priority, :approval, :code, :reason,
+        :cure);
 
 -- name: outbox_add_part
 -- One piece of the body of the message that was enqueued in the same transaction.
@@ -14,16 +15,57 @@ INSERT INTO bodies (seq, part, data) VALUES ((SELECT seq FROM outbox WHERE id = 
 SELECT data FROM bodies WHERE seq = :seq AND part = :part;
 
 -- name: outbox_claim
--- "About to send": take up to :limit messages of a mailbox that are due, oldest first, each with its first part. From
--- here on Microsoft may have them.
+-- "About to send": take up to :limit messages of a mailbox that are due, by priority, then oldest first, each with its
+-- first part. From here on Microsoft may have them. Of each priority no more than :limit rows are looked at.
 UPDATE outbox SET state = 'sending', started_at = :now, attempts = attempts + 1, began_at = :now, checks = 0
 WHERE seq IN (
-    SELECT seq FROM outbox
-    WHERE mailbox_id = :mailbox_id AND state IN ('queued', 'deferred') AND due_at <= :now
-    ORDER BY due_at, seq LIMIT :limit)
-RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at,
-    cause, repeats, expires_at,
+    SELECT seq FROM (
+        SELECT * FROM (SELECT seq, due_at, 1 AS priority FROM outbox
+            WHERE mailbox_id = :mailbox_id AND priority = 1 AND state IN ('queued', 'deferred') AND due_at <= :now
+            ORDER BY due_at, seq LIMIT :limit)
+        UNION ALL
+        SELECT * FROM (SELECT seq, due_at, 0 AS priority FROM outbox
+            WHERE mailbox_id = :mailbox_id AND priority = 0 AND state IN ('queued', 'deferred') AND due_at <= :now
+            ORDER BY due_at, seq LIMIT :limit)
+        UNION ALL
+        SELECT * FROM (SELECT seq, due_at, -1 AS priority FROM outbox
+            WHERE mailbox_id = :mailbox_id AND priority = -1 AND state IN ('queued', 'deferred') AND due_at <= :now
+            ORDER BY due_at, seq LIMIT :limit))
+    ORDER BY priority DESC, due_at, seq LIMIT :limit)
+RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at, priority,
+    cause, repeats, expires_at, purpose,
     draft_id, checks, (SELECT data FROM bodies WHERE bodies.seq = outbox.seq AND part = 0) AS part;
+
+-- name: outbox_claim_held
+-- "About to send", of the oldest message that is held for one of these causes.
+UPDATE outbox SET state = 'sending', started_at = :now, attempts = attempts + 1, began_at = :now, checks = 0
+WHERE seq = (SELECT seq FROM outbox
+    WHERE mailbox_id = :mailbox_id AND state = 'held' AND cause IN (SELECT value FROM json_each(:causes))
+    ORDER BY seq LIMIT 1)
+RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at, priority,
+    cause, repeats, expires_at, purpose,
+    draft_id, checks, (SELECT data FROM bodies WHERE bodies.seq = outbox.seq AND part = 0) AS part;
+
+-- name: outbox_give_back
+-- What was claimed is not begun after all. Its place is by when it was due.
+UPDATE outbox SET state = 'queued', attempts = attempts - 1, started_at = NULL, began_at = NULL
+WHERE seq = :seq AND state = 'sending';
+
+-- name: outbox_add_notice
+-- A message of ours about another one, of which there is at most one of each purpose.
+INSERT INTO outbox (id, mailbox_id, submitter, sender, recipients, size, message_id, purpose, bounce_of, created_at,
+                    state, due_at, expires_at)
+SELECT :id, :mailbox_id, submitter, '', :recipients, :size, :message_id, :purpose, seq, :now, 'queued', :now, :expires_at
+FROM outbox WHERE seq = :about
+AND NOT EXISTS (SELECT 1 FROM outbox told WHERE told.bounce_of = :about AND told.purpose = :purpose);
+
+-- name: outbox_add_notice_part
+-- One piece of the body of a notice, where that was written.
+INSERT INTO bodies (seq, part, data) SELECT seq, :part, :data FROM outbox WHERE id = :id;
+
+-- name: outbox_told_since
+-- Whom notices were written to since then.
+SELECT recipients, created_at FROM outbox WHERE bounce_of IS NOT NULL AND created_at > :since ORDER BY created_at;
 
 -- name: outbox_keep_draft
 -- The draft that Microsoft has made of a message that is being sent.
@@ -36,13 +78,16 @@ WHERE seq IN (
     SELECT seq FROM outbox WHERE mailbox_id = :mailbox_id AND state = 'uncertain' AND due_at <= :now
     ORDER BY due_at, seq LIMIT :limit)
 RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at,
-    cause, repeats, expires_at,
+    cause, repeats, expires_at, purpose,
     draft_id, checks, began_at, NULL AS part;
 
 -- name: outbox_looked
 -- What a look-up comes to. It is about the attempt that was; a person may have decided meanwhile.
 UPDATE outbox SET state = :state, due_at = :due_at, checks = :checks, finished_at = :finished_at,
-    maybe_duplicate = max(maybe_duplicate, :maybe_duplicate)
+    maybe_duplicate = max(maybe_duplicate, :maybe_duplicate),
+    code = iif(:state = 'sent', '', coalesce(:code, code)),
+    reason = iif(:state = 'sent', '', coalesce(:reason, reason)),
+    cure = iif(:state = 'sent', '', coalesce(:cure, cure))
 WHERE seq = :seq AND state = 'uncertain';
 
 -- name: outbox_note_look
@@ -77,37 +122,83 @@ UPDATE outbox SET state = 'uncertain', due_at = started_at + iif(
     repeats = iif(cause = 'interrupted', repeats + 1, 1), cause = 'interrupted', code = :code, reason = :reason, cure = :cure
 WHERE state = 'sending' RETURNING id;
 
+-- name: outbox_recover_looks
+-- After a crash: what was being looked up is looked up again, but not before the last of the settle times.
+UPDATE outbox SET due_at = began_at + :last_look WHERE state = 'uncertain' AND due_at > began_at + :last_look;
+
+-- name: outbox_clock_doubts
+-- The clock went back: what is uncertain settles from now on, if it began later than now.
+UPDATE outbox SET due_at = :now + max(due_at - began_at, 0), began_at = :now
+WHERE state = 'uncertain' AND began_at > :now;
+
 -- name: outbox_clock_went_back
--- What is queued is due, whatever the clock said when it was; and no wait is longer than the longest there is.
+-- What is queued is due, whatever the clock said when it was, unless it is to wait for its time; and no wait is longer
+-- than the longest there is.
 UPDATE outbox SET due_at = :now
-WHERE (state = 'queued' AND due_at > :now) OR (state = 'deferred' AND due_at > :now + :longest_wait);
+WHERE state IN ('queued', 'deferred') AND due_at > :now
+AND ((state = 'queued' AND send_at <= :now) OR (state = 'deferred' AND due_at > :now + :longest_wait));
 
 -- name: outbox_due_mailboxes
 -- Mailboxes with something to send, and when the first of it is due.
-SELECT mailbox_id, min(due_at) AS due_at FROM outbox WHERE state IN ('queued', 'deferred') GROUP BY mailbox_id;
+SELECT mailbox_id, min(due_at) AS due_at FROM (
+    SELECT m.id AS mailbox_id, (
+        SELECT o.due_at FROM outbox o
+        WHERE o.mailbox_id = m.id AND o.priority = p.priority AND o.state IN ('queued', 'deferred')
+        ORDER BY o.due_at LIMIT 1) AS due_at
+    FROM mailboxes m CROSS JOIN (SELECT 1 AS priority UNION ALL SELECT 0 UNION ALL SELECT -1) p)
+WHERE due_at IS NOT NULL GROUP BY mailbox_id;
 
 -- name: outbox_due_looks
 -- Mailboxes with something to look up, and when the first of it is due.
 SELECT mailbox_id, min(due_at) AS due_at FROM outbox WHERE state = 'uncertain' GROUP BY mailbox_id;
 
 -- name: outbox_get
--- One message.
-SELECT o.*, m.address AS mailbox FROM outbox o JOIN mailboxes m ON m.id = o.mailbox_id WHERE o.id = :id;
+-- One message, and the one that it tells of.
+SELECT o.*, m.address AS mailbox, (SELECT told.id FROM outbox told WHERE told.seq = o.bounce_of) AS notice_of
+FROM outbox o JOIN mailboxes m ON m.id = o.mailbox_id WHERE o.id = :id;
+
+-- name: outbox_notices
+-- The messages that tell of this one: bounces and the like.
+SELECT id, purpose, state FROM outbox WHERE bounce_of = :seq ORDER BY id;
 
 -- name: outbox_attempts
 -- The attempts of a message, first to last.
 SELECT * FROM attempts WHERE seq = :seq ORDER BY number;
 
 -- name: outbox_list
--- The newest messages, or those before :before; of one state where :state is given.
-SELECT o.*, m.address AS mailbox FROM outbox o JOIN mailboxes m ON m.id = o.mailbox_id
-WHERE (:state IS NULL OR o.state = :state) AND (:before IS NULL OR o.id < :before)
+-- The newest messages, from the id :since on and before :before; only those that are as was asked for.
+SELECT o.*, m.address AS mailbox, NULL AS notice_of FROM outbox o JOIN mailboxes m ON m.id = o.mailbox_id
+WHERE o.id >= :since AND o.id < :before
+AND (:state IS NULL OR o.state = :state) AND (:mailbox IS NULL OR m.address_key = :mailbox)
+AND (:submitter IS NULL OR o.submitter = :submitter)
+AND (:code IS NULL OR o.code = :code) AND (:cause IS NULL OR o.cause = :cause)
 ORDER BY o.id DESC LIMIT :limit;
 
 -- name: outbox_retry
--- Send again, now, what waits for a person or for its time.
-UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, code = '', reason = '', cure = '', request_id = ''
-WHERE id = :id AND state IN ('held', 'uncertain', 'deferred', 'failed', 'canceled') RETURNING id;
+-- Send again, now, what waits for a person or for its time; it is tried for as long as it would have been at first. What
+-- waits for an approval, or was refused one, is not meant; nor is what is there no more.
+UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, repeats = 0, code = '', reason = '', cure = '',
+    request_id = '', expires_at = max(expires_at, :now + expires_at - max(created_at, send_at)),
+    maybe_duplicate = max(maybe_duplicate, state = 'uncertain'
+        OR (state = 'held' AND cause IN ('unclear', 'interrupted', 'draft_gone', 'internal')))
+WHERE id = :id AND state IN ('held', 'uncertain', 'deferred', 'failed', 'canceled')
+AND approval IN ('', 'given') AND kept = 'whole' RETURNING id;
+
+-- name: outbox_resolve
+-- A person has found it in the mailbox: it is sent.
+UPDATE outbox SET state = 'sent', finished_at = :now, code = '', reason = '', cure = ''
+WHERE id = :id AND state IN ('held', 'uncertain') AND approval IN ('', 'given') RETURNING id;
+
+-- name: outbox_approve
+-- A person lets it go: at its time, and tried for as long as it would have been.
+UPDATE outbox SET state = 'queued', approval = 'given', due_at = max(:now, send_at), code = '', reason = '', cure = '',
+    expires_at = max(expires_at, :now + expires_at - max(created_at, send_at))
+WHERE id = :id AND state = 'held' AND approval = 'wanted' RETURNING id;
+
+-- name: outbox_reject
+-- A person does not let it go.
+UPDATE outbox SET state = 'canceled', approval = 'refused', finished_at = :now, code = '', reason = '', cure = ''
+WHERE id = :id AND state = 'held' AND approval = 'wanted' RETURNING id;
 
 -- name: outbox_retry_signed_in
 -- Send again, now, what was held for want of a token, now that somebody has signed in for its mailbox.

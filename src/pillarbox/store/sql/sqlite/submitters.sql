@@ -6,7 +6,7 @@ ON CONFLICT DO NOTHING;
 -- name: submitter_change
 -- What a submitter may do now, and its password.
 UPDATE submitters SET password_hash = :password_hash, enabled = :enabled, force_from = :force_from, fix_from = :fix_from,
-       recipients = :recipients, rate = :rate, max_size = :max_size
+       recipients = :recipients, rate = :rate, max_size = :max_size, priority = :priority, max_age = :max_age
 WHERE name = :name;
 
 -- name: submitter_used
@@ -85,7 +85,8 @@ DELETE FROM submitters WHERE name = :name;
 
 -- name: submitter_list
 -- All submitters.
-SELECT id, name, password_hash, enabled, force_from, fix_from, recipients, rate, max_size, last_used_at
+SELECT id, name, password_hash, enabled, force_from, fix_from, recipients, rate, max_size, priority, max_age,
+       last_used_at
 FROM submitters ORDER BY name;
 
 -- name: submitter_senders

@@ -8,14 +8,43 @@ ALTER TABLE outbox ADD COLUMN draft_id TEXT NOT NULL DEFAULT '';          -- Mic
 ALTER TABLE outbox ADD COLUMN maybe_duplicate INTEGER NOT NULL DEFAULT 0; -- sent again although the first may have arrived
 ALTER TABLE outbox ADD COLUMN expires_at REAL NOT NULL DEFAULT 9e999;     -- no attempt after that; 9e999: none was chosen then
 ALTER TABLE outbox ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;        -- the higher first, within its mailbox
+ALTER TABLE outbox ADD COLUMN send_at REAL NOT NULL DEFAULT 0;            -- not before; 0: at once
+ALTER TABLE outbox ADD COLUMN approval TEXT NOT NULL DEFAULT '';          -- wanted: held until a person decides; given, refused
+ALTER TABLE outbox ADD COLUMN kept TEXT NOT NULL DEFAULT 'whole';         -- what of it lies in `bodies`: whole, header
 ALTER TABLE outbox ADD COLUMN bounce_of INTEGER REFERENCES outbox;        -- the message that this one tells of
+
+-- What Exchange reported of it after it was sent: '' (nothing), bounced.
+ALTER TABLE outbox ADD COLUMN delivery TEXT NOT NULL DEFAULT '';
+ALTER TABLE outbox ADD COLUMN delivery_text TEXT NOT NULL DEFAULT '';
 
 -- Of each message at most one notice of each kind.
 CREATE UNIQUE INDEX outbox_notice ON outbox (bounce_of, purpose) WHERE bounce_of IS NOT NULL;
+-- How many notices went to whom of late.
+CREATE INDEX outbox_told ON outbox (created_at) WHERE bounce_of IS NOT NULL;
 -- What waits to be looked up, beside what waits to be sent.
 CREATE INDEX outbox_doubtful ON outbox (mailbox_id, due_at) WHERE state = 'uncertain';
 
 ALTER TABLE attempts ADD COLUMN cause TEXT NOT NULL DEFAULT '';
+
+-- A claim reads the first of each priority, however many wait behind it.
+DROP INDEX outbox_due;
+CREATE INDEX outbox_due ON outbox (mailbox_id, priority, due_at, seq) WHERE state IN ('queued', 'deferred');
+-- Whose body may go. Almost empty: a row leaves it when its body does.
+CREATE INDEX outbox_over ON outbox (finished_at) WHERE kept = 'whole' AND state = 'sent';
+
+ALTER TABLE submitters ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;    -- of its messages: 1, 0, -1
+ALTER TABLE submitters ADD COLUMN max_age INTEGER NOT NULL DEFAULT 0;     -- seconds that they are tried; 0: as the settings say
+
+-- A client that asks again with the same key gets the same answer.
+CREATE TABLE idempotency (
+    scope      TEXT NOT NULL,            -- who asks, and where
+    key        TEXT NOT NULL,
+    digest     TEXT NOT NULL,            -- SHA-256 of all that was asked
+    queue_id   TEXT NOT NULL,            -- what came of it
+    created_at REAL NOT NULL,
+    PRIMARY KEY (scope, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_age ON idempotency (created_at);
 
 -- How a mailbox sends: by choice of a person where it is not empty.
 ALTER TABLE mailboxes ADD COLUMN transport TEXT NOT NULL DEFAULT '';      -- graph, smtp, auto
@@ -25,12 +54,19 @@ ALTER TABLE mailboxes ADD COLUMN send_limit INTEGER NOT NULL DEFAULT 0;   -- byt
 
 -- Who is not sent for now, until when, and why. Retry-After outlives a restart.
 CREATE TABLE pauses (
-    scope  TEXT PRIMARY KEY,             -- mailbox/7, app/3, host/NAME, all
+    scope  TEXT NOT NULL,                -- mailbox/7, app/3, host/NAME, all
     until  REAL,                         -- NULL: until a person resumes it
     cause  TEXT NOT NULL,                -- of the attempt that told us so; operator
     reason TEXT NOT NULL,
-    at     REAL NOT NULL
+    at     REAL NOT NULL,
+    PRIMARY KEY (scope, cause)           -- a person's pause and Microsoft's do not end each other
 ) STRICT, WITHOUT ROWID;
+
+-- What is held for a broken account is found by its mailbox: one of it is the probe.
+DROP INDEX outbox_held;
+CREATE INDEX outbox_held ON outbox (mailbox_id, cause, seq) WHERE state = 'held';
+-- What was used of Microsoft's limits is counted again at a start.
+CREATE INDEX attempts_begun ON attempts (started_at);
 
 -- What was uncertain before anything could be looked up waits for a person, as was promised.
 UPDATE outbox SET state = 'held' WHERE state = 'uncertain';

@@ -1,0 +1,287 @@
+"""The text of a notice about a message: a delivery status notification (RFC 3464). Pure.
+
+Whether one is written, and to whom, says delivery/notices.py. All that goes in may be hostile: nothing of it can begin
+a header field, a line or a part of its own.
+"""
+
+import quopri
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from email.header import Header
+from email.utils import formatdate
+from enum import StrEnum
+from typing import Final
+
+from pillarbox.core import catalogue, headers
+from pillarbox.core.errors import InvalidInput
+from pillarbox.core.headers import address_key
+from pillarbox.core.mail import Dsn, Outcome
+from pillarbox.store.outbox import Claimed
+
+
+class Action(StrEnum):
+    """What became of the message for the recipients that are told of (RFC 3464 section 2.3.3)."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+    RELAYED = "relayed"
+    """Handed to a system that sends no notices of success to us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is told. `id` is the notice's own queue id, `mailbox` the address that it leaves from.
+
+    `recipients` are those of the message that are told of, `status` an enhanced status code (RFC 3463), `diagnostic` as
+    `diagnostic` makes it, `reasons` sentences for people, `hostname` our own.
+    """
+
+    id: str
+    action: Action
+    mailbox: str
+    to: str
+    recipients: Sequence[str]
+    status: str
+    diagnostic: str
+    reasons: Sequence[str]
+    hostname: str
+
+
+LOOP: Final = "X-Pillarbox-Loop"
+"""The field that every notice has, as Graph gives it a sender that can be answered: of such mail none is made."""
+
+_MOST_HEADER: Final = 16 * 1024
+"""Bytes of the message's header that are given back."""
+_MOST_SUBJECT: Final = 300
+_MOST_INTERNATIONAL: Final = 80
+_MOST_TEXT: Final = 600
+"""Characters of what Microsoft said."""
+_LONGEST_LINE: Final = 998
+"""RFC 5322 section 2.1.1."""
+_WIDTH: Final = 76
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
+# RFC 6533 section 3: what stands for itself in utf-8-addr-xtext.
+_NOT_QCHAR: Final = re.compile(r"[^!-*,\-.-<>-\[\]-~]")
+_BREAKS: Final = re.compile(rb"^--|\x00", re.MULTILINE)
+
+
+def wants(dsn: Dsn, recipient: str, action: Action) -> bool:
+    """Whether the client wants to hear so of a recipient (RFC 3461 section 4.1); unasked, of all but success."""
+    return _ASKED_BY[action] in dsn.notify.get(recipient, "FAILURE,DELAY").upper().split(",")
+
+
+_ASKED_BY: Final = {Action.FAILED: "FAILURE", Action.DELAYED: "DELAY", Action.RELAYED: "SUCCESS"}
+
+
+def diagnostic(outcome: Outcome) -> str:
+    """What a Diagnostic-Code says of an outcome (RFC 3464 section 2.3.6); empty where nobody said anything."""
+    words: tuple[str, ...] = ()
+    if outcome.http_status is not None:
+        request = f"request-id={outcome.request_id}" if outcome.request_id else ""
+        words = ("x-msgraph;", str(outcome.http_status), outcome.code, request, outcome.text)
+    elif outcome.code[:1].isdigit():
+        words = ("smtp;", outcome.code, outcome.text)
+    elif outcome.code:
+        words = ("x-pillarbox;", outcome.code, outcome.text)
+    return " ".join(word for word in words if word)
+
+
+def header_of(beginning: bytes) -> bytes:
+    """The header block at the beginning of a message, as far as it is given back: whole lines, without the empty one.
+
+    Unlike `headers.scan` it takes anything: a message may have failed for its header.
+    """
+    block = beginning[:_MOST_HEADER]
+    if block.startswith(b"\r\n"):
+        return b""
+    end = block.find(b"\r\n\r\n")
+    end = block.rfind(b"\r\n") if end < 0 else end
+    return block[: end + 2] if end >= 0 else b""
+
+
+def is_notice(beginning: bytes) -> bool:
+    """Whether a message that begins so is a notice itself, of ours or another system's, or another machine's answer.
+
+    RFC 6522 (multipart/report), RFC 3834 section 5 (Auto-Submitted).
+    """
+    for name, value in _fields(beginning):
+        if name == LOOP.lower():
+            return True
+        if name == "auto-submitted" and value.lower().startswith("auto-replied"):
+            return True
+        if name == "content-type" and value.lower().startswith("multipart/report"):
+            return True
+    return False
+
+
+def compose(report: Report, about: Claimed, header: bytes, now: float) -> bytes:
+    """The notice as MIME: for people, for programs, and the header of the message it is about."""
+    boundary = f"=_{_ascii(report.id)}"  # No line of quoted-printable has =_ in it, and others begin with no --.
+    parts = (
+        _part("text/plain; charset=utf-8", _for_people(report, about).encode("utf-8", "replace")),
+        _part("message/delivery-status", _for_programs(report, about, now).encode("ascii")),
+        _part("text/rfc822-headers", header),
+    )
+    body = b"".join(b"--" + boundary.encode() + b"\r\n" + part for part in parts)
+    return _top(report, about, header, boundary, now) + b"\r\n" + body + b"--" + boundary.encode() + b"--\r\n"
+
+
+def message_id(report: Report) -> str:
+    """The Message-ID of the notice."""
+    return f"<{_ascii(report.id)}@{_ascii(address_key(report.mailbox).rpartition('@')[2])}>"
+
+
+# ---- its header
+
+
+def _top(report: Report, about: Claimed, header: bytes, boundary: str, now: float) -> bytes:
+    original = _ascii(about.message_id)[: _LONGEST_LINE // 2]
+    fields = {
+        "X-Pillarbox-Id": _ascii(report.id),
+        "From": f"{_FROM} <{_clean(report.mailbox)}>",
+        "To": _clean(report.to),
+        "Subject": _subject(report.action, header),
+        "Date": formatdate(now),
+        "Message-ID": message_id(report),
+        **({"In-Reply-To": original, "References": original} if original else {}),
+        "Auto-Submitted": "auto-replied",
+        LOOP: _ascii(about.id),
+        "MIME-Version": "1.0",
+        "Content-Type": f'multipart/report; report-type=delivery-status;\r\n boundary="{boundary}"',
+    }
+    return "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode("utf-8", "replace")
+
+
+_FROM: Final = "Mail Delivery System"
+_SUBJECT: Final = {
+    Action.FAILED: "Not sent",
+    Action.DELAYED: "Not sent yet",
+    Action.RELAYED: "Handed on",
+}
+
+
+def _subject(action: Action, header: bytes) -> str:
+    """The subject of the message behind our words: as it stands there, so that encoded words stay what they are."""
+    raw = next((value for name, value in _fields(header) if name == "subject"), "")
+    text = _clean(raw).strip()
+    if not text:
+        return _SUBJECT[action]
+    if text.isascii():
+        return f"{_SUBJECT[action]}: {text}" if len(text) <= _MOST_SUBJECT else _SUBJECT[action]
+    return f"{_SUBJECT[action]}: {Header(text[:_MOST_INTERNATIONAL], 'utf-8').encode(linesep=_FOLD)}"
+
+
+_FOLD: Final = "\r\n"
+
+
+# ---- its parts
+
+
+def _for_people(report: Report, about: Claimed) -> str:
+    said = catalogue.entry(f"notice.{report.action}")
+    lines = [
+        *textwrap.wrap(said.sentence, _WIDTH),
+        "",
+        *(f"    {_clean(recipient)}" for recipient in report.recipients),
+        "",
+    ]
+    for reason in report.reasons:
+        lines += [*textwrap.wrap(_clean(reason)[:_MOST_TEXT], _WIDTH), ""]
+    lines += [*textwrap.wrap(said.cure, _WIDTH), ""] if said.cure else []
+    return "\r\n".join([*lines, catalogue.sentence("notice.id", id=_ascii(about.id)), ""])
+
+
+def _for_programs(report: Report, about: Claimed, now: float) -> str:
+    dsn = about.envelope.dsn
+    of_message = {
+        "Original-Envelope-Id": _decoded(dsn.envid),
+        "Reporting-MTA": f"dns; {_ascii(report.hostname)}",
+        "Arrival-Date": formatdate(about.created_at),
+    }
+    blocks = [of_message, *(_of_recipient(report, about, one, now) for one in report.recipients)]
+    return "\r\n".join("".join(_folded(name, text) for name, text in block.items() if text) for block in blocks)
+
+
+def _of_recipient(report: Report, about: Claimed, recipient: str, now: float) -> Mapping[str, str]:
+    kind, _, original = about.envelope.dsn.orcpt.get(recipient, "").partition(";")
+    return {
+        "Original-Recipient": f"{_ascii(kind)}; {_decoded(original)}" if original else "",
+        "Final-Recipient": _typed(recipient),
+        "Action": report.action,
+        "Status": _ascii(report.status),
+        "Diagnostic-Code": _ascii(report.diagnostic[:_MOST_TEXT]),
+        "Last-Attempt-Date": formatdate(now),
+        "Will-Retry-Until": _until(about) if report.action is Action.DELAYED else "",
+    }
+
+
+def _until(about: Claimed) -> str:
+    return formatdate(about.expires_at) if about.expires_at < _NO_YEAR else ""
+
+
+_NO_YEAR: Final = 253_402_300_800.0
+"""The year 10000, which no date can be written of: such a message is tried without end."""
+
+
+def _typed(address: str) -> str:
+    """An address with its type; an international one in the form for 7-bit (RFC 6533 section 3)."""
+    if address.isascii():
+        return f"rfc822; {_ascii(address)}"
+    return "utf-8; " + _NOT_QCHAR.sub(lambda match: f"\\x{{{ord(match[0]):02X}}}", address)
+
+
+def _folded(name: str, text: str) -> str:
+    """One field; folded at blanks, and at any letter where a line would be longer than may be."""
+    wide = textwrap.wrap(f"{name}: {text}", _LONGEST_LINE - 1, subsequent_indent=" ", break_on_hyphens=False)
+    narrow = textwrap.wrap(
+        f"{name}: {text}", _WIDTH, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False
+    )
+    lines = narrow if max(map(len, narrow)) < _LONGEST_LINE else wide
+    return "".join(f"{line}\r\n" for line in lines)
+
+
+def _part(content_type: str, content: bytes) -> bytes:
+    """A part with its own header; quoted-printable where it is anything but short lines of ASCII."""
+    content = headers.canonical(content)
+    plain = content.isascii() and not _BREAKS.search(content) and _longest_line(content) <= _LONGEST_LINE
+    coding = "" if plain else "Content-Transfer-Encoding: quoted-printable\r\n"
+    if not plain:
+        content = quopri.encodestring(content.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")
+    end = b"" if content.endswith(b"\r\n") else b"\r\n"
+    return f"Content-Type: {content_type}\r\n{coding}\r\n".encode() + content + end
+
+
+def _longest_line(content: bytes) -> int:
+    return max(map(len, content.split(b"\r\n")))
+
+
+# ---- words of others
+
+
+def _fields(header: bytes) -> Iterator[tuple[str, str]]:
+    """The fields of a header block, also of one cut off: name in lower case, value unfolded. Broken, it has none."""
+    least = len(header) + 1
+    try:
+        block = headers.scan(header, max_block=least, max_fields=least, max_value=least)
+    except InvalidInput:
+        return
+    for field in block.fields:
+        yield field.name.decode(), headers.value(header, field).decode("utf-8", "replace")
+
+
+def _decoded(xtext: str) -> str:
+    """What stands in an xtext (RFC 3461 section 4)."""
+    return _ascii(_XTEXT.sub(lambda match: chr(int(match[1], 16)), xtext))
+
+
+def _ascii(text: str) -> str:
+    return _clean(text).encode("ascii", "replace").decode()
+
+
+def _clean(text: str) -> str:
+    """On one line, and no surrogates, which stand for bytes that are no text."""
+    return _CONTROL.sub(" ", text).encode("utf-8", "replace").decode()

@@ -1,0 +1,182 @@
+"""The mode `draft`: a draft is made, its id kept, and the draft sent. It is one item, so it is sent once.
+
+Its immutable id finds it wherever it lies, so what became of it can always be told. Nothing is sent before the id is
+committed: without one the message was certainly not sent.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pillarbox.core import catalogue, headers
+from pillarbox.core.accounts import Mailbox
+from pillarbox.core.cause import Cause, Verdict
+from pillarbox.core.errors import PillarboxError
+from pillarbox.core.mail import Found, Outcome
+from pillarbox.delivery import sent_items
+from pillarbox.delivery.crash_points import Reached, unheeded
+from pillarbox.delivery.graph_failures import FAILURES, outcome_of
+from pillarbox.delivery.graph_transport import GraphTransport, judge
+from pillarbox.delivery.transports import KeepDraft, Look, Report
+from pillarbox.graph import mail
+from pillarbox.graph.client import Answer, AnswerLost
+from pillarbox.store.outbox import Claimed
+
+_GONE: Final = ("ErrorItemNotFound", "ErrorInvalidIdMalformed", "ErrorInvalidMailboxItemId")
+"""Graph's codes for an id that is not, or not any more, of this mailbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftTransport:
+    """Sends by a draft where the mailbox's mode is `draft`, and as `plain` does in every other mode."""
+
+    plain: GraphTransport
+    reached: Reached = unheeded
+
+    async def ready(self, mailbox: Mailbox) -> None:
+        """See `Transport.ready`."""
+        await self.plain.ready(mailbox)
+
+    async def send(self, message: Claimed, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
+        """See `Transport.send`."""
+        if message.mailbox.mode != "draft":
+            return await self.plain.send(message, body, keep_draft)
+        notes: list[str] = []
+        try:
+            draft_id = message.draft_id
+            # It was looked for all settle times long, and was neither a draft nor sent.
+            gone = draft_id and message.cause == Cause.DRAFT_GONE
+            if gone:
+                await keep_draft("")
+                notes.append(catalogue.sentence("draft.anew"))
+            if gone or not draft_id:
+                made = await self._make(message, body, notes)
+                if isinstance(made, Outcome):
+                    return Report(made, tuple(notes))
+                draft_id = made
+                await keep_draft(draft_id)
+                self.reached("after_keep_draft")
+            outcome = await self._send(message, draft_id)
+            if outcome.verdict is Verdict.REFUSED and await self._discarded(message, draft_id):
+                await keep_draft("")
+            return Report(outcome, tuple(notes))
+        except FAILURES as error:
+            return Report(outcome_of(error), tuple(notes))
+
+    async def look_up(self, message: Claimed) -> Look:
+        """See `Transport.look_up`."""
+        if message.draft_id:
+            return await self._look_at_draft(message)
+        # Without a draft it was not sent, but by another way or in a former mode.
+        return await self.plain.look_up(message)
+
+    # ---- making the draft
+
+    async def _make(self, message: Claimed, body: AsyncIterator[bytes], notes: list[str]) -> str | Outcome:
+        """The id of a draft of a message, or why there is none: nothing was sent then."""
+        if message.attempt > 1 and (known := await self._made_before(message)):
+            notes.append(catalogue.sentence("draft.adopted"))
+            return known
+        addressed = headers.address_to(b"".join([part async for part in body]), message.envelope.recipients)
+        notes += [catalogue.sentence("mail.recipient_removed", entry=entry) for entry in addressed.removed]
+        self.reached("before_create")
+        try:
+            answer = await mail.create_draft(
+                self.plain.client, message.mailbox.address, addressed.mime, self.plain.tokens.source(message.mailbox)
+            )
+        except AnswerLost as error:
+            return _not_made(error.sentence)
+        self.reached("after_create")
+        return mail.draft_in(answer) or await self._refused(message, answer)
+
+    async def _refused(self, message: Claimed, answer: Answer) -> Outcome:
+        outcome = await self._judged(message, answer)
+        if outcome.verdict in (Verdict.SENT, Verdict.UNCERTAIN):
+            return replace(_not_made(sent_items.said(answer)), http_status=answer.status, request_id=answer.request_id)
+        return outcome
+
+    async def _made_before(self, message: Claimed) -> str:
+        """A draft that an attempt made whose answer we never got; empty where none is found.
+
+        It bears our queue id: a Message-ID alone may be that of another message of the same device. Where that cannot
+        be told a second draft is made, and the first one is never sent.
+        """
+        answer = await mail.drafts(
+            self.plain.client,
+            message.mailbox.address,
+            message.message_id,
+            self.plain.tokens.source(message.mailbox),
+        )
+        copies = mail.copies_in(answer) or []
+        found = [copy.id for copy in copies if copy.is_draft and copy.queue_id == message.id]
+        return next((one for one in found if one != message.draft_id), "")
+
+    # ---- sending it
+
+    async def _send(self, message: Claimed, draft_id: str) -> Outcome:
+        self.reached("before_send")
+        mailbox = message.mailbox
+        answer = await mail.send_draft(self.plain.client, mailbox.address, draft_id, self.plain.tokens.source(mailbox))
+        self.reached("after_answer")
+        code, _ = answer.error()
+        if answer.status in (400, 404) and code in _GONE:
+            error = PillarboxError("draft.gone")
+            return Outcome(
+                Cause.DRAFT_GONE,
+                code=code,
+                text=error.sentence,
+                cure=error.cure,
+                http_status=answer.status,
+                request_id=answer.request_id,
+            )
+        return await self._judged(message, answer)
+
+    async def _judged(self, message: Claimed, answer: Answer) -> Outcome:
+        if answer.status == 403:
+            await self.plain.tokens.doubt(message.mailbox)
+        return judge(answer, message.mailbox, self.plain.clock(), self.plain.retry_after_default)
+
+    async def _discarded(self, message: Claimed, draft_id: str) -> bool:
+        """Delete a draft that is refused for ever; False where that did not work: it stays, and is never sent."""
+        client, address = self.plain.client, message.mailbox.address
+        token = self.plain.tokens.source(message.mailbox)
+        try:
+            copy = mail.copy_in(await mail.message_state(client, address, draft_id, token))
+            # What an earlier attempt sent after all lies in Sent Items under the same id.
+            if copy is None or not copy.is_draft:
+                return False
+            return (await mail.delete_message(client, address, draft_id, token)).status == 204
+        except PillarboxError:
+            return False
+
+    # ---- looking for it
+
+    async def _look_at_draft(self, message: Claimed) -> Look:
+        try:
+            answer = await mail.message_state(
+                self.plain.client,
+                message.mailbox.address,
+                message.draft_id,
+                self.plain.tokens.source(message.mailbox),
+            )
+        except PillarboxError as error:
+            return sent_items.failed(error.sentence)
+        if answer.status == 404:
+            return await self._look_for_gone(message)
+        copy = mail.copy_in(answer)
+        if copy is None:
+            return sent_items.failed(sent_items.said(answer))
+        if copy.is_draft:
+            return Look(Found.ABSENT, catalogue.sentence("look.draft_unsent"))
+        return Look(Found.SENT, catalogue.sentence("look.draft_sent"))
+
+    async def _look_for_gone(self, message: Claimed) -> Look:
+        """No item has the draft's id: on its way to Sent Items, where nobody sees it for a while, or deleted."""
+        look = await self.plain.look_up(message)
+        return Look(Found.ABSENT, catalogue.sentence("look.no_draft")) if look.found is Found.ABSENT else look
+
+
+def _not_made(reason: str) -> Outcome:
+    """Whatever became of the draft: nothing was sent, so that it can be tried again soon."""
+    error = PillarboxError("draft.not_made", reason=reason)
+    return Outcome(Cause.UNREACHABLE, code=error.code, text=error.sentence, cure=error.cure)

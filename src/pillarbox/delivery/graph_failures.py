@@ -1,0 +1,46 @@
+"""What it means for a message that a call of Graph brought no answer at all."""
+
+from dataclasses import replace
+from typing import Final
+
+from pillarbox.core.cause import Cause
+from pillarbox.core.errors import ConfigError, InvalidInput, PillarboxError, Unavailable
+from pillarbox.core.mail import Outcome
+from pillarbox.entra.authority import TokenRefused, TokenUnavailable
+from pillarbox.graph.client import AnswerLost, Unreachable, Untrusted
+
+FAILURES: Final = (
+    TokenUnavailable,
+    Unavailable,
+    Unreachable,
+    Untrusted,
+    InvalidInput,
+    TokenRefused,
+    ConfigError,
+    AnswerLost,
+)
+"""What is raised in place of an answer. Anything else is a mistake of ours."""
+
+
+def outcome_of(error: PillarboxError) -> Outcome:
+    """The outcome of an attempt that ended in one of FAILURES. Pure."""
+    outcome = Outcome(_cause(error), code=error.code, text=error.sentence, cure=error.cure)
+    return replace(outcome, retry_after=error.retry_after) if isinstance(error, TokenUnavailable) else outcome
+
+
+def _cause(error: PillarboxError) -> Cause:
+    match error:
+        case TokenUnavailable():
+            return Cause.TOKEN_UNAVAILABLE
+        case Unavailable():
+            return Cause.STORE
+        case Unreachable():
+            return Cause.UNREACHABLE
+        case Untrusted() | TokenRefused(code="microsoft.tls"):
+            return Cause.UNTRUSTED
+        case InvalidInput():
+            return Cause.BAD_CONTENT
+        case TokenRefused() | ConfigError():
+            return Cause.ACCOUNT_BROKEN
+        case _:
+            return Cause.UNCLEAR

@@ -1,0 +1,75 @@
+"""A client that asks again with the same idempotency key gets the same answer, and its message is sent once.
+
+As in the Internet-Draft draft-ietf-httpapi-idempotency-key-header: a key that is being answered and a key with another
+request are refused. What came of a key is kept in the transaction that makes the message (store/idempotency.py).
+"""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from pillarbox.core.errors import Conflict, InvalidInput
+from pillarbox.store.database import ExpectationFailed, Statement
+from pillarbox.store.idempotency import Answered, IdempotencyKeys
+
+_LONGEST: Final = 255
+_KEY: Final = re.compile(rf"[!-~]{{1,{_LONGEST}}}")
+
+
+def digest(parameters: Iterable[tuple[str, str]], body: bytes) -> str:
+    """The SHA-256 of a request, in hexadecimal digits: its parameters, in whatever order they came, and its body."""
+    told = hashlib.sha256()
+    for name, value in sorted(parameters):
+        for text in (name.encode(), value.encode()):
+            # Each with its length before it: no two requests read alike.
+            told.update(len(text).to_bytes(8, "big") + text)
+    told.update(b"\xff" * 8 + body)
+    return told.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request with a key. `former` is the id of the message that it made when it came first; empty: it is new."""
+
+    former: str
+    _keys: IdempotencyKeys
+    _scope: str
+    _key: str
+    _digest: str
+
+    def kept_with(self, queue_id: str) -> Sequence[Statement]:
+        """What keeps the key, for the transaction of the message."""
+        return self._keys.keeping(self._scope, self._key, Answered(self._digest, queue_id))
+
+
+class Once:
+    """Knows requests again by their keys."""
+
+    def __init__(self, keys: IdempotencyKeys) -> None:
+        self._keys = keys
+        self._being_answered: set[tuple[str, str]] = set()
+
+    @asynccontextmanager
+    async def request(self, scope: str, key: str, digest: str) -> AsyncIterator[Request]:
+        """Inside, the request is answered; nobody else answers one with this key meanwhile.
+
+        Raises InvalidInput `idempotency.bad_key` and `idempotency.mismatch`, Conflict `idempotency.in_progress`.
+        """
+        if not _KEY.fullmatch(key):
+            raise InvalidInput("idempotency.bad_key", limit=_LONGEST)
+        if (scope, key) in self._being_answered:
+            raise Conflict("idempotency.in_progress")
+        self._being_answered.add((scope, key))
+        try:
+            answered = await self._keys.find(scope, key)
+            if answered is not None and answered.digest != digest:
+                raise InvalidInput("idempotency.mismatch")
+            yield Request(answered.queue_id if answered else "", self._keys, scope, key, digest)
+        except ExpectationFailed as error:
+            # Another process has just answered it.
+            raise Conflict("idempotency.in_progress") from error
+        finally:
+            self._being_answered.discard((scope, key))

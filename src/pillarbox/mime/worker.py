@@ -1,0 +1,99 @@
+"""The process that takes one message apart: its limits first, then the message. `split.py` starts it.
+
+Standard input is the message, standard output gets what was found as JSON, the file of the first argument first the
+message without its large attachments and then these, decoded. All three are files; nothing is said on standard error,
+as a traceback could show what is in the mail.
+"""
+
+import errno
+import json
+import mmap
+import os
+import resource
+import sys
+from typing import Any, Final
+
+from pillarbox.mime.decoding import decoded
+from pillarbox.mime.division import Division, NotDivisible, divide
+from pillarbox.mime.naming import name_of
+from pillarbox.mime.tree import Buffer, TooComplex, parse
+
+TOO_COMPLEX: Final = 3
+"""Exit code: the message is beyond what is taken apart."""
+NO_ROOM: Final = 4
+"""Exit code: what was found could not be written."""
+BROKEN: Final = 5
+"""Exit code: the message is such that nobody can read it."""
+_SLACK: Final = 4 * 1024 * 1024
+"""Bytes that what is written may have beyond the message."""
+
+
+def limit(size: int, cpu: int, memory: int) -> None:
+    """Seconds of CPU and bytes of memory beside the message's; no further process, no larger file, no core dump."""
+    for what, most in (
+        (resource.RLIMIT_CPU, cpu),
+        (resource.RLIMIT_AS, memory + size),
+        (resource.RLIMIT_FSIZE, size + _SLACK),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(what)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        # Of the two limits of CPU the lower one is told by SIGXCPU, which nobody else sends.
+        resource.setrlimit(what, (most, hard if what == resource.RLIMIT_CPU else most))
+
+
+def run(source: int, found: int, target: int, most: int) -> None:
+    """Take the message of the file `source` apart, so that `most` bytes are left. Files are numbers."""
+    with mmap.mmap(source, 0, access=mmap.ACCESS_READ) as buffer:
+        try:
+            answer = _written(buffer, divide(buffer, parse(buffer), most), target)
+        except NotDivisible as error:
+            answer = {"reason": error.reason}
+    _write(found, json.dumps(answer).encode())
+
+
+def _written(buffer: Buffer, division: Division, target: int) -> dict[str, Any]:
+    rest = sum(_write(target, piece) for piece in division.rest)
+    attachments = []
+    for one in division.taken:
+        attachments.append(
+            {
+                "name": name_of(buffer, one.part),
+                "content_type": one.part.type,
+                "content_id": _content_id(one.part.header["Content-ID"]),
+                "is_inline": one.is_inline,
+                "size": sum(_write(target, piece) for piece in decoded(buffer, one.part)),
+            }
+        )
+    return {"rest": rest, "attachments": attachments}
+
+
+def _content_id(text: object) -> str:
+    shown = "".join(c for c in str(text or "") if c.isascii() and c.isprintable())
+    return shown.strip().removeprefix("<").removesuffix(">")[:500]
+
+
+def _write(target: int, piece: bytes) -> int:
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(target, view) :]
+    return len(piece)
+
+
+def main() -> None:
+    """Arguments: the file to write to, bytes that may be left, seconds of CPU, bytes of memory."""
+    target, most, cpu, memory = map(int, sys.argv[1:])
+    limit(os.fstat(0).st_size, cpu, memory)
+    try:
+        run(0, 1, target, most)
+    except (MemoryError, RecursionError, TooComplex):
+        os._exit(TOO_COMPLEX)
+    except OSError as error:
+        os._exit(TOO_COMPLEX if error.errno == errno.ENOMEM else NO_ROOM)
+    except Exception:  # whatever Python's email package raises over what strangers write
+        os._exit(BROKEN)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+"""What becomes of a message whose sending was unclear, in each assurance mode, with Microsoft's answer spoilt."""
+
+from typing import Any
+
+import pytest
+
+from pillarbox.core.accounts import MailboxChoice
+from pillarbox.emulator import App
+from pillarbox.store.database import Row
+from tests.conftest import House, MakeHouse
+
+ALICE = "alice@contoso.example"
+SCANNER = "scanner@contoso.example"
+MAIL = b"From: scanner@contoso.example\r\nTo: alice@contoso.example\r\nSubject: scan\r\n\r\npage 1\r\n"
+SETTLE = {"delivery.settle": "0.05 0.1 0.2"}
+ROLES = {
+    "send-only": ("Mail.Send",),
+    "verify": ("Mail.Send", "Mail.ReadBasic.All"),
+    "draft": ("Mail.Send", "Mail.ReadWrite"),
+}
+SENDING = {"send-only": "/sendMail", "verify": "/sendMail", "draft": "/send"}
+MODES = pytest.mark.parametrize("mode", ROLES)
+LOOKING = pytest.mark.parametrize("mode", ["verify", "draft"])
+
+
+async def furnished(make_house: MakeHouse, mode: str, on_uncertain: str = "", **more: Any) -> House:
+    """A house whose mailbox scanner@ sends in this mode, with the rights that it takes and no more."""
+    house = await make_house(SETTLE | more)
+    await house.furnish(SCANNER, app=app_of(house, mode))
+    mailbox = await house.gateway.accounts.mailbox(SCANNER)
+    assert mailbox is not None
+    await house.gateway.accounts.choose(mailbox, MailboxChoice(mode, on_uncertain))
+    return house
+
+
+def app_of(house: House, mode: str) -> App:
+    """An app that has the rights of a mode, and a secret."""
+    seed, world = house.microsoft.seed, house.microsoft.emulator.world
+    app = world.add_app(f"App for {mode}", ROLES[mode], tenant=seed.tenant)
+    seed.secrets[app.client_id] = world.add_secret(app)
+    return app
+
+
+def fault(house: House, **fields: Any) -> None:
+    house.microsoft.emulator.faults.add(**{"times": 1, **fields})
+
+
+async def notes(house: House, row: Row) -> list[str]:
+    """The sentences of the trace, attempt after attempt."""
+    return [note for attempt in await house.gateway.outbox.attempts(row["seq"]) for note in attempt["notes"]]
+
+
+def arrived(house: House) -> int:
+    return len(house.microsoft.emulator.ledger)
+
+
+@MODES
+async def test_what_is_clear_is_sent_once_and_never_looked_up(make_house: MakeHouse, mode: str) -> None:
+    house = await furnished(make_house, mode)
+    row = await house.settled(await house.accept(MAIL, ALICE))
+    asked = house.microsoft.emulator.ledger.requests
+    assert (arrived(house), row["attempts"], row["maybe_duplicate"]) == (1, 1, 0)
+    assert not any(request.startswith("GET /v1.0") for request in asked)
+    assert ("POST /v1.0/users/{user}/messages/{message}/send" in asked) == (mode == "draft")
+
+
+@LOOKING
+@pytest.mark.parametrize("unclear", [{"cut": True}, {"status": 503}, {"status": 504}])
+async def test_what_was_taken_is_found_and_not_sent_again(
+    make_house: MakeHouse, mode: str, unclear: dict[str, Any]
+) -> None:
+    house = await furnished(make_house, mode)
+    fault(house, path=SENDING[mode], when="after", **unclear)
+    row = await house.settled(await house.accept(MAIL, ALICE))
+    assert (arrived(house), row["attempts"], row["maybe_duplicate"], row["code"]) == (1, 1, 0, "")
+    assert any(note.startswith("Looked up: it") for note in await notes(house, row))
+
+
+@LOOKING
+async def test_what_was_not_taken_is_sent_again_after_the_last_look(make_house: MakeHouse, mode: str) -> None:
+    house = await furnished(make_house, mode)
+    fault(house, path=SENDING[mode], when="before", cut=True)
+    row = await house.settled(await house.accept(MAIL, ALICE))
+    assert (arrived(house), row["attempts"], row["maybe_duplicate"]) == (1, 2, 0)
+    assert len([note for note in await notes(house, row) if note.startswith("Looked up")]) == 3
+
+
+@LOOKING
+async def test_a_copy_that_shows_late_is_waited_for(make_house: MakeHouse, mode: str) -> None:
+    house = await furnished(make_house, mode)
+    fault(house, path=SENDING[mode], when="after", cut=True, sent_copy_delay=0.15)
+    row = await house.settled(await house.accept(MAIL, ALICE))
+    assert (arrived(house), row["attempts"]) == (1, 1)
+
+
+@LOOKING
+async def test_while_it_cannot_be_looked_up_nothing_is_sent_again(make_house: MakeHouse, mode: str) -> None:
+    house = await furnished(make_house, mode)
+    fault(house, path=SENDING[mode], when="after", cut=True)
+    fault(house, method="GET", path="/messages", status=503, times=5)
+    row = await house.settled(await house.accept(MAIL, ALICE))
+    assert (arrived(house), row["attempts"]) == (1, 1)
+    assert len([note for note in await notes(house, row) if "could not be looked for" in note]) == 5
+
+
+@pytest.mark.parametrize(("when", "copies"), [("before", 1), ("after", 2)])
+async def test_send_only_sends_again_and_flags_it(make_house: MakeHouse, when: str, copies: int) -> None:
+    house = await furnished(make_house, "send-only")
+    fault(house, path="/sendMail", when=when, cut=True)
+    row = await house.settled(await house.accept(MAIL, ALICE))
+    assert (arrived(house), row["attempts"], row["maybe_duplicate"]) == (copies, 2, 1)
+    told = {entry.message_id for entry in house.microsoft.emulator.ledger.entries}
+    assert told == {row["message_id"]}
+
+
+async def test_send_only_holds_it_where_that_was_chosen(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "send-only", "hold")
+    fault(house, path="/sendMail", when="after", cut=True)
+    row = await house.settled(await house.accept(MAIL, ALICE), "held")
+    assert (arrived(house), row["cause"], row["maybe_duplicate"]) == (1, "unclear", 0)
+    assert any("state=held" in line for line in house.log.lines("mail.final"))
+
+
+# ---- one Message-ID for all: what cheap devices do
+
+
+@LOOKING
+async def test_an_older_mail_with_the_same_message_id_is_not_taken_for_this_one(
+    make_house: MakeHouse, mode: str
+) -> None:
+    house = await furnished(make_house, mode)
+    same = b"Message-ID: <scan@printer>\r\n" + MAIL
+    await house.settled(await house.accept(same, ALICE))
+    for message in house.microsoft.emulator.world.mailbox(SCANNER).messages(float("inf")):
+        message.created -= 3600
+    fault(house, path=SENDING[mode], when="before", cut=True)
+    await house.settled(await house.accept(same + b"page 2\r\n", ALICE))
+    assert arrived(house) == 2
+
+
+# ---- drafts
+
+
+async def test_a_create_whose_answer_was_lost_is_adopted_and_sent_once(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft")
+    fault(house, method="POST", pattern="/messages$", when="after", status=504)
+    queue_id = await house.accept(MAIL, ALICE)
+    await house.settled(queue_id, "deferred")
+    await house.gateway.outbox.retry(queue_id)
+    house.gateway.wake(1)
+    row = await house.settled(queue_id)
+    assert arrived(house) == 1
+    assert house.microsoft.emulator.ledger.requests["POST /v1.0/users/{user}/messages"] == 1
+    assert any("that one is sent" in note for note in await notes(house, row))
+
+
+async def test_anothers_draft_with_the_same_message_id_is_not_adopted(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft")
+    same = b"Message-ID: <scan@printer>\r\n" + MAIL
+    fault(house, method="POST", pattern="/send$", when="before", status=400, code="ErrorInvalidRecipients")
+    refused = await house.settled(await house.accept(same, ALICE), "bounced")
+    (bounce,) = await house.gateway.outbox.notices(refused["seq"])
+    await house.settled(bounce["id"])
+    box = house.microsoft.emulator.world.mailbox(SCANNER)
+    twin = same.replace(b"\r\n\r\n", b"\r\nX-Pillarbox-Id: " + refused["id"].encode() + b"\r\n\r\n")
+    box.add(box.folders["drafts"], twin, "<scan@printer>", 0.0, read=True, draft=True)
+    fault(house, method="POST", pattern="/messages$", when="before", status=504)
+    queue_id = await house.accept(same + b"page 2\r\n", ALICE)
+    await house.settled(queue_id, "deferred")
+    await house.gateway.outbox.retry(queue_id)
+    house.gateway.wake(1)
+    await house.settled(queue_id)
+    entry = house.microsoft.emulator.ledger.entries[-1]
+    assert (dict(entry.headers)["X-Pillarbox-Id"], b"page 2" in (entry.raw or b"")) == (queue_id, True)
+
+
+async def test_a_draft_that_somebody_deleted_is_made_anew(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft")
+    fault(house, path="/send", when="before", cut=True)
+    queue_id = await house.accept(MAIL, ALICE)
+    await house.settled(queue_id, "uncertain")
+    box = house.microsoft.emulator.world.mailbox(SCANNER)
+    for message in list(box.messages(float("inf"))):
+        box.remove(message)
+    row = await house.settled(queue_id)
+    attempts = await house.gateway.outbox.attempts(row["seq"])
+    assert (arrived(house), [one["cause"] for one in attempts]) == (1, ["unclear", "draft_gone", "accepted"])
+
+
+async def test_a_draft_that_is_refused_for_ever_does_not_stay_in_the_mailbox(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft")
+    fault(house, path="/send", when="before", status=400, code="ErrorInvalidRecipients")
+    row = await house.settled(await house.accept(MAIL, ALICE), "bounced")
+    box = house.microsoft.emulator.world.mailbox(SCANNER)
+    drafts = [one for one in box.messages(float("inf"), box.folders["drafts"]) if ALICE.encode() in one.mime]
+    assert (drafts, row["draft_id"]) == ([], "")
+
+
+async def test_a_draft_that_was_refused_is_sent_itself_later(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft")
+    fault(house, path="/send", when="before", status=429, retry_after=1)
+    await house.settled(await house.accept(MAIL, ALICE))
+    asked = house.microsoft.emulator.ledger.requests
+    assert (arrived(house), asked["POST /v1.0/users/{user}/messages"]) == (1, 1)
+
+
+async def test_a_draft_that_went_and_is_sent_again_by_hand_is_refused_and_found(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft", **{"delivery.settle": "3600"})
+    fault(house, path="/send", when="after", cut=True)
+    queue_id = await house.accept(MAIL, ALICE)
+    await house.settled(queue_id, "uncertain")
+    await house.gateway.outbox.retry(queue_id)
+    house.gateway.wake(1)
+    while not any("verdict=uncertain" in line for line in house.log.lines("mail.attempt")[1:]):
+        await house.log.next()
+    row = await house.settled(queue_id, "uncertain")
+    assert (arrived(house), row["cause"]) == (1, "draft_gone")
+
+
+async def test_a_draft_whose_id_is_unknown_after_the_send_is_found_by_its_message_id(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft")
+    fault(house, path="/send", when="after", cut=True)
+    by_id = r"/users/[^/]+/messages/[^/]+$"
+    fault(house, method="GET", pattern=by_id, status=404, code="ErrorItemNotFound", times=None)
+    row = await house.settled(await house.accept(MAIL, ALICE))
+    assert (arrived(house), row["attempts"]) == (1, 1)
+
+
+async def test_what_was_sent_after_all_is_not_deleted_as_a_refused_draft(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft", **{"delivery.settle": "3600"})
+    fault(house, path="/send", when="after", cut=True)
+    queue_id = await house.accept(MAIL, ALICE)
+    await house.settled(queue_id, "uncertain")
+    fault(house, path="/send", when="before", status=400, code="ErrorInvalidRecipients")
+    await house.gateway.outbox.retry(queue_id)
+    house.gateway.wake(1)
+    await house.settled(queue_id, "bounced")
+    box = house.microsoft.emulator.world.mailbox(SCANNER)
+    sent = [one for one in box.messages(float("inf"), box.folders["sentitems"]) if ALICE.encode() in one.mime]
+    assert len(sent) == 1

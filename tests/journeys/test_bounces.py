@@ -1,0 +1,63 @@
+"""Bounces from end to end: what a sender finds in their mailbox."""
+
+import email
+from typing import Any
+
+from pillarbox.core.content import in_memory
+from pillarbox.core.mail import Dsn, Envelope
+from tests.conftest import House
+
+MAIL = b"From: scanner@contoso.example\r\nTo: alice@contoso.example\r\nSubject: invoice 7\r\n\r\nsecret\r\n"
+
+
+async def bounced(house: House) -> str:
+    """A message that Microsoft refused; its queue id."""
+    house.microsoft.emulator.faults.add(path="/sendMail", status=400, code="ErrorInvalidRecipients", times=1)
+    queue_id = await house.accept(MAIL, "alice@contoso.example")
+    await house.settled(queue_id, "bounced")
+    return queue_id
+
+
+async def notice(house: House, queue_id: str) -> str:
+    """The queue id of the one notice about a message, once that is sent."""
+    row = await house.gateway.outbox.get(queue_id)
+    assert row is not None
+    (found,) = await house.gateway.outbox.notices(row["seq"])
+    await house.settled(found["id"])
+    return str(found["id"])
+
+
+async def test_the_sender_finds_the_bounce_in_their_mailbox(house: House) -> None:
+    queue_id = await bounced(house)
+    await notice(house, queue_id)
+    (entry,) = house.microsoft.emulator.ledger.entries
+    assert list(entry.recipients) == ["scanner@contoso.example"]
+    found: Any = email.message_from_bytes(entry.raw or b"")
+    assert found.get_content_type() == "multipart/report"
+    assert found["Subject"] == "Not sent: invoice 7"
+    assert found["X-Pillarbox-Loop"] == queue_id
+    _, status, original = found.get_payload()
+    assert status.get_payload()[1]["Final-Recipient"] == "rfc822; alice@contoso.example"
+    assert "X-Pillarbox-Id: " + queue_id in original.get_payload()
+    assert b"secret" not in (entry.raw or b"")
+
+
+async def test_a_bounce_that_microsoft_refuses_too_ends_there(house: House) -> None:
+    house.microsoft.emulator.faults.add(path="/sendMail", status=400, code="ErrorInvalidRecipients")
+    queue_id = await house.accept(MAIL, "alice@contoso.example")
+    row = await house.settled(queue_id, "bounced")
+    (found,) = await house.gateway.outbox.notices(row["seq"])
+    await house.settled(found["id"], "failed")
+    assert await house.gateway.outbox.count() == {"bounced": 1, "failed": 1}
+
+
+async def test_success_is_told_of_where_the_client_asked(house: House) -> None:
+    dsn = Dsn(envid="job-7", notify={"alice@contoso.example": "SUCCESS"})
+    envelope = Envelope("scanner@contoso.example", ("alice@contoso.example",), dsn)
+    submitter = await house.gateway.submitters.get("printer")
+    queue_id = await house.gateway.submission.accept(envelope, in_memory(MAIL), submitter)
+    await house.settled(queue_id)
+    await notice(house, queue_id)
+    first, told = house.microsoft.emulator.ledger.entries
+    assert b"Action: relayed" not in (first.raw or b"")
+    assert b"Original-Envelope-Id: job-7\r\n" in (told.raw or b"")

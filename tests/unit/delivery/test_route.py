@@ -1,0 +1,134 @@
+"""Which way a message takes: by choice, by what a sign-in allows, and by what Graph cannot do."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from pillarbox.core.accounts import AppRegistration, Mailbox, SignIn
+from pillarbox.core.cause import Cause
+from pillarbox.core.mail import Found, Outcome
+from pillarbox.core.scopes import Resource
+from pillarbox.delivery.route import Route, ways_of
+from pillarbox.delivery.transports import KeepDraft, Look, Report
+from tests.claimed import claimed, no_draft
+
+APP = AppRegistration(1, "contoso", "tenant", "client")
+LIMIT = 1000
+FOR_ALICE = b"To: alice@contoso.example\r\n\r\n"
+GRAPH, SMTP = (Resource.GRAPH,), (Resource.EXCHANGE,)
+
+
+@dataclass
+class Way:
+    """A transport that notes what it is asked."""
+
+    name: str
+    asked: list[str] = field(default_factory=list)
+
+    async def ready(self, mailbox: Mailbox) -> None:
+        self.asked.append("ready")
+
+    async def send(self, message: object, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
+        self.asked.append("send")
+        return Report(Outcome(Cause.ACCEPTED, text=self.name))
+
+    async def look_up(self, message: object) -> Look:
+        self.asked.append("look_up")
+        return Look(Found.ABSENT, self.name)
+
+
+def mailbox(transport: str = "", *permissions: str, assurance: str = "") -> Mailbox:
+    sign_in = SignIn(permissions) if permissions else None
+    return Mailbox(1, "a@contoso.example", APP, sign_in, assurance=assurance, transport=transport)
+
+
+def route(default: str = "auto", *, smtp: bool = True) -> Route:
+    return Route(Way("graph"), Way("smtp") if smtp else None, default, LIMIT)
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    yield b""
+
+
+async def way(taken: Route, of: Mailbox, size: int = 9, part: bytes = FOR_ALICE) -> str:
+    message = claimed(of, "alice@contoso.example", size=size, part=part)
+    return (await taken.send(message, nothing(), no_draft)).outcome.text
+
+
+@pytest.mark.parametrize(
+    ("transport", "permissions", "default", "ways"),
+    [
+        ("", (), "auto", GRAPH),
+        ("", (), "smtp", SMTP),
+        ("", (), "graph", GRAPH),
+        ("auto", (), "graph", GRAPH + SMTP),
+        ("graph", ("send", "exchange"), "smtp", GRAPH),
+        ("smtp", ("send", "exchange"), "auto", SMTP),
+        ("", ("send",), "auto", GRAPH),
+        ("", ("mail", "exchange"), "auto", GRAPH + SMTP),
+        ("", ("exchange",), "auto", SMTP),
+        ("auto", ("send",), "auto", GRAPH),
+    ],
+)
+def test_ways_are_what_was_chosen_and_what_a_sign_in_allows(
+    transport: str, permissions: tuple[str, ...], default: str, ways: tuple[Resource, ...]
+) -> None:
+    assert ways_of(mailbox(transport, *permissions), default) == ways
+
+
+async def test_graph_goes_first() -> None:
+    assert await way(route(), mailbox("auto")) == "graph"
+
+
+async def test_what_is_too_large_for_graph_goes_by_smtp() -> None:
+    assert await way(route(), mailbox("auto"), LIMIT) == "graph"
+    assert await way(route(), mailbox("auto"), LIMIT + 1) == "smtp"
+
+
+async def test_what_is_too_large_for_one_call_goes_by_graph_in_the_mode_draft_but_where_it_is_sealed() -> None:
+    draft = mailbox("auto", assurance="draft")
+    assert await way(route(), draft, LIMIT + 1) == "graph"
+    signed = b'To: alice@contoso.example\r\nContent-Type: Multipart/Signed; boundary="x"\r\n\r\n'
+    assert await way(route(), draft, LIMIT + 1, signed) == "smtp"
+    assert await way(route(), draft, LIMIT, signed) == "graph"
+    assert await way(route(), mailbox("graph", assurance="draft"), LIMIT + 1, signed) == "graph"
+
+
+async def test_a_message_of_which_there_is_a_draft_goes_on_with_it() -> None:
+    message = claimed(mailbox("smtp"), "alice@contoso.example", draft_id="AAMk")
+    assert (await route().send(message, nothing(), no_draft)).outcome.text == "graph"
+
+
+async def test_what_names_others_than_its_recipients_goes_by_smtp_unchanged() -> None:
+    assert await way(route(), mailbox("auto"), part=b"To: list@fabrikam.example\r\n\r\n") == "smtp"
+
+
+async def test_a_header_that_nobody_can_read_goes_by_graph_which_says_so() -> None:
+    assert await way(route(), mailbox("auto"), part=b"no header\r\n") == "graph"
+
+
+async def test_a_mailbox_that_may_not_use_smtp_keeps_to_graph_whatever_the_message() -> None:
+    assert await way(route(), mailbox(), LIMIT + 1, b"To: list@fabrikam.example\r\n\r\n") == "graph"
+
+
+async def test_what_was_chosen_holds_for_every_message() -> None:
+    assert await way(route(), mailbox("smtp"), 1) == "smtp"
+    assert await way(route("smtp"), mailbox("graph"), LIMIT + 1) == "graph"
+
+
+async def test_where_no_smtp_host_is_known_graph_is_the_only_way() -> None:
+    assert await way(route(smtp=False), mailbox("smtp")) == "graph"
+    assert await way(route(smtp=False), mailbox("auto"), LIMIT + 1) == "graph"
+
+
+@pytest.mark.parametrize(("transport", "asked"), [("smtp", "smtp"), ("auto", "graph"), ("", "graph")])
+async def test_a_token_is_fetched_for_the_way_that_is_mostly_taken(transport: str, asked: str) -> None:
+    graph, smtp = Way("graph"), Way("smtp")
+    await Route(graph, smtp, "auto", LIMIT).ready(mailbox(transport))
+    assert (graph.asked, smtp.asked) == ((["ready"], []) if asked == "graph" else ([], ["ready"]))
+
+
+async def test_what_left_by_smtp_is_looked_for_by_graph() -> None:
+    look = await route().look_up(claimed(mailbox("smtp"), "alice@contoso.example"))
+    assert look == Look(Found.ABSENT, "graph")

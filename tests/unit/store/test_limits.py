@@ -1,0 +1,45 @@
+"""Pauses and what was used, as they lie in the store."""
+
+from pathlib import Path
+
+from pillarbox.core.cause import Cause
+from pillarbox.store.limits import LimitStore, Pause
+from pillarbox.store.sqlite import open_sqlite
+
+NOW = 1000.0
+
+
+async def test_pauses_are_there_after_a_restart_until_they_end(tmp_path: Path) -> None:
+    gone = Pause("mailbox/1", "throttled", NOW + 10, "busy", NOW)
+    stays = Pause("mailbox/1", "operator", None, "by hand", NOW)
+    probed = Pause("mailbox/2", "account_broken", NOW + 10, "AADSTS7000222", NOW)
+    database = await open_sqlite(tmp_path / "store.db", on_death=print)
+    await LimitStore(database, lambda: NOW).pause(gone, stays, probed)
+    await database.close()
+    database = await open_sqlite(tmp_path / "store.db", on_death=print)
+    assert len(await LimitStore(database, lambda: NOW + 9).pauses([Cause.ACCOUNT_BROKEN])) == 3
+    store = LimitStore(database, lambda: NOW + 10)
+    assert sorted(await store.pauses([Cause.ACCOUNT_BROKEN]), key=str) == sorted([stays, probed], key=str)
+    await database.close()
+
+
+async def test_resume_ends_all_pauses_of_a_scope_and_no_other(tmp_path: Path) -> None:
+    database = await open_sqlite(tmp_path / "store.db", on_death=print)
+    store = LimitStore(database, lambda: NOW)
+    other = Pause("mailbox/2", "operator", None, "", NOW)
+    await store.pause(
+        Pause("mailbox/1", "operator", None, "", NOW), Pause("mailbox/1", "throttled", NOW + 9, "", NOW), other
+    )
+    assert sorted(await store.resume("mailbox/1")) == ["operator", "throttled"]
+    assert await store.resume("mailbox/1") == []
+    assert await store.pauses(()) == [other]
+    await database.close()
+
+
+async def test_a_pause_of_the_same_cause_takes_the_place_of_the_former(tmp_path: Path) -> None:
+    database = await open_sqlite(tmp_path / "store.db", on_death=print)
+    store = LimitStore(database, lambda: NOW)
+    for until in (NOW + 5, NOW + 50):
+        await store.pause(Pause("mailbox/1", "throttled", until, "", NOW))
+    assert [pause.until for pause in await store.pauses(())] == [NOW + 50]
+    await database.close()

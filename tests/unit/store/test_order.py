@@ -1,0 +1,243 @@
+"""What is claimed first, and not before its time; and that a claim costs the same however much waits."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pillarbox.core.cause import Cause
+from pillarbox.core.content import InMemory
+from pillarbox.core.mail import Approval, Envelope, Outcome, Priority, State
+from pillarbox.core.vault import Secret, Vault
+from pillarbox.store.accounts import Accounts
+from pillarbox.store.database import Row, queries
+from pillarbox.store.outbox import LONGEST_WAIT, NEEDS_APPROVAL, Claimed, NewMessage, Next, Outbox
+from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
+
+LOW, NORMAL, HIGH = Priority
+MAIL = InMemory(b"mail")
+
+
+class Bench:
+    """An outbox with one mailbox, and its time."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self.database = database
+        self.now = 1000.0
+        self.box = Outbox(database, lambda: self.now)
+
+    async def put(self, one: str, priority: Priority = NORMAL, **more: object) -> None:
+        envelope = Envelope("s@x.example", ("a@y.example",))
+        new = NewMessage(one, 1, "p", envelope, "<m@x>", MAIL.size, MAIL.pieces, priority=priority, **more)  # type: ignore[arg-type]
+        await self.box.enqueue(new)
+
+    async def claim(self, limit: int = 9) -> list[str]:
+        return [message.id for message in await self.box.claim(1, limit)]
+
+    async def end(self, cause: Cause, state: State, due_at: float = 0.0, repeats: int = 0) -> Claimed:
+        """Claim the next message, and end its attempt so."""
+        (message,) = await self.box.claim(1, 1)
+        await self.box.finish(message, Outcome(cause, "code"), Next(state, due_at, cause, repeats))
+        return message
+
+    async def row(self, one: str) -> Row:
+        found = await self.box.get(one)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    database = await open_sqlite(tmp_path / "store.db", on_death=print)
+    accounts = Accounts(database, Vault(bytes(32)), lambda: 0.0)
+    app = await accounts.add_app("contoso", "t", "c", Secret("s"))
+    assert app is not None
+    assert await accounts.add_mailbox("one@x.example", app)
+    yield Bench(database)
+    await database.close()
+
+
+# ---- priority
+
+
+async def test_the_higher_priority_goes_first_and_then_the_oldest(bench: Bench) -> None:
+    for one, priority in (("A", LOW), ("B", NORMAL), ("C", HIGH), ("D", NORMAL), ("E", HIGH), ("F", LOW)):
+        await bench.put(one, priority)
+    assert (await bench.claim(3), await bench.claim(2), await bench.claim()) == (["C", "E", "B"], ["D", "A"], ["F"])
+
+
+async def test_what_is_not_due_holds_up_nothing_of_lower_priority(bench: Bench) -> None:
+    await bench.put("A", HIGH, send_at=2000.0)
+    await bench.put("B", LOW)
+    assert await bench.claim() == ["B"]
+
+
+@pytest.mark.parametrize("priority", Priority)
+async def test_the_first_that_is_due_is_known_whatever_its_priority(bench: Bench, priority: Priority) -> None:
+    for other in Priority:
+        await bench.put(f"LATE{other}", other, send_at=5000.0)
+    await bench.put("EARLY", priority, send_at=3000.0)
+    assert await bench.box.due() == {1: 3000.0}
+
+
+@pytest.mark.parametrize("name", ["outbox_claim", "outbox_due_mailboxes"])
+async def test_no_claim_reads_more_than_it_takes(bench: Bench, name: str) -> None:
+    sql = queries("sqlite")[name]
+    parameters = dict.fromkeys(re.findall(r":([a-z_]+)", re.sub("--.*", "", sql)), 1)
+    plan = [str(row[-1]) for row in bench.database._writer.execute("EXPLAIN QUERY PLAN " + sql, parameters)]
+    searches = [line for line in plan if re.search(r"(SEARCH|SCAN) (outbox|o) ", line)]
+    by_index = "USING (COVERING )?INDEX outbox_due \\(mailbox_id=\\? AND priority=\\?"
+    assert searches
+    assert all(re.search(by_index, line) or "INTEGER PRIMARY KEY" in line for line in searches), plan
+    assert not any("SCAN outbox" in line for line in plan)
+
+
+# ---- a time to be sent
+
+
+async def test_it_is_not_sent_before_its_time(bench: Bench) -> None:
+    await bench.put("M", send_at=1060.0)
+    assert (await bench.claim(), (await bench.row("M"))["state"]) == ([], "queued")
+    bench.now = 1060.0
+    assert await bench.claim() == ["M"]
+
+
+async def test_a_time_that_is_over_is_now(bench: Bench) -> None:
+    await bench.put("M", send_at=1.0)
+    assert await bench.claim() == ["M"]
+
+
+async def test_a_clock_that_went_back_brings_nothing_forward(bench: Bench) -> None:
+    await bench.put("NOW")
+    await bench.put("LATER", send_at=1060.0)
+    bench.now = 10.0
+    await bench.box.clock_went_back()
+    assert await bench.claim() == ["NOW"]
+    assert (await bench.row("LATER"))["due_at"] == 1060.0
+
+
+async def test_no_wait_is_longer_than_the_longest_when_the_clock_went_back(bench: Bench) -> None:
+    await bench.put("M")
+    await bench.end(Cause.UNREACHABLE, State.DEFERRED, 1000.0 + 2 * LONGEST_WAIT)
+    await bench.box.clock_went_back()
+    assert await bench.claim() == ["M"]
+
+
+# ---- by hand
+
+
+async def test_what_is_sent_again_by_hand_is_tried_as_long_as_at_first(bench: Bench) -> None:
+    await bench.put("M", expires_at=1500.0)
+    await bench.end(Cause.NO_MAILBOX, State.FAILED, repeats=3)
+    bench.now = 4000.0
+    assert await bench.box.retry("M", "a note")
+    row = await bench.row("M")
+    assert (row["expires_at"], row["repeats"], row["notes"]) == (4500.0, 0, ["a note"])
+
+
+@pytest.mark.parametrize(
+    ("cause", "state", "flagged"),
+    [
+        (Cause.UNCLEAR, State.UNCERTAIN, True),
+        (Cause.UNCLEAR, State.HELD, True),
+        (Cause.INTERRUPTED, State.HELD, True),
+        (Cause.ACCOUNT_BROKEN, State.HELD, False),
+        (Cause.UNREACHABLE, State.DEFERRED, False),
+    ],
+)
+async def test_sent_again_by_hand_it_may_be_there_twice(
+    bench: Bench, cause: Cause, state: State, flagged: bool
+) -> None:
+    await bench.put("M")
+    await bench.end(cause, state)
+    assert await bench.box.retry("M")
+    assert (await bench.row("M"))["maybe_duplicate"] == flagged
+
+
+@pytest.mark.parametrize("state", State)
+async def test_only_what_is_doubtful_or_held_can_be_said_to_be_sent(bench: Bench, state: State) -> None:
+    await bench.put("M")
+    if state is State.CANCELED:
+        await bench.box.cancel("M")
+    elif state is State.SENDING:
+        await bench.claim()
+    elif state is not State.QUEUED:
+        await bench.end(Cause.UNCLEAR, state)
+    resolved = await bench.box.resolve("M", "seen")
+    may = state in (State.UNCERTAIN, State.HELD)
+    assert (resolved is not None, (await bench.row("M"))["state"]) == (may, State.SENT if may else state)
+    assert (await bench.row("M"))["notes"] == (["seen"] if may else [])
+
+
+# ---- approval
+
+
+async def test_what_needs_an_approval_is_held_until_it_is_given(bench: Bench) -> None:
+    await bench.put("M", approval=Approval.WANTED)
+    row = await bench.row("M")
+    assert (row["state"], row["code"], row["approval"]) == ("held", NEEDS_APPROVAL, "wanted")
+    assert await bench.claim() == []
+    approved = await bench.box.approve("M", "yes")
+    assert approved is not None
+    assert (approved["state"], approved["code"], approved["approval"], approved["notes"]) == (
+        "queued",
+        "",
+        "given",
+        ["yes"],
+    )
+    assert await bench.claim() == ["M"]
+
+
+async def test_approved_before_its_time_it_waits_for_that(bench: Bench) -> None:
+    await bench.put("M", approval=Approval.WANTED, send_at=2000.0)
+    assert await bench.box.approve("M")
+    assert (await bench.claim(), await bench.box.due()) == ([], {1: 2000.0})
+
+
+async def test_time_that_an_approval_took_is_given_back(bench: Bench) -> None:
+    await bench.put("M", approval=Approval.WANTED, expires_at=1500.0)
+    bench.now = 9000.0
+    assert await bench.box.approve("M")
+    assert (await bench.row("M"))["expires_at"] == 9500.0
+
+
+async def test_sending_again_or_resolving_is_no_way_round_an_approval(bench: Bench) -> None:
+    await bench.put("M", approval=Approval.WANTED)
+    assert (await bench.box.retry("M"), await bench.box.resolve("M")) == (None, None)
+    assert await bench.box.reject("M", "no")
+    assert (await bench.box.retry("M"), await bench.box.approve("M")) == (None, None)
+    row = await bench.row("M")
+    assert (row["state"], row["approval"], row["notes"]) == ("canceled", "refused", ["no"])
+
+
+async def test_what_was_canceled_while_it_waited_for_an_approval_stays_so(bench: Bench) -> None:
+    await bench.put("M", approval=Approval.WANTED)
+    assert await bench.box.cancel("M")
+    assert (await bench.box.retry("M"), await bench.box.approve("M")) == (None, None)
+
+
+async def test_what_needs_no_approval_is_not_asked_for_one(bench: Bench) -> None:
+    await bench.put("M")
+    await bench.end(Cause.ACCOUNT_BROKEN, State.HELD)
+    assert (await bench.box.approve("M"), await bench.box.reject("M")) == (None, None)
+
+
+# ---- lists
+
+
+async def test_lists_are_narrowed_by_what_is_known_of_a_message(bench: Bench) -> None:
+    await bench.put("A")
+    await bench.end(Cause.ACCOUNT_BROKEN, State.HELD)
+    await bench.put("B")
+
+    async def listed(**wanted: str) -> str:
+        return "".join(row["id"] for row in await bench.box.list(limit=9, **wanted))
+
+    assert await listed() == "BA"
+    assert (await listed(cause="account_broken"), await listed(cause="unclear")) == ("A", "")
+    assert (await listed(code="code"), await listed(code="other")) == ("A", "")
+    assert (await listed(mailbox="one@x.example"), await listed(mailbox="two@x.example")) == ("BA", "")
+    assert (await listed(submitter="p"), await listed(submitter="q")) == ("BA", "")
+    assert (await listed(since="B"), await listed(before="B"), await listed(since="A", before="B")) == ("B", "A", "A")
+    assert await listed(state="held", cause="account_broken", submitter="p") == "A"
