@@ -157,9 +157,9 @@ class Log(io.StringIO):
         return super().write(text)
 
     async def next(self) -> None:
-        """Until the next line is written."""
-        self._written.clear()
+        """Until a line was written since the last time: also one that came while its reader looked elsewhere."""
         await self._written.wait()
+        self._written.clear()
 
     def lines(self, event: str) -> list[str]:
         """The lines of one event."""

@@ -205,16 +205,22 @@ async def test_an_id_that_is_none_is_told_in_words(house: House, queue_id: str) 
     assert errors.startswith("pillarbox: There is no")
 
 
-async def test_retry_takes_all_that_are_held(house: House) -> None:
-    house.microsoft.emulator.faults.add(path="/sendMail", status=403, code="ErrorAccessDenied", times=3)
-    held = [await house.accept(MAIL, "alice@contoso.example") for _ in range(3)]
-    for queue_id in held:
-        await house.settled(queue_id, "held")
+async def test_retry_takes_all_that_are_in_a_state(house: House) -> None:
+    waiting = await in_doubt(house, 3)
     place = {"PILLARBOX_SOCKET": str(house.gateway.settings.socket)}
-    code, output, _ = await pillarbox("outbox", "retry", "--state", "held", environ=place)
-    assert (code, [line.split()[0] for line in output.splitlines()]) == (0, sorted(held))
-    for queue_id in held:
+    code, output, _ = await pillarbox("outbox", "retry", "--state", "uncertain", environ=place)
+    assert (code, [line.split()[0] for line in output.splitlines()]) == (0, sorted(waiting))
+    for queue_id in waiting:
         await house.settled(queue_id)
+
+
+async def in_doubt(house: House, count: int) -> list[str]:
+    """Messages of which it is not known whether they arrived, oldest first: they wait, and hold up no others."""
+    house.microsoft.emulator.faults.add(path="/sendMail", status=503, code="ErrorServerBusy", times=count)
+    waiting = [await house.accept(MAIL, "alice@contoso.example") for _ in range(count)]
+    for queue_id in waiting:
+        await house.settled(queue_id, "uncertain")
+    return waiting
 
 
 async def held_by_microsoft(house: House, count: int) -> list[str]:
@@ -228,7 +234,7 @@ async def held_by_microsoft(house: House, count: int) -> list[str]:
 
 @pytest.mark.parametrize("verb", ["retry", "cancel"])
 async def test_what_cannot_be_done_with_one_message_is_done_with_the_others(house: House, verb: str) -> None:
-    first, last = await held_by_microsoft(house, 2)
+    first, last = await in_doubt(house, 2)
     sent = await house.accept(MAIL, "alice@contoso.example")
     await house.settled(sent)
     place = {"PILLARBOX_SOCKET": str(house.gateway.settings.socket)}
@@ -242,25 +248,25 @@ async def test_what_cannot_be_done_with_one_message_is_done_with_the_others(hous
 
 
 async def test_what_left_the_state_meanwhile_is_skipped(house: House, capsys: pytest.CaptureFixture[str]) -> None:
-    (held,) = await held_by_microsoft(house, 1)
+    (waiting,) = await in_doubt(house, 1)
     sent = await house.accept(MAIL, "alice@contoso.example")
     await house.settled(sent)
     api = Api(house.gateway.settings.socket, None, ())
-    code = await asyncio.to_thread(act, api, (sent, held), "retry", False, skip="outbox.wrong_state")
-    assert (code, *capsys.readouterr()) == (0, f"{held} queued\n", "")
+    code = await asyncio.to_thread(act, api, (sent, waiting), "retry", False, skip="outbox.wrong_state")
+    assert (code, *capsys.readouterr()) == (0, f"{waiting} queued\n", "")
 
 
 async def test_scripts_get_one_list_of_what_was_done_and_what_was_not(house: House) -> None:
-    (held,) = await held_by_microsoft(house, 1)
+    (waiting,) = await in_doubt(house, 1)
     place = {"PILLARBOX_SOCKET": str(house.gateway.settings.socket)}
     sent = await house.accept(MAIL, "alice@contoso.example")
     await house.settled(sent)
-    words = ("outbox", "cancel", "--json", "NOSUCH", held, sent)
+    words = ("outbox", "cancel", "--json", "NOSUCH", waiting, sent)
     code, output, errors = await pillarbox(*words, environ=place)
     missing, canceled, refused = json.loads(output)
     assert (code, errors) == (3, "")
     assert (missing["id"], missing["code"], missing["exit"]) == ("NOSUCH", "outbox.not_found", 3)
-    assert (canceled["id"], canceled["state"], canceled["cure"]) == (held, "canceled", "")
+    assert (canceled["id"], canceled["state"], canceled["cure"]) == (waiting, "canceled", "")
     assert (refused["id"], refused["code"], refused["retryable"]) == (sent, "outbox.wrong_state", False)
 
 

@@ -15,7 +15,7 @@ from pillarbox.core.mail import Approval, Clock, State
 from pillarbox.store.database import Row
 from pillarbox.store.outbox import Outbox
 
-_RETRY_HINT: Final = "Messages that are held, uncertain, deferred, failed or canceled can be sent again."
+_RETRY_HINT: Final = "Messages that are held, uncertain, deferred, failed, bounced or canceled can be sent again."
 _APPROVAL_HINT: Final = "`pillarbox outbox approve` sends it, `pillarbox outbox reject` gives it up."
 _CANCEL_HINT: Final = "Messages that are queued, deferred, held, uncertain or failed can be canceled."
 _RESOLVE_HINT: Final = "Messages that are uncertain or held can be said to be sent."

@@ -17,7 +17,7 @@ from pillarbox.core.cause import Cause
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.mail import State
 
-_RETRIED = ["held", "uncertain", "deferred", "failed"]
+_RETRIED = ["held", "uncertain", "deferred", "failed", "bounced"]
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 

@@ -130,7 +130,7 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class MailboxChoice:
-    """How a mailbox is to send, by a person's choice: the fields of `Mailbox`. None: as it is; empty or 0: no choice."""
+    """How a mailbox is to send, by a person's choice: fields of `Mailbox`. None: as it is; empty or 0: no choice."""
 
     assurance: str | None = None
     on_uncertain: str | None = None

@@ -271,7 +271,16 @@ class Accounts:
 
     async def choose(self, mailbox: Mailbox, choice: MailboxChoice) -> None:
         """Keep how a mailbox is to send, as a person chose."""
-        await self._database.write(statement("mailbox_choose", id=mailbox.id, **asdict(choice)))
+        await self._database.write(
+            statement(
+                "mailbox_choose",
+                id=mailbox.id,
+                assurance=choice.assurance,
+                on_uncertain=choice.on_uncertain,
+                transport=choice.transport,
+                send_limit=choice.send_limit,
+            )
+        )
 
     async def events(self, after: int = 0, limit: int = 100) -> list[Row]:
         """What happened after event number `after`, oldest first."""

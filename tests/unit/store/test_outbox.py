@@ -220,7 +220,7 @@ async def test_what_was_not_being_sent_stays_as_it_is(bench: Bench, state: State
 
 # ---- by hand
 
-RETRIED = {State.HELD, State.UNCERTAIN, State.DEFERRED, State.FAILED, State.CANCELED}
+RETRIED = {State.HELD, State.UNCERTAIN, State.DEFERRED, State.FAILED, State.BOUNCED, State.CANCELED}
 CANCELED = {State.QUEUED, State.DEFERRED, State.HELD, State.UNCERTAIN, State.FAILED}
 
 

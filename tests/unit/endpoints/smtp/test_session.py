@@ -871,7 +871,8 @@ class Conversation(RuleBasedStateMachine):
         if self.say(f"RCPT TO:<{recipient}>\r\n".encode()) == 250:
             assert self.sender
             assert "@" in recipient
-            self.recipients.append(recipient)
+            if recipient not in self.recipients:  # said again, it is one all the same
+                self.recipients.append(recipient)
 
     @rule(size=st.sampled_from([0, 10, 2000]))
     def data(self, size: int) -> None:

@@ -181,7 +181,7 @@ UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, repeats =
     request_id = '', expires_at = max(expires_at, :now + expires_at - max(created_at, send_at)),
     maybe_duplicate = max(maybe_duplicate, state = 'uncertain'
         OR (state = 'held' AND cause IN ('unclear', 'interrupted', 'draft_gone', 'internal')))
-WHERE id = :id AND state IN ('held', 'uncertain', 'deferred', 'failed', 'canceled')
+WHERE id = :id AND state IN ('held', 'uncertain', 'deferred', 'failed', 'bounced', 'canceled')
 AND approval IN ('', 'given') AND kept = 'whole' RETURNING id;
 
 -- name: outbox_resolve
