@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?=
 
-.PHONY: help setup demo test check certify bench docs coverage test-clients test-clients-big fuzz test-tools lock clean
+.PHONY: help setup demo test faults check certify bench docs coverage test-clients test-clients-big fuzz test-tools lock clean
 
 help:
 	@echo "make demo    see it work: emulator, gateway and a legacy application (ARGS=--once: and exit)"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench   the figures of the README        make docs   write docs/reference anew"
 	@echo "make test-clients      programs that we did not write (needs make test-tools); test-clients-big: and Microsoft's SDKs"
 	@echo "make fuzz    hostile bytes, five minutes at each target"
+	@echo "make faults  kills, power cuts, bad days, clocks that jump: the long form (ARGS: one of its files)"
 	@echo "make certify compare with a real tenant: docs/how-to/certify.md"
 	@echo "make setup   only the environment          make coverage  write anew what is emulated"
 
@@ -41,6 +42,11 @@ test-clients: $(STAMP)
 fuzz: $(STAMP)
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 	@$(if $(ARGS),,$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --timeout=1800 tests/unit)
+
+# The figures that are promised, where `make test` does a little of each: tests/faults/scale.py. An hour; -s shows what
+# was counted and the seed.
+faults: $(STAMP)
+	@PILLARBOX_FAULTS=long $(BIN)/python -m pytest -s $(or $(ARGS),tests/faults)
 
 # Microsoft's Graph SDK for Python (half a gigabyte) and its libraries for Node, in an environment of their own; and
 # PHPMailer and Jakarta Mail, with PHP and Java from Debian (make test-tools BIG=1).

@@ -5,7 +5,7 @@ import asyncio
 import signal
 from collections.abc import Iterable
 
-from bench import accept, crowd, durability, emulator, end_to_end, idle, sendmail, smtp
+from bench import accept, backlog, crowd, durability, emulator, end_to_end, idle, memory, pace, sendmail, smtp
 from bench.machine import describe, load
 
 SMTP = {
@@ -19,9 +19,12 @@ SMTP = {
 CLAIMS = {
     "accept": accept.run,
     "end-to-end": end_to_end.run,
+    "pace": pace.run,
+    "backlog": backlog.run,
     "idle": idle.run,
     "emulator": emulator.run,
     "sendmail": sendmail.run,
+    "memory": memory.run,
     **SMTP,
 }
 GROUPS = {"smtp": SMTP}

@@ -74,9 +74,13 @@ class Service:
         """Read the log until the process ends."""
         assert self.process.stderr is not None
         async for line in self.process.stderr:
-            async with self._written:
-                self.lines.append(line.decode().rstrip())
-                self._written.notify_all()
+            await self.heard(line)
+
+    async def heard(self, line: bytes) -> None:
+        """One line of the log, for all who wait for it."""
+        async with self._written:
+            self.lines.append(line.decode().rstrip())
+            self._written.notify_all()
 
 
 async def serve(

@@ -113,6 +113,10 @@ async def desk(tmp_path: Path, microsoft: Microsoft) -> AsyncIterator[Desk]:
     acquire = Acquire(authority, accounts, places.__getitem__, clock, logger)
     graph = GraphClient(cloud.graph_url, outbound, 30)
     tokens = Tokens(acquire, accounts, clock, logger)
+
+    async def forget(mailbox: Mailbox) -> None:
+        tokens.forget(mailbox)
+
     clients = Clients(cloud, outbound, authority, acquire, tokens, graph, places.__getitem__)
     jar = aiohttp.CookieJar(unsafe=True)
     connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(emulator.ca_file)))
@@ -129,7 +133,7 @@ async def desk(tmp_path: Path, microsoft: Microsoft) -> AsyncIterator[Desk]:
                 clock=clock,
                 random=emulator.world.entropy,
                 log=logger,
-                changed=tokens.forget,
+                changed=forget,
                 wake=woken.append,
                 public_url=lambda: made.public_url,
                 password_grant=True,

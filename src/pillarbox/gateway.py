@@ -60,10 +60,13 @@ if TYPE_CHECKING:
     from pillarbox.admin.clients import Clients
     from pillarbox.admin.connect import Connect
     from pillarbox.delivery.assurance import Assurance
+    from pillarbox.delivery.delays import Delays
+    from pillarbox.delivery.drafts import Sweep
     from pillarbox.delivery.graph_transport import GraphTransport
     from pillarbox.delivery.large import LargeMail
     from pillarbox.delivery.notices import Notices
     from pillarbox.delivery.returned import Returned
+    from pillarbox.delivery.traces import Traces
     from pillarbox.delivery.transports import Transport
     from pillarbox.delivery.worker import Worker
     from pillarbox.endpoints.web import HttpListener
@@ -181,7 +184,7 @@ class Gateway:
                 self.settings.delivery.per_mailbox, limits.messages, limits.recipients, limits.bytes, limits.requests
             ),
             Limits(limits.app_concurrency, requests=limits.app_requests),
-            self._host_of,
+            self._hosts_of,
         )
         await self.governors.load()
         self.submitters = Submitters(
@@ -212,6 +215,7 @@ class Gateway:
             max_recipients=max(door.max_recipients for door in (smtp, *smtp.listeners.values())),
             route_limit=self._route_limit,
             whole_limit=self._whole_limit,
+            is_broken=self.governors.is_broken,
             max_age=self.settings.delivery.max_age,
             due_later=self._due_later,
         )
@@ -235,6 +239,7 @@ class Gateway:
                 changed=self._changed,
                 connect=self.connect,
                 smtp_address=lambda: self.smtp_address,
+                smtp_host=lambda: self.settings.addresses().smtp_host,
                 log=self.log,
                 clock=self._clock,
             )
@@ -278,9 +283,15 @@ class Gateway:
         if self._worker is not None:
             self._worker.forget()
 
-    def _host_of(self, mailbox: Mailbox) -> str:
-        """Where a mailbox's mail goes: what holds for one host holds for all of its mailboxes."""
-        return self._hosts[ways_of(mailbox, self.settings.delivery.transport) == (Resource.EXCHANGE,)]
+    async def _signed_in(self, mailbox: Mailbox) -> None:
+        """A mailbox has another sign-in, and so perhaps other ways out: submitters hold copies of their mailboxes."""
+        self._changed(mailbox)
+        await self.submitters.refresh()
+
+    def _hosts_of(self, mailbox: Mailbox) -> tuple[str, ...]:
+        """Where a mailbox's mail goes, mostly to the first: what holds for a host holds for all of its mailboxes."""
+        ways = ways_of(mailbox, self.settings.delivery.transport) or (Resource.GRAPH,)
+        return tuple(self._hosts[way is Resource.EXCHANGE] or self._hosts[0] for way in ways)
 
     @cached_property
     def _hosts(self) -> tuple[str, str]:
@@ -329,7 +340,7 @@ class Gateway:
                 clock=self._clock,
                 random=self._random,
                 log=self.log,
-                changed=self._changed,
+                changed=self._signed_in,
                 wake=self.wake,
                 public_url=lambda: self.public_url,
                 password_grant=self.settings.sign_in.password_grant,
@@ -354,10 +365,15 @@ class Gateway:
             from pillarbox.delivery.graph_transport import GraphTransport
             from pillarbox.delivery.worker import Worker
 
-            notices = self._notices()
+            notices = self._notices
             clients, delivery = self.clients(), self.settings.delivery
             graph = GraphTransport(
-                clients.graph, clients.tokens, self._clock, delivery.retry_after_default, self._reached
+                clients.graph,
+                clients.tokens,
+                self._clock,
+                delivery.retry_after_default,
+                self.outbox.twins,
+                self._reached,
             )
             transport = self._transport or self._route(self._large_mail(DraftTransport(graph, self._reached), graph))
             self._assurance = Assurance(
@@ -367,6 +383,7 @@ class Gateway:
                 self.log,
                 delivery.settle,
                 self.wake,
+                self.governors.request,
                 reached=self._reached,
                 notices=notices,
             )
@@ -386,6 +403,7 @@ class Gateway:
 
     def _route(self, graph: "Transport") -> "Transport":
         """Graph, and SMTP beside it where this cloud's host is known."""
+        from pillarbox.admin.check.connection import proxy_name
         from pillarbox.delivery.route import Route
         from pillarbox.delivery.smtp_transport import SmtpTransport
         from pillarbox.exchange.login import Server
@@ -398,10 +416,11 @@ class Gateway:
                 clients.cloud.smtp_port,
                 clients.outbound.ssl_context(),
                 self.settings.microsoft.timeout,
+                proxy_name(clients.outbound.proxy_for(f"https://{clients.cloud.smtp_host}") or ""),
             )
             self._submissions = Submissions(server)
             smtp = SmtpTransport(self._submissions, clients.tokens, delivery.retry_after_default, self._reached)
-        return Route(graph, smtp, delivery.transport, most_mime(delivery.request_limit) + OURS)
+        return Route(graph, smtp, delivery.transport, most_mime(delivery.request_limit) + OURS, self._hosts)
 
     def returned(self) -> "Returned":
         """What looks for reports that sent mail was not delivered."""
@@ -409,9 +428,47 @@ class Gateway:
         from pillarbox.store.returns import Returns
 
         clients, every = self.clients(), self.settings.delivery.read_reports
-        returns = Returns(self.database)
-        return Returned(self.accounts, returns, clients.graph, clients.tokens, self._clock, self.log, every)
+        returns, governors = Returns(self.database), self.governors
+        return Returned(self.accounts, returns, clients.graph, clients.tokens, governors, self._clock, self.log, every)
 
+    def traces(self) -> "Traces":
+        """What asks Exchange's message trace what became of sent mail."""
+        from pillarbox.delivery.traces import Traces
+        from pillarbox.store.returns import Returns
+
+        clients, every = self.clients(), self.settings.delivery.read_traces
+        returns, governors = Returns(self.database), self.governors
+        return Traces(self.accounts, returns, clients.graph, clients.tokens, governors, self._clock, self.log, every)
+
+    def delays(self) -> "Delays":
+        """What warns of messages that wait long."""
+        from pillarbox.delivery.delays import Delays
+
+        age = self.settings.delivery.delay_warning
+
+        def is_paused(mailbox: Mailbox) -> bool:
+            return bool(self.governors.paused(mailbox))
+
+        return Delays(self.outbox, self._notices, is_paused, self._clock, self.log, age)
+
+    def drafts(self) -> "Sweep":
+        """What throws away drafts that nothing will send."""
+        from pillarbox.delivery.drafts import Sweep
+        from pillarbox.store.drafts import Drafts
+
+        clients = self.clients()
+        return Sweep(
+            Drafts(self.database),
+            self.accounts,
+            clients.graph,
+            clients.tokens,
+            lambda mailbox: not self.governors.paused(mailbox),
+            self.governors.request,
+            self._clock,
+            self.log,
+        )
+
+    @cached_property
     def _notices(self) -> "Notices":
         """What tells senders of what became of their messages."""
         from pillarbox.delivery.notices import Notices, Wishes
@@ -422,7 +479,6 @@ class Gateway:
             delivery.bounce_mailbox,
             delivery.bounce_domains,
             delivery.postmaster,
-            delivery.delay_warning,
         )
         return Notices(self.outbox, self.accounts, self._clock, self._random, self.log, self.wake, wishes)
 
@@ -546,6 +602,9 @@ class _Running:
             asyncio.create_task(gateway.assurance().run(), name="assurance"),
             asyncio.create_task(gateway.housekeeping.run(), name="retention"),
             asyncio.create_task(gateway.returned().run(), name="returned"),
+            asyncio.create_task(gateway.drafts().run(), name="drafts"),
+            asyncio.create_task(gateway.traces().run(), name="traces"),
+            asyncio.create_task(gateway.delays().run(), name="delays"),
         ]
         self._endings = asyncio.create_task(end_dates.tell_daily(gateway.accounts, gateway._clock, gateway.log))
         gateway.rotation.resume()
@@ -591,6 +650,8 @@ class _Running:
 def check(settings: Settings, environ: Mapping[str, str]) -> None:
     """Everything that can be found wrong without starting or changing anything. Raises ConfigError."""
     cloud = settings.addresses()
+    if settings.delivery.transport == "smtp" and not cloud.smtp_host:
+        raise ConfigError("config.no_smtp_host", place=settings.origin("delivery.transport"))
     outbound = _outbound(settings, environ)
     outbound.ssl_context()
     for url in (cloud.authority_url, cloud.graph_url):

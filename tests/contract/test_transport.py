@@ -33,7 +33,7 @@ from pillarbox.entra.tokens import Tokens
 from pillarbox.exchange.login import Server
 from pillarbox.exchange.submission import Submissions
 from pillarbox.graph.client import GraphClient
-from tests.claimed import claimed, no_draft
+from tests.claimed import claimed, no_draft, no_twins
 from tests.conftest import Log, Microsoft
 from tests.openapi.recorder import Recorder
 
@@ -184,11 +184,11 @@ async def make_way(kind: str, microsoft: Microsoft) -> AsyncIterator[MakeWay]:
         if kind == "graph":
             graph = GraphClient(f"https://{host}:{port}" if port or host != "localhost" else url, trusted, seconds)
             ends.append(graph.close)
-            transport = GraphTransport(graph, tokens, clock, 60.0)
+            transport = GraphTransport(graph, tokens, clock, 60.0, no_twins)
         else:
             assert microsoft.emulator.smtp is not None
             server = Server(host, port or microsoft.emulator.smtp[1], trusted.ssl_context(), seconds)
-            submissions = Submissions(server)
+            submissions = Submissions(server, patience=seconds)
             ends.append(submissions.close)
             transport = SmtpTransport(submissions, tokens, 60.0)
         return Way(kind, transport, microsoft, Mailbox(1, mailbox, app), store, log)
@@ -304,7 +304,8 @@ async def test_a_refused_connection_is_tried_again(make_way: MakeWay, closed_por
 
 async def test_a_name_that_does_not_exist_is_tried_again(make_way: MakeWay) -> None:
     way = await make_way(host="microsoft.invalid")
-    assert (await way.send()).verdict is Verdict.RETRY
+    outcome = await way.send()
+    assert (outcome.verdict, outcome.cause) == (Verdict.RETRY, Cause.UNKNOWN_HOST)
 
 
 @GRAPH
@@ -402,6 +403,25 @@ async def test_a_message_that_is_too_large_fails(way: Way) -> None:
         way.fault(command="MAIL", status=552, message="5.3.4 Message size exceeds fixed maximum message size")
     outcome = await way.send(MAIL + b"x" * 4_000_000)
     assert (outcome.verdict, outcome.cause, way.accepted) == (Verdict.REFUSED, Cause.TOO_LARGE, 0)
+
+
+@SMTP
+@pytest.mark.parametrize("command", ["CONNECT", "AUTH", "MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize("reply", [(421, "4.7.66 Later."), (451, "4.3.0 Later.")])
+async def test_a_refusal_for_now_is_tried_again_wherever_it_comes(
+    way: Way, command: str, reply: tuple[int, str]
+) -> None:
+    way.fault(method="SMTP", command=command, status=reply[0], message=reply[1], times=1)
+    first, second = await way.send(), await way.send()
+    assert (first.cause, first.code) == (Cause.BUSY, f"{reply[0]} {reply[1][:-7]}")
+    assert first.text == ("alice@contoso.example: Later." if command == "RCPT" else "Later.")
+    assert (second.verdict, way.accepted) == (Verdict.SENT, 1)
+
+
+@SMTP
+async def test_a_name_that_does_not_exist_is_told_as_such(make_way: MakeWay) -> None:
+    outcome = await (await make_way(host="smtp.invalid")).send()
+    assert (outcome.cause, outcome.code) == (Cause.UNKNOWN_HOST, "microsoft.unknown_host")
 
 
 @SMTP

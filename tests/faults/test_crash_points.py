@@ -3,37 +3,33 @@
 The oracle is the emulator's ledger: what was acknowledged has arrived, once in `verify` and `draft`, and in `send-only`
 twice only where the outbox says `maybe_duplicate`. In `draft` no draft is left behind either.
 
-Each point once; `PILLARBOX_CRASH_ROUNDS=200` makes it two hundred times (an hour or two).
+Each point once; in `make faults` two hundred times.
 """
 
 import asyncio
-import os
 import signal
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pillarbox.core.errors import PillarboxError
-from pillarbox.emulator import App
+from pillarbox.emulator import Fault
+from pillarbox.emulator.fault import When
 from tests.conftest import Microsoft
-from tests.faults.dying import ARMED
+from tests.faults.conftest import MakeLives
+from tests.faults.lives import ROLES, Lives, furnish
+from tests.faults.scale import figure
 from tests.service import Service
 
-ROUNDS = int(os.environ.get("PILLARBOX_CRASH_ROUNDS", "1"))
+ROUNDS = figure("CRASH_ROUNDS", 1, 200)
 SCANNER = "scanner@contoso.example"
-ROLES = {
-    "send-only": ("Mail.Send",),
-    "verify": ("Mail.Send", "Mail.ReadBasic.All"),
-    "draft": ("Mail.Send", "Mail.ReadWrite"),
-}
+SETTLE = "0.05 0.1 0.2"
+"""Seconds that need no patience."""
 PLAIN = ("after_claim", "before_send", "after_answer", "before_finish", "after_finish")
 LOOKS = ("after_doubtful", "before_looked", "after_looked")
 DRAFT = ("before_create", "after_create", "after_keep_draft")
-NOWHERE = "nowhere"
 
 
 def points(mode: str) -> tuple[str, ...]:
@@ -43,69 +39,34 @@ def points(mode: str) -> tuple[str, ...]:
 
 @dataclass
 class Crashes:
-    """One store, and the processes that die on it one after the other."""
+    """One store, the lives that end on it one after the other, and what they acknowledged."""
 
-    folder: Path
-    microsoft: Microsoft
+    lives: Lives
     mode: str
     acknowledged: list[str] = field(default_factory=list)
-
-    async def start(self, point: str) -> Service:
-        """A process that dies at this point once it is armed."""
-        settings = {
-            "state_dir": str(self.folder / "state"),
-            "socket": str(self.folder / "run" / "api.sock"),
-            "smtp.listen": "127.0.0.1:0",
-            "http.listen": "",
-            "delivery.settle": "0.05 0.1 0.2",
-            **self.microsoft.settings,
-        }
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.faults.dying", point),
-            *(f"{key}={value}" for key, value in settings.items()),
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-        return await Service.of(process)
-
-    async def furnish(self, service: Service) -> None:
-        """An app with the rights of the mode, and a mailbox that sends in it."""
-        app, seed = self._app(), self.microsoft.seed
-        secret = seed.secrets[app.client_id]
-        new = {"name": "contoso", "tenant_id": seed.tenant.id, "client_id": app.client_id, "client_secret": secret}
-        await _ask(service.api.post, "/api/v1/apps", new)
-        await _ask(service.api.post, "/api/v1/mailboxes", {"address": SCANNER, "app": "contoso"})
-        await _ask(service.api.patch, f"/api/v1/mailboxes/{SCANNER}", {"assurance": self.mode})
-
-    def _app(self) -> App:
-        seed, world = self.microsoft.seed, self.microsoft.emulator.world
-        app = world.add_app(f"App for {self.mode}", ROLES[self.mode], tenant=seed.tenant)
-        seed.secrets[app.client_id] = world.add_secret(app)
-        return app
+    final: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What the outbox says of those that are sent."""
 
     async def die_at(self, point: str, number: int) -> None:
-        """Start, finish what is left from before, hand in a message, and die at the point."""
-        service = await self.start(point)
+        """Begin a life, finish what is left from before, hand in a message, and die at the point."""
+        microsoft = self.lives.microsoft
+        life = await self.lives.begin(point)
         if number == 0:
-            await self.furnish(service)
-        await self.all_sent(service)
-        os.kill(service.ready["pid"], signal.SIGUSR1)
-        await service.logged(lambda lines: ARMED in lines)
+            await furnish(life, microsoft, self.mode, SCANNER)
+        await self.all_sent(life)
+        await life.arm()
         if point in LOOKS:
             # There must be something to look up. Microsoft has it, every other time.
             path = "/send" if self.mode == "draft" else "/sendMail"
-            when = "after" if number % 2 else "before"
-            self.microsoft.emulator.faults.add(path=path, when=when, cut=True, times=1)
-        dead = asyncio.create_task(service.process.wait())
-        if not await self.hand_in(service, number):
-            await dead
-            service = await self.start(NOWHERE)
-            assert await self.hand_in(service, number), "a living service takes it"
-            assert await service.end(signal.SIGTERM) == 0
-        else:
-            assert await dead == -signal.SIGKILL
+            when: When = "after" if number % 2 else "before"
+            microsoft.emulator.faults.replace([Fault(path=path, when=when, cut=True, times=1)])
+        if await self.hand_in(life, number):
+            assert await life.exit == -signal.SIGKILL
+            return
+        await life.exit
+        life = await self.lives.begin()
+        assert await self.hand_in(life, number), "a living service takes it"
+        assert await life.end(signal.SIGTERM) == 0
 
     async def hand_in(self, service: Service, number: int) -> bool:
         """Hand in a message; False where the process died before it said its queue id."""
@@ -117,17 +78,18 @@ class Crashes:
         self.acknowledged.append(queued["id"])
         return True
 
-    async def all_sent(self, service: Service) -> dict[str, dict[str, Any]]:
-        """Until all that was acknowledged is sent; what the outbox says of each."""
-        found = {}
+    async def all_sent(self, service: Service) -> None:
+        """Until all that was acknowledged is sent."""
         for queue_id in self.acknowledged:
-            while (shown := await self._shown(service, queue_id))["state"] != "sent":
+            if queue_id in self.final:
+                continue
+            while (shown := await self.shown(service, queue_id))["state"] != "sent":
                 done = f"id={queue_id} state=sent"
                 await service.logged(lambda lines, done=done: any(done in line for line in lines))  # type: ignore[misc]
-            found[queue_id] = shown
-        return found
+            self.final[queue_id] = shown
 
-    async def _shown(self, service: Service, queue_id: str) -> dict[str, Any]:
+    async def shown(self, service: Service, queue_id: str) -> dict[str, Any]:
+        """What the outbox says of a message."""
         return dict((await _ask(service.api.get, f"/api/v1/sends/{queue_id}"))["message"])
 
 
@@ -138,18 +100,18 @@ async def _ask(call: Any, *arguments: Any) -> Any:
 @pytest.mark.timeout(120 + 60 * ROUNDS)
 @pytest.mark.parametrize("mode", ROLES)
 async def test_a_kill_at_any_point_loses_nothing_and_doubles_nothing_in_silence(
-    tmp_path: Path, microsoft: Microsoft, mode: str
+    microsoft: Microsoft, make_lives: MakeLives, mode: str
 ) -> None:
-    crashes = Crashes(tmp_path, microsoft, mode)
+    crashes = Crashes(make_lives(delivery_settle=SETTLE), mode)
     for number, point in enumerate(points(mode) * ROUNDS):
         await crashes.die_at(point, number)
-    service = await crashes.start(NOWHERE)
-    final = await crashes.all_sent(service)
-    assert await service.end(signal.SIGTERM) == 0
+    life = await crashes.lives.begin()
+    await crashes.all_sent(life)
+    assert await life.end(signal.SIGTERM) == 0
     arrived = Counter(dict(entry.headers)["X-Pillarbox-Id"] for entry in microsoft.emulator.ledger.entries)
     lost = [queue_id for queue_id in crashes.acknowledged if not arrived[queue_id]]
     twice = {queue_id for queue_id, times in arrived.items() if times > 1}
-    flagged = {queue_id for queue_id, shown in final.items() if shown["maybe_duplicate"]}
+    flagged = {queue_id for queue_id, shown in crashes.final.items() if shown["maybe_duplicate"]}
     print(
         f"{mode}: {len(points(mode)) * ROUNDS} kills, {len(crashes.acknowledged)} acknowledged, {len(lost)} lost, "
         f"{len(twice)} arrived twice, {len(flagged)} flagged"

@@ -1,11 +1,12 @@
 """Bounces from end to end: what a sender finds in their mailbox."""
 
 import email
+import time
 from typing import Any
 
 from pillarbox.core.content import in_memory
 from pillarbox.core.mail import Dsn, Envelope
-from tests.conftest import House
+from tests.conftest import House, MakeHouse
 
 MAIL = b"From: scanner@contoso.example\r\nTo: alice@contoso.example\r\nSubject: invoice 7\r\n\r\nsecret\r\n"
 
@@ -61,3 +62,34 @@ async def test_success_is_told_of_where_the_client_asked(house: House) -> None:
     first, told = house.microsoft.emulator.ledger.entries
     assert b"Action: relayed" not in (first.raw or b"")
     assert b"Original-Envelope-Id: job-7\r\n" in (told.raw or b"")
+
+
+async def test_a_delay_is_told_of_although_nothing_of_the_mailbox_goes(make_house: MakeHouse) -> None:
+    ahead = [0.0]
+    settings = {"delivery.delay_warning": "3600", "delivery.bounce_mailbox": "erp@contoso.example"}
+    house = await make_house(settings, clock=lambda: time.time() + ahead[0])
+    await house.furnish("scanner@contoso.example", "erp@contoso.example")
+    scanner = await house.gateway.accounts.mailbox("scanner@contoso.example")
+    assert scanner is not None
+    await house.gateway.governors.pause(f"mailbox/{scanner.id}", "")
+    queue_id = await house.accept(MAIL, "alice@contoso.example")
+    ahead[0] = 3600.0
+    await house.gateway.delays().round()
+    await notice(house, queue_id)
+    (entry,) = house.microsoft.emulator.ledger.entries
+    assert (entry.mailbox, list(entry.recipients)) == ("erp@contoso.example", ["scanner@contoso.example"])
+    assert b"Subject: Not sent yet: invoice 7\r\n" in (entry.raw or b"")
+    assert (await house.settled(queue_id, "queued"))["attempts"] == 0
+
+
+async def test_a_bounce_that_waits_outlives_its_message(house: House) -> None:
+    house.microsoft.emulator.faults.add(path="/sendMail", status=400, code="ErrorInvalidRecipients", times=1)
+    house.microsoft.emulator.faults.add(path="/sendMail", status=429, headers={"Retry-After": "1"}, times=1)
+    queue_id = await house.accept(MAIL, "alice@contoso.example")
+    row = await house.settled(queue_id, "bounced")
+    (told,) = await house.gateway.outbox.notices(row["seq"])
+    await house.gateway.housekeeping.round(0.0)
+    assert await house.gateway.outbox.get(queue_id) is None
+    await house.settled(told["id"])
+    (entry,) = house.microsoft.emulator.ledger.entries
+    assert b"Diagnostic-Code: x-msgraph; 400 ErrorInvalidRecipients" in (entry.raw or b"")

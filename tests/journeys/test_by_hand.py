@@ -108,6 +108,27 @@ async def test_what_is_sent_again_in_doubt_is_flagged(house: House) -> None:
     assert "sent again by hand; it was uncertain." in shown
 
 
+@pytest.mark.parametrize(
+    ("fault", "ended"),
+    [
+        ({"status": 400, "code": "ErrorInvalidRecipients"}, (1, "bounced")),
+        ({"status": 403, "code": "ErrorAccessDenied"}, (6, "held")),
+        ({"status": 504}, (75, "uncertain")),
+        ({"status": 202}, (0, "sent")),
+    ],
+)
+async def test_who_waits_is_told_by_the_exit_code(house: House, fault: dict[str, Any], ended: tuple[int, str]) -> None:
+    house.microsoft.emulator.faults.add(path="/sendMail", times=1, when="after", **fault)
+    code, output, _ = await asked(house, *SEND, "--wait", "20", "--json")
+    assert (code, json.loads(output)["state"]) == ended
+
+
+async def test_a_bounce_is_listed_with_the_null_sender(house: House) -> None:
+    house.microsoft.emulator.faults.add(path="/sendMail", status=400, code="ErrorInvalidRecipients", times=1)
+    await house.settled(await house.accept(MAIL, TO), "bounced")
+    assert "\t<>\tscanner@contoso.example\t" in await run(house, "outbox", "list")
+
+
 async def test_acts_are_idempotent(house: House) -> None:
     (queue_id,) = await refused(house)
     for _ in range(2):
@@ -159,6 +180,21 @@ async def test_a_paused_mailbox_sends_nothing_until_it_is_resumed(make_house: Ma
     await again.settled(waiting)
     await again.settled(other)
     assert len(again.log.lines("outbox.resumed")) == 1
+
+
+async def test_who_is_not_sent_for_is_shown_with_until_when_and_why(house: House) -> None:
+    house.microsoft.emulator.faults.add(path="/sendMail", status=429, retry_after=600, message="Too fast.", times=1)
+    await house.settled(await house.accept(MAIL, TO), "deferred")
+    await run(house, "outbox", "pause", "scanner@contoso.example", "--reason", "audit")
+    shown = await run(house, "mailbox", "show", "scanner@contoso.example")
+    assert "until resumed: A person has paused it. audit\n" in shown
+    assert ": Microsoft asks this mailbox to slow down. Too fast.\n" in shown
+    assert "until resumed operator\n" in await run(house, "mailbox", "list")
+    resumed = await run(house, "outbox", "resume", "scanner@contoso.example")
+    assert resumed.startswith("scanner@contoso.example still waits until 20")
+    (pause,) = json.loads(await run(house, "mailbox", "show", "scanner@contoso.example", "--json"))["paused"]
+    assert (pause["what"], pause["cause"]) == ("mailbox", "throttled")
+    assert 590 < pause["until"] - pause["at"] < 670
 
 
 async def test_a_pause_needs_to_know_of_whom(house: House) -> None:

@@ -46,8 +46,8 @@ class Event:
     environ: dict[str, str] = field(default_factory=dict)
     tries: int = 1
     last: str = ""
-    pause: float = 0.0
-    """Seconds to the next attempt, where they are not those to when it is due."""
+    pauses: tuple[float, ...] = ()
+    """Seconds to the next attempts, where they are not those to when they are due."""
 
 
 def answers(status: int, code: str = "", message: str = "No.", **more: Any) -> dict[str, Any]:
@@ -103,25 +103,39 @@ EVENTS = [
         for when in ("before", "after")
     ),
     Event(
+        "503 with Retry-After",
+        answers(503, "serviceNotAvailable", retry_after=30),
+        *(Cause.UNCLEAR, "uncertain", (880, 900), "Sent Items"),
+    ),
+    *(
+        Event(
+            f"{status}, perhaps not of Graph",
+            {**SEND, "status": status, "when": "after"},
+            *(Cause.UNCLEAR, "uncertain", (880, 900), "Sent Items"),
+        )
+        for status in (200, 302, 304)
+    ),
+    Event(
         "no answer in time",
         {**SEND, "delay": HOUR},
         *(Cause.UNCLEAR, "uncertain", (880, 900), "Sent Items"),
         settings={"microsoft.timeout": "1"},
     ),
     # ---- no way there
-    *(
+    Event(
         # The emulator lies on this machine, which is reached without a proxy; Graph itself is not.
-        Event(
-            name,
-            {},
-            *(Cause.UNREACHABLE, LATER, (4, 6), "firewall"),
-            settings={"microsoft.graph_url": "https://graph.microsoft.com"},
-            environ={"HTTPS_PROXY": proxy},
-        )
-        for name, proxy in {
-            "connection refused": "http://127.0.0.1:CLOSED",
-            "a name that does not exist": "http://proxy.invalid:8080",
-        }.items()
+        "connection refused",
+        {},
+        *(Cause.UNREACHABLE, LATER, (4, 6), "firewall"),
+        settings={"microsoft.graph_url": "https://graph.microsoft.com"},
+        environ={"HTTPS_PROXY": "http://127.0.0.1:CLOSED"},
+    ),
+    Event(
+        "a proxy whose name does not exist",
+        {},
+        *(Cause.UNKNOWN_HOST, LATER, (4, 6), "microsoft.proxy"),
+        settings={"microsoft.graph_url": "https://graph.microsoft.com"},
+        environ={"HTTPS_PROXY": "http://proxy.invalid:8080"},
     ),
     Event(
         "certificate not trusted",
@@ -135,6 +149,15 @@ EVENTS = [
         "401 twice",
         answers(401, "InvalidAuthenticationToken"),
         *(Cause.ACCOUNT_BROKEN, "held", None, "pillarbox token get"),
+    ),
+    Event(
+        "401 twice, with claims",
+        answers(
+            401,
+            "InvalidAuthenticationToken",
+            headers={"WWW-Authenticate": 'Bearer realm="", error="insufficient_claims", claims="e30="'},
+        ),
+        *(Cause.ACCOUNT_BROKEN, "held"),
     ),
     *(
         Event(f"AADSTS{number}", no_token(number), Cause.ACCOUNT_BROKEN, "held", None, words)
@@ -175,7 +198,10 @@ EVENTS = [
     Event("400 MIME", answers(400, "ErrorMimeContentInvalid"), Cause.BAD_CONTENT, "failed", None, "sending program"),
     Event("413", answers(413), Cause.TOO_LARGE, "failed"),
     Event("413 by its code", answers(400, "ErrorMessageSizeExceeded"), Cause.TOO_LARGE, "failed", None, "send less"),
-    Event("418", answers(418), Cause.UNKNOWN, LATER, (48, 72), "request-id", tries=3, last="held"),
+    *(
+        Event(f"{status}", answers(status), Cause.UNKNOWN, LATER, (48, 72), "request-id", tries=3, last="held")
+        for status in (412, 415, 418, 423)
+    ),
     # ---- too old
     Event(
         "throttled for ever",
@@ -183,9 +209,10 @@ EVENTS = [
         Cause.THROTTLED,
         LATER,
         (60, 66),
-        tries=2,
+        tries=3,
         last="failed",
-        pause=49 * HOUR,
+        # After two days in which nothing was tried, nothing fails at once: the clock may have jumped.
+        pauses=(49 * HOUR, 1.5 * HOUR),
     ),
 ]
 TOLD = {"failed": ("failed", "bounced")}
@@ -298,8 +325,8 @@ async def test_what_is_tried_a_few_times_ends_by_its_rule(event: Event, played: 
     played.house.microsoft.emulator.faults.add(**event.fault, times=event.tries)
     queue_id = await played.house.accept(MAIL, "alice@contoso.example")
     row = await played.attempted(queue_id, 1)
-    for _ in range(event.tries - 1):
-        row = await played.again(queue_id, event.pause or row["due_at"] - played.now + 1)
+    for number in range(event.tries - 1):
+        row = await played.again(queue_id, event.pauses[number] if event.pauses else row["due_at"] - played.now + 1)
     assert (row["attempts"], row["cause"]) == (event.tries, event.cause)
     assert row["state"] in TOLD.get(event.last, (event.last,))
 

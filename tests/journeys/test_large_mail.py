@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from pillarbox.admin import apps, mailboxes
 from pillarbox.cli.local import Api
 from pillarbox.core.accounts import MailboxChoice
+from pillarbox.core.graph_limits import OURS, REQUEST, USUAL_MESSAGE, most_mime
+from pillarbox.core.vault import Secret
 from pillarbox.emulator.ledger import Entry
 from pillarbox.emulator.world import Mailbox
 from pillarbox.store.database import Row
@@ -130,6 +133,21 @@ async def test_more_than_the_mailbox_may_send_is_refused_at_mail(make_house: Mak
     house = await furnished(make_house, "draft", **LARGE)
     code, reply = await asyncio.to_thread(submit, house, mail(), "SIZE=36800000")
     assert (code, reply[:6]) == (552, b"5.3.4 ")
+    assert b"scanner@contoso.example may send" in reply
+
+
+async def test_without_any_setting_a_mail_may_be_as_large_as_exchange_takes_it(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft")
+
+    def talk() -> tuple[str, int, int]:
+        with smtplib.SMTP(*house.smtp, timeout=60) as client:
+            client.login("printer", house.passwords["printer"])
+            shown = client.esmtp_features["size"]
+            fits = client.mail(SCANNER, [f"SIZE={shown}"])[0]
+            client.rset()
+            return shown, fits, client.mail(SCANNER, [f"SIZE={int(shown) + 1}"])[0]
+
+    assert await asyncio.to_thread(talk) == (str(USUAL_MESSAGE), 250, 552)
 
 
 @pytest.mark.parametrize("kind", [b"multipart/signed", b"multipart/encrypted"])
@@ -307,3 +325,142 @@ async def test_a_mailbox_that_takes_drafts_and_no_uploads_refuses_the_message_al
     row = await house.settled(await house.accept(mail(os.urandom(4_000_000)).as_bytes(), ALICE), "failed", "bounced")
     assert (row["cause"], row["code"]) == ("too_large", "ErrorAccessDenied")
     assert not drafts(house)
+
+
+# ---- where Graph does not take the MIME
+
+
+async def test_where_graph_refuses_the_mime_a_draft_is_made_in_json_and_the_losses_are_told(
+    make_house: MakeHouse,
+) -> None:
+    house = await furnished(make_house, "draft", **LARGE)
+    fault(house, path=DRAFTS, method="POST", status=400, code="ErrorMimeContentInvalid")
+    pdf = os.urandom(4_000_000)
+    made = mail(
+        pdf, In_Reply_To="<0@x.example>", References="<0@x.example>", X_Job="7", Auto_Submitted="auto-generated"
+    )
+    made.replace_header("To", "Alice <alice@contoso.example>, hidden@fabrikam.example")
+    queue_id = await house.accept(made.as_bytes(), ALICE, "bob@contoso.example")
+    row = await house.settled(queue_id)
+    (entry,) = arrived(house)
+    assert files(entry) == {"1.pdf": digest(pdf)}
+    assert sorted(entry.recipients) == [ALICE, "bob@contoso.example"]
+    assert entry.raw is not None
+    parsed = email.message_from_bytes(entry.raw, policy=policy.default)
+    kept = ("Message-ID", "In-Reply-To", "References", "Subject", "X-Job", "X-Pillarbox-Id")
+    assert [str(parsed[name]) for name in kept] == [
+        *("<scan-1@device.example>", "<0@x.example>", "<0@x.example>", "scan", "7", queue_id)
+    ]
+    text = parsed.get_body()
+    assert text is not None
+    assert text.get_content().strip() == "page 1"
+    told = str([attempt["notes"] for attempt in await house.gateway.outbox.attempts(row["seq"])])
+    assert "ErrorMimeContentInvalid" in told
+    assert "Auto-Submitted" in told
+    assert not drafts(house)
+
+
+async def test_where_json_is_refused_too_the_mail_fails(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft", **LARGE)
+    fault(house, pattern="POST .*/messages$", status=400, code="ErrorMimeContentInvalid", times=2)
+    row = await house.settled(await house.accept(mail(os.urandom(4_000_000)).as_bytes(), ALICE), "failed", "bounced")
+    assert row["cause"] == "bad_content"
+
+
+async def test_a_message_id_that_exchange_replaces_in_the_draft_is_put_back(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft", **LARGE)
+    house.microsoft.emulator.world.rewrites_message_ids = True
+    pdf = os.urandom(4_000_000)
+    await house.settled(await house.accept(mail(pdf).as_bytes(), ALICE))
+    (entry,) = arrived(house)
+    assert entry.raw is not None
+    parsed = email.message_from_bytes(entry.raw, policy=policy.default)
+    assert (parsed["Message-ID"], files(entry)) == ("<scan-1@device.example>", {"1.pdf": digest(pdf)})
+
+
+async def test_what_waits_when_its_mailbox_loses_the_mode_draft_is_refused_before_it_goes_to_graph(
+    make_house: MakeHouse,
+) -> None:
+    house = await furnished(make_house, "draft", **LARGE)
+    fault(house, path="createUploadSession", status=503)
+    queue_id = await house.accept(mail(os.urandom(4_000_000)).as_bytes(), ALICE)
+    await house.settled(queue_id, "deferred")
+    mailbox = await house.gateway.accounts.mailbox(SCANNER)
+    assert mailbox is not None
+    await house.gateway.accounts.choose(mailbox, MailboxChoice("send-only"))
+    await house.gateway.outbox.retry(queue_id)
+    house.gateway.wake(1)
+    row = await house.settled(queue_id, "failed", "bounced")
+    assert (row["cause"], row["code"]) == ("too_large", "mail.too_large_for_graph")
+    assert not any(call.endswith("/sendMail") for call in house.microsoft.emulator.ledger.requests)
+
+
+async def test_another_app_registration_counts_for_the_next_mail(make_house: MakeHouse) -> None:
+    house = await test_assurance_modes.furnished(make_house, "draft", **LARGE)
+    mailbox = await house.gateway.accounts.mailbox(SCANNER)
+    assert mailbox is not None
+    await house.gateway.accounts.choose(mailbox, MailboxChoice(""))
+    await house.gateway.accounts.set_assurance(mailbox, "draft")
+    await house.gateway.submitters.refresh()
+    assert (await asyncio.to_thread(submit, house, mail(), "SIZE=9000000"))[0] == 250
+    api = Api(house.gateway.settings.socket, None, ())
+    await asyncio.to_thread(api.put, f"/api/v1/mailboxes/{SCANNER}", {"app": mailbox.app.name})
+    # What was found with the other one's rights does not count any more.
+    assert (await asyncio.to_thread(submit, house, mail(), "SIZE=9000000"))[0] == 552
+
+
+async def test_a_sign_in_counts_for_the_next_mail(make_house: MakeHouse) -> None:
+    house = await make_house(LARGE | {"sign_in.password_grant": "true"})
+    accounts, seed = house.gateway.accounts, house.microsoft.seed
+    await house.furnish(ALICE)
+    secret = Secret(seed.secrets.get(seed.desktop.client_id, "public-apps-have-none"))
+    await apps.add(accounts, "desktop", seed.tenant.id, seed.desktop.client_id, secret)
+    await accounts.set_assurance(await mailboxes.change(accounts, ALICE, "desktop"), "draft")
+    await house.gateway.submitters.refresh()
+
+    def mail_of_9_mb() -> int:
+        with smtplib.SMTP(*house.smtp, timeout=60) as client:
+            client.login("printer", house.passwords["printer"])
+            return client.mail(ALICE, ["SIZE=9000000"])[0]
+
+    assert await asyncio.to_thread(mail_of_9_mb) == 250
+    # What was found with the app's own rights says nothing of those of a person.
+    given = {"password": seed.passwords[ALICE]}
+    api = Api(house.gateway.settings.socket, None, ())
+    await asyncio.to_thread(api.post, f"/api/v1/mailboxes/{ALICE}:password", given)
+    assert await asyncio.to_thread(mail_of_9_mb) == 552
+
+
+# ---- borders
+
+
+@pytest.mark.parametrize("size", [2_999_999, 3_000_000, 3_145_728, 3_145_729])
+async def test_a_file_about_as_large_as_what_needs_an_upload_arrives(make_house: MakeHouse, size: int) -> None:
+    house = await furnished(make_house, "draft", **LARGE)
+    pdf = os.urandom(size)
+    await house.settled(await house.accept(mail(pdf).as_bytes(), ALICE))
+    assert files(arrived(house)[0]) == {"1.pdf": digest(pdf)}
+
+
+@pytest.mark.parametrize("more", [0, 1])
+async def test_a_mail_goes_whole_up_to_the_limit_of_one_call(make_house: MakeHouse, more: int) -> None:
+    house = await furnished(make_house, "draft", **LARGE)
+    made = mail(os.urandom(2_200_000)).as_bytes()
+    added = (await house.settled(await house.accept(made, ALICE)))["size"] - len(made)
+    size = most_mime(REQUEST) + OURS + more
+    padded = made.replace(b"page 1", b"page 1" + b"y" * (size - added - len(made)))
+    row = await house.settled(await house.accept(padded, ALICE))
+    told = str([attempt["notes"] for attempt in await house.gateway.outbox.attempts(row["seq"])])
+    assert (row["size"], "attachments uploaded" in told) == (size, bool(more))
+
+
+async def test_that_the_host_of_uploads_is_out_of_reach_holds_up_no_other_mail(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft", **LARGE)
+    fault(house, path="createUploadSession", next_link_host="evil.example", times=99)
+    queue_id = await house.accept(mail(os.urandom(4_000_000)).as_bytes(), ALICE)
+    for _ in range(6):
+        await house.settled(queue_id, "deferred")
+        await house.gateway.outbox.retry(queue_id)
+        house.gateway.wake(1)
+    await house.settled(queue_id, "deferred")
+    await house.settled(await house.accept(mail().as_bytes(), ALICE))

@@ -1,6 +1,7 @@
 """What Exchange could not deliver is told of a message that was sent, where its mailbox may be read."""
 
 from pillarbox.core.accounts import MailboxChoice
+from pillarbox.core.governor import Load
 from tests.conftest import House, MakeHouse
 
 SCANNER = "scanner@contoso.example"
@@ -11,9 +12,9 @@ def mail(message_id: str) -> bytes:
     return f"{head}\r\nx\r\n".encode()
 
 
-async def reading(make_house: MakeHouse, *roles: str) -> House:
+async def reading(make_house: MakeHouse, *roles: str, **settings: str) -> House:
     """A house whose app may read basics, and whose mailbox was tested so."""
-    house = await make_house()
+    house = await make_house({f"limits.{name}": text for name, text in settings.items()})
     world, seed = house.microsoft.emulator.world, house.microsoft.seed
     app = world.add_app("Reader", ("Mail.Send", *roles), tenant=seed.tenant)
     seed.secrets[app.client_id] = world.add_secret(app)
@@ -70,3 +71,37 @@ async def test_a_mailbox_that_may_not_be_read_is_told_of_in_the_log(make_house: 
 async def test_a_mailbox_whose_mode_looks_nothing_up_is_left_alone(house: House) -> None:
     await look(house)
     assert not house.log.lines("mailbox.not_read")
+
+
+async def test_a_mailbox_for_which_nothing_is_sent_now_is_left_alone(make_house: MakeHouse) -> None:
+    house = await reading(make_house)
+    mailbox = await house.gateway.accounts.mailbox(SCANNER)
+    assert mailbox is not None
+    await house.gateway.governors.pause(f"mailbox/{mailbox.id}", "")
+    await look(house)
+    assert not house.log.lines("mailbox.not_read")
+
+
+async def test_a_look_counts_among_the_requests_for_its_mailbox(make_house: MakeHouse) -> None:
+    house = await reading(make_house, "Mail.ReadBasic.All", requests="100")
+    mailbox = await house.gateway.accounts.mailbox(SCANNER)
+    assert mailbox is not None
+    governor, all_of_them = house.gateway.governors._governor(mailbox.id), Load(requests=100)
+    now = house.gateway._clock()
+    assert governor.wait(now, all_of_them) == 0
+    await look(house)
+    assert governor.wait(now, all_of_them) > 0
+
+
+async def test_what_a_report_says_of_each_recipient_is_read_where_that_is_allowed(make_house: MakeHouse) -> None:
+    house = await reading(make_house, "Mail.ReadWrite")
+    mailbox = await house.gateway.accounts.mailbox(SCANNER)
+    assert mailbox is not None
+    await house.gateway.accounts.choose(mailbox, MailboxChoice(assurance="draft"))
+    lost = await house.accept(mail("<lost@contoso.example>"), "nobody@contoso.example", "alice@contoso.example")
+    await house.settled(lost)
+    await look(house)
+    state, text = await delivery(house, lost)
+    assert state == "bounced"
+    assert text.startswith("Undeliverable: invoice 7 (nobody@contoso.example: 5.1.10 550 5.1.10 RESOLVER")
+    assert "alice" not in text

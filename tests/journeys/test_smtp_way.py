@@ -1,5 +1,7 @@
 """Mail that leaves by SMTP with XOAUTH2: where that was chosen, and where Graph cannot send it."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,105 @@ async def test_by_auto_graph_takes_what_it_can_and_smtp_the_rest(make_house: Mak
         await house.settled(await house.accept(mime, to))
     assert ways(house) == ["graph", "smtp", "smtp"]
     assert all(b"\r\nTo: alice@contoso.example\r\n" in (one.raw or b"") for one in microsoft.emulator.ledger.entries)
+
+
+async def signed_in(make_house: MakeHouse, microsoft: Microsoft, *permissions: str) -> House:
+    """A house for whose mailbox alice@ she has signed in and granted these permissions."""
+    assert microsoft.emulator.smtp
+    place = {"microsoft.smtp_host": "localhost", "microsoft.smtp_port": str(microsoft.emulator.smtp[1])}
+    house = await make_house(place | PLENTY | {"sign_in.password_grant": "true"})
+    await house.furnish(ALICE, app=microsoft.seed.web)
+    environ = {
+        "PILLARBOX_SOCKET": str(house.gateway.settings.socket),
+        "PILLARBOX_MAILBOX_PASSWORD": microsoft.seed.passwords[ALICE],
+    }
+    wanted = [word for one in permissions for word in ("--permissions", one)]
+    words = ("mailbox", "sign-in", ALICE, "--app", "contoso", "--password", *wanted)
+    code, _, errors = await pillarbox(*words, environ=environ)
+    assert code == 0, errors
+    return house
+
+
+async def test_mail_of_a_person_who_signed_in_leaves_by_smtp_with_their_token(
+    make_house: MakeHouse, microsoft: Microsoft
+) -> None:
+    house = await signed_in(make_house, microsoft, "exchange")
+    mime = b"From: alice@contoso.example\r\nTo: bob@contoso.example\r\n\r\nhello\r\n"
+    await house.settled(await house.accept(mime, BOB, sender=ALICE))
+    # A token that Exchange does not take any more is replaced by the refresh token, and nobody notices.
+    microsoft.emulator.faults.add(command="AUTH", revoke_tokens=True, times=1)
+    await house.gateway._submissions.close()  # type: ignore[union-attr]
+    await house.settled(await house.accept(mime, BOB, sender=ALICE))
+    entries = microsoft.emulator.ledger.entries
+    assert [(one.protocol, one.mailbox, one.recipients) for one in entries] == [("smtp", ALICE, [BOB])] * 2
+
+
+async def test_a_sign_in_for_both_ways_is_used_by_auto(make_house: MakeHouse, microsoft: Microsoft) -> None:
+    house = await signed_in(make_house, microsoft, "send", "exchange")
+    for mime in (MAIL, LARGE):
+        await house.settled(await house.accept(mime.replace(b"scanner@", b"alice@", 1), ALICE, sender=ALICE))
+    assert ways(house) == ["graph", "smtp"]
+
+
+async def test_what_exchange_refuses_a_person_is_held_until_they_may(
+    make_house: MakeHouse, microsoft: Microsoft
+) -> None:
+    house = await signed_in(make_house, microsoft, "exchange")
+    mailbox = microsoft.seed.user("alice").open_mailbox
+    assert mailbox
+    mailbox.smtp_auth = False
+    queue_id = await house.accept(MAIL.replace(b"scanner@", b"alice@", 1), ALICE, sender=ALICE)
+    row = await house.settled(queue_id, "held")
+    (attempt,) = await house.gateway.outbox.attempts(row["seq"])
+    assert (row["cause"], attempt["code"]) == ("account_broken", "535 5.7.139")
+    assert "SmtpClientAuthentication is disabled for the Mailbox" in str(attempt)
+
+
+async def test_smtp_is_not_chosen_where_its_host_is_not_known(make_house: MakeHouse, microsoft: Microsoft) -> None:
+    house = await make_house()
+    await house.furnish(SCANNER)
+    environ = {"PILLARBOX_SOCKET": str(house.gateway.settings.socket)}
+    code, _, errors = await pillarbox("mailbox", "change", SCANNER, "--transport", "smtp", environ=environ)
+    assert (code, "Set microsoft.smtp_host" in errors) == (2, True)
+    # One that chose it while the host was known does not leave another way in silence.
+    await mailboxes.choose(house.gateway.accounts, SCANNER, MailboxChoice(transport="smtp"))
+    await house.gateway.submitters.refresh()
+    row = await house.settled(await house.accept(MAIL, ALICE), "held")
+    (attempt,) = await house.gateway.outbox.attempts(row["seq"])
+    assert (attempt["code"], ways(house)) == ("mailbox.no_smtp_host", [])
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+@pytest.mark.parametrize("assurance", ["send-only", "draft"])
+async def test_large_signed_mail_goes_by_smtp_byte_for_byte_and_verifies(
+    make_house: MakeHouse, microsoft: Microsoft, tmp_path: Path, assurance: str
+) -> None:
+    house = await furnished(make_house, microsoft, "auto", "Mail.Send", "Mail.ReadWrite")
+    await mailboxes.choose(house.gateway.accounts, SCANNER, MailboxChoice(assurance))
+    await house.gateway.submitters.refresh()
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
+    new = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={SCANNER}")
+    await openssl(*new, "-addext", "extendedKeyUsage=emailProtection", "-keyout", key, "-out", certificate)
+    signer = ("-signer", certificate, "-inkey", key, "-from", SCANNER, "-to", ALICE)
+    signed = await openssl("smime", "-sign", "-binary", *signer, given=b"page 1\r\n" * 400_000)
+    signed = signed.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    row = await house.settled(await house.accept(signed, ALICE))
+    (entry,) = microsoft.emulator.ledger.entries
+    assert entry.raw is not None
+    assert (row["state"], entry.protocol, entry.raw.endswith(signed)) == ("sent", "smtp", True)
+    verified = await openssl("smime", "-verify", "-purpose", "smimesign", "-CAfile", certificate, given=entry.raw)
+    assert verified == b"page 1\r\n" * 400_000
+
+
+async def openssl(*arguments: str, given: bytes = b"") -> bytes:
+    """What openssl writes."""
+    program = shutil.which("openssl")
+    assert program
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(program, *arguments, stdin=pipe, stdout=pipe, stderr=pipe)
+    output, errors = await process.communicate(given)
+    assert process.returncode == 0, errors.decode()
+    return output
 
 
 async def test_without_a_choice_an_app_tries_no_smtp(make_house: MakeHouse, microsoft: Microsoft) -> None:

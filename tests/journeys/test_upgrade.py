@@ -169,7 +169,7 @@ async def test_what_waited_leaves_and_what_was_cut_off_is_sent_again_and_flagged
     interrupted = await gateway.outbox.get(MESSAGES["sending"])
     assert interrupted is not None
     (cut_off, _) = await gateway.outbox.attempts(interrupted["seq"])
-    assert (cut_off["verdict"], cut_off["code"]) == ("uncertain", "outbox.interrupted")
+    assert (cut_off["verdict"], cut_off["code"]) == ("uncertain", "cause.interrupted")
     assert interrupted["maybe_duplicate"] == 1
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final, TypedDict, TypeVar
 
 from pillarbox.access import networks, unix_users
-from pillarbox.core.accounts import AppRegistration, Mailbox, Submitter, UnixRule
+from pillarbox.core.accounts import AppRegistration, Mailbox, OnBroken, Submitter, UnixRule
 from pillarbox.core.errors import Conflict, InvalidInput, NotFound
 from pillarbox.core.headers import address_key
 from pillarbox.core.mail import is_address
@@ -37,6 +37,7 @@ class Wanted(TypedDict, total=False):
     max_size: int
     priority: int
     max_age: int
+    on_broken: OnBroken
     enabled: bool
 
 
@@ -62,6 +63,7 @@ async def wanted(accounts: Accounts, old: Submitter, wish: Wanted) -> Submitter:
         max_size=wish.get("max_size", old.max_size),
         priority=wish.get("priority", old.priority),
         max_age=wish.get("max_age", old.max_age),
+        on_broken=wish.get("on_broken", old.on_broken),
         enabled=wish.get("enabled", old.enabled),
     )
     if not senders and not domains:

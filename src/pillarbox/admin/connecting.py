@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -51,7 +51,7 @@ class Connecting:
     clock: Clock
     random: Callable[[int], bytes]
     log: Logger
-    changed: Callable[[Mailbox], None]
+    changed: Callable[[Mailbox], Awaitable[None]]
     wake: Callable[[int], None]
     public_url: Callable[[], str]
     password_grant: bool = False
@@ -101,7 +101,7 @@ class Connecting:
             mailbox = await self.accounts.mailbox_by_id(mailbox.id)
             account, unproven = await self._meant(mailbox, plan, account, granted.access_token)
             released = await self.accounts.signed_in(mailbox, plan.sign_in(account, password_source), granted.cache)
-        self.changed(mailbox)
+        await self.changed(mailbox)
         self.log.info("mailbox.signed_in", mailbox=mailbox.address, account=account.upn, object_id=account.object_id)
         if unproven:
             notes += (catalogue.sentence("sign_in.unproven", address=mailbox.address, account=account.upn),)

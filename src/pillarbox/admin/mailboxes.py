@@ -40,6 +40,12 @@ async def choose(accounts: Accounts, address: str, choice: MailboxChoice) -> Mai
     return await accounts.mailbox_by_id(mailbox.id)
 
 
+def need_smtp_host(host: str, address: str) -> None:
+    """Raise Conflict where a mailbox is to send by SMTP and the host of that is not known (empty)."""
+    if not host:
+        raise Conflict("mailbox.no_smtp_host", mailbox=address)
+
+
 async def remove(accounts: Accounts, address: str) -> Mailbox:
     """Forget a mailbox that was never used. Raises NotFound, Conflict where a message or a submitter names it."""
     mailbox = await get(accounts, address)

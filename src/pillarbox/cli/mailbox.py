@@ -4,11 +4,12 @@ from urllib.parse import quote
 
 import click
 
-from pillarbox.cli import show
+from pillarbox.cli import pause_words, show
 from pillarbox.cli.check import mailbox_test
 from pillarbox.cli.local import Api, with_api
 from pillarbox.cli.options import json_option
 from pillarbox.cli.sign_in import sign_in
+from pillarbox.core.graph_limits import MOST_MESSAGE
 
 
 @click.group()
@@ -40,8 +41,8 @@ def list_mailboxes(as_json: bool, api: Api) -> None:
         show.as_json(found)
     else:
         show.table(
-            found,
-            ["address", "app", "state", "mode", "on_uncertain", "signed_in"],
+            [{**one, "paused": pause_words.in_short(one["paused"][0]) if one["paused"] else ""} for one in found],
+            ["address", "app", "state", "mode", "on_uncertain", "signed_in", "paused"],
             empty="No mailbox yet: `pillarbox mailbox add ADDRESS --app NAME`",
         )
 
@@ -64,13 +65,18 @@ def list_mailboxes(as_json: bool, api: Api) -> None:
     type=click.Choice(["graph", "smtp", "auto"]),
     help="How its mail leaves: through Graph, by SMTP, or by SMTP where Graph cannot.",
 )
+@click.option(
+    "--send-limit",
+    type=click.IntRange(0, MOST_MESSAGE),
+    help="Bytes of the largest message that Exchange lets it send; 0: as delivery.send_limit says.",
+)
 @json_option
 @with_api
-def change(address: str, app: str | None, as_json: bool, api: Api, **choice: str | None) -> None:
+def change(address: str, app: str | None, as_json: bool, api: Api, **choice: str | int | None) -> None:
     """Change which app registration acts for a mailbox, or how it sends."""
     chosen = {name: value for name, value in choice.items() if value is not None}
     if not app and not chosen:
-        raise click.UsageError("say what to change: --app, --assurance, --on-uncertain, --transport")
+        raise click.UsageError("say what to change: --app, --assurance, --on-uncertain, --transport, --send-limit")
     path = f"/api/v1/mailboxes/{quote(address, safe='@')}"
     changed = api.put(path, {"app": app}) if app else {}
     if chosen:
@@ -84,6 +90,9 @@ def change(address: str, app: str | None, as_json: bool, api: Api, **choice: str
         show.line(f"{changed['address']} now: mode {changed['mode']}, on_uncertain {changed['on_uncertain']}.")
     if "transport" in chosen:
         show.line(f"Its mail leaves by: {changed['transport']}.")
+    if "send_limit" in chosen:
+        limit = f"at most {changed['send_limit']} bytes a message" if changed["send_limit"] else "as the settings say"
+        show.line(f"It sends {limit}.")
 
 
 @command.command("show")
@@ -96,7 +105,9 @@ def show_mailbox(address: str, as_json: bool, api: Api) -> None:
     if as_json:
         show.as_json(found)
         return
+    pauses = found.pop("paused")
     show.fields((name.replace("_", " "), value) for name, value in found.items())
+    show.fields(("paused", pause_words.in_words(pause)) for pause in pauses)
 
 
 @command.command()

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import click
 
-from pillarbox.cli import outbox_words, show
+from pillarbox.cli import outbox_words, pause_words, show
 from pillarbox.cli.local import PATIENT, Api, Refused, with_api
 from pillarbox.cli.options import DURATION, json_option
 from pillarbox.core.cause import Cause
@@ -64,7 +64,10 @@ def list_messages(state: str | None, limit: int, before: str | None, as_json: bo
     if as_json:
         show.as_json(found)
         return
-    rows = [{**one, "accepted": show.moment(one["created_at"]), "why": one["reason"]} for one in found]
+    rows = [
+        {**one, "accepted": show.moment(one["created_at"]), "sender": one["sender"] or "<>", "why": one["reason"]}
+        for one in found
+    ]
     show.table(
         rows,
         ["id", "state", "accepted", "sender", "recipients", "size", "why"],
@@ -190,7 +193,7 @@ def pause(address: str | None, everything: bool, reason: str, as_json: bool, api
 @json_option
 @with_api
 def resume(address: str | None, everything: bool, as_json: bool, api: Api) -> None:
-    """Send from a mailbox again; it ends every pause of it, also one that Microsoft asked for."""
+    """End what `outbox pause` began. What Microsoft asks a mailbox to wait stays: `mailbox show` tells until when."""
     _set_pause(api, "resume", {"mailbox": _who(address, everything)}, as_json)
 
 
@@ -205,7 +208,11 @@ def _set_pause(api: Api, verb: str, value: Mapping[str, object], as_json: bool) 
     if as_json:
         show.as_json(done)
     else:
-        show.line(f"{done['mailbox'] or 'Everything'} {'is paused' if done['paused'] else 'sends again'}.")
+        name = done["mailbox"] or "Everything"
+        for pause in done["still"]:
+            show.line(f"{name} still waits {pause_words.in_words(pause)}")
+        if not done["still"]:
+            show.line(f"{name} {'is paused' if done['paused'] else 'sends again'}.")
 
 
 def _query(filters: Mapping[str, Any]) -> dict[str, object]:

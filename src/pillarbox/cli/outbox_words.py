@@ -33,6 +33,7 @@ def _print_message(trace: Mapping[str, Any]) -> None:
             ("Next attempt", show.moment(message["due_at"]) if message["state"] == "deferred" else ""),
             ("Next look", show.moment(message["due_at"]) if message["state"] == "uncertain" else ""),
             ("Looked up", f"{message['checks']} times" if message["checks"] else ""),
+            ("Delivery", " - ".join(word for word in (message["delivery"], message["delivery_text"]) if word)),
             ("Duplicate", "possible: the first may have arrived" if message["maybe_duplicate"] else ""),
             ("Tried until", show.moment(message["expires_at"]) if message["state"] in _TRIED else ""),
             ("Priority", message["priority"] if message["priority"] != "normal" else ""),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -16,7 +16,9 @@ from pillarbox.cli import show
 from pillarbox.cli.local import Api, with_api
 from pillarbox.cli.options import DURATION, MOMENT, json_option
 
-_SETTLED = ("sent", "failed", "held", "uncertain", "canceled", "bounced")
+_ENDED: Final = {"sent": 0, "failed": 1, "bounced": 1, "canceled": 1, "held": 6}
+"""States in which nothing more happens by itself, with the exit code."""
+_SETTLED: Final = (*_ENDED, "uncertain")
 
 
 @click.command()
@@ -75,9 +77,7 @@ def command(
         show.line(f"{message['id']} {message['state']} {message.get('reason', '')}".rstrip())
     if terms["hold"] and message["state"] == "held":
         return 0
-    return {"held": 6, "failed": 1, "canceled": 1}.get(
-        message["state"], 75 if wait and message["state"] != "sent" else 0
-    )
+    return _ENDED.get(message["state"], 75 if wait else 0)
 
 
 def _terms(

@@ -74,6 +74,12 @@ def _rules(command: _Command) -> _Command:
         click.option(
             "--max-age", type=DURATION, help="How long its messages are tried, such as 12h; 0s: as the settings say."
         ),
+        click.option(
+            "--on-broken",
+            type=click.Choice(["accept", "tempfail"]),
+            help="While its mailbox cannot send: take its mail and hold it (accept, the usual), or answer 451, for "
+            "clients that try again by themselves (tempfail).",
+        ),
         click.option("--no-password", is_flag=True, help="It comes in otherwise, and has no password."),
     ]
     for option in reversed(options):
@@ -232,7 +238,7 @@ def _pairs(options: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
             raise click.UsageError(f"either {name}, or none")
         if emptied or options[name]:
             yield name, list(options[name])
-    for name in ("app", "rate", "max_size", "priority", "max_age"):
+    for name in ("app", "rate", "max_size", "priority", "max_age", "on_broken"):
         if options[name] is not None:
             yield name, options[name]
     for name, yes, no in _SWITCHES:

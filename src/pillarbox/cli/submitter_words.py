@@ -56,6 +56,8 @@ def described(submitter: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Priority", submitter["priority"]
     if submitter["max_age"]:
         yield "Tried for", f"{submitter['max_age']} seconds"
+    if submitter["on_broken"] == "tempfail":
+        yield "Broken mailbox", "mail is refused for the moment (451) while its mailbox cannot send"
     last = show.moment(submitter["last_used_at"])
     yield "Last used", f"{last} UTC" if last else "never"
 

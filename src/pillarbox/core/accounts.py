@@ -145,6 +145,9 @@ LONGEST_AGE: Final = 30 * 86_400
 """Seconds that a message may be tried at the most."""
 
 
+OnBroken = Literal["accept", "tempfail"]
+
+
 class UnixRule(NamedTuple):
     """A user or a group of this machine, by name or number, who is a submitter at the local door."""
 
@@ -164,8 +167,9 @@ class Submitter:
     machine as one of `unix`. `force_from` writes the mailbox's address into From, `fix_from` adds one where there is
     none. `recipients` (addresses, `*@domain`) are all that it may send to; empty: everybody. `rate` is messages a
     minute and `max_size` bytes; 0: no limit of its own. `priority` is that of its messages (core.mail.Priority), and
-    `max_age` how many seconds they are tried; 0: as the settings say. `way` is by which of them it has come in, for one
-    that has.
+    `max_age` how many seconds they are tried; 0: as the settings say. `on_broken` is what becomes of a message while
+    its mailbox is known to be broken: accept (and hold it) or tempfail. `way` is by which of them it has come in, for
+    one that has.
     """
 
     id: int
@@ -182,6 +186,7 @@ class Submitter:
     max_size: int = 0
     priority: int = 0
     max_age: int = 0
+    on_broken: OnBroken = "accept"
     enabled: bool = True
     last_used_at: float | None = None
     way: str = field(default="", compare=False, repr=False)

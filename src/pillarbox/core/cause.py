@@ -31,7 +31,11 @@ class Cause(StrEnum):
     QUOTA = "quota"
     """Messages or recipients of a day, of the mailbox or the tenant."""
     MAILBOX_FULL = "mailbox_full"
+    BUSY = "busy"
+    """Not now, for a reason of its own: any refusal for a time that is none of the above."""
     UNREACHABLE = "unreachable"
+    UNKNOWN_HOST = "unknown_host"
+    """DNS says that there is no such name: a mistake in the settings or the network, which no time mends."""
     TOKEN_UNAVAILABLE = "token_unavailable"
     STORE = "store"
     NO_MAILBOX = "no_mailbox"
@@ -77,7 +81,9 @@ _VERDICTS = {
             Cause.CONCURRENCY,
             Cause.QUOTA,
             Cause.MAILBOX_FULL,
+            Cause.BUSY,
             Cause.UNREACHABLE,
+            Cause.UNKNOWN_HOST,
             Cause.TOKEN_UNAVAILABLE,
             Cause.STORE,
             Cause.NO_MAILBOX,

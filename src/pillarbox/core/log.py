@@ -47,7 +47,10 @@ EVENTS: Final[Mapping[str, str]] = {
     "mail.notice": "A notice about a message is in the outbox, such as a bounce: id, about (the message), purpose.",
     "mail.returned": "Exchange reported that it could not deliver a message that it had taken: id, mailbox, reason.",
     "mailbox.not_read": "A mailbox could not be searched for such reports; it is tried again: mailbox, code, reason.",
+    "mail.not_traced": "What became of sent mail is not told by Exchange's message trace: app registration, mailbox, "
+    "code, reason. It is asked again; where the right is missing, after some hours.",
     "mail.looked_up": "An uncertain message was looked for: id, what was found, and the state that follows.",
+    "draft.discarded": "A draft that nothing would have sent was deleted from its mailbox: id of the message, mailbox.",
     "mail.interrupted": "After a crash: whether Microsoft took this message is not known; `mail.final` follows.",
     "mail.retried": "A person had a message sent again: id, former (the state that it left).",
     "token.fetched": "A new access token came from Entra ID: app registration or mailbox, resource, seconds it lives.",

@@ -140,7 +140,11 @@ class Found(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of one attempt, with Microsoft's own words. `retry_after` is seconds that it asked us to wait."""
+    """The result of one attempt, with Microsoft's own words. `retry_after` is seconds that it asked us to wait.
+
+    `app_wide`: all mailboxes of the app registration are to wait. `reports`: who took the message was told what the
+    client asked of delivery status, and reports so itself (RFC 3461 section 5.2.1).
+    """
 
     cause: Cause
     code: str = ""
@@ -149,6 +153,8 @@ class Outcome:
     http_status: int | None = None
     request_id: str = ""
     retry_after: float | None = None
+    app_wide: bool = False
+    reports: bool = False
 
     @property
     def verdict(self) -> Verdict:

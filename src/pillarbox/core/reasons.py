@@ -1,7 +1,12 @@
 """Why a connection failed, in words that may be shown: an exception's text can hold the proxy's password."""
 
 import base64
+import socket
+from typing import Final
 from urllib.parse import unquote, urlsplit
+
+NO_SUCH_NAME: Final = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+"""What a resolver says for certain (`errno` of socket.gaierror); that no name server answers (EAI_AGAIN) passes."""
 
 
 def reason(error: BaseException | str, proxy: str | None) -> str:

@@ -131,9 +131,10 @@ class Door(_Section):
     )
     received: bool = Field(False, description="Whether messages get a `Received` field with the client's address.")
     max_size: int = Field(
-        2_900_000,
+        USUAL_MESSAGE,
         gt=0,
-        description="Largest message taken, in bytes. Graph takes 4 MB at once, and base64 makes 4 bytes of 3.",
+        description="Largest message taken, in bytes, as EHLO says it. The way out of a mailbox may take less: about "
+        "3 MB through Graph, unless its mode is `draft` or it may send by SMTP; larger mail is refused with 552 5.3.4.",
     )
     max_recipients: int = Field(500, gt=0, description="Most recipients of one message.")
     timeout: float = Field(
@@ -360,6 +361,12 @@ class Delivery(_Section):
         ge=0,
         description="Seconds between two looks into mailboxes that may be read for reports that sent mail was not "
         "delivered; 0: never.",
+    )
+    read_traces: float = Field(
+        600,
+        ge=0,
+        description="Seconds between two looks into Exchange's message trace for what became of sent mail, where an "
+        "app registration has the right ExchangeMessageTrace.Read.All; 0: never.",
     )
     stop_timeout: float = Field(30, gt=0, description="Seconds that a stopping service waits for what is in flight.")
 

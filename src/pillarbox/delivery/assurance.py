@@ -5,8 +5,10 @@ What the modes mean stands in docs/explanation/flow.md; what follows a look-up s
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
+from pillarbox.core.accounts import Mailbox
 from pillarbox.core.cause import Cause
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.log import Logger, tell_final
@@ -25,9 +27,15 @@ _PATIENCE: Final = 600.0
 _AT_ONCE: Final = 2
 """Look-ups of one mailbox at the same time: they share its requests with what is sent."""
 
+Request = Callable[[Mailbox], AbstractAsyncContextManager[None]]
+"""A place for one request to a mailbox, when there is one (delivery/governor.py)."""
+
 
 class Assurance:
-    """Looks for uncertain messages. `run` it as a task; a look-up that is cut off is made again."""
+    """Looks for uncertain messages. `run` it as a task; a look-up that is cut off is made again.
+
+    Mailboxes do not wait for each other: each has a lane of its own while something of it is due.
+    """
 
     def __init__(
         self,
@@ -37,6 +45,7 @@ class Assurance:
         log: Logger,
         settle: policy.Settle,
         wake: Callable[[int], None],
+        request: Request,
         store_pause: float = 5.0,
         reached: Reached = unheeded,
         notices: Notices | None = None,
@@ -48,9 +57,11 @@ class Assurance:
         self._log = log
         self._settle = settle
         self._wake = wake
+        self._request = request
         self._store_pause = store_pause
         self._reached = reached
         self._changed = asyncio.Event()
+        self._lanes: dict[int, asyncio.Task[None]] = {}
 
     def doubt(self) -> None:
         """A message has become uncertain."""
@@ -58,31 +69,47 @@ class Assurance:
 
     async def run(self) -> None:
         """Look up what comes due, until canceled."""
-        while True:
-            self._changed.clear()
-            wait = await self._look_at_due()
-            try:
-                await asyncio.wait_for(self._changed.wait(), wait)
-            except TimeoutError:
-                pass
+        try:
+            while True:
+                self._changed.clear()
+                wait = await self._begin_due()
+                try:
+                    await asyncio.wait_for(self._changed.wait(), wait)
+                except TimeoutError:
+                    pass
+        finally:
+            for lane in self._lanes.values():
+                lane.cancel()
 
-    async def _look_at_due(self) -> float:
-        """Look up what is due; return the seconds until something else may be."""
+    async def _begin_due(self) -> float:
+        """Begin to look up what is due; return the seconds until something else may be."""
         try:
             due = await self._outbox.due_looks()
-            now = self._clock()
-            waiting = [mailbox_id for mailbox_id, at in due.items() if at <= now]
-            await asyncio.gather(*(self._look_at(mailbox_id) for mailbox_id in waiting))
         except PillarboxError as error:
             self._log.error("store.unusable", where="assurance", code=error.code, reason=error.sentence)
             return self._store_pause
-        return min((at - now for at in due.values() if at > now), default=_LOOK_AGAIN) if not waiting else 0.0
+        now = self._clock()
+        for mailbox_id, at in due.items():
+            if at <= now and mailbox_id not in self._lanes:
+                self._lanes[mailbox_id] = asyncio.create_task(self._lane(mailbox_id), name=f"looks/{mailbox_id}")
+        return min((at - now for at in due.values() if at > now), default=_LOOK_AGAIN)
 
-    async def _look_at(self, mailbox_id: int) -> None:
-        claimed = await self._outbox.doubtful(mailbox_id, _AT_ONCE, _PATIENCE)
-        if claimed:
-            self._reached("after_doubtful")
-        await asyncio.gather(*(self._look_up(message) for message in claimed))
+    async def _lane(self, mailbox_id: int) -> None:
+        """Look up all that is due of a mailbox."""
+        try:
+            while claimed := await self._outbox.doubtful(mailbox_id, _AT_ONCE, _PATIENCE):
+                self._reached("after_doubtful")
+                await asyncio.gather(*(self._look_up(message) for message in claimed))
+        except PillarboxError as error:
+            self._log.error("store.unusable", where="assurance", code=error.code, reason=error.sentence)
+            await asyncio.sleep(self._store_pause)
+        except Exception:
+            # A mistake of ours must not end all other look-ups.
+            self._log.exception("unexpected", where=f"look-ups of mailbox {mailbox_id}")
+            await asyncio.sleep(self._store_pause)
+        finally:
+            del self._lanes[mailbox_id]
+            self._changed.set()
 
     async def _look_up(self, message: Claimed) -> None:
         look = await self._found(message)
@@ -96,7 +123,7 @@ class Assurance:
             return
         self._reached("after_looked")
         if self._notices is not None:
-            self._notices.written(message, told)
+            self._notices.written(message, told.notices)
         self._log.info("mail.looked_up", id=message.id, found=look.found.value, state=following.state.value)
         match following.state:
             case State.QUEUED:
@@ -115,7 +142,8 @@ class Assurance:
         if not message.mailbox.can_look_up:
             return Look(Found.UNKNOWN, "")
         try:
-            return await self._transport.look_up(message)
+            async with self._request(message.mailbox):
+                return await self._transport.look_up(message)
         except Exception as error:
             # A mistake of ours: nothing is sent again for it.
             self._log.exception("unexpected", id=message.id)

@@ -8,7 +8,7 @@ import quopri
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from email.header import Header
 from email.utils import formatdate
 from enum import StrEnum
@@ -103,6 +103,29 @@ def header_of(beginning: bytes) -> bytes:
     return block[: end + 2] if end >= 0 else b""
 
 
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What is given back of a message: its media type, and the bytes."""
+
+    content_type: str
+    content: bytes
+
+
+def original(about: Claimed, beginning: bytes, report: Report, *, whole: bool) -> Original:
+    """What is given back of a message that begins so: the header, or the whole where it is asked for and can be.
+
+    It can be where it lies in one piece here and needs no encoding but 8bit, as it may have no other (RFC 2046 section
+    5.2.1).
+    """
+    plain = b"\x00" not in beginning and _longest_line(beginning) <= _LONGEST_LINE
+    if whole and len(beginning) == about.size and plain and _boundary(report).encode() not in beginning:
+        return Original(_WHOLE, beginning)
+    return Original("text/rfc822-headers", header_of(beginning))
+
+
+_WHOLE: Final = "message/rfc822"
+
+
 def is_notice(beginning: bytes) -> bool:
     """Whether a message that begins so is a notice itself, of ours or another system's, or another machine's answer.
 
@@ -118,16 +141,21 @@ def is_notice(beginning: bytes) -> bool:
     return False
 
 
-def compose(report: Report, about: Claimed, header: bytes, now: float) -> bytes:
-    """The notice as MIME: for people, for programs, and the header of the message it is about."""
-    boundary = f"=_{_ascii(report.id)}"  # No line of quoted-printable has =_ in it, and others begin with no --.
+def compose(report: Report, about: Claimed, original: Original, now: float) -> bytes:
+    """The notice as MIME: for people, for programs, and what is given back of the message it is about."""
+    boundary = _boundary(report)
     parts = (
         _part("text/plain; charset=utf-8", _for_people(report, about).encode("utf-8", "replace")),
-        _part("message/delivery-status", _for_programs(report, about, now).encode("ascii")),
-        _part("text/rfc822-headers", header),
+        _part("message/delivery-status", _for_programs(report, about).encode("ascii")),
+        _message(original.content) if original.content_type == _WHOLE else _part(*astuple(original)),
     )
     body = b"".join(b"--" + boundary.encode() + b"\r\n" + part for part in parts)
-    return _top(report, about, header, boundary, now) + b"\r\n" + body + b"--" + boundary.encode() + b"--\r\n"
+    return _top(report, about, original.content, boundary, now) + b"\r\n" + body + b"--" + boundary.encode() + b"--\r\n"
+
+
+def _boundary(report: Report) -> str:
+    # No line of quoted-printable has =_ in it, and others begin with no --.
+    return f"=_{_ascii(report.id)}"
 
 
 def message_id(report: Report) -> str:
@@ -195,18 +223,18 @@ def _for_people(report: Report, about: Claimed) -> str:
     return "\r\n".join([*lines, catalogue.sentence("notice.id", id=_ascii(about.id)), ""])
 
 
-def _for_programs(report: Report, about: Claimed, now: float) -> str:
+def _for_programs(report: Report, about: Claimed) -> str:
     dsn = about.envelope.dsn
     of_message = {
         "Original-Envelope-Id": _decoded(dsn.envid),
         "Reporting-MTA": f"dns; {_ascii(report.hostname)}",
         "Arrival-Date": formatdate(about.created_at),
     }
-    blocks = [of_message, *(_of_recipient(report, about, one, now) for one in report.recipients)]
+    blocks = [of_message, *(_of_recipient(report, about, one) for one in report.recipients)]
     return "\r\n".join("".join(_folded(name, text) for name, text in block.items() if text) for block in blocks)
 
 
-def _of_recipient(report: Report, about: Claimed, recipient: str, now: float) -> Mapping[str, str]:
+def _of_recipient(report: Report, about: Claimed, recipient: str) -> Mapping[str, str]:
     kind, _, original = about.envelope.dsn.orcpt.get(recipient, "").partition(";")
     return {
         "Original-Recipient": f"{_ascii(kind)}; {_decoded(original)}" if original else "",
@@ -214,7 +242,7 @@ def _of_recipient(report: Report, about: Claimed, recipient: str, now: float) ->
         "Action": report.action,
         "Status": _ascii(report.status),
         "Diagnostic-Code": _ascii(report.diagnostic[:_MOST_TEXT]),
-        "Last-Attempt-Date": formatdate(now),
+        "Last-Attempt-Date": formatdate(about.started_at) if about.started_at else "",
         "Will-Retry-Until": _until(about) if report.action is Action.DELAYED else "",
     }
 
@@ -253,6 +281,12 @@ def _part(content_type: str, content: bytes) -> bytes:
         content = quopri.encodestring(content.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")
     end = b"" if content.endswith(b"\r\n") else b"\r\n"
     return f"Content-Type: {content_type}\r\n{coding}\r\n".encode() + content + end
+
+
+def _message(content: bytes) -> bytes:
+    """A part that is a message: as it is, whatever begins its lines."""
+    coding = b"" if content.isascii() else b"Content-Transfer-Encoding: 8bit\r\n"
+    return b"Content-Type: message/rfc822\r\n" + coding + b"\r\n" + content + b"\r\n"
 
 
 def _longest_line(content: bytes) -> int:

@@ -10,11 +10,13 @@ from typing import Final
 
 from pillarbox.core import catalogue, headers
 from pillarbox.core.accounts import Mailbox
+from pillarbox.core.bearer import TokenSource
 from pillarbox.core.cause import Cause, Verdict
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.mail import Found, Outcome
-from pillarbox.delivery import sent_items
+from pillarbox.delivery import drafts, sent_items
 from pillarbox.delivery.crash_points import Reached, unheeded
+from pillarbox.delivery.drafts import Fate
 from pillarbox.delivery.graph_failures import FAILURES, outcome_of
 from pillarbox.delivery.graph_transport import GraphTransport, judge
 from pillarbox.delivery.transports import KeepDraft, Look, Report
@@ -28,7 +30,10 @@ _GONE: Final = ("ErrorItemNotFound", "ErrorInvalidIdMalformed", "ErrorInvalidMai
 
 @dataclass(frozen=True, slots=True)
 class DraftTransport:
-    """Sends by a draft where the mailbox's mode is `draft`, and as `plain` does in every other mode."""
+    """Sends by a draft where the mailbox's mode is `draft`, and as `plain` does in every other mode.
+
+    A message of which there is a draft goes on with it whatever the mode is by now: what became of it can be told.
+    """
 
     plain: GraphTransport
     reached: Reached = unheeded
@@ -39,17 +44,18 @@ class DraftTransport:
 
     async def send(self, message: Claimed, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
         """See `Transport.send`."""
-        if message.mailbox.mode != "draft":
-            return await self.plain.send(message, body, keep_draft)
         notes: list[str] = []
+        draft_id = message.draft_id
         try:
-            draft_id = message.draft_id
-            # It was looked for all settle times long, and was neither a draft nor sent.
-            gone = draft_id and message.cause == Cause.DRAFT_GONE
-            if gone:
+            if draft_id and message.cause == Cause.DRAFT_GONE:
+                # It was looked for all settle times long, and was neither a draft nor sent.
                 await keep_draft("")
                 notes.append(catalogue.sentence("draft.anew"))
-            if gone or not draft_id:
+                draft_id = ""
+            if not draft_id and message.mailbox.mode != "draft":
+                report = await self.plain.send(message, body, keep_draft)
+                return replace(report, notes=(*notes, *report.notes))
+            if not draft_id:
                 made = await self._make(message, body, notes)
                 if isinstance(made, Outcome):
                     return Report(made, tuple(notes))
@@ -57,8 +63,10 @@ class DraftTransport:
                 await keep_draft(draft_id)
                 self.reached("after_keep_draft")
             outcome = await self._send(message, draft_id)
-            if outcome.verdict is Verdict.REFUSED and await self._discarded(message, draft_id):
-                await keep_draft("")
+            if outcome.verdict is Verdict.REFUSED:
+                fate = await drafts.discard(self.plain.client, message.mailbox, draft_id, self._token(message))
+                if fate is Fate.GONE:
+                    await keep_draft("")
             return Report(outcome, tuple(notes))
         except FAILURES as error:
             return Report(outcome_of(error), tuple(notes))
@@ -74,15 +82,14 @@ class DraftTransport:
 
     async def _make(self, message: Claimed, body: AsyncIterator[bytes], notes: list[str]) -> str | Outcome:
         """The id of a draft of a message, or why there is none: nothing was sent then."""
-        if message.attempt > 1 and (known := await self._made_before(message)):
-            notes.append(catalogue.sentence("draft.adopted"))
-            return known
         addressed = headers.address_to(b"".join([part async for part in body]), message.envelope.recipients)
         notes += [catalogue.sentence("mail.recipient_removed", entry=entry) for entry in addressed.removed]
-        self.reached("before_create")
         try:
+            if message.attempt > 1:
+                await drafts.discard_unkept(self.plain.client, message, self._token(message))
+            self.reached("before_create")
             answer = await mail.create_draft(
-                self.plain.client, message.mailbox.address, addressed.mime, self.plain.tokens.source(message.mailbox)
+                self.plain.client, message.mailbox.address, addressed.mime, self._token(message)
             )
         except AnswerLost as error:
             return _not_made(error.sentence)
@@ -94,22 +101,6 @@ class DraftTransport:
         if outcome.verdict in (Verdict.SENT, Verdict.UNCERTAIN):
             return replace(_not_made(sent_items.said(answer)), http_status=answer.status, request_id=answer.request_id)
         return outcome
-
-    async def _made_before(self, message: Claimed) -> str:
-        """A draft that an attempt made whose answer we never got; empty where none is found.
-
-        It bears our queue id: a Message-ID alone may be that of another message of the same device. Where that cannot
-        be told a second draft is made, and the first one is never sent.
-        """
-        answer = await mail.drafts(
-            self.plain.client,
-            message.mailbox.address,
-            message.message_id,
-            self.plain.tokens.source(message.mailbox),
-        )
-        copies = mail.copies_in(answer) or []
-        found = [copy.id for copy in copies if copy.is_draft and copy.queue_id == message.id]
-        return next((one for one in found if one != message.draft_id), "")
 
     # ---- sending it
 
@@ -136,19 +127,6 @@ class DraftTransport:
             await self.plain.tokens.doubt(message.mailbox)
         return judge(answer, message.mailbox, self.plain.clock(), self.plain.retry_after_default)
 
-    async def _discarded(self, message: Claimed, draft_id: str) -> bool:
-        """Delete a draft that is refused for ever; False where that did not work: it stays, and is never sent."""
-        client, address = self.plain.client, message.mailbox.address
-        token = self.plain.tokens.source(message.mailbox)
-        try:
-            copy = mail.copy_in(await mail.message_state(client, address, draft_id, token))
-            # What an earlier attempt sent after all lies in Sent Items under the same id.
-            if copy is None or not copy.is_draft:
-                return False
-            return (await mail.delete_message(client, address, draft_id, token)).status == 204
-        except PillarboxError:
-            return False
-
     # ---- looking for it
 
     async def _look_at_draft(self, message: Claimed) -> Look:
@@ -157,7 +135,7 @@ class DraftTransport:
                 self.plain.client,
                 message.mailbox.address,
                 message.draft_id,
-                self.plain.tokens.source(message.mailbox),
+                self._token(message),
             )
         except PillarboxError as error:
             return sent_items.failed(error.sentence)
@@ -174,6 +152,9 @@ class DraftTransport:
         """No item has the draft's id: on its way to Sent Items, where nobody sees it for a while, or deleted."""
         look = await self.plain.look_up(message)
         return Look(Found.ABSENT, catalogue.sentence("look.no_draft")) if look.found is Found.ABSENT else look
+
+    def _token(self, message: Claimed) -> TokenSource:
+        return self.plain.tokens.source(message.mailbox)
 
 
 def _not_made(reason: str) -> Outcome:

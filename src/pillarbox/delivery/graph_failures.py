@@ -7,7 +7,7 @@ from pillarbox.core.cause import Cause
 from pillarbox.core.errors import ConfigError, InvalidInput, PillarboxError, Unavailable
 from pillarbox.core.mail import Outcome
 from pillarbox.entra.authority import TokenRefused, TokenUnavailable
-from pillarbox.graph.client import AnswerLost, Unreachable, Untrusted
+from pillarbox.graph.client import AnswerLost, UnknownHost, Unreachable, Untrusted
 
 FAILURES: Final = (
     TokenUnavailable,
@@ -34,6 +34,8 @@ def _cause(error: PillarboxError) -> Cause:
             return Cause.TOKEN_UNAVAILABLE
         case Unavailable():
             return Cause.STORE
+        case UnknownHost():
+            return Cause.UNKNOWN_HOST
         case Unreachable():
             return Cause.UNREACHABLE
         case Untrusted() | TokenRefused(code="microsoft.tls"):

@@ -15,6 +15,7 @@ from pillarbox.core.retry_after import seconds_of
 from pillarbox.delivery import sent_items
 from pillarbox.delivery.crash_points import Reached, unheeded
 from pillarbox.delivery.graph_failures import FAILURES, outcome_of
+from pillarbox.delivery.sent_items import Twins
 from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.entra.tokens import Tokens
 from pillarbox.graph import mail
@@ -30,6 +31,7 @@ class GraphTransport:
     tokens: Tokens
     clock: Clock
     retry_after_default: float
+    twins: Twins
     reached: Reached = unheeded
 
     async def ready(self, mailbox: Mailbox) -> None:
@@ -41,7 +43,8 @@ class GraphTransport:
 
     async def look_up(self, message: Claimed) -> Look:
         """See `Transport.look_up`."""
-        return await sent_items.look(self.client, message, self.tokens.source(message.mailbox), self.clock)
+        token = self.tokens.source(message.mailbox)
+        return await sent_items.look(self.client, message, token, self.clock, self.twins)
 
     async def send(self, message: Claimed, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
         """See `Transport.send`."""
@@ -51,6 +54,10 @@ class GraphTransport:
             look = await self.look_up(message)
             if look.found is Found.SENT:
                 return Report(Outcome(Cause.ACCEPTED), (look.note,))
+            if look.found is Found.UNKNOWN:
+                # Sent blindly it may come twice. It is looked for as all that is unclear.
+                cure = Cause.UNCLEAR.entry.cure
+                return Report(Outcome(Cause.UNCLEAR, code="look.failed", text=look.note, cure=cure))
         try:
             addressed = headers.address_to(b"".join([part async for part in body]), message.envelope.recipients)
             notes = tuple(catalogue.sentence("mail.recipient_removed", entry=entry) for entry in addressed.removed)
@@ -95,10 +102,13 @@ def judge(answer: Answer, mailbox: Mailbox, now: float, retry_after_default: flo
         http_status=answer.status,
         request_id=answer.request_id,
         retry_after=retry_after,
+        app_wide=cause is Cause.THROTTLED and bool(_APP_WIDE.match(answer.headers.get("x-ms-throttle-scope", ""))),
     )
 
 
-_SAYS_WHEN: Final = (Cause.ACCEPTED, Cause.THROTTLED, Cause.CONCURRENCY)
+_APP_WIDE: Final = re.compile(r"(?:Application|Tenant(?:_Application)?)/")
+"""Scopes of limits that are no mailbox's: https://learn.microsoft.com/graph/throttling-limits"""
+_SAYS_WHEN: Final = (Cause.ACCEPTED, Cause.THROTTLED, Cause.CONCURRENCY, Cause.UNCLEAR)
 _SOMETIMES_SENT: Final = (Cause.THROTTLED, Cause.CONCURRENCY)
 """Refusals with which mail was seen to leave all the same: https://learn.microsoft.com/answers/questions/5629476"""
 _HOUR: Final = 3600.0

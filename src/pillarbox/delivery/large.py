@@ -1,33 +1,40 @@
 """Mail that is too large for one call: a draft without its large attachments, and these uploaded one by one.
 
-The draft is made of the message's own MIME, so that Message-ID, In-Reply-To and References stay. Its id is kept when
-everything is there, not before: a draft without a kept id was certainly not sent, and is thrown away.
+The draft is made of the message's own MIME, so that Message-ID, In-Reply-To and References stay; where Graph refuses
+that MIME, in JSON, which loses what it has no words for. Its id is kept when everything is there, not before: a draft
+without a kept id was certainly not sent, and is thrown away.
 """
 
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Final
 
 from pillarbox.core import catalogue, headers
 from pillarbox.core.accounts import Mailbox
+from pillarbox.core.bearer import TokenSource
 from pillarbox.core.cause import Cause, Verdict
-from pillarbox.core.errors import DISK_FULL, PillarboxError, Unavailable
+from pillarbox.core.errors import DISK_FULL, InvalidInput, Unavailable
 from pillarbox.core.graph_limits import OURS, most_mime
+from pillarbox.core.headers import address_key
 from pillarbox.core.mail import Outcome
 from pillarbox.delivery.crash_points import Reached, unheeded
+from pillarbox.delivery.drafts import discard, discard_unkept
 from pillarbox.delivery.graph_failures import FAILURES, outcome_of
 from pillarbox.delivery.graph_transport import GraphTransport, judge
+from pillarbox.delivery.sent_items import said
 from pillarbox.delivery.transports import KeepDraft, Look, Report, Transport
-from pillarbox.graph import mail, uploads
+from pillarbox.graph import json_drafts, mail, uploads
 from pillarbox.graph.client import Answer
+from pillarbox.graph.json_drafts import JsonMessage
 from pillarbox.graph.mail import FileItem
-from pillarbox.graph.uploads import Uploads
-from pillarbox.mime.split import Attachment, Divided, split
+from pillarbox.graph.uploads import Stuck, Uploads
+from pillarbox.mime.conversion import Words
+from pillarbox.mime.split import Attachment, Divided, in_words, split
 from pillarbox.store.outbox import Claimed
 
 SESSION_FROM: Final = 3_000_000
@@ -35,6 +42,10 @@ SESSION_FROM: Final = 3_000_000
 _TOO_SMALL: Final = "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize"
 _AT_ONCE: Final = 2
 """Messages that are taken apart at the same time."""
+_MADE_AT_ONCE: Final = 16
+"""Drafts that are made at the same time: each has a few MB of memory, and twice its message on the disk."""
+_UPLOADS: Final = "outlook"
+"""The host of uploads, for the count of attempts that did not reach one."""
 _TOO_LARGE: Final = ("mail.too_large_sealed", "mail.too_large_text")
 _OF_THE_MESSAGE: Final = (Cause.TOO_LARGE, Cause.MAILBOX_FULL, Cause.THROTTLED, Cause.CONCURRENCY, Cause.QUOTA)
 """What an answer about one attachment may say of the message; all else is about the upload, which is begun anew."""
@@ -50,7 +61,9 @@ class _Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LargeMail:
-    """Makes drafts of large messages of mailboxes in the mode `draft`, which `drafts` sends; all others it hands on.
+    """Makes drafts of large messages, which `drafts` sends; all others it hands on.
+
+    In another mode than `draft` a large message is refused.
 
     `folder` gets files without a name. `request_limit` is bytes of one request to Graph.
     """
@@ -62,6 +75,7 @@ class LargeMail:
     request_limit: int
     reached: Reached = unheeded
     _parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+    _making: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MADE_AT_ONCE))
 
     async def ready(self, mailbox: Mailbox) -> None:
         """See `Transport.ready`."""
@@ -76,68 +90,103 @@ class LargeMail:
         gone = bool(message.draft_id) and message.cause == Cause.DRAFT_GONE
         if not self._is_large(message) or (message.draft_id and not gone):
             return await self.drafts.send(message, body, keep_draft)
+        if message.mailbox.mode != "draft":
+            return Report(_too_large(message, most_mime(self.request_limit)))
         notes: list[str] = []
         try:
             if gone:
                 await keep_draft("")
                 notes.append(catalogue.sentence("draft.anew"))
-            draft_id = await self._make(message, body, notes)
+            async with self._making:
+                draft_id = await self._make(message, body, notes)
         except _Refused as refused:
             return Report(refused.outcome, tuple(notes))
+        except Stuck as error:
+            # That Outlook's host for uploads is out of reach says nothing of Graph's.
+            return Report(outcome_of(error), tuple(notes), host=_UPLOADS)
         except FAILURES as error:
             return Report(_before_sending(outcome_of(error)), tuple(notes))
         await keep_draft(draft_id)
         self.reached("after_keep_draft")
         report = await self.drafts.send(replace(message, draft_id=draft_id, cause=""), body, keep_draft)
-        if report.outcome.verdict is Verdict.REFUSED:
-            await keep_draft("")
-            await self._discard(message.mailbox, draft_id)
-        return Report(report.outcome, (*notes, *report.notes))
+        return replace(report, notes=(*notes, *report.notes))
 
     def _is_large(self, message: Claimed) -> bool:
-        return message.mailbox.mode == "draft" and message.size > most_mime(self.request_limit) + OURS
+        return message.size > most_mime(self.request_limit) + OURS
 
     # ---- making the draft
 
     async def _make(self, message: Claimed, body: AsyncIterator[bytes], notes: list[str]) -> str:
         """The id of a draft that has everything. Raises _Refused and FAILURES: nothing was sent then."""
+        client, token = self.plain.client, self._token(message.mailbox)
         if message.attempt > 1:
-            await self._discard_former(message)
-        async with self._divided(message, body, notes) as divided:
-            self.reached("before_create")
-            answer = await mail.create_draft(
-                self.plain.client, message.mailbox.address, divided.rest, self.plain.tokens.source(message.mailbox)
-            )
-            self.reached("after_create")
-            draft_id = mail.draft_in(answer)
-            if not draft_id:
-                raise _Refused(_before_sending(await self._judged(message.mailbox, answer)))
-            try:
-                for one in divided.attachments:
-                    await self._attach(message.mailbox, draft_id, divided, one)
-            except Exception:
-                await self._discard(message.mailbox, draft_id)
-                raise
-            notes.append(catalogue.sentence("mail.divided", count=len(divided.attachments)))
-            return draft_id
+            await discard_unkept(client, message, token)
+        with _nameless(self.folder) as file:
+            await _write(file, body, message, notes)
+            most, address = most_mime(self.request_limit), message.mailbox.address
+            async with self._parsing:
+                divided = await split(file, most, address, self.folder)
+            with closing(divided):
+                self.reached("before_create")
+                answer = await mail.create_draft(client, address, divided.rest, token)
+                self.reached("after_create")
+                if mail.draft_in(answer):
+                    return await self._complete(message, answer, divided, notes)
+            outcome = _before_sending(await self._judged(message.mailbox, answer))
+            if outcome.cause is not Cause.BAD_CONTENT and answer.status != 415:
+                raise _Refused(outcome)
+            notes.append(catalogue.sentence("draft.mime_refused", said=said(answer)))
+            return await self._make_of_json(message, file, notes)
 
-    @asynccontextmanager
-    async def _divided(self, message: Claimed, body: AsyncIterator[bytes], notes: list[str]) -> AsyncIterator[Divided]:
+    async def _make_of_json(self, message: Claimed, file: IO[bytes], notes: list[str]) -> str:
+        """As `_make`, in JSON: what that has no words for is lost, and listed."""
         async with self._parsing:
-            with _nameless(self.folder) as file:
-                await _write(file, body, message, notes)
-                most = most_mime(self.request_limit)
-                divided = await split(file, most, message.mailbox.address, self.folder)
+            limit = most_mime(self.request_limit)
+            divided, words = await in_words(file, limit, message.mailbox.address, self.folder)
+        with closing(divided):
+            written = json_drafts.written(in_json(words, divided.rest, message.envelope.recipients))
+            if len(written) > self.request_limit:
+                raise InvalidInput("mail.too_large_text", limit=self.request_limit)
+            token = self._token(message.mailbox)
+            answer = await json_drafts.create(self.plain.client, message.mailbox.address, written, token)
+            if not mail.draft_in(answer):
+                raise _Refused(_before_sending(await self._judged(message.mailbox, answer)))
+            draft_id = await self._complete(message, answer, divided, notes)
+        notes.append(catalogue.sentence("draft.of_json", lost=", ".join(words.lost) or "nothing"))
+        return draft_id
+
+    async def _complete(self, message: Claimed, made: Answer, divided: Divided, notes: list[str]) -> str:
+        """Give a draft what it lacks; its id."""
+        draft_id = mail.draft_in(made)
         try:
-            yield divided
-        finally:
-            divided.close()
+            await self._keep_message_id(message, made, notes)
+            for one in divided.attachments:
+                await self._attach(message.mailbox, draft_id, divided, one)
+        except Exception:
+            await discard(self.plain.client, message.mailbox, draft_id, self._token(message.mailbox))
+            raise
+        notes.append(catalogue.sentence("mail.divided", count=len(divided.attachments)))
+        return draft_id
+
+    async def _keep_message_id(self, message: Claimed, made: Answer, notes: list[str]) -> None:
+        """Exchange is said to give drafts a Message-ID of its own; replies and reports name ours."""
+        if json_drafts.message_id_in(made) in ("", message.message_id):
+            return
+        answer = await json_drafts.set_message_id(
+            self.plain.client,
+            message.mailbox.address,
+            mail.draft_in(made),
+            message.message_id,
+            self._token(message.mailbox),
+        )
+        if json_drafts.message_id_in(answer) != message.message_id:
+            notes.append(catalogue.sentence("draft.other_message_id", found=json_drafts.message_id_in(made)))
 
     async def _attach(self, mailbox: Mailbox, draft_id: str, divided: Divided, one: Attachment) -> None:
         item = FileItem(one.name, one.content_type, one.size, one.content_id, one.is_inline)
         if one.size < SESSION_FROM:
             return await self._add(mailbox, draft_id, item, divided, one)
-        token = self.plain.tokens.source(mailbox)
+        token = self._token(mailbox)
         answer = await mail.create_upload_session(self.plain.client, mailbox.address, draft_id, item, token)
         session = uploads.session_in(answer)
         if not session and answer.error()[0] == _TOO_SMALL:
@@ -155,7 +204,7 @@ class LargeMail:
 
     async def _add(self, mailbox: Mailbox, draft_id: str, item: FileItem, divided: Divided, one: Attachment) -> None:
         content = await asyncio.to_thread(divided.read, one, 0, one.size)
-        token = self.plain.tokens.source(mailbox)
+        token = self._token(mailbox)
         answer = await mail.add_file(self.plain.client, mailbox.address, draft_id, item, content, token)
         if answer.status != 201:
             raise _Refused(_of_an_attachment(await self._judged(mailbox, answer)))
@@ -168,24 +217,36 @@ class LargeMail:
     def _judgement(self, mailbox: Mailbox, answer: Answer) -> Outcome:
         return judge(answer, mailbox, self.plain.clock(), self.plain.retry_after_default)
 
-    # ---- throwing away
+    def _token(self, mailbox: Mailbox) -> TokenSource:
+        return self.plain.tokens.source(mailbox)
 
-    async def _discard_former(self, message: Claimed) -> None:
-        """Throw away the drafts of attempts before this one: without a kept id they were not complete."""
-        token = self.plain.tokens.source(message.mailbox)
-        answer = await mail.drafts(self.plain.client, message.mailbox.address, message.message_id, token)
-        for copy in mail.copies_in(answer) or []:
-            if copy.is_draft and copy.queue_id == message.id:
-                await self._discard(message.mailbox, copy.id)
 
-    async def _discard(self, mailbox: Mailbox, draft_id: str) -> None:
-        """Delete a draft, out of Deleted Items too; what does not work is only litter."""
-        token = self.plain.tokens.source(mailbox)
-        try:
-            for _ in range(2):
-                await mail.delete_message(self.plain.client, mailbox.address, draft_id, token)
-        except PillarboxError:
-            pass
+def in_json(words: Words, text: bytes, recipients: Iterable[str]) -> JsonMessage:
+    """The words with the envelope's recipients, and nobody else: whom To and Cc do not name gets it blind. Pure."""
+    wanted = {address_key(one): one for one in recipients}
+    shown = [[one for one in people if wanted.pop(address_key(one[1]), None)] for people in (words.to, words.cc)]
+    return JsonMessage(
+        text=text.decode(),
+        is_html=words.is_html,
+        subject=words.subject,
+        to=shown[0],
+        cc=shown[1],
+        bcc=[("", one) for one in wanted.values()],
+        reply_to=words.reply_to,
+        from_=words.from_,
+        sender=words.sender,
+        message_id=words.message_id,
+        in_reply_to=words.in_reply_to,
+        references=words.references,
+        importance=words.importance,
+        own=words.own,
+    )
+
+
+def _too_large(message: Claimed, limit: int) -> Outcome:
+    """It was taken while its mailbox could send it; Graph would refuse it too, after all of it went there."""
+    error = InvalidInput("mail.too_large_for_graph", limit=limit, mailbox=message.mailbox.address)
+    return Outcome(Cause.TOO_LARGE, code=error.code, text=error.sentence, cure=error.cure)
 
 
 def _before_sending(outcome: Outcome) -> Outcome:

@@ -2,7 +2,8 @@
 
 The table stands in docs/explanation/bounces.md, the text is made by delivery/bounce.py. A notice is an ordinary message
 of the outbox, written in the transaction of the state that it tells of: there is one or there is none, also after a
-crash. None is ever written about a notice, as it has the null sender.
+crash. A warning of a delay tells of no state and is written by itself (delivery/delays.py). None is ever written about
+a notice, as it has the null sender.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from pillarbox.core.cause import Cause
 from pillarbox.core.errors import Unavailable
 from pillarbox.core.headers import address_key
 from pillarbox.core.log import Logger
-from pillarbox.core.mail import Clock, Outcome, State
+from pillarbox.core.mail import Clock, Outcome, Priority, State
 from pillarbox.delivery import bounce
 from pillarbox.delivery.bounce import Action, Report
 from pillarbox.delivery.queue_id import queue_id
@@ -35,6 +36,10 @@ _CANNOT_SEND: Final = frozenset(
     (Cause.NO_MAILBOX, Cause.MAILBOX_FULL, Cause.ACCOUNT_BROKEN, Cause.ACCESS_DENIED, Cause.BLOCKED)
 )
 """Causes after which the message's own mailbox would not send a notice either."""
+_BUSY: Final = (Cause.THROTTLED, Cause.CONCURRENCY, Cause.QUOTA)
+"""Causes that a notice would wait for as the message did, in the same mailbox."""
+_OF_THE_BYTES: Final = (Cause.BAD_CONTENT, Cause.TOO_LARGE)
+"""Causes that a notice would meet too which gives the message back whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,6 @@ class Wishes:
     bounce_mailbox: str = ""
     bounce_domains: Sequence[str] = ()
     postmaster: str = ""
-    delay_warning: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,8 @@ class Notices:
 
         A mistake of ours costs the notice, never the state. Raises Unavailable where the store cannot be read.
         """
-        action = action_of(message, following, self._wishes.delay_warning, self._clock())
-        if action is None:
+        action = action_of(message, following)
+        if action is None or (action is Action.RELAYED and outcome.reports):
             return Told(following)
         try:
             return await self._about(action, message, outcome, following)
@@ -96,9 +100,19 @@ class Notices:
             self._log.exception("unexpected", where="notice", id=message.id)
             return Told(following, notes=(catalogue.sentence("notice.mistake"),))
 
-    def written(self, message: Claimed, told: Told) -> None:
+    async def delayed(self, message: Claimed, outcome: Outcome | None, *, can_send: bool) -> Notice | None:
+        """The warning that a message still waits, if its sender is to be told so.
+
+        `outcome` is that of its last attempt; None: there was none. `can_send`: its own mailbox sends now, so that a
+        warning from there would not come behind what it warns of. Raises Unavailable where the store cannot be read.
+        """
+        beginning = await self._outbox.beginning(message)
+        notice, _ = await self._to_sender(Action.DELAYED, message, outcome, beginning, can_send=can_send)
+        return notice
+
+    def written(self, message: Claimed, notices: Sequence[Notice]) -> None:
         """The notices are committed."""
-        for notice in told.notices:
+        for notice in notices:
             self._log.info("mail.notice", id=notice.id, about=message.id, purpose=notice.purpose)
             self._wake(notice.mailbox_id)
 
@@ -112,7 +126,7 @@ class Notices:
         else:
             notice, why_not = await self._to_sender(action, message, outcome, beginning)
             notices += [notice] if notice else []
-            # Of what nobody asked for, nothing is missed.
+            # Of a success that nobody asked for, nothing is missed.
             notes += [why_not] if why_not and action is Action.FAILED else []
             is_told = notice is not None
         if action is Action.FAILED and _POSTMASTER not in former:
@@ -123,7 +137,7 @@ class Notices:
         return Told(following, tuple(notices), tuple(notes))
 
     async def _to_sender(
-        self, action: Action, message: Claimed, outcome: Outcome, beginning: bytes
+        self, action: Action, message: Claimed, outcome: Outcome | None, beginning: bytes, *, can_send: bool = True
     ) -> tuple[Notice | None, str]:
         """The notice, or the sentence why there is none."""
         code = silent(action, message, beginning)
@@ -135,17 +149,18 @@ class Notices:
             if keeper is None:
                 return None, catalogue.sentence("notice.stranger", sender=to)
             to = keeper.address
+        origin = _origin(action, message.mailbox, outcome, keeper, can_send=can_send)
         recipients = [one for one in message.envelope.recipients if bounce.wants(message.envelope.dsn, one, action)]
-        return await self._notice(_PURPOSE[action], action, message, outcome, beginning, keeper, to, recipients)
+        return await self._notice(_PURPOSE[action], action, message, outcome, beginning, origin, to, recipients)
 
     async def _to_postmaster(self, message: Claimed, outcome: Outcome, beginning: bytes) -> Notice | None:
         """A copy for who runs the house, also about a message of the null sender, such as a bounce."""
         to = self._wishes.postmaster
         if not to or message.purpose in (_POSTMASTER, "test"):
             return None
+        origin = _origin(Action.FAILED, message.mailbox, outcome, await self._keeper())
         recipients = message.envelope.recipients
-        keeper = await self._keeper()
-        notice, _ = await self._notice(_POSTMASTER, Action.FAILED, message, outcome, beginning, keeper, to, recipients)
+        notice, _ = await self._notice(_POSTMASTER, Action.FAILED, message, outcome, beginning, origin, to, recipients)
         return notice
 
     async def _notice(
@@ -153,13 +168,12 @@ class Notices:
         purpose: str,
         action: Action,
         message: Claimed,
-        outcome: Outcome,
+        outcome: Outcome | None,
         beginning: bytes,
-        keeper: Mailbox | None,
+        origin: Mailbox | None,
         to: str,
         recipients: Sequence[str],
     ) -> tuple[Notice | None, str]:
-        origin = _origin(action, message.mailbox, outcome.cause, keeper)
         if origin is None:
             return None, catalogue.sentence("notice.mailbox_cannot", mailbox=message.mailbox.address)
         now = self._clock()
@@ -171,11 +185,14 @@ class Notices:
             mailbox=origin.address,
             to=to,
             recipients=recipients,
-            status=_status(action, outcome.cause),
-            diagnostic="" if action is Action.RELAYED else bounce.diagnostic(outcome),
-            reasons=() if action is Action.RELAYED else _reasons(outcome),
+            status=_status(action, outcome),
+            diagnostic=bounce.diagnostic(outcome) if outcome and action is not Action.RELAYED else "",
+            reasons=_reasons(action, message, outcome),
             hostname=self._wishes.hostname,
         )
+        whole = _is_whole_wanted(action, message, outcome, to)
+        original = bounce.original(message, beginning, report, whole=whole)
+        late = action is Action.DELAYED
         notice = Notice(
             id=report.id,
             about=message.seq,
@@ -183,9 +200,11 @@ class Notices:
             mailbox_id=origin.id,
             recipient=to,
             message_id=bounce.message_id(report),
-            mime=bounce.compose(report, message, bounce.header_of(beginning), now),
-            # As long as the message itself was to be tried.
-            expires_at=now + message.expires_at - message.created_at,
+            mime=bounce.compose(report, message, original, now),
+            # As long as the message itself was to be tried; a warning, while there is something to warn of.
+            expires_at=message.expires_at if late else now + message.expires_at - message.created_at,
+            # What waits behind others would hold up its own warning.
+            priority=Priority.HIGH if late else Priority.NORMAL,
         )
         return notice, ""
 
@@ -214,18 +233,13 @@ class Notices:
 # ---- pure
 
 
-def action_of(message: Claimed, following: Next, delay_warning: float, now: float) -> Action | None:
-    """What of a message that goes on so is to be told, if anything.
-
-    `delay_warning` is the age in seconds from which on a message that is not sent yet is told of; 0: none is.
-    """
+def action_of(message: Claimed, following: Next) -> Action | None:
+    """What of a message that goes on so is to be told, if anything; of a delay tells delivery/delays.py."""
     match following.state:
         case State.FAILED:
             return Action.FAILED
         case State.SENT:
             return Action.RELAYED if _is_success_wanted(message) else None
-        case State.DEFERRED | State.HELD:
-            return Action.DELAYED if 0 < delay_warning <= now - message.created_at else None
         case _:
             return None
 
@@ -266,22 +280,38 @@ def _domain(address: str) -> str:
     return address_key(address).rpartition("@")[2]
 
 
-def _origin(action: Action, mailbox: Mailbox, cause: Cause, keeper: Mailbox | None) -> Mailbox | None:
+def _origin(
+    action: Action, mailbox: Mailbox, outcome: Outcome | None, keeper: Mailbox | None, *, can_send: bool = True
+) -> Mailbox | None:
     """The mailbox that a notice leaves from: the message's own, unless that is what is wrong."""
-    if cause in _CANNOT_SEND:
+    if not can_send or (outcome and outcome.cause in _CANNOT_SEND):
         return keeper if keeper and keeper.id != mailbox.id else None
-    # What waits would hold up its own warning.
-    return keeper if keeper and action is Action.DELAYED else mailbox
+    is_busy = action is Action.DELAYED or (outcome is not None and outcome.cause in _BUSY)
+    return keeper if keeper and is_busy else mailbox
 
 
-def _status(action: Action, cause: Cause) -> str:
-    if action is not Action.DELAYED:
-        return cause.entry.dsn if action is Action.FAILED else "2.0.0"
-    status = cause.entry.smtp.partition(" ")[2]
+def _is_whole_wanted(action: Action, message: Claimed, outcome: Outcome | None, to: str) -> bool:
+    """Whether the message is to be given back whole (RFC 3461 section 4.3): to its sender alone, as others' eyes are
+    not meant, and where what was refused are not its bytes."""
+    wanted = action is Action.FAILED and message.envelope.dsn.ret.upper() == "FULL"
+    return wanted and to == message.envelope.sender and not (outcome and outcome.cause in _OF_THE_BYTES)
+
+
+def _status(action: Action, outcome: Outcome | None) -> str:
+    if action is Action.RELAYED:
+        return "2.0.0"
+    words = outcome.cause.entry if outcome else None
+    if action is Action.FAILED and words:
+        return words.dsn
+    status = words.smtp.partition(" ")[2] if words else ""
     return status if status.startswith("4.") else "4.4.7"
 
 
-def _reasons(outcome: Outcome) -> Sequence[str]:
+def _reasons(action: Action, message: Claimed, outcome: Outcome | None) -> Sequence[str]:
+    if action is Action.RELAYED:
+        return ()
+    if outcome is None:
+        return (catalogue.sentence("notice.not_begun", mailbox=message.mailbox.address),)
     words = outcome.cause.entry
     said = catalogue.sentence("notice.said", text=outcome.text) if outcome.text else ""
     return [text for text in (words.sentence, said, outcome.cure or words.cure) if text]

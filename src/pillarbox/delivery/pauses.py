@@ -20,6 +20,8 @@ PROBED: Final[Mapping[str, float]] = MappingProxyType(
         Cause.BLOCKED: 3600.0,
         Cause.UNTRUSTED: 300.0,
         Cause.UNREACHABLE: 30.0,
+        Cause.UNKNOWN_HOST: 30.0,
+        Cause.TOKEN_UNAVAILABLE: 30.0,
     }
 )
 """Causes whose pause ends by a probe, and seconds between two of them."""
@@ -78,10 +80,14 @@ class Pauses:
                 probes.append(pause)
         return Gate(opens_at) if opens_at > now else Gate(0.0, tuple(probes))
 
-    def shown(self, scopes: Collection[str], now: float) -> Pause | None:
-        """The pause within these scopes that ends last, for people to see; None where there is none."""
-        there = (one for one in self if one.scope in scopes and (one.cause in PROBED or _end(one) > now))
-        return max(there, key=_end, default=None)
+    def shown(self, scopes: Collection[str], now: float) -> list[Pause]:
+        """The pauses within these scopes, for people to see; the one that ends last comes first."""
+        there = (one for one in self if one.scope in scopes)
+        return sorted(
+            (one for one in there if one.cause in PROBED or one.at <= now < _end(one) or one.until is None),
+            key=_end,
+            reverse=True,
+        )
 
     def probe_now(self, scopes: Iterable[str] | None, now: float) -> list[Pause]:
         """Something was mended: the next probes of these scopes (None: of all) may go at once. The changed pauses."""

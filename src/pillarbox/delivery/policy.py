@@ -33,7 +33,9 @@ RULES: Final[Mapping[Cause, Rule]] = {
     Cause.CONCURRENCY: Rule((1.0, 5.0, 30.0, 60.0)),
     Cause.QUOTA: Rule((HOUR,)),
     Cause.MAILBOX_FULL: Rule((HOUR,)),
+    Cause.BUSY: Rule(),
     Cause.UNREACHABLE: Rule(),
+    Cause.UNKNOWN_HOST: Rule(),
     Cause.TOKEN_UNAVAILABLE: Rule(),
     Cause.STORE: Rule(),
     # A new mailbox needs time to be known everywhere: three tries within an hour.
@@ -72,8 +74,8 @@ def _again(outcome: Outcome, message: Claimed, repeats: int, now: float, chance:
         # Only here, at the end of an attempt that was just made: a clock that jumps expires nothing by itself.
         return State.FAILED, now
     if outcome.retry_after is not None:
-        # Never sooner than Microsoft asked.
-        return State.DEFERRED, now + outcome.retry_after * (1 + 0.1 * chance)
+        # Never sooner than Microsoft asked, but that counts for an hour at the most.
+        return State.DEFERRED, now + min(outcome.retry_after, HOUR) * (1 + 0.1 * chance)
     wait = rule.waits[min(repeats, len(rule.waits)) - 1]
     return State.DEFERRED, now + wait * (0.8 + 0.4 * chance)
 
@@ -91,7 +93,9 @@ def after_look(found: Found, message: Claimed, settle: Settle, now: float) -> Ne
     if not message.mailbox.can_look_up:
         return _unseen(message, checks, now)
     if checks < len(settle):
-        return Next(State.UNCERTAIN, message.started_at + settle[checks], message.cause, message.repeats, checks)
+        # As long after this look as the two are apart: a clock that jumps must not make all of them come at once.
+        due_at = max(message.started_at + settle[checks], now + settle[checks] - settle[checks - 1])
+        return Next(State.UNCERTAIN, due_at, message.cause, message.repeats, checks)
     if found is Found.ABSENT:
         return _poisoned(message, checks, now) or Next(State.QUEUED, now, message.cause, message.repeats, checks)
     if now >= message.expires_at:

@@ -1,14 +1,17 @@
 """Which way a message takes: Graph or SMTP, by the choice for its mailbox, and by what Graph cannot do with it."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pillarbox.core import headers
+from pillarbox.core import catalogue, headers
 from pillarbox.core.accounts import Mailbox
-from pillarbox.core.errors import InvalidInput
+from pillarbox.core.cause import Cause
+from pillarbox.core.errors import ConfigError, InvalidInput
+from pillarbox.core.mail import Found, Outcome
 from pillarbox.core.scopes import SETS, Resource
 from pillarbox.core.sealed_mime import is_sealed
 from pillarbox.delivery.transports import KeepDraft, Look, Report, Transport
+from pillarbox.graph.meter import metered
 from pillarbox.store.outbox import Claimed
 
 
@@ -17,33 +20,49 @@ class Route:
     """The ways out as one.
 
     `smtp` is None where Exchange's SMTP host is not known. `default` (graph, smtp or auto) is for mailboxes without a
-    choice of their own. `one_call` is bytes of a message that Graph takes whole.
+    choice of their own. `one_call` is bytes of a message that Graph takes whole, `hosts` the names of Graph's and
+    Exchange's hosts.
     """
 
     graph: Transport
     smtp: Transport | None
     default: str
     one_call: int
+    hosts: tuple[str, str] = ("", "")
 
     async def ready(self, mailbox: Mailbox) -> None:
         """See `Transport.ready`; for the way that a message of this mailbox mostly takes."""
-        await (self._first(mailbox) or self.graph).ready(mailbox)
+        if (way := self._first(mailbox)) is not None:
+            await way.ready(mailbox)
 
     async def send(self, message: Claimed, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
         """See `Transport.send`."""
-        return await self._way(message).send(message, body, keep_draft)
+        way = self._way(message)
+        if way is None:
+            return Report(_no_host(message.mailbox), requests=0)
+        with metered() as meter:
+            report = await way.send(message, body, keep_draft)
+        return replace(report, requests=meter.requests, host=report.host or self.hosts[way is self.smtp])
 
     async def look_up(self, message: Claimed) -> Look:
-        """See `Transport.look_up`: by Graph, also for what left by SMTP, as that lies in Sent Items too."""
-        return await self.graph.look_up(message)
+        """See `Transport.look_up`: by Graph, also for what left by SMTP, as that lies in Sent Items too.
 
-    def _way(self, message: Claimed) -> Transport:
+        But perhaps in those of the person who signed in for a shared mailbox: that it is not here proves nothing then.
+        """
+        look = await self.graph.look_up(message)
+        sign_in = message.mailbox.sign_in
+        if look.found is Found.ABSENT and sign_in and sign_in.shared and self._way(message) is self.smtp:
+            return Look(Found.UNKNOWN, catalogue.sentence("look.others_sent_items", who=sign_in.who))
+        return look
+
+    def _way(self, message: Claimed) -> Transport | None:
+        """None: the host of the only one is not known."""
         if message.draft_id:
             # What became of a draft can be told: no second item beside it.
             return self.graph
-        first = self._first(message.mailbox)
-        if first is not None or self.smtp is None:
-            return first or self.graph
+        ways = ways_of(message.mailbox, self.default)
+        if self.smtp is None or len(ways) == 1:
+            return self._first(message.mailbox)
         return self.graph if self._fits(message) and not _names_others(message) else self.smtp
 
     def _fits(self, message: Claimed) -> bool:
@@ -51,11 +70,7 @@ class Route:
         return message.size <= self.one_call or (message.mailbox.mode == "draft" and not _is_sealed(message))
 
     def _first(self, mailbox: Mailbox) -> Transport | None:
-        """The only way that a mailbox has; None where the message decides."""
-        ways = ways_of(mailbox, self.default)
-        if self.smtp is None or ways == (Resource.GRAPH,):
-            return self.graph
-        return self.smtp if ways == (Resource.EXCHANGE,) else None
+        return self.graph if Resource.GRAPH in ways_of(mailbox, self.default) else self.smtp
 
 
 def ways_of(mailbox: Mailbox, default: str) -> tuple[Resource, ...]:
@@ -73,6 +88,11 @@ def ways_of(mailbox: Mailbox, default: str) -> tuple[Resource, ...]:
         return (Resource.GRAPH, Resource.EXCHANGE) if mailbox.transport else (Resource.GRAPH,)
     allowed = {SETS[name][0] for name in mailbox.sign_in.permissions}
     return tuple(way for way in Resource if way in allowed)
+
+
+def _no_host(mailbox: Mailbox) -> Outcome:
+    error = ConfigError("mailbox.no_smtp_host", mailbox=mailbox.address)
+    return Outcome(Cause.ACCOUNT_BROKEN, code=error.code, text=error.sentence, cure=error.cure)
 
 
 def _is_sealed(message: Claimed) -> bool:

@@ -17,8 +17,8 @@ from pillarbox.delivery.crash_points import Reached, unheeded
 from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.entra.authority import TokenRefused, TokenUnavailable
 from pillarbox.entra.tokens import Tokens
-from pillarbox.exchange.login import Credentials, LoginRefused, Unreachable, Untrusted
-from pillarbox.exchange.submission import AnswerLost, Refused, Submissions
+from pillarbox.exchange.login import Credentials, LoginRefused, UnknownHost, Unreachable, Untrusted
+from pillarbox.exchange.submission import AnswerLost, Refused, Submissions, Taken
 from pillarbox.store.outbox import Claimed
 
 _BAD_TOKEN: Final = "535 5.7.3 "
@@ -50,13 +50,13 @@ class SmtpTransport:
         try:
             start = headers.without_blind(await _start(body))
             self.reached("before_send")
-            reply = await self._handed_in(message, _pieces(start, body))
+            taken = await self._handed_in(message, _pieces(start, body))
             self.reached("after_answer")
         except PillarboxError as error:
             return Report(self._outcome(error))
-        return Report(Outcome(Cause.ACCEPTED, text=reply))
+        return Report(Outcome(Cause.ACCEPTED, text=taken.reply, reports=taken.reports))
 
-    async def _handed_in(self, message: Claimed, pieces: AsyncIterator[bytes]) -> str:
+    async def _handed_in(self, message: Claimed, pieces: AsyncIterator[bytes]) -> Taken:
         """As `Submissions.hand_in`. A token that is not taken is replaced once: nothing of the message was said."""
         mailbox = message.mailbox
         token = await self.tokens.token(mailbox, Resource.EXCHANGE)
@@ -72,7 +72,7 @@ class SmtpTransport:
                 raise error from None
         return await self._hand_in(message, other, pieces)
 
-    async def _hand_in(self, message: Claimed, token: str, pieces: AsyncIterator[bytes]) -> str:
+    async def _hand_in(self, message: Claimed, token: str, pieces: AsyncIterator[bytes]) -> Taken:
         credentials = Credentials(message.mailbox.address, Secret(token))
         return await self.submissions.hand_in(credentials, message.envelope, message.size, pieces)
 
@@ -90,6 +90,8 @@ class SmtpTransport:
                 return _failed(Cause.UNCLEAR, error)
             case Untrusted():
                 return _failed(Cause.UNTRUSTED, error)
+            case UnknownHost():
+                return _failed(Cause.UNKNOWN_HOST, error)
             case Unreachable():
                 return _failed(Cause.UNREACHABLE, error)
             case InvalidInput():

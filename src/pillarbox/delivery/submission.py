@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox, Submitter
 from pillarbox.core.content import PIECE, Content
-from pillarbox.core.errors import Forbidden, InvalidInput
+from pillarbox.core.errors import Forbidden, InvalidInput, Unavailable
+from pillarbox.core.graph_limits import MOST_SENT, most_mime
 from pillarbox.core.headers import address_key
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import UNTOLD, Approval, Arrival, Clock, Envelope, Priority
@@ -75,6 +76,8 @@ class Submission:
     route_limit: Callable[[Mailbox], int] = lambda _mailbox: 0
     whole_limit: Callable[[Mailbox], int] = lambda _mailbox: 0
     """As `route_limit`, of a message that is signed or encrypted, so that nobody may take it apart."""
+    is_broken: Callable[[Mailbox], bool] = lambda _mailbox: False
+    """Whether Microsoft lets nothing out of a mailbox until somebody mends it, and no probe is due."""
     max_age: float = 48 * 3600.0
     """Seconds that a message is tried whose submitter has no time of its own."""
     due_later: Callable[[], None] = lambda: None
@@ -83,14 +86,15 @@ class Submission:
     def check_mail(self, submitter: Submitter, sender: str, size: int) -> None:
         """Whether it may begin a message from `sender`, of so many bytes (0: not known).
 
-        Raises Forbidden, InvalidInput `mail.too_large` and `mail.too_large_for_graph`, Unavailable `mail.too_fast` and
-        `mail.backlog_full`.
+        Raises Forbidden, InvalidInput `mail.too_large`, `mail.too_large_for_graph` and `mail.too_large_for_mailbox`,
+        Unavailable `mail.too_fast`, `mail.backlog_full` and `mail.mailbox_broken`.
         """
         mailbox = self._checked_sender(submitter, sender, size)
         self.rates.check(submitter)
         if mailbox is not None:
             self._check_route(mailbox, size)
             self.backlog.check(mailbox, size)
+            self._check_sound(submitter, mailbox)
 
     def check_recipient(self, submitter: Submitter, address: str) -> None:
         """Whether it may send to this address. Raises Forbidden `mail.recipient_not_allowed`."""
@@ -129,6 +133,7 @@ class Submission:
             if former:
                 await self._tell_again(former, submitter, arrival)
                 return former
+        self._check_sound(submitter, mailbox)
         # No await from here to the window's entry: two at once must not both be new.
         new_id = queue_id(self.clock(), self.random)
         message_id = top.message_id or f"<{new_id}@{address_key(mailbox.address).rpartition('@')[2]}>"
@@ -191,14 +196,20 @@ class Submission:
             raise InvalidInput("mail.too_large", limit=limit)
         return mailbox
 
+    def _check_sound(self, submitter: Submitter, mailbox: Mailbox) -> None:
+        if submitter.on_broken == "tempfail" and self.is_broken(mailbox):
+            raise Unavailable("mail.mailbox_broken", mailbox=mailbox.address)
+
     def _check_route(self, mailbox: Mailbox, size: int, *, is_sealed: bool = False) -> None:
         """Whether a message of so many bytes, as the client counts them, can leave from there."""
-        whole = self.whole_limit(mailbox) if is_sealed else 0
-        if whole and size > whole:
-            raise InvalidInput("mail.too_large_sealed", limit=whole, mailbox=mailbox.address)
-        limit = self.route_limit(mailbox)
-        if limit and size > limit:
-            raise InvalidInput("mail.too_large_for_graph", limit=limit, mailbox=mailbox.address)
+        limit = self.whole_limit(mailbox) if is_sealed else self.route_limit(mailbox)
+        if not limit or size <= limit:
+            return
+        code = "mail.too_large_sealed" if is_sealed else "mail.too_large_for_graph"
+        if limit > most_mime(MOST_SENT):
+            # It is not one call of Graph's that is too small, but Exchange itself.
+            code = "mail.too_large_for_mailbox"
+        raise InvalidInput(code, limit=limit, mailbox=mailbox.address)
 
     async def _tell_again(self, former: str, submitter: Submitter, arrival: Arrival) -> None:
         moment = datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).isoformat(timespec="seconds")

@@ -11,10 +11,15 @@ from pillarbox.store.outbox import Claimed
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an attempt came to, and what was changed in the header for it."""
+    """What an attempt came to, and what was changed in the header for it.
+
+    `requests` is how many it made to Graph, `host` where it went; empty: where the mailbox's mail mostly goes.
+    """
 
     outcome: Outcome
     notes: tuple[str, ...] = ()
+    requests: int = 1
+    host: str = ""
 
 
 KeepDraft = Callable[[str], Awaitable[None]]

@@ -9,6 +9,7 @@ from pillarbox.core.accounts import Mailbox, Submitter
 from pillarbox.core.content import in_memory
 from pillarbox.core.headers import address_key
 from pillarbox.core.mail import Envelope, Priority, State
+from pillarbox.delivery.queue_id import queue_id
 from pillarbox.delivery.submission import Submission, Terms
 from pillarbox.store.database import Row
 from pillarbox.store.outbox import Outbox
@@ -19,10 +20,13 @@ _OPEN: Final = (State.QUEUED, State.SENDING)
 _WAITING: Final = (State.QUEUED, State.DEFERRED, State.HELD)
 _LOOK_AGAIN: Final = 0.1
 """Seconds between two looks at the message."""
+SUBJECT: Final = "Pillarbox test"
+"""Behind it stands what its Message-ID begins with: by that it is found where Exchange writes another Message-ID."""
 _TEXT: Final = """\
 From: {sender}\r
 To: {recipient}\r
-Subject: Pillarbox test\r
+Subject: {subject}\r
+Message-ID: <{tag}@{domain}>\r
 Auto-Submitted: auto-generated\r
 MIME-Version: 1.0\r
 Content-Type: text/plain; charset=utf-8\r
@@ -48,14 +52,20 @@ class Trial:
         Raises InvalidInput, Forbidden or Unavailable as `Submission.accept`.
         """
         tester = Submitter(0, "test", {address_key(mailbox.address): mailbox})
-        mime = _TEXT.format(sender=mailbox.address, recipient=recipient).encode()
+        tag = queue_id(self.submission.clock(), self.submission.random)
+        domain = mailbox.address.rpartition("@")[2]
+        text = _TEXT.format(
+            sender=mailbox.address, recipient=recipient, subject=f"{SUBJECT} {tag}", tag=tag, domain=domain
+        )
         envelope = Envelope(mailbox.address, (recipient,))
-        queue_id = await self.submission.accept(envelope, in_memory(mime), tester, purpose="test", terms=_FIRST)
+        accepted = await self.submission.accept(
+            envelope, in_memory(text.encode()), tester, purpose="test", terms=_FIRST
+        )
         self.ready(mailbox)
-        row = await self._looked_at(queue_id, seconds)
-        if row["state"] in _WAITING and await self.outbox.cancel(queue_id) is None:
+        row = await self._looked_at(accepted, seconds)
+        if row["state"] in _WAITING and await self.outbox.cancel(accepted) is None:
             # It was taken up at the last moment.
-            row = await self._looked_at(queue_id, seconds)
+            row = await self._looked_at(accepted, seconds)
         return row
 
     async def _looked_at(self, queue_id: str, seconds: float) -> Row:

@@ -24,7 +24,8 @@ from pillarbox.delivery import policy
 from pillarbox.delivery.crash_points import Reached, unheeded
 from pillarbox.delivery.governor import NONE, Governors, Turn
 from pillarbox.delivery.notices import Notices, Told
-from pillarbox.delivery.transports import Transport
+from pillarbox.delivery.respite import Respite
+from pillarbox.delivery.transports import Report, Transport
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.outbox import Claimed, Next, Outbox
 
@@ -79,6 +80,7 @@ class Worker:
         self._store_pause = store_pause
         self._reached = reached
         self._chance = chance
+        self._respite = Respite()
         self._lanes: dict[int, _Lane] = {}
         self._pauses: dict[int, tuple[float, float]] = {}
         """Beginning and end."""
@@ -137,8 +139,9 @@ class Worker:
             if self._clock() < self._looked_at:
                 await self._outbox.clock_went_back()
             self._looked_at = self._clock()
-            due: dict[int, float] = dict.fromkeys(await self._governors.probes(), 0.0)
-            due.update(await self._outbox.due())
+            due = await self._governors.probes()
+            for mailbox_id, at in (await self._outbox.due()).items():
+                due[mailbox_id] = min(at, due.get(mailbox_id, at))
         except PillarboxError as error:
             self._log.error("store.unusable", where="worker", code=error.code, reason=error.sentence)
             return self._store_pause
@@ -217,7 +220,7 @@ class Worker:
             self._seen[mailbox_id] = claimed[0].mailbox
         else:
             self._governors.nothing_to_send(turn.mailbox)
-        return claimed
+        return self._respite.given(claimed)
 
     async def _fitting(self, turn: Turn, claimed: list[Claimed]) -> list[Claimed]:
         """Those of them for which there is enough left of every limit; the others are given back, and so are places."""
@@ -257,22 +260,22 @@ class Worker:
         except Exception as error:
             # A mistake of ours must neither lose the message nor stop its mailbox. Microsoft may have taken it.
             self._log.exception("unexpected", id=message.id)
-            outcome = Outcome(Cause.INTERNAL, code="internal", text=repr(error), cure=Cause.INTERNAL.entry.cure)
-            notes: tuple[str, ...] = ()
-        else:
-            outcome, notes = report.outcome, report.notes
+            report = Report(Outcome(Cause.INTERNAL, "internal", repr(error), Cause.INTERNAL.entry.cure))
+        outcome = report.outcome
         self._reached("before_finish")
         following = policy.after(outcome, message, self._settle, self._clock(), self._chance())
         told = await self._told(message, outcome, following)
-        following, notes = told.following, (*notes, *told.notes)
-        also = self._governors.told(turn, message, outcome, following)
-        await self._persist(lambda: self._outbox.finish(message, outcome, following, notes, told.notices, also))
+        following, notes = told.following, (*report.notes, *told.notes)
+        also = self._governors.told(turn, message, report, following)
+        await self._persist(
+            lambda: self._outbox.finish(message, outcome, following, notes, told.notices, also, report.requests)
+        )
         self._reached("after_finish")
         if turn.probes:
             # What was held for it may be queued now, or waits for the next probe.
             self._due_changed.set()
         if self._notices is not None:
-            self._notices.written(message, told)
+            self._notices.written(message, told.notices)
         self._tell(message, outcome, following.state, time.perf_counter() - began)
         match following.state:
             case State.DEFERRED:

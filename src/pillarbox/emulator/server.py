@@ -61,8 +61,8 @@ class Emulator:
     `directory` receives the CA as `ca.pem`. Certificates, signing key and refresh tokens may be handed in: made once
     for many emulators, or kept from the last run. `clock` gives seconds since 1970, `entropy` random bytes,
     `token_lifetime` is in seconds. With `keep_bytes=False` mails are counted and thrown away: for benches. `witness` is
-    told each true answer of a service. `keeps_ca` leaves the CA file when it stops.
-    Half a request gets 408 after `read_timeout` seconds.
+    told each true answer of a service; `faults` may choose by other means than rules. `keeps_ca` leaves the CA file
+    when it stops. Half a request gets 408 after `read_timeout` seconds.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Emulator:
         token_padding: int = 0,
         keep_bytes: bool = True,
         witness: Witness | None = None,
+        faults: Faults | None = None,
         exchange: bool = False,
         keeps_ca: bool = False,
         read_timeout: float = READ_TIMEOUT,
@@ -89,7 +90,7 @@ class Emulator:
         self.world = world or World(entropy)
         self.world.token_padding = token_padding or self.world.token_padding
         self.ledger = Ledger(keep_bytes=keep_bytes)
-        self.faults = Faults()
+        self.faults = Faults() if faults is None else faults
         self.not_emulated = Gaps()
         self.url = ""
         self._names: str | None = None

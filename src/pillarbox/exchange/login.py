@@ -1,12 +1,13 @@
 """What signing in by SMTP and by IMAP have in common: where, as whom, and how it can fail."""
 
+import socket
 import ssl
 from dataclasses import dataclass
 from typing import NoReturn
 
 from pillarbox.core.errors import AuthenticationFailed, PillarboxError, Unavailable
 from pillarbox.core.explain import explain
-from pillarbox.core.reasons import reason
+from pillarbox.core.reasons import NO_SUCH_NAME, reason
 from pillarbox.core.vault import Secret
 
 
@@ -22,14 +23,22 @@ class Unreachable(Unavailable):
     """Exchange could not be reached, or hung up before it answered."""
 
 
+class UnknownHost(Unreachable):
+    """DNS says that there is no such host."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where to sign in, and whom to trust there; `timeout` are the seconds that each answer may take."""
+    """Where to sign in, and whom to trust there; `timeout` are the seconds that each answer may take.
+
+    `proxy` is the name of that by which other hosts are reached: it carries HTTPS alone, so no way leads through it.
+    """
 
     host: str
     port: int
     context: ssl.SSLContext
     timeout: float
+    proxy: str = ""
 
     def refused(self, reply: str) -> LoginRefused:
         """The error for a reply that refuses, with what the catalogue knows of it."""
@@ -43,7 +52,12 @@ class Server:
         """Raise what a broken connection means: Untrusted for a certificate, else Unreachable."""
         if isinstance(error, ssl.SSLCertVerificationError):
             raise Untrusted("microsoft.tls", host=self.host, reason=error.verify_message) from error
-        raise Unreachable("microsoft.unreachable", host=f"{self.host}:{self.port}", reason=why(error)) from error
+        place, reason = f"{self.host}:{self.port}", why(error)
+        if self.proxy:
+            raise Unreachable("check.no_mail_proxy", host=place, reason=reason, proxy=self.proxy) from error
+        if isinstance(error, socket.gaierror) and error.errno in NO_SUCH_NAME:
+            raise UnknownHost("microsoft.unknown_host", host=self.host, reason=error.strerror) from error
+        raise Unreachable("microsoft.unreachable", host=place, reason=reason) from error
 
 
 def why(error: Exception) -> str:

@@ -48,11 +48,11 @@ async def sign_in(server: Server, credentials: Credentials) -> tuple[aiosmtplib.
         await client.ehlo()
         reply = await _authenticate(client, credentials)
         if reply.code != aiosmtplib.SMTPStatus.auth_successful:
-            raise server.refused(line(reply))
+            raise aiosmtplib.SMTPResponseException(reply.code, reply.message)
     except BaseException as error:
         await hang_up(client)
         match error:
-            case aiosmtplib.SMTPResponseException():
+            case aiosmtplib.SMTPResponseException() if is_refusal(error.code):
                 raise server.refused(line(error)) from error
             case aiosmtplib.SMTPException() | ssl.SSLError() | OSError():
                 server.fail(plain(error))
@@ -63,6 +63,8 @@ async def sign_in(server: Server, credentials: Credentials) -> tuple[aiosmtplib.
 
 def plain(error: Exception) -> Exception:
     """An error of the library's as Python calls it."""
+    if isinstance(error, aiosmtplib.SMTPConnectError) and isinstance(error.__cause__, OSError):
+        return error.__cause__
     return TimeoutError(str(error)) if isinstance(error, aiosmtplib.SMTPTimeoutError) else error
 
 
@@ -92,6 +94,11 @@ async def hang_up(client: aiosmtplib.SMTP) -> None:
         # TLS would wait for the other side's goodbye.
         cast(asyncio.WriteTransport, transport).abort()
         await asyncio.sleep(0)
+
+
+def is_refusal(code: int) -> bool:
+    """Whether a reply says no, for now or for good (RFC 5321 section 4.2.1); what is no reply has the code -1."""
+    return code // 100 in (4, 5)
 
 
 def line(reply: aiosmtplib.SMTPResponse | aiosmtplib.SMTPResponseException) -> str:

@@ -7,10 +7,12 @@ section 4.1.1.4), from then on until its reply nobody knows.
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Final, cast
 
 import aiosmtplib
 
+from pillarbox.core import catalogue
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.mail import Dsn, Envelope
 from pillarbox.exchange import smtp
@@ -20,6 +22,10 @@ MOST: Final = 3
 """Connections of one mailbox at the same time; with a fourth Exchange answers 432 4.3.2."""
 _IDLE: Final = 30.0
 """Seconds that a connection is kept for the next message."""
+_PATIENCE: Final = 600.0
+"""Seconds for the reply to a whole message (RFC 5321 section 4.5.3.2.6): who gives up too early may send twice."""
+_CLOSING: Final = "421"
+"""The reply after which the other side closes the connection (RFC 5321 section 3.8)."""
 
 
 class Refused(PillarboxError):
@@ -35,20 +41,33 @@ class AnswerLost(PillarboxError):
     """The whole message was sent and its answer never came: it may have been taken."""
 
 
-class Submissions:
-    """The connections to one Exchange. Each mailbox has at most three; those that nobody uses are closed."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Exchange has the message. `reports`: it was told what the client asked of delivery status, and reports so."""
 
-    def __init__(self, server: Server, idle: float = _IDLE) -> None:
+    reply: str
+    reports: bool
+
+
+class Submissions:
+    """The connections to one Exchange. Each mailbox has at most three; those that nobody uses are closed.
+
+    Whoever uses one, or says goodbye on it, has one of the mailbox's places. Those that are kept need none: there are
+    never more of them than places are free, as a new one is opened only where none is kept.
+    """
+
+    def __init__(self, server: Server, idle: float = _IDLE, patience: float = _PATIENCE) -> None:
         self._server = server
         self._idle = idle
+        self._patience = patience
         self._places: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MOST))
         self._kept: defaultdict[str, list[_Connection]] = defaultdict(list)
         self._ending: set[asyncio.Task[None]] = set()
 
     async def hand_in(
         self, credentials: Credentials, envelope: Envelope, size: int, pieces: AsyncIterator[bytes]
-    ) -> str:
-        """Hand a message of about `size` bytes in; the reply that takes it. Lines end with CRLF.
+    ) -> Taken:
+        """Hand a message of about `size` bytes in. Lines end with CRLF.
 
         Nothing is read from `pieces` before Exchange wants them; what they raise leaves the message untaken. Raises
         LoginRefused, Refused, Untrusted, Unreachable (certainly not taken), and AnswerLost.
@@ -56,21 +75,24 @@ class Submissions:
         async with self._places[credentials.user]:
             connection = await self._connection(credentials)
             try:
-                reply = await connection.hand_in(envelope, size, pieces)
-            except Refused:
-                self._keep(connection)
+                taken = await connection.hand_in(envelope, size, pieces, self._patience)
+            except Refused as error:
+                if error.reply.startswith(_CLOSING):
+                    connection.abort()
+                else:
+                    self._keep(connection)
                 raise
             except BaseException:
                 # In the middle of something: it is good for nothing else.
                 connection.abort()
                 raise
             self._keep(connection)
-            return reply
+            return taken
 
     async def close(self) -> None:
         """Close the connections that are kept."""
         for connection in [one for kept in self._kept.values() for one in kept]:
-            self._end(connection)
+            self._begin_end(connection)
         await asyncio.gather(*self._ending)
 
     async def _connection(self, credentials: Credentials) -> "_Connection":
@@ -79,22 +101,33 @@ class Submissions:
         while kept:
             connection = kept.pop()
             connection.rest()
-            if connection.credentials == credentials and await connection.answers():
-                return connection
+            try:
+                if connection.credentials == credentials and await connection.answers():
+                    return connection
+            except BaseException:
+                connection.abort()
+                raise
             connection.abort()
         client, _reply = await smtp.sign_in(self._server, credentials)
         return _Connection(client, self._server, credentials)
 
     def _keep(self, connection: "_Connection") -> None:
         self._kept[connection.credentials.user].append(connection)
-        connection.timer = asyncio.get_running_loop().call_later(self._idle, self._end, connection)
+        connection.timer = asyncio.get_running_loop().call_later(self._idle, self._begin_end, connection)
 
-    def _end(self, connection: "_Connection") -> None:
-        connection.rest()
-        self._kept[connection.credentials.user].remove(connection)
-        task = asyncio.create_task(connection.end())
+    def _begin_end(self, connection: "_Connection") -> None:
+        task = asyncio.create_task(self._end(connection))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+
+    async def _end(self, connection: "_Connection") -> None:
+        kept, user = self._kept[connection.credentials.user], connection.credentials.user
+        async with self._places[user]:
+            # Meanwhile it may have been taken for a message.
+            if connection in kept:
+                connection.rest()
+                kept.remove(connection)
+                await connection.end()
 
 
 class _Connection:
@@ -125,8 +158,9 @@ class _Connection:
         except (aiosmtplib.SMTPException, OSError):
             return False
 
-    async def hand_in(self, envelope: Envelope, size: int, pieces: AsyncIterator[bytes]) -> str:
+    async def hand_in(self, envelope: Envelope, size: int, pieces: AsyncIterator[bytes], patience: float) -> Taken:
         """See `Submissions.hand_in`."""
+        self._need_utf8(envelope)
         try:
             await self._say(b"MAIL", b"FROM:<%s>" % _octets(envelope.sender), *self._of_message(envelope, size))
             for recipient in envelope.recipients:
@@ -134,17 +168,18 @@ class _Connection:
                 await self._say(b"RCPT", b"TO:<%s>" % _octets(recipient), *asked, recipient=recipient)
             await self._say(b"DATA", wanted=aiosmtplib.SMTPStatus.start_input)
             await self._write(pieces)
+            # No waiting from here to the reader of the reply, which must be there before it comes.
+            self._protocol.write(b".\r\n")
         except (aiosmtplib.SMTPException, OSError) as error:
             self._server.fail(smtp.plain(error))
         try:
-            # No waiting from here to the reader of the reply, which must be there before it comes.
-            self._writer.write(b".\r\n")
-            reply = await self._protocol.read_response(timeout=self._server.timeout)
+            reply = await self._protocol.read_response(timeout=patience)
         except (aiosmtplib.SMTPException, OSError) as error:
             raise self._lost(why(smtp.plain(error))) from error
-        if reply.code // 100 not in (2, 4, 5):
+        if reply.code // 100 != 2 and not smtp.is_refusal(reply.code):
             raise self._lost(smtp.line(reply))
-        return _taken(reply, aiosmtplib.SMTPStatus.completed)
+        said = _good(reply, aiosmtplib.SMTPStatus.completed)
+        return Taken(said, self._client.supports_extension("dsn"))
 
     def _lost(self, reason: str) -> AnswerLost:
         return AnswerLost("microsoft.answer_lost", host=self._server.host, reason=reason)
@@ -159,7 +194,7 @@ class _Connection:
         self._client.close()
 
     async def _say(self, *words: bytes, wanted: int = aiosmtplib.SMTPStatus.completed, recipient: str = "") -> None:
-        _taken(await self._client.execute_command(*words), wanted, recipient)
+        _good(await self._client.execute_command(*words), wanted, recipient)
 
     async def _write(self, pieces: AsyncIterator[bytes]) -> None:
         """The message with its dots doubled (RFC 5321 section 4.5.2), and with an end to its last line."""
@@ -167,6 +202,15 @@ class _Connection:
             self._writer.write(piece)
             async with asyncio.timeout(self._server.timeout):
                 await self._writer.drain()
+
+    def _need_utf8(self, envelope: Envelope) -> None:
+        """An address in other letters is said only where those are understood (RFC 6531 section 3.1)."""
+        if self._client.supports_extension("smtputf8"):
+            return
+        for address in (envelope.sender, *envelope.recipients):
+            if not address.isascii():
+                reply = f"553 5.6.7 {catalogue.sentence('exchange.no_utf8', host=self._server.host)}"
+                raise Refused(reply, "" if address == envelope.sender else address)
 
     def _of_message(self, envelope: Envelope, size: int) -> list[bytes]:
         offered = self._client.supports_extension
@@ -188,11 +232,13 @@ class _Connection:
         return [word + _octets(asked) for word, asked in found.items() if asked]
 
 
-def _taken(reply: aiosmtplib.SMTPResponse, wanted: int, recipient: str = "") -> str:
+def _good(reply: aiosmtplib.SMTPResponse, wanted: int, recipient: str = "") -> str:
     # Any other success than the one that is meant (251) is one too (RFC 5321 section 4.3.2).
-    if reply.code // 100 != wanted // 100:
+    if reply.code // 100 == wanted // 100:
+        return smtp.line(reply)
+    if smtp.is_refusal(reply.code):
         raise Refused(smtp.line(reply), recipient)
-    return smtp.line(reply)
+    raise aiosmtplib.SMTPResponseException(reply.code, smtp.line(reply))
 
 
 async def _stuffed(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -18,8 +18,9 @@ from yarl import URL
 
 from pillarbox.core.bearer import TokenSource, challenge_of
 from pillarbox.core.errors import PillarboxError
-from pillarbox.core.reasons import reason
+from pillarbox.core.reasons import NO_SUCH_NAME, reason
 from pillarbox.core.tls import Outbound
+from pillarbox.graph import meter
 from pillarbox.graph.address import Root
 
 _CONNECT_TIMEOUT: Final = 30
@@ -30,6 +31,10 @@ _PIECE: Final = 256 * 1024
 
 class Unreachable(PillarboxError):
     """Graph could not be reached: the request was certainly not processed."""
+
+
+class UnknownHost(Unreachable):
+    """DNS says that there is no such host, or no such proxy."""
 
 
 class Untrusted(PillarboxError):
@@ -136,14 +141,19 @@ class GraphClient:
         self, method: str, url: URL, body: bytes, sent: CIMultiDict[str], limit: int, proxy: str | None
     ) -> Answer:
         host = url.raw_authority
+        meter.count()
         try:
             async with self._session.request(
                 method, url, data=_piecewise(body), headers=sent, proxy=proxy, allow_redirects=False
             ) as response:
-                read, whole = await _limited(response, limit)
+                read, whole = await _read(response, limit)
                 return Answer(response.status, response.headers, read, whole)
         except aiohttp.ClientConnectorCertificateError as error:
             raise Untrusted("microsoft.tls", host=host, reason=_certificate_reason(error)) from error
+        except aiohttp.ClientConnectorDNSError as error:
+            if error.os_error.errno not in NO_SUCH_NAME:
+                raise Unreachable("microsoft.unreachable", host=host, reason=_reason(error, proxy)) from error
+            raise UnknownHost("microsoft.unknown_host", host=error.host, reason=error.strerror) from error
         except (
             aiohttp.ClientConnectorError,
             aiohttp.ClientProxyConnectionError,
@@ -173,6 +183,16 @@ def _reason(error: Exception, proxy: str | None) -> str:
 def _piecewise(body: bytes) -> bytes | io.BytesIO:
     # A large body written at once would hold up the loop.
     return io.BytesIO(body) if len(body) > _PIECE else body
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
+    try:
+        return await _limited(response, limit)
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        if response.status != 202:
+            raise
+        # What was accepted is accepted, whatever became of the words after it: to ask again would send it twice.
+        return b"", False
 
 
 async def _limited(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:

@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
+from pillarbox.core import headers
 from pillarbox.core.bearer import TokenSource
+from pillarbox.core.errors import InvalidInput
 from pillarbox.graph.client import Answer, GraphClient
 
 _MIME: Final = {"Content-Type": "text/plain"}
@@ -58,7 +60,7 @@ async def create_draft(client: GraphClient, mailbox: str, mime: bytes, token: To
     """
     return await client.request(
         "POST",
-        f"{_user(mailbox)}/messages?$select=id",
+        f"{_user(mailbox)}/messages?$select=id,internetMessageId",
         token,
         body=base64.b64encode(mime),
         headers={**_MIME, **_IMMUTABLE},
@@ -123,18 +125,33 @@ async def delete_message(client: GraphClient, mailbox: str, message_id: str, tok
 
 
 async def sent_copies(client: GraphClient, mailbox: str, message_id: str, token: TokenSource) -> Answer:
-    """The messages of a Message-ID in Sent Items (`copies_in`). Mail.ReadBasic is enough.
+    """The messages of a Message-ID in Sent Items (`copies_in`), with their queue ids where Exchange shows them.
 
-    Their making is asked for, as `sentDateTime` may be what the message's own Date said.
+    Mail.ReadBasic is enough. Their making is asked for, as `sentDateTime` may be what the message's own Date said.
     """
-    path = f"/mailFolders/sentitems/messages?{_by_message_id(message_id)}&$select={_TIMES},sentDateTime"
+    path = f"/mailFolders/sentitems/messages?{_by_message_id(message_id)}&$select={_TIMES},internetMessageHeaders"
     return await client.request("GET", _user(mailbox) + path, token, headers=_IMMUTABLE)
 
 
 async def drafts(client: GraphClient, mailbox: str, message_id: str, token: TokenSource) -> Answer:
-    """The messages of a Message-ID in Drafts, with their queue ids (`copies_in`). Needs Mail.Read."""
+    """The messages of a Message-ID in Drafts (`copies_in`), with their queue ids where Exchange shows them."""
     path = f"/mailFolders/drafts/messages?{_by_message_id(message_id)}&$select={_TIMES},internetMessageHeaders"
     return await client.request("GET", _user(mailbox) + path, token, headers=_IMMUTABLE)
+
+
+async def queue_id(client: GraphClient, mailbox: str, message_id: str, token: TokenSource) -> str:
+    """What the X-Pillarbox-Id of a message in a mailbox says, read from its MIME; empty where there is none.
+
+    Needs Mail.Read. https://learn.microsoft.com/graph/outlook-get-mime-message
+    """
+    path = f"{_message(mailbox, message_id)}/$value"
+    answer = await client.request("GET", path, token, headers=_IMMUTABLE, limit=headers.LONGEST_BLOCK)
+    try:
+        block = headers.scan(answer.body, max_block=headers.LONGEST_BLOCK) if answer.status == 200 else None
+    except InvalidInput:
+        block = None
+    fields = block.named(QUEUE_ID.encode()) if block else ()
+    return next((headers.value(answer.body, field).decode("ascii", "replace").strip() for field in fields), "")
 
 
 def draft_in(answer: Answer) -> str:
@@ -163,9 +180,9 @@ def _copy(told: Any, answer: Answer) -> Copy | None:
     return Copy(told["id"], told["isDraft"], _age(told.get("createdDateTime"), answer.headers), _queue_id(told))
 
 
-def _age(created: object, headers: Mapping[str, str]) -> float | None:
+def _age(created: object, told: Mapping[str, str]) -> float | None:
     try:
-        now = email.utils.parsedate_to_datetime(headers.get("Date", ""))
+        now = email.utils.parsedate_to_datetime(told.get("Date", ""))
         return (now - datetime.fromisoformat(str(created))).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return None

@@ -13,7 +13,7 @@ from typing import Any, Final
 from yarl import URL
 
 from pillarbox.core.retry_after import seconds_of
-from pillarbox.graph.client import Answer, AnswerLost, GraphClient, Unreachable
+from pillarbox.graph.client import Answer, AnswerLost, GraphClient, Unreachable, Untrusted
 
 PART: Final = 12 * 320 * 1024
 """Bytes of a part: less than 4 MB, as Graph asks."""
@@ -70,19 +70,21 @@ class Uploads:
     async def put(self, session: str, size: int, read: Read) -> Answer | None:
         """Put a whole file; None when it is there, else the answer that refuses it.
 
-        A part that did not get through goes again from where the session says that the next one begins. Raises Stuck
-        where that does not help, and Untrusted.
+        A part that did not get through goes again from where the session says that the next one begins. Only 201 for
+        the last part says that the file is there. Raises Stuck where that does not help.
         """
         url = address(session, self.hosts)
         at = furthest = tries = 0
-        while at < size:
-            answer, reason = await self._put_part(url, at, size, read)
+        while True:
+            end = min(at + PART, size)
+            answer, reason = await self._put_part(url, at, end, size, read)
             if answer is not None and answer.status in (200, 201, 202):
-                at = size if answer.status == 201 else _next(answer, min(at + PART, size))
-                if at > furthest:
+                if answer.status == 201 and end == size:
+                    return None
+                at, reason = _next(answer, end), "it does not take the next part, or does not say that all is there"
+                if furthest < at < size:
                     furthest, tries = at, 0
                     continue
-                reason = "it asks for the same part again and again"
             elif answer is not None and answer.status < 500 and answer.status not in _AGAIN:
                 return answer
             if tries == len(_PAUSES):
@@ -90,14 +92,17 @@ class Uploads:
             await self._pause(answer, tries, reason)
             tries += 1
             at = await self._where(url, at)
-        return None
+            if at >= size:
+                raise Stuck("upload.stuck", reason=reason)
 
-    async def _put_part(self, url: URL, at: int, size: int, read: Read) -> tuple[Answer | None, str]:
+    async def _put_part(self, url: URL, at: int, end: int, size: int, read: Read) -> tuple[Answer | None, str]:
         """The answer to one part, or None; and what there is to say about it if it did not get through."""
-        end = min(at + PART, size)
         sent = {"Content-Type": "application/octet-stream", "Content-Range": f"bytes {at}-{end - 1}/{size}"}
         try:
             answer = await self.client.request_without_token("PUT", url, body=await read(at, end), headers=sent)
+        except Untrusted as error:
+            # Graph is another host: what is said of its certificate holds up all mailboxes.
+            raise Stuck("upload.stuck", reason=error.sentence) from error
         except (AnswerLost, Unreachable) as error:
             return None, error.sentence
         return answer, " ".join(filter(None, (str(answer.status), *answer.error())))
@@ -113,7 +118,7 @@ class Uploads:
         """Where the next part begins; `at` where that cannot be told. Raises Stuck where the session is no more."""
         try:
             answer = await self.client.request_without_token("GET", url)
-        except (AnswerLost, Unreachable):
+        except (AnswerLost, Unreachable, Untrusted):
             return at
         if answer.status in (404, 410):
             raise Stuck("upload.stuck", reason="the session is gone")

@@ -10,7 +10,7 @@ from pillarbox.mime.tree import Buffer, Part
 
 _EMPTY: Final = b"Content-Type: text/plain; charset=us-ascii\r\n\r\n\r\n"
 """In the place of the last part of a multipart, which must have one (RFC 2046 section 5.1.1)."""
-_ENCODINGS: Final = ("", "7bit", "8bit", "binary", "base64", "quoted-printable")
+KNOWN_ENCODINGS: Final = ("", "7bit", "8bit", "binary", "base64", "quoted-printable")
 _DESCRIBING: Final = (
     b"content-type",
     b"content-transfer-encoding",
@@ -57,7 +57,7 @@ def divide(buffer: Buffer, root: Part, most: int) -> Division:
     taken.sort(key=lambda one: one.part.start)
     rest = _alone(buffer, root) if taken and taken[0].part is root else _without(buffer, root, taken)
     if sum(map(len, rest)) > most:
-        raise NotDivisible("sealed" if _holds_sealed(root) else "text")
+        raise NotDivisible("sealed" if holds_sealed(root) else "text")
     return Division(tuple(taken), rest)
 
 
@@ -72,12 +72,18 @@ def _attachments(part: Part, parent: Part | None) -> Iterator[Taken]:
     within = parent.type if parent is not None else ""
     is_form = within == "multipart/alternative"
     is_root = within == "multipart/related" and parent is not None and parent.parts[0] is part
-    if is_form or is_root or _is_text(part) or encoding(part) not in _ENCODINGS:
+    if is_form or is_root or is_text(part) or encoding(part) not in KNOWN_ENCODINGS:
         return
+    yield Taken(part, is_shown(part, parent))
+
+
+def is_shown(part: Part, parent: Part | None) -> bool:
+    """Whether a file is shown within the text (RFC 2387)."""
     disposition = part.header.get_content_disposition()
-    shown = disposition == "inline" or (within == "multipart/related" and disposition != "attachment")
+    is_related = parent is not None and parent.type == "multipart/related"
+    shown = disposition == "inline" or (is_related and disposition != "attachment")
     # Outlook shows no inline attachment that nothing in the text refers to.
-    yield Taken(part, shown and part.header["Content-ID"] is not None)
+    return shown and part.header["Content-ID"] is not None
 
 
 def encoding(part: Part) -> str:
@@ -85,7 +91,7 @@ def encoding(part: Part) -> str:
     return str(part.header.get("Content-Transfer-Encoding", "")).partition("(")[0].strip(" \t\r\n;").lower()
 
 
-def _is_text(part: Part) -> bool:
+def is_text(part: Part) -> bool:
     """Whether it is (part of) the text that is read, as all that is text and has no name is taken for it."""
     header = part.header
     is_text = header.get_content_maintype() in ("text", "multipart")
@@ -97,8 +103,9 @@ def _is_sealed(part: Part) -> bool:
     return any(is_sealed(str(one).encode("utf-8", "replace")) for one in part.header.get_all("Content-Type", ()))
 
 
-def _holds_sealed(part: Part) -> bool:
-    return _is_sealed(part) or any(_holds_sealed(one) for one in part.parts)
+def holds_sealed(part: Part) -> bool:
+    """Whether anything in it is signed or encrypted."""
+    return _is_sealed(part) or any(holds_sealed(one) for one in part.parts)
 
 
 def _alone(buffer: Buffer, root: Part) -> tuple[bytes, ...]:

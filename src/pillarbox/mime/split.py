@@ -12,6 +12,7 @@ from typing import IO, Any, Final
 
 from pillarbox.core.errors import DISK_FULL, InvalidInput, Unavailable
 from pillarbox.mime import worker
+from pillarbox.mime.conversion import Words
 
 _REASONS: Final = {"sealed": "mail.too_large_sealed", "text": "mail.too_large_text"}
 _MOST_FOUND: Final = 16 * 1024 * 1024
@@ -66,15 +67,29 @@ async def split(message: IO[bytes], most: int, mailbox: str, folder: Path, limit
     `folder` gets the files, unlinked, so that a crash leaves nothing behind. Raises InvalidInput
     `mail.too_large_sealed`, `mail.too_large_text` and `mail.not_divided`, which no time mends, and Unavailable.
     """
+    return (await _found(message, most, mailbox, folder, limits, as_words=False))[0]
+
+
+async def in_words(
+    message: IO[bytes], most: int, mailbox: str, folder: Path, limits: Limits = DEFAULT
+) -> tuple[Divided, Words]:
+    """Say a message in a file in JSON's words; `rest` is its text then. As `split`."""
+    divided, answer = await _found(message, most, mailbox, folder, limits, as_words=True)
+    return divided, _words(answer["words"])
+
+
+async def _found(
+    message: IO[bytes], most: int, mailbox: str, folder: Path, limits: Limits, *, as_words: bool
+) -> tuple[Divided, dict[str, Any]]:
     try:
         with tempfile.TemporaryFile(dir=folder) as found:
             target = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (handed on)
             try:
-                await _run(message, found, target, most, limits)
+                await _run(message, found, target, (most, limits.cpu, limits.memory, int(as_words)), limits.seconds)
                 answer = json.loads(os.pread(found.fileno(), _MOST_FOUND, 0))
                 if reason := answer.get("reason"):
                     raise InvalidInput(_REASONS[reason], limit=most, mailbox=mailbox)
-                return _divided(answer, target)
+                return _divided(answer, target), answer
             except BaseException:
                 target.close()
                 raise
@@ -84,13 +99,15 @@ async def split(message: IO[bytes], most: int, mailbox: str, folder: Path, limit
         raise Unavailable("mime.unavailable", reason=error.strerror or error) from error
 
 
-async def _run(message: IO[bytes], found: IO[bytes], target: IO[bytes], most: int, limits: Limits) -> None:
+async def _run(
+    message: IO[bytes], found: IO[bytes], target: IO[bytes], arguments: tuple[int, ...], seconds: float
+) -> None:
     message.flush()
     message.seek(0)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-I",  # Neither the environment nor the working directory says what is imported.
-        *("-m", worker.__name__, str(target.fileno()), str(most), str(limits.cpu), str(limits.memory)),
+        *("-m", worker.__name__, *map(str, (target.fileno(), *arguments))),
         stdin=message,
         stdout=found,
         stderr=asyncio.subprocess.DEVNULL,
@@ -98,10 +115,10 @@ async def _run(message: IO[bytes], found: IO[bytes], target: IO[bytes], most: in
         env={},
     )
     try:
-        async with asyncio.timeout(limits.seconds):
+        async with asyncio.timeout(seconds):
             code = await process.wait()
     except TimeoutError:
-        raise Unavailable("mime.unavailable", reason=f"it took longer than {limits.seconds:g} seconds") from None
+        raise Unavailable("mime.unavailable", reason=f"it took longer than {seconds:g} seconds") from None
     finally:
         if process.returncode is None:
             process.kill()
@@ -127,3 +144,11 @@ def _divided(answer: dict[str, Any], target: IO[bytes]) -> Divided:
         attachments.append(Attachment(start=at, **one))
         at += one["size"]
     return Divided(os.pread(target.fileno(), answer["rest"], 0), tuple(attachments), target)
+
+
+def _words(told: dict[str, Any]) -> Words:
+    return Words(**{name: _frozen(value) for name, value in told.items()})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -1,8 +1,8 @@
 """The process that takes one message apart: its limits first, then the message. `split.py` starts it.
 
 Standard input is the message, standard output gets what was found as JSON, the file of the first argument first the
-message without its large attachments and then these, decoded. All three are files; nothing is said on standard error,
-as a traceback could show what is in the mail.
+message without its large attachments, or its text alone, and then these, decoded. All three are files; nothing is said
+on standard error, as a traceback could show what is in the mail.
 """
 
 import errno
@@ -11,11 +11,14 @@ import mmap
 import os
 import resource
 import sys
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any, Final
 
+from pillarbox.mime.conversion import Conversion, convert
 from pillarbox.mime.decoding import decoded
-from pillarbox.mime.division import Division, NotDivisible, divide
-from pillarbox.mime.naming import name_of
+from pillarbox.mime.division import Division, NotDivisible, Taken, divide
+from pillarbox.mime.naming import media_type, name_of
 from pillarbox.mime.tree import Buffer, TooComplex, parse
 
 TOO_COMPLEX: Final = 3
@@ -43,30 +46,42 @@ def limit(size: int, cpu: int, memory: int) -> None:
         resource.setrlimit(what, (most, hard if what == resource.RLIMIT_CPU else most))
 
 
-def run(source: int, found: int, target: int, most: int) -> None:
+def run(source: int, found: int, target: int, most: int, *, as_words: bool) -> None:
     """Take the message of the file `source` apart, so that `most` bytes are left. Files are numbers."""
     with mmap.mmap(source, 0, access=mmap.ACCESS_READ) as buffer:
         try:
-            answer = _written(buffer, divide(buffer, parse(buffer), most), target)
+            root = parse(buffer)
+            if as_words:
+                answer = _converted(buffer, convert(buffer, root, most), target)
+            else:
+                answer = _divided(buffer, divide(buffer, root, most), target)
         except NotDivisible as error:
             answer = {"reason": error.reason}
     _write(found, json.dumps(answer).encode())
 
 
-def _written(buffer: Buffer, division: Division, target: int) -> dict[str, Any]:
+def _divided(buffer: Buffer, division: Division, target: int) -> dict[str, Any]:
     rest = sum(_write(target, piece) for piece in division.rest)
-    attachments = []
-    for one in division.taken:
-        attachments.append(
-            {
-                "name": name_of(buffer, one.part),
-                "content_type": one.part.type,
-                "content_id": _content_id(one.part.header["Content-ID"]),
-                "is_inline": one.is_inline,
-                "size": sum(_write(target, piece) for piece in decoded(buffer, one.part)),
-            }
-        )
-    return {"rest": rest, "attachments": attachments}
+    return {"rest": rest, "attachments": _files(buffer, division.taken, target)}
+
+
+def _converted(buffer: Buffer, conversion: Conversion, target: int) -> dict[str, Any]:
+    rest = _write(target, conversion.text)
+    files = _files(buffer, conversion.files, target)
+    return {"rest": rest, "attachments": files, "words": asdict(conversion.words)}
+
+
+def _files(buffer: Buffer, taken: Iterable[Taken], target: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name_of(buffer, one.part),
+            "content_type": media_type(one.part),
+            "content_id": _content_id(one.part.header["Content-ID"]),
+            "is_inline": one.is_inline,
+            "size": sum(_write(target, piece) for piece in decoded(buffer, one.part)),
+        }
+        for one in taken
+    ]
 
 
 def _content_id(text: object) -> str:
@@ -82,11 +97,11 @@ def _write(target: int, piece: bytes) -> int:
 
 
 def main() -> None:
-    """Arguments: the file to write to, bytes that may be left, seconds of CPU, bytes of memory."""
-    target, most, cpu, memory = map(int, sys.argv[1:])
+    """Arguments: the file to write to, bytes that may be left, seconds of CPU, bytes of memory, 1 for words."""
+    target, most, cpu, memory, as_words = map(int, sys.argv[1:])
     limit(os.fstat(0).st_size, cpu, memory)
     try:
-        run(0, 1, target, most)
+        run(0, 1, target, most, as_words=bool(as_words))
     except (MemoryError, RecursionError, TooComplex):
         os._exit(TOO_COMPLEX)
     except OSError as error:

@@ -72,10 +72,10 @@ class LimitStore:
         """Keep pauses, all at once; one of the same scope and cause gives way."""
         await self._database.write(*map(begin, pauses))
 
-    async def resume(self, scope: str) -> list[str]:
-        """End all pauses of a scope; the causes of those that there were."""
-        (rows,) = await self._database.write(statement("pause_end_all", scope=scope))
-        return [row["cause"] for row in rows]
+    async def resume(self, scope: str) -> bool:
+        """End a person's pause of a scope, and no other; whether there was one."""
+        (rows,) = await self._database.write(statement("pause_end", scope=scope, cause=OPERATOR))
+        return bool(rows)
 
     async def held(self, causes: Collection[Cause]) -> dict[int, list[Cause]]:
         """Each mailbox that has something held for these causes, and for which of them."""

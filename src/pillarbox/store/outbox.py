@@ -2,8 +2,10 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from pillarbox.core import catalogue
@@ -20,9 +22,12 @@ PART_BYTES: Final = 256 * 1024
 LONGEST_WAIT: Final = 24 * 3600.0
 """Seconds that a message waits for its next attempt at the most."""
 
-INTERRUPTED: Final = "outbox.interrupted"
+INTERRUPTED: Final = "cause.interrupted"
 """Catalogue code of an attempt that a crash cut off."""
 
+
+SLICE_ROWS: Final = 10_000
+"""Messages that one read looks through for a list or a count, so that no other read waits for long."""
 
 NEEDS_APPROVAL: Final = "outbox.needs_approval"
 """Catalogue code of a message that a person must let go."""
@@ -80,6 +85,8 @@ class Claimed:
     """How often it was looked up since its last attempt."""
     purpose: str = ""
     """What it is for where it is no mail of a submitter's: test, bounce and the like."""
+    due_at: float = math.inf
+    """When it was to be tried."""
 
     @property
     def told(self) -> Mapping[str, Any]:
@@ -127,6 +134,17 @@ class Notice:
     message_id: str
     mime: bytes
     expires_at: float = math.inf
+    priority: Priority = Priority.NORMAL
+
+
+class Late(NamedTuple):
+    """A message that waits, as it was claimed last, but for its bytes; 0 `started_at`: it never was.
+
+    `is_sent_now`: an attempt runs.
+    """
+
+    message: Claimed
+    is_sent_now: bool
 
 
 class Waiting(NamedTuple):
@@ -147,9 +165,10 @@ class Unheard(NamedTuple):
 class Outbox:
     """The outbox in a database. Times are seconds since 1970."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, slice_rows: int = SLICE_ROWS) -> None:
         self._database = database
         self._clock = clock
+        self._slice_rows = slice_rows
 
     async def enqueue(self, message: NewMessage, also: Sequence[Statement] = ()) -> None:
         """Keep an accepted message, and what is `also` to be kept with it. When this returns it is on the disk.
@@ -230,6 +249,35 @@ class Outbox:
         rows = await self._database.read("outbox_part", seq=message.seq, part=0)
         return rows[0]["data"] if rows else b""
 
+    async def late(self, since: str, before: str, limit: int) -> list[Late]:
+        """Up to `limit` waiting messages with ids from `since` on and before `before`, of which no warning tells.
+
+        Not those that wait for their time or for an approval, and no notices.
+        """
+        return await self._late(await self._database.read("outbox_late", since=since, before=before, limit=limit))
+
+    async def late_for_their_time(self, since: float, until: float, limit: int) -> list[Late]:
+        """As `late`, of messages that were to wait for a time which lies after `since`, and not after `until`."""
+        return await self._late(
+            await self._database.read("outbox_late_for_its_time", since=since, until=until, limit=limit)
+        )
+
+    async def _late(self, rows: Sequence[Row]) -> list[Late]:
+        mailboxes: dict[int, Mailbox] = {}
+        found = []
+        for row in rows:
+            if row["mailbox_id"] not in mailboxes:
+                (known,) = await self._database.read("mailbox_by_id", id=row["mailbox_id"])
+                mailboxes[known["id"]] = mailbox_of(known)
+            message = _claimed(row, mailboxes[row["mailbox_id"]], row["began_at"] or 0.0)
+            found.append(Late(message, row["state"] == State.SENDING))
+        return found
+
+    async def tell(self, notice: Notice) -> bool:
+        """Write a notice by itself; False where there is one of its kind already, or no reason for it any more."""
+        told, *_ = await self._database.write(*_notice_statements((notice,), self._clock()))
+        return bool(told)
+
     async def told_since(self, since: float) -> Sequence[tuple[str, float]]:
         """The recipients of notices that were written since then, and when."""
         rows = await self._database.read("outbox_told_since", since=since)
@@ -243,8 +291,12 @@ class Outbox:
         notes: Sequence[str] = (),
         notices: Sequence[Notice] = (),
         also: Sequence[Statement] = (),
+        requests: int = 1,
     ) -> None:
-        """Write the attempt, the message's next state, the notices about it and what is `also` to be, all at once."""
+        """Write the attempt, the message's next state, the notices about it and what is `also` to be, all at once.
+
+        `requests` is how many the attempt made to Graph.
+        """
         now = self._clock()
         await self._database.write(
             statement(
@@ -274,6 +326,7 @@ class Outbox:
                 reason=outcome.text,
                 request_id=outcome.request_id,
                 notes=_json(notes),
+                requests=requests,
             ),
             *_notice_statements(notices, now),
             *also,
@@ -311,6 +364,7 @@ class Outbox:
                 reason=words.sentence if words else None,
                 cure=words.cure if words else None,
                 seq=message.seq,
+                number=message.attempt,
                 state=following.state,
                 due_at=following.due_at,
                 checks=following.checks,
@@ -321,6 +375,17 @@ class Outbox:
             *_notice_statements(notices, now),
         )
 
+    async def twins(self, message: Claimed, since: float) -> int:
+        """How many copies other messages of the mailbox may have left in it since then that bear its Message-ID."""
+        (row,) = await self._database.read(
+            "outbox_twins",
+            mailbox_id=message.mailbox.id,
+            message_id=message.message_id,
+            seq=message.seq,
+            since=since,
+        )
+        return int(row["copies"])
+
     async def recover(self, reason: str, cure: str, settle: Sequence[float]) -> list[str]:
         """After a start: nothing is being sent. Return the ids of messages whose sending a crash cut off.
 
@@ -329,7 +394,12 @@ class Outbox:
         """
         *_, rows = await self._database.write(
             statement("outbox_recover_unstarted"),
-            statement("outbox_recover_looks", last_look=settle[-1]),
+            statement(
+                "outbox_recover_looks",
+                now=self._clock(),
+                last_look=settle[-1],
+                waits=_json([0.0, *(later - before for before, later in pairwise(settle)), settle[-1]]),
+            ),
             statement("outbox_recover_attempts", now=self._clock(), code=INTERRUPTED, reason=reason),
             statement(
                 "outbox_recover_started",
@@ -405,18 +475,30 @@ class Outbox:
         `since` and `before` are queue ids: from this one on, and before it, as with the id that a former page ended
         with. `mailbox` is as `headers.address_key` writes it, `cause` why the last attempt ended as it did.
         """
-        rows = await self._database.read(
-            "outbox_list",
-            since=since or "",
-            before=before or _BEHIND_ALL,
-            state=state,
-            mailbox=mailbox,
-            submitter=submitter,
-            code=code,
-            cause=cause,
-            limit=limit,
-        )
-        return [_shown(row) for row in rows]
+        found: list[Row] = []
+        async for bottom, top in self._slices(since or "", before or _BEHIND_ALL):
+            found += await self._database.read(
+                "outbox_list",
+                since=bottom,
+                before=top,
+                state=state,
+                mailbox=mailbox,
+                submitter=submitter,
+                code=code,
+                cause=cause,
+                limit=limit - len(found),
+            )
+            if len(found) == limit:
+                break
+        return [_shown(row) for row in found]
+
+    async def _slices(self, since: str, before: str) -> AsyncIterator[tuple[str, str]]:
+        """The outbox from queue id `since` on and before `before`, in pieces of so many messages, the newest first."""
+        while before > since:
+            rows = await self._database.read("outbox_slice", since=since, before=before, skip=self._slice_rows - 1)
+            bottom = rows[0]["id"] if rows else since
+            yield bottom, before
+            before = bottom
 
     async def notices(self, seq: int) -> Sequence[Row]:
         """The messages that tell of this one: id, purpose, state."""
@@ -435,8 +517,12 @@ class Outbox:
         return bytes(block + empty_line)
 
     async def count(self) -> Mapping[str, int]:
-        """How many messages are in which state."""
-        return {row["state"]: row["messages"] for row in await self._database.read("outbox_count")}
+        """How many messages are in which state; one that changes its state meanwhile may count twice or not at all."""
+        found: Counter[str] = Counter()
+        async for bottom, top in self._slices("", _BEHIND_ALL):
+            rows = await self._database.read("outbox_count", since=bottom, before=top)
+            found.update({row["state"]: row["messages"] for row in rows})
+        return found
 
     # ---- by hand: each with a sentence about it in the trace, in the same transaction
 
@@ -501,6 +587,7 @@ def _notice_statements(notices: Iterable[Notice], now: float) -> Iterator[Statem
             size=len(notice.mime),
             message_id=notice.message_id,
             expires_at=notice.expires_at,
+            priority=notice.priority,
             now=now,
         )
         for part, data in enumerate(_parts(iter((notice.mime,)))):
@@ -557,6 +644,7 @@ def _claimed(row: Row, mailbox: Mailbox, now: float) -> Claimed:
         draft_id=row["draft_id"],
         checks=row["checks"],
         purpose=row["purpose"],
+        due_at=row["due_at"],
     )
 
 

@@ -281,6 +281,8 @@ def _not_opened(path: Path, error: apsw.Error | OSError) -> PillarboxError:
     full = isinstance(error, apsw.FullError) or (isinstance(error, OSError) and error.errno in DISK_FULL)
     if full or (isinstance(error, apsw.IOError) and _is_full(path.parent)):
         return Unavailable("store.full")
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+        return ConfigError("store.corrupt", path=path, reason=error)
     return ConfigError("config.state_dir", path=path.parent, reason=error)
 
 

@@ -69,6 +69,7 @@ class SubmitterStore:
                     max_size=row["max_size"],
                     priority=row["priority"],
                     max_age=row["max_age"],
+                    on_broken=row["on_broken"],
                     enabled=bool(row["enabled"]),
                     last_used_at=row["last_used_at"],
                 ),
@@ -172,6 +173,7 @@ def _change(submitter: Submitter, password_hash: str) -> Statement:
         max_size=submitter.max_size,
         priority=submitter.priority,
         max_age=submitter.max_age,
+        on_broken=submitter.on_broken,
     )
 
 

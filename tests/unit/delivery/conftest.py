@@ -46,6 +46,8 @@ class Shelf:
     woken: list[int] = field(default_factory=list)
     wake: Callable[[int], None] = lambda _mailbox_id: None
     used: list[str] = field(default_factory=list)
+    hosts: tuple[str, ...] = ("graph",)
+    """Where the mail of each mailbox goes, mostly to the first."""
 
     def __post_init__(self) -> None:
         self.accounts = Accounts(self.database, Vault(bytes(32)), self.clock)
@@ -81,7 +83,7 @@ class Shelf:
     def governors(self, mailbox: Limits = NO_LIMITS, app: Limits = NO_LIMITS) -> Governors:
         """Those of all mailboxes; whom they wake says `wake`."""
         limits = LimitStore(self.database, self.clock)
-        return Governors(limits, self.clock, self.log, lambda one: self.wake(one), mailbox, app, lambda _: "graph")
+        return Governors(limits, self.clock, self.log, lambda one: self.wake(one), mailbox, app, lambda _: self.hosts)
 
     async def stored(self, queue_id: str) -> bytes:
         """The bytes of a message as they lie in the outbox."""

@@ -11,6 +11,7 @@ from pillarbox.core.cause import Cause
 from pillarbox.core.mail import Found, Outcome, State
 from pillarbox.delivery import policy
 from pillarbox.delivery.assurance import Assurance
+from pillarbox.delivery.governor import Governors
 from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.store.outbox import Claimed
 from tests.unit.delivery.conftest import NOON, Shelf
@@ -49,6 +50,7 @@ class Bench:
 
     shelf: Shelf
     finder: Finder
+    governors: Governors
     assurance: Assurance
     woken: list[int]
 
@@ -63,7 +65,9 @@ class Bench:
     async def at(self, seconds: float) -> float:
         """Let it be so many seconds past noon, and what is due looked up; the seconds until something else may be."""
         self.shelf.now = NOON + seconds
-        return await self.assurance._look_at_due()
+        wait = await self.assurance._begin_due()
+        await asyncio.gather(*self.assurance._lanes.values())
+        return wait
 
     async def row(self, queue_id: str = "A") -> dict[str, object]:
         row = await self.shelf.outbox.get(queue_id)
@@ -77,10 +81,12 @@ class Bench:
 
 @pytest.fixture
 def bench(shelf: Shelf) -> Bench:
-    finder = Finder(clock=shelf.clock)
+    finder, governors = Finder(clock=shelf.clock), shelf.governors()
     woken: list[int] = []
-    made = Assurance(shelf.outbox, finder, shelf.clock, shelf.log, SETTLE, woken.append, store_pause=0.001)
-    return Bench(shelf, finder, made, woken)
+    made = Assurance(
+        shelf.outbox, finder, shelf.clock, shelf.log, SETTLE, woken.append, governors.request, store_pause=0.001
+    )
+    return Bench(shelf, finder, governors, made, woken)
 
 
 @pytest.mark.parametrize("mode", ["verify", "draft"])
@@ -157,8 +163,9 @@ async def test_nobody_looks_for_what_is_being_looked_for(bench: Bench) -> None:
     bench.finder.meanwhile = hold
     first = asyncio.create_task(bench.at(120))
     await going.wait()
-    await bench.at(121)
-    assert len(bench.finder.looked) == 1
+    bench.shelf.now += 1
+    await bench.assurance._begin_due()
+    assert (len(bench.finder.looked), len(bench.assurance._lanes)) == (1, 1)
     open_.set()
     await first
 
@@ -235,3 +242,104 @@ async def test_a_clock_that_went_back_lets_nothing_settle_for_years(bench: Bench
     assert (await bench.row())["due_at"] == NOON + 120
     await bench.at(120)
     assert len(bench.finder.looked) == 1
+
+
+async def test_a_clock_that_jumps_forward_lets_no_two_looks_come_at_once(bench: Bench) -> None:
+    await bench.doubt()
+    year = 365 * 86_400.0
+    await bench.at(year)
+    assert (len(bench.finder.looked), (await bench.row())["due_at"]) == (1, NOON + year + 180)
+    await bench.at(year + 180)
+    assert (len(bench.finder.looked), (await bench.row())["due_at"]) == (2, NOON + year + 780)
+
+
+@pytest.mark.parametrize(("looks", "wait"), [(0, 0.0), (1, 180.0), (2, 600.0), (4, 900.0)])
+async def test_nor_does_a_clock_that_jumps_while_the_process_is_down(bench: Bench, looks: int, wait: float) -> None:
+    await bench.doubt()
+    bench.finder.finds = Found.UNKNOWN
+    for second in (120.0, 300.0, 900.0, 1800.0)[:looks]:
+        await bench.at(second)
+    year = 365 * 86_400.0
+    bench.shelf.now = NOON + year
+    await bench.shelf.outbox.recover("stopped", "look", SETTLE)
+    await bench.at(year + wait - 1)
+    assert len(bench.finder.looked) == looks + (wait == 0.0)
+    await bench.at(year + wait)
+    assert len(bench.finder.looked) == looks + 1
+
+
+# ---- who is in the way of whom
+
+
+async def test_what_a_look_found_of_a_former_attempt_says_nothing_of_a_later_one(bench: Bench) -> None:
+    await bench.doubt()
+
+    async def again() -> None:
+        bench.finder.meanwhile = None
+        await bench.shelf.outbox.retry("A")
+        message = await bench.shelf.claimed()
+        await bench.shelf.outbox.finish(message, LOST, policy.after(LOST, message, SETTLE, bench.shelf.now, 0.5))
+
+    bench.finder.finds, bench.finder.meanwhile = Found.SENT, again
+    await bench.at(120)
+    row = await bench.row()
+    assert (row["state"], row["attempts"], row["checks"]) == ("uncertain", 2, 0)
+
+
+async def test_a_mailbox_that_answers_slowly_holds_up_no_other(bench: Bench) -> None:
+    await bench.doubt()
+    open_ = asyncio.Event()
+    bench.finder.meanwhile = open_.wait
+    bench.shelf.now = NOON + 120
+    await bench.assurance._begin_due()
+    second = bench.shelf.mailboxes[1]
+    await bench.shelf.accounts.choose(second, MailboxChoice("verify"))
+    await bench.shelf.put("B", mailbox=1)
+    message = await bench.shelf.claimed(mailbox=1)
+    following = policy.after(LOST, message, SETTLE, bench.shelf.now, 0.5)
+    await bench.shelf.outbox.finish(message, LOST, following)
+    while not bench.finder.looked:  # noqa: ASYNC110 - there is no event for it
+        await asyncio.sleep(0)
+    bench.finder.finds, bench.finder.meanwhile = Found.SENT, None
+    bench.shelf.now = NOON + 240
+    await bench.assurance._begin_due()
+    await bench.assurance._lanes[second.id]
+    assert await bench.shelf.state("B") == "sent"
+    open_.set()
+    await asyncio.gather(*bench.assurance._lanes.values())
+
+
+async def test_nothing_is_asked_of_a_mailbox_that_microsoft_has_paused(bench: Bench) -> None:
+    await bench.doubt()
+    bench.shelf.now = NOON + 120
+    (mailbox, _) = bench.shelf.mailboxes
+    throttled = Outcome(Cause.THROTTLED, retry_after=60.0)
+    await bench.shelf.put("B")
+    message = await bench.shelf.claimed()
+    turn = bench.governors.reserve(mailbox, 1)
+    following = policy.after(throttled, message, SETTLE, bench.shelf.now, 0.0)
+    bench.governors.told(turn, message, Report(throttled), following)
+    bench.governors.release(turn, 1)
+    lane = asyncio.create_task(bench.at(120))
+    while not (bench.finder.looked or bench.governors._requests.get(mailbox.id)):  # noqa: ASYNC110 - there is no event
+        await asyncio.sleep(0)
+    assert bench.finder.looked == []
+    lane.cancel()
+    for one in bench.assurance._lanes.values():
+        one.cancel()
+
+
+async def test_a_mistake_of_ours_ends_no_other_look_up(bench: Bench) -> None:
+    await bench.doubt()
+    bench.finder.meanwhile = bench.shelf.outbox.due_looks
+
+    def fail(_mailbox_id: int) -> None:
+        raise ZeroDivisionError
+
+    wake, bench.assurance._wake = bench.assurance._wake, fail
+    await bench.at(120)
+    await bench.at(300)
+    await bench.at(900)
+    assert any("unexpected" in line for line in bench.shelf.lines.lines("unexpected"))
+    bench.assurance._wake = wake
+    assert await bench.assurance._begin_due() > 0

@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 from pillarbox.core.accounts import AppRegistration, Mailbox
 from pillarbox.core.cause import Cause
 from pillarbox.core.mail import Dsn, Envelope, Outcome
-from pillarbox.delivery.bounce import Action, Report, compose, diagnostic, header_of, is_notice, wants
+from pillarbox.delivery.bounce import (
+    Action,
+    Original,
+    Report,
+    compose,
+    diagnostic,
+    header_of,
+    is_notice,
+    original,
+    wants,
+)
 from pillarbox.store.outbox import Claimed
 from tests.claimed import claimed
 from tests.unit.delivery.conftest import NOON
@@ -45,7 +55,7 @@ def report(*recipients: str, **known: object) -> Report:
 
 
 def composed(about: Claimed, header: bytes = HEADER, **known: object) -> bytes:
-    return compose(report(*about.envelope.recipients, **known), about, header, NOON)
+    return compose(report(*about.envelope.recipients, **known), about, Original("text/rfc822-headers", header), NOON)
 
 
 def parts_of(mime: bytes) -> tuple[Any, list[Any], str]:
@@ -292,3 +302,35 @@ OF_RECIPIENT = {
     *("Original-Recipient", "Final-Recipient", "Action", "Status", "Diagnostic-Code", "Last-Attempt-Date"),
     "Will-Retry-Until",
 }
+
+
+# ---- the whole message
+
+
+MAIL = HEADER + b"Content-Type: text/plain; charset=utf-8\r\n\r\n--dashes\r\nGr\xc3\xbc\xc3\x9fe\r\n"
+
+
+def test_the_whole_comes_back_byte_for_byte() -> None:
+    about = message(size=len(MAIL))
+    given = original(about, MAIL, report(), whole=True)
+    whole: Any = email.message_from_bytes(compose(report(), about, given, NOON))
+    *_, last = whole.get_payload()
+    assert (last.get_content_type(), last["Content-Transfer-Encoding"]) == ("message/rfc822", "8bit")
+    assert last.get_payload(0).as_bytes() == MAIL.replace(b"\r\n", b"\n")
+
+
+@pytest.mark.parametrize(
+    ("mime", "size", "whole"),
+    [
+        (MAIL, len(MAIL), False),
+        (MAIL, 300_000, True),  # more of it lies in further parts
+        (HEADER + b"\r\n" + b"x" * 999, 0, True),  # a line that may not be sent as it is
+        (HEADER + b"\r\na\x00b", 0, True),
+        (HEADER + b"\r\n--=_01M7WYSPX8HEP22D--\r\n", 0, True),  # it would end our part
+    ],
+)
+def test_the_header_alone_comes_back_otherwise(mime: bytes, size: int, whole: bool) -> None:
+    given = original(message(size=size or len(mime)), mime, report(), whole=whole)
+    assert given.content_type == "text/rfc822-headers"
+    assert given.content.startswith(HEADER)
+    assert b"\r\n\r\n" not in given.content

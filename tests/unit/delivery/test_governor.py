@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -31,6 +31,8 @@ class Answers:
         self.outcome = SENT
         self.by_id: dict[str, Outcome] = {}
         self.tried: list[str] = []
+        self.requests = 1
+        self.host = ""
 
     async def ready(self, mailbox: Mailbox) -> None:
         """Nothing is needed."""
@@ -38,7 +40,7 @@ class Answers:
     async def send(self, message: Claimed, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
         self.tried.append(message.id)
         await asyncio.sleep(0)
-        return Report(self.by_id.get(message.id, self.outcome))
+        return Report(self.by_id.get(message.id, self.outcome), requests=self.requests, host=self.host)
 
     async def look_up(self, message: Claimed) -> Look:
         raise NotImplementedError
@@ -203,6 +205,65 @@ async def test_too_many_at_once_halves_what_goes_at_once(shelf: Shelf, make: Mak
     assert service.governors.reserve(mailbox, 9).count == 1
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_every_request_of_an_attempt_counts(shelf: Shelf, make: MakeService, restarted: bool) -> None:
+    service = await make(Limits(concurrency=1, requests=10))
+    service.answers.requests = 9
+    await shelf.put("A", "B", "C")
+    assert await service.tried() == ["A", "B"]
+    if restarted:
+        await service.restart()
+    assert await service.tried(599) == []
+    assert await service.tried(12) == ["C"]
+
+
+async def test_an_attempt_that_came_to_no_request_uses_none(shelf: Shelf, make: MakeService) -> None:
+    service = await make(Limits(concurrency=1, requests=2))
+    service.answers.requests = 0
+    await shelf.put(*ids(5))
+    assert len(await service.tried()) == 5
+
+
+async def test_what_does_not_fit_and_is_canceled_holds_up_the_others_for_a_minute_at_the_most(
+    shelf: Shelf, make: MakeService
+) -> None:
+    service = await make(Limits(concurrency=3, recipients=100))
+    await put(shelf, "A", 60)
+    await put(shelf, "B", 60)
+    await put(shelf, "C", 1)
+    assert await service.tried() == ["A"]
+    await shelf.outbox.cancel("B")
+    assert await service.tried(60) == ["C"]
+
+
+async def test_look_ups_count_as_requests_of_the_mailbox_and_of_the_app(shelf: Shelf, make: MakeService) -> None:
+    for limits in ((Limits(requests=2), NO_LIMITS), (THREE, Limits(requests=2))):
+        service = await make(*limits)
+        for _ in range(2):
+            async with service.governors.request(shelf.mailboxes[0]):
+                pass
+        assert not service.governors.may_send(shelf.mailboxes[0])
+
+
+async def test_a_place_that_becomes_free_is_for_the_look_up_that_waits(shelf: Shelf, make: MakeService) -> None:
+    service = await make(Limits(concurrency=1))
+    await shelf.put(*ids(20))
+    mailbox, looked = shelf.mailboxes[0], []
+    turn = service.governors.reserve(mailbox, 1)
+
+    async def look() -> None:
+        async with service.governors.request(mailbox):
+            looked.append(len(service.answers.tried))
+
+    looking = asyncio.create_task(look())
+    await asyncio.sleep(0)
+    service.governors.release(turn, 1)
+    assert service.governors.reserve(mailbox, 1).count == 0
+    await looking
+    await service.run()
+    assert (looked, await service.states()) == ([0], {"sent": 20})
+
+
 async def test_a_look_up_takes_the_place_of_a_message(shelf: Shelf, make: MakeService) -> None:
     service = await make(Limits(concurrency=1))
     await shelf.put("A")
@@ -248,8 +309,11 @@ async def test_microsoft_pauses_a_mailbox_also_over_a_restart(shelf: Shelf, serv
     assert sorted(await service.tried(1)) == ["A", "B", "C"]
 
 
-async def test_a_202_that_asks_to_wait_is_sent_and_slows_the_mailbox(shelf: Shelf, service: Service) -> None:
-    service.answers.outcome = Outcome(Cause.ACCEPTED, http_status=202, retry_after=20.0)
+@pytest.mark.parametrize(("cause", "status"), [(Cause.ACCEPTED, 202), (Cause.UNCLEAR, 503)])
+async def test_an_answer_that_asks_to_wait_though_nothing_is_put_off_slows_the_mailbox(
+    shelf: Shelf, service: Service, cause: Cause, status: int
+) -> None:
+    service.answers.outcome = Outcome(cause, http_status=status, retry_after=20.0)
     await shelf.put("A")
     await service.run()
     await shelf.put("B")
@@ -277,11 +341,10 @@ async def test_a_persons_pause_lasts_until_they_resume(
     await shelf.put("A")
     await shelf.put("X", mailbox=1)
     assert await service.tried(1_000_000) == (["X"] if scope == "mailbox" else [])
-    shown = service.governors.paused(mailbox)
-    assert shown is not None
+    (shown,) = service.governors.paused(mailbox)
     assert (shown.cause, shown.until, shown.reason) == ("operator", None, "moving house")
-    assert await service.governors.resume(of) == ["operator"]
-    assert service.governors.paused(mailbox) is None
+    assert await service.governors.resume(of)
+    assert service.governors.paused(mailbox) == []
     assert "A" in await service.tried()
 
 
@@ -295,7 +358,105 @@ async def test_a_persons_pause_and_microsofts_do_not_end_each_other(shelf: Shelf
 
 
 async def test_resume_of_what_was_not_paused_says_so(service: Service) -> None:
-    assert await service.governors.resume("mailbox/1") == []
+    assert not await service.governors.resume("mailbox/1")
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_person_ends_their_own_pause_and_not_the_one_microsoft_asked_for(
+    shelf: Shelf, service: Service, restarted: bool
+) -> None:
+    service.answers.outcome = THROTTLED
+    await shelf.put("A")
+    await service.run()
+    service.answers.outcome = SENT
+    here = mailbox_scope(shelf.mailboxes[0].id)
+    await service.governors.pause(here, "looking")
+    assert await service.governors.resume(here)
+    if restarted:
+        await service.restart()
+    (shown,) = service.governors.paused(shelf.mailboxes[0])
+    assert (shown.cause, shown.until) == ("throttled", shelf.now + 30)
+    assert (await service.tried(29), await service.tried(1)) == ([], ["A"])
+
+
+async def test_a_wait_that_microsoft_asks_of_the_app_pauses_all_of_its_mailboxes(
+    shelf: Shelf, service: Service
+) -> None:
+    service.answers.by_id["A"] = replace(THROTTLED, app_wide=True)
+    await shelf.put("A")
+    await service.run()
+    await shelf.put("X", mailbox=1)
+    await service.restart()
+    assert await service.tried(29) == []
+    (shown,) = service.governors.paused(shelf.mailboxes[1])
+    assert shown.scope == app_scope(shelf.mailboxes[1].app.id)
+    service.answers.by_id.clear()
+    assert sorted(await service.tried(1)) == ["A", "X"]
+
+
+async def more_mailboxes(shelf: Shelf, count: int) -> None:
+    for number in range(count):
+        added = await shelf.accounts.add_mailbox(f"box{number}@contoso.example", shelf.mailboxes[0].app)
+        assert added is not None
+        shelf.mailboxes.append(added)
+
+
+async def slowed(shelf: Shelf, service: Service, *boxes: int, apart: float = 0.0) -> None:
+    """Let the first message of each of these mailboxes be throttled."""
+    for box in boxes:
+        service.answers.by_id[f"T{box}"] = replace(THROTTLED, retry_after=300.0)
+        await shelf.put(f"T{box}", mailbox=box)
+        await service.run(apart)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "apart", "tried"),
+    [((0, 1, 2), 0.0, []), ((0, 1), 0.0, ["X"]), ((0, 0, 0), 0.0, ["X"]), ((0, 1, 2), 40.0, ["X"])],
+    ids=["three of an app", "two", "one of them", "not at once"],
+)
+async def test_where_many_mailboxes_of_an_app_are_slowed_all_of_them_wait(
+    shelf: Shelf, service: Service, boxes: tuple[int, ...], apart: float, tried: list[str]
+) -> None:
+    await more_mailboxes(shelf, 2)
+    await slowed(shelf, service, *dict.fromkeys(boxes), apart=apart)
+    await shelf.put("X", mailbox=3)
+    assert await service.tried() == tried
+
+
+async def test_where_an_apps_mail_is_taken_meanwhile_only_the_mailboxes_wait(shelf: Shelf, service: Service) -> None:
+    await more_mailboxes(shelf, 2)
+    await slowed(shelf, service, 0, 1)
+    await shelf.put("S", mailbox=3)
+    await service.run()
+    await slowed(shelf, service, 2)
+    await shelf.put("X", mailbox=3)
+    assert await service.tried() == ["X"]
+
+
+async def test_too_many_at_once_in_many_mailboxes_halves_what_the_app_sends_at_once(
+    shelf: Shelf, make: MakeService
+) -> None:
+    service = await make(THREE, Limits(concurrency=8))
+    await more_mailboxes(shelf, 1)
+    service.answers.outcome = Outcome(Cause.CONCURRENCY, http_status=429)
+    for box in range(3):
+        await shelf.put(f"M{box}", mailbox=box)
+    await service.run()
+    assert service.governors._app(shelf.mailboxes[0].app.id).governor.concurrency.allowed(shelf.now) == 1
+
+
+async def test_a_clock_that_jumps_loses_nothing_and_holds_up_nothing(shelf: Shelf, make: MakeService) -> None:
+    service = await make(Limits(concurrency=3, messages=30, recipients=100))
+    years = 10 * 365 * DAY
+    service.answers.outcome = THROTTLED
+    await shelf.put(*ids(40))
+    await service.run()
+    service.answers.outcome = SENT
+    for jump in (years, -2 * years, years):
+        await service.run(jump)
+    for _ in range(3):
+        await service.run(61)
+    assert await service.states() == {"sent": 40}
 
 
 # ---- a broken account
@@ -327,7 +488,7 @@ async def test_a_broken_account_is_probed_by_one_message_and_all_go_when_it_is_t
     assert len(await service.tried(minutes * 60)) == 50
     assert await service.states() == {"sent": 51}
     await service.restart()
-    assert service.governors.paused(shelf.mailboxes[0]) is None
+    assert service.governors.paused(shelf.mailboxes[0]) == []
 
 
 async def test_where_nothing_is_held_the_oldest_in_the_queue_is_the_probe(shelf: Shelf, service: Service) -> None:
@@ -373,6 +534,16 @@ async def test_what_was_mended_is_probed_at_once(shelf: Shelf, service: Service,
     assert await service.states() == {"sent": 5}
 
 
+async def test_what_waits_for_its_time_holds_up_no_probe(shelf: Shelf, service: Service) -> None:
+    service.answers.by_id["A"] = Outcome(Cause.QUOTA)
+    service.answers.by_id["B"] = BROKEN
+    await shelf.put("A", "B")
+    await service.run()
+    assert await service.states() == {"deferred": 1, "held": 1}
+    service.governors._pauses.drop(mailbox_scope(shelf.mailboxes[0].id), Cause.QUOTA)
+    assert await service.tried(FIVE_MINUTES) == ["B"]
+
+
 async def test_what_was_mended_for_another_mailbox_is_not(shelf: Shelf, service: Service) -> None:
     service.answers.outcome = BROKEN
     await shelf.put("A")
@@ -385,7 +556,7 @@ async def test_resume_probes_a_broken_account_at_once(shelf: Shelf, service: Ser
     service.answers.outcome = BROKEN
     await shelf.put("A")
     await service.run()
-    assert await service.governors.resume(mailbox_scope(shelf.mailboxes[0].id)) == ["account_broken"]
+    assert await service.governors.resume(mailbox_scope(shelf.mailboxes[0].id))
     assert await service.tried() == ["A"]
     assert (await service.tried(FIVE_MINUTES - 1), await service.tried(1)) == ([], ["A"])
 
@@ -438,6 +609,91 @@ async def test_a_host_that_is_not_reached_five_times_is_probed_by_one_message(sh
     await service.run(30)
     await service.run(300)
     assert await service.states() == {"sent": 20}
+
+
+async def test_where_entra_gives_no_token_one_message_of_the_app_tries(shelf: Shelf, make: MakeService) -> None:
+    service = await make(Limits(concurrency=1))
+    service.answers.outcome = Outcome(Cause.TOKEN_UNAVAILABLE)
+    await shelf.put(*ids(20))
+    await shelf.put(*ids(20, "X"), mailbox=1)
+    assert 5 <= len(await service.tried()) <= 6
+    assert len(await service.tried(30)) == 1
+    service.answers.outcome = SENT
+    await service.run(30)
+    await service.run(300)
+    assert await service.states() == {"sent": 40}
+
+
+async def test_what_a_persons_try_shows_of_the_host_counts_for_all_mailboxes_at_once(
+    shelf: Shelf, service: Service
+) -> None:
+    service.answers.outcome = Outcome(Cause.UNTRUSTED, "microsoft.tls")
+    await shelf.put("A")
+    await shelf.put("X", mailbox=1)
+    await service.run()
+    assert await service.states() == {"held": 2}
+    service.answers.outcome = SENT
+    await shelf.outbox.retry("A")
+    service.worker._due_changed.clear()
+    service.governors.retried(shelf.mailboxes[0].id)
+    lane = service.worker._lanes[shelf.mailboxes[0].id].task
+    assert lane is not None
+    await lane
+    assert service.worker._due_changed.is_set(), "what is released now waits until the outbox is looked through"
+    await service.run()
+    assert await service.states() == {"sent": 2}
+
+
+# ---- two ways out
+
+
+SMTP_UNTRUSTED = Outcome(Cause.UNTRUSTED, "microsoft.tls")
+
+
+async def untrusted_by_smtp(shelf: Shelf, service: Service) -> None:
+    """A message of a mailbox whose mail goes to Graph, and now and then by SMTP, found no trusted host there."""
+    shelf.hosts = ("graph", "smtp")
+    service.answers.outcome, service.answers.host = SMTP_UNTRUSTED, "smtp"
+    await shelf.put("A")
+    await service.run()
+    service.answers.outcome, service.answers.host = SENT, "graph"
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_host_of_some_of_the_mail_stops_none_of_the_other(
+    shelf: Shelf, service: Service, restarted: bool
+) -> None:
+    await untrusted_by_smtp(shelf, service)
+    if restarted:
+        await service.restart()
+    await shelf.put(*ids(9))
+    assert sorted(await service.tried(1)) == ids(9)
+
+
+async def test_what_is_held_for_a_host_of_some_of_the_mail_is_its_probe(shelf: Shelf, service: Service) -> None:
+    await untrusted_by_smtp(shelf, service)
+    assert await service.tried(FIVE_MINUTES - 1) == []
+    service.answers.host = "smtp"
+    assert await service.tried(1) == ["A"]
+    assert await service.states() == {"sent": 1}
+
+
+async def test_a_probe_that_went_another_way_proves_nothing_of_the_host(shelf: Shelf, service: Service) -> None:
+    await untrusted_by_smtp(shelf, service)
+    await shelf.outbox.cancel("A")
+    await shelf.put("B")
+    assert await service.tried(FIVE_MINUTES) == ["B"]
+    await shelf.put("C", "D")
+    assert sorted(await service.tried()) == ["C", "D"]
+    assert any(pause.scope == "host/smtp" for pause in service.governors._pauses)
+
+
+async def test_a_message_that_a_host_takes_shows_that_it_is_good_again(shelf: Shelf, service: Service) -> None:
+    await untrusted_by_smtp(shelf, service)
+    service.answers.host = "smtp"
+    await shelf.put("B")
+    assert await service.tried(1) == ["B", "A"]
+    assert await service.states() == {"sent": 2}
 
 
 async def test_a_success_between_is_no_fault_of_the_host(shelf: Shelf, make: MakeService) -> None:

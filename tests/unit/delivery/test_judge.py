@@ -37,6 +37,21 @@ def verdict(status: int) -> Verdict:
 
 
 @pytest.mark.parametrize(
+    ("status", "scope", "app_wide"),
+    [
+        (429, "Application/ReadWrite/c", True),
+        (429, "Tenant_Application/ReadWrite/c/t", True),
+        (429, "Tenant/Write/c/t", True),
+        (429, "Mailbox/ReadWrite/c/u", False),
+        (429, "", False),
+        (403, "Application/ReadWrite/c", False),
+    ],
+)
+def test_who_is_to_wait_is_told_by_the_scope(status: int, scope: str, app_wide: bool) -> None:
+    assert judge(answer(status, x_ms_throttle_scope=scope), NOON, 60.0).app_wide == app_wide
+
+
+@pytest.mark.parametrize(
     ("status", "expected"),
     [
         (202, Verdict.SENT),
@@ -246,9 +261,9 @@ def test_without_the_header_the_settings_wait_counts() -> None:
 
 
 @pytest.mark.parametrize("status", [202, 404, 429, 503])
-def test_only_throttling_and_acceptance_say_how_long_to_wait(status: int) -> None:
+def test_only_throttling_acceptance_and_a_server_in_need_say_how_long_to_wait(status: int) -> None:
     outcome = judge(answer(status, Retry_After="9"), NOON, 60.0)
-    assert outcome.retry_after == (9.0 if status in (202, 429) else None)
+    assert outcome.retry_after == (9.0 if status in (202, 429, 503) else None)
 
 
 @pytest.mark.parametrize(

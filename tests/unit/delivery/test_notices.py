@@ -19,7 +19,6 @@ from tests.unit.delivery.conftest import ENVELOPE, Shelf
 REFUSED = Outcome(Cause.BAD_RECIPIENT, "ErrorInvalidRecipients", "No such recipient.", http_status=400, request_id="r")
 BROKEN = Outcome(Cause.NO_MAILBOX, "ErrorInvalidUser", "No such mailbox.", http_status=404)
 SENT = Outcome(Cause.ACCEPTED, http_status=202)
-THROTTLED = Outcome(Cause.THROTTLED, "ApplicationThrottled", http_status=429)
 MAIL = b"Subject: invoice 7\r\nTo: a@x.example\r\n\r\nsecret\r\n"
 ALICE = Mailbox(1, "alice@contoso.example", AppRegistration(1, "contoso", "t", "c"))
 WISHES = Wishes("gateway.contoso.example")
@@ -47,7 +46,7 @@ async def ended(
     """What the worker does at the end of an attempt."""
     told = await made.about(message, outcome, Next(state, shelf.now + 60, outcome.cause))
     await shelf.outbox.finish(message, outcome, told.following, told.notes, told.notices)
-    made.written(message, told)
+    made.written(message, told.notices)
     return told
 
 
@@ -254,6 +253,13 @@ async def test_success_is_told_where_it_was_asked_for_alone(shelf: Shelf) -> Non
     )
 
 
+async def test_success_that_exchange_reports_itself_is_not_told_twice(shelf: Shelf) -> None:
+    """RFC 3461 section 5.2.1: what was handed on is reported by who took it."""
+    asked = await put(shelf, replace(ENVELOPE, dsn=Dsn(notify={"a@x.example": "SUCCESS"})))
+    await ended(shelf, notices(shelf), asked, replace(SENT, reports=True), State.SENT)
+    assert await about(shelf, asked) == {}
+
+
 async def test_a_message_found_sent_by_a_look_up_is_told_of_too(shelf: Shelf) -> None:
     message = await put(shelf, replace(ENVELOPE, dsn=Dsn(notify={"a@x.example": "SUCCESS"})))
     await shelf.outbox.finish(message, Outcome(Cause.UNCLEAR), Next(State.UNCERTAIN, shelf.now, "unclear"))
@@ -264,26 +270,45 @@ async def test_a_message_found_sent_by_a_look_up_is_told_of_too(shelf: Shelf) ->
     assert b"Subject: invoice 7\r\n" in await shelf.stored(relayed["id"])
 
 
-async def test_a_delay_is_told_once_and_only_from_its_age_on(shelf: Shelf) -> None:
-    made = notices(shelf, replace(KEEPING, delay_warning=3600))
-    message = await put(shelf)
-    assert (await ended(shelf, made, message, THROTTLED, State.DEFERRED)).notices == ()
-    shelf.now += 3600
-    again = await shelf.claimed()
-    (warning,) = (await ended(shelf, made, again, THROTTLED, State.DEFERRED)).notices
-    assert await shelf.state(message.id) == "deferred"
-    assert b"Action: delayed\r\nStatus: 4.7.0\r\n" in warning.mime
-    # What holds up the message would hold up its warning.
-    assert (await about(shelf, message))["delayed"]["mailbox"] == "two@contoso.example"
-    shelf.now += 3600
-    third = await shelf.claimed()
-    assert (await ended(shelf, made, third, THROTTLED, State.HELD)).notices == ()
+async def test_what_a_busy_mailbox_could_not_send_is_told_by_another_if_there_is_one(shelf: Shelf) -> None:
+    for wishes, mailbox in ((KEEPING, "two@contoso.example"), (WISHES, "one@contoso.example")):
+        message = await put(shelf)
+        await ended(shelf, notices(shelf, wishes), message, Outcome(Cause.QUOTA, http_status=429))
+        bounce = (await about(shelf, message))["bounce"]
+        assert bounce["mailbox"] == mailbox
+        await shelf.outbox.cancel(bounce["id"])
 
 
-async def test_no_delay_is_told_where_the_settings_want_none(shelf: Shelf) -> None:
-    message = await put(shelf)
-    shelf.now += 10 * 86_400
-    assert (await ended(shelf, notices(shelf), message, THROTTLED, State.DEFERRED)).notices == ()
+FULL = replace(ENVELOPE, dsn=Dsn(ret="FULL"))
+
+
+async def test_the_whole_message_comes_back_where_the_client_asked_for_it(shelf: Shelf) -> None:
+    message = await put(shelf, FULL)
+    await ended(shelf, notices(shelf, replace(WISHES, postmaster="ops@contoso.example")), message)
+    told = await about(shelf, message)
+    copies = {purpose: row["size"] for purpose, row in told.items()}
+    bounce = await shelf.stored(told["bounce"]["id"])
+    assert b"Content-Type: message/rfc822\r\n\r\n" + MAIL in bounce
+    # The postmaster gets the header: it was not asked for them.
+    assert copies["postmaster"] < copies["bounce"]
+
+
+@pytest.mark.parametrize(
+    ("sender", "outcome"),
+    [
+        ("one@contoso.example", Outcome(Cause.BAD_CONTENT, http_status=400)),
+        ("one@contoso.example", Outcome(Cause.TOO_LARGE, http_status=413)),
+        ("ceo@fabrikam.example", REFUSED),
+    ],
+)
+async def test_the_header_alone_comes_back_where_the_whole_would_be_refused_again_or_read_by_another(
+    shelf: Shelf, sender: str, outcome: Outcome
+) -> None:
+    message = await put(shelf, replace(FULL, sender=sender))
+    await ended(shelf, notices(shelf, KEEPING), message, outcome)
+    mime = await shelf.stored((await about(shelf, message))["bounce"]["id"])
+    assert b"Content-Type: text/rfc822-headers" in mime
+    assert b"secret" not in mime
 
 
 async def test_a_mistake_of_ours_costs_the_notice_and_not_the_state(shelf: Shelf) -> None:
@@ -295,4 +320,4 @@ async def test_a_mistake_of_ours_costs_the_notice_and_not_the_state(shelf: Shelf
 
 def test_what_is_sent_costs_nothing_more_where_nobody_asked() -> None:
     message = claimed(ALICE, "bob@contoso.example")
-    assert action_of(message, Next(State.SENT, 0.0), 3600.0, 0.0) is None
+    assert action_of(message, Next(State.SENT, 0.0)) is None

@@ -1,7 +1,7 @@
 """Which way a message takes: by choice, by what a sign-in allows, and by what Graph cannot do."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -118,8 +118,18 @@ async def test_what_was_chosen_holds_for_every_message() -> None:
 
 
 async def test_where_no_smtp_host_is_known_graph_is_the_only_way() -> None:
-    assert await way(route(smtp=False), mailbox("smtp")) == "graph"
+    assert await way(route(smtp=False), mailbox()) == "graph"
     assert await way(route(smtp=False), mailbox("auto"), LIMIT + 1) == "graph"
+
+
+async def test_a_mailbox_that_is_to_send_by_smtp_does_not_send_otherwise_where_no_host_is_known() -> None:
+    graph, message = Way("graph"), claimed(mailbox("smtp"), "alice@contoso.example")
+    taken = Route(graph, None, "auto", LIMIT)
+    await taken.ready(message.mailbox)
+    outcome = (await taken.send(message, nothing(), no_draft)).outcome
+    assert (outcome.cause, outcome.code) == (Cause.ACCOUNT_BROKEN, "mailbox.no_smtp_host")
+    assert graph.asked == []
+    assert "--transport graph" in outcome.cure
 
 
 @pytest.mark.parametrize(("transport", "asked"), [("smtp", "smtp"), ("auto", "graph"), ("", "graph")])
@@ -129,6 +139,24 @@ async def test_a_token_is_fetched_for_the_way_that_is_mostly_taken(transport: st
     assert (graph.asked, smtp.asked) == ((["ready"], []) if asked == "graph" else ([], ["ready"]))
 
 
+@pytest.mark.parametrize(
+    ("transport", "shared", "found"),
+    [("smtp", True, Found.UNKNOWN), ("smtp", False, Found.ABSENT), ("graph", True, Found.ABSENT)],
+)
+async def test_what_somebody_sent_by_smtp_for_a_shared_mailbox_may_lie_in_their_own(
+    transport: str, found: Found, *, shared: bool
+) -> None:
+    of = replace(mailbox(transport), sign_in=SignIn(("mail", "exchange"), shared=shared))
+    assert (await route().look_up(claimed(of, "alice@contoso.example"))).found is found
+
+
 async def test_what_left_by_smtp_is_looked_for_by_graph() -> None:
     look = await route().look_up(claimed(mailbox("smtp"), "alice@contoso.example"))
     assert look == Look(Found.ABSENT, "graph")
+
+
+@pytest.mark.parametrize("transport", ["graph", "smtp"])
+async def test_an_attempt_tells_where_it_went(transport: str) -> None:
+    taken = Route(Way("graph"), Way("smtp"), "auto", LIMIT, ("graph.example", "smtp.example"))
+    message = claimed(mailbox(transport), "alice@contoso.example", size=9, part=FOR_ALICE)
+    assert (await taken.send(message, nothing(), no_draft)).host == f"{transport}.example"

@@ -296,6 +296,16 @@ async def test_what_the_way_out_does_not_take_is_refused_before_it_comes_and_whe
     assert await refusal(submission, shelf.submitter, fits + b"x", nobody) == "mail.too_large_for_graph"
 
 
+async def test_what_exchange_does_not_take_is_no_fault_of_graphs(shelf: Shelf) -> None:
+    submission = shelf.submission(max_size=10**8, route_limit=lambda _: 36_700_160, whole_limit=lambda _: 36_700_160)
+    with pytest.raises(PillarboxError) as caught:
+        submission.check_mail(shelf.submitter, "one@contoso.example", 36_700_161)
+    assert (caught.value.code, caught.value.entry.smtp) == ("mail.too_large_for_mailbox", "552 5.3.4")
+    sealed = WHOLE.removesuffix(b"\r\n") + b"Content-Type: multipart/signed; boundary=x\r\n\r\n"
+    sealed += b"x" * 36_700_161
+    assert await refusal(submission, shelf.submitter, sealed) == "mail.too_large_for_mailbox"
+
+
 # ---- rate and backlog
 
 

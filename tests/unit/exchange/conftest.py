@@ -83,17 +83,48 @@ class Scripted:
     script: Script
     heard: list[bytes] = field(default_factory=list)
     port: int = 0
+    most: int = 0
+    """Connections at the same time."""
+    deserted: asyncio.Event = field(default_factory=asyncio.Event)
+    """There is no connection now."""
+    beginning: tuple[bytes, ...] = (b"220 hello\r\n", b"250-localhost\r\n250 STARTTLS\r\n", b"220 go ahead\r\n")
+    """What is said before TLS."""
+    clear: list[bytes] = field(default_factory=list)
+    """What was heard before TLS."""
+    _open: list[asyncio.StreamWriter] = field(default_factory=list)
 
     @property
     def server(self) -> Server:
         return Server("localhost", self.port, self.context, 5)
 
+    def say(self, line: bytes) -> None:
+        """Say this to the client that came last."""
+        self._open[-1].write(line + b"\r\n")
+
+    def hang_up(self) -> None:
+        """Drop all connections."""
+        for writer in self._open:
+            writer.transport.abort()
+
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
-        for line in (b"220 hello\r\n", b"250-localhost\r\n250 STARTTLS\r\n", b"220 go ahead\r\n"):
+        self._open.append(writer)
+        self.most = max(self.most, len(self._open))
+        self.deserted.clear()
+        try:
+            await self._talk(reader, writer)
+        except ConnectionError:
+            pass
+        finally:
+            self._open.remove(writer)
+            if not self._open:
+                self.deserted.set()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for line in self.beginning:
             writer.write(line)
             if b"go ahead" not in line:
-                await reader.readuntil(b"\r\n")
+                self.clear.append(await reader.readuntil(b"\r\n"))
         await writer.start_tls(self.tls)
         while line := await reader.readline():
             self.heard.append(line.rstrip(b"\r\n"))

@@ -14,7 +14,7 @@ from pillarbox.core.tls import Outbound
 from pillarbox.core.vault import Secret
 from pillarbox.emulator import Certificates
 from pillarbox.exchange import smtp
-from pillarbox.exchange.login import Credentials, LoginRefused, Unreachable, Untrusted
+from pillarbox.exchange.login import Credentials, LoginRefused, UnknownHost, Unreachable, Untrusted
 from tests.unit.exchange.conftest import ALICE, LONG, SHORT, Office, Play
 
 EHLO = b"250-localhost\r\n250 AUTH LOGIN XOAUTH2"
@@ -93,6 +93,39 @@ async def test_server_that_hangs_up_is_unreachable(play: Play) -> None:
     server = await play(lambda line: EHLO if line.startswith(b"EHLO") else b"")
     with pytest.raises(Unreachable, match=f"localhost:{server.port} cannot be reached"):
         await smtp.login(server.server, SHORT)
+
+
+@pytest.mark.parametrize("answer", [b"250 localhost\r\n", b"250-localhost\r\n250 AUTH XOAUTH2 LOGIN\r\n"])
+async def test_without_starttls_the_token_is_not_said(play: Play, answer: bytes) -> None:
+    """Who takes it out of the offers (RFC 3207 section 6) hears no token."""
+    server = await play(lambda _line: b"235 2.7.0 in")
+    server.beginning = (b"220 hello\r\n", answer, b"500 what?\r\n", b"500 what?\r\n")
+    with pytest.raises(Unreachable):
+        await smtp.login(server.server, SHORT)
+    await server.deserted.wait()
+    assert (server.heard, any(line.startswith(b"AUTH") for line in server.clear)) == ([], False)
+
+
+async def test_what_was_said_before_tls_counts_for_nothing_inside(play: Play) -> None:
+    """Replies that somebody on the way put behind that to STARTTLS (CVE-2021-38084 and its like)."""
+    inside = {b"EHLO": EHLO, b"AUTH": b"535 5.7.3 no"}
+    server = await play(lambda line: inside.get(line[:4], b"250 ok"))
+    injected = b"250-evil\r\n250 AUTH XOAUTH2\r\n235 2.7.0 in\r\n"
+    server.beginning = (*server.beginning[:2], server.beginning[2] + injected)
+    with pytest.raises(LoginRefused, match=r"535 5\.7\.3 no"):
+        await smtp.login(server.server, SHORT)
+
+
+async def test_name_that_does_not_exist_is_told_as_such(office: Office) -> None:
+    with pytest.raises(UnknownHost, match=r"DNS does not know smtp\.invalid"):
+        await smtp.login(replace(office.smtp, host="smtp.invalid"), SHORT)
+
+
+async def test_where_a_proxy_is_set_it_is_told_that_it_carries_no_smtp(office: Office) -> None:
+    behind = replace(office.smtp, port=1, proxy="proxy.contoso.example:3128")
+    with pytest.raises(Unreachable, match=r"the proxy proxy\.contoso\.example:3128 carries HTTPS alone") as caught:
+        await smtp.login(behind, SHORT)
+    assert "Open the firewall" in caught.value.cure
 
 
 async def test_port_where_nobody_listens_is_unreachable(office: Office) -> None:

@@ -13,7 +13,7 @@ from pillarbox.core.errors import Unavailable
 from pillarbox.core.mail import Dsn, Envelope
 from pillarbox.exchange import submission
 from pillarbox.exchange.login import LoginRefused, Unreachable
-from pillarbox.exchange.submission import AnswerLost, Refused, Submissions
+from pillarbox.exchange.submission import AnswerLost, Refused, Submissions, Taken
 from tests.unit.exchange.conftest import ALICE, SHORT, Office, Play, Script
 
 MAIL = (
@@ -27,7 +27,7 @@ async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-async def hand_in(desk: Submissions, office: Office, *parts: bytes, envelope: Envelope = TO_BOB) -> str:
+async def hand_in(desk: Submissions, office: Office, *parts: bytes, envelope: Envelope = TO_BOB) -> Taken:
     return await desk.hand_in(office.credentials, envelope, sum(map(len, parts)), pieces(*parts))
 
 
@@ -54,10 +54,10 @@ def asked(office: Office, command: str) -> int:
 async def test_message_arrives_byte_for_byte_with_its_envelope(office: Office, desk: Submissions) -> None:
     mime = MAIL + b"To: Somebody <else@fabrikam.example>\r\n"
     mime = b"To: Somebody <else@fabrikam.example>\r\n" + MAIL + b".\r\n..\r\n.x\r\n" + bytes(range(14, 256)) + b"\r\n"
-    reply = await hand_in(desk, office, mime)
+    taken = await hand_in(desk, office, mime)
     (entry,) = office.emulator.ledger.entries
     assert (entry.raw, entry.recipients, entry.mailbox) == (mime, ["bob@contoso.example"], ALICE)
-    assert reply.startswith("250 2.0.0 OK <1@contoso.example>")
+    assert taken.reply.startswith("250 2.0.0 OK <1@contoso.example>")
 
 
 async def test_last_line_without_an_end_gets_one(office: Office, desk: Submissions) -> None:
@@ -138,10 +138,33 @@ async def test_what_a_server_does_not_offer_is_not_asked_of_it(play: Play) -> No
     assert await told(play, PLAIN, envelope) == [b"MAIL FROM:<>", b"RCPT TO:<bob@contoso.example>"]
 
 
+@pytest.mark.parametrize(("offers", "reports"), [(OFFERS, True), (PLAIN, False)])
+async def test_who_was_told_of_delivery_status_reports_it(play: Play, offers: bytes, *, reports: bool) -> None:
+    server = await play(exchange(offers))
+    desk = Submissions(server.server)
+    assert (await desk.hand_in(SHORT, TO_BOB, 9, pieces(MAIL))).reports is reports
+    await desk.close()
+
+
 async def test_an_international_address_is_said_as_one(play: Play) -> None:
     heard = await told(play, OFFERS, Envelope(ALICE, ("грета@contoso.example",)))
     assert heard[0].endswith(b" SMTPUTF8")
     assert heard[1] == "RCPT TO:<грета@contoso.example>".encode()
+
+
+@pytest.mark.parametrize(("sender", "meant"), [(ALICE, "грета@contoso.example"), ("іван@contoso.example", "")])
+async def test_an_international_address_is_not_said_to_who_does_not_know_such(
+    play: Play, sender: str, meant: str
+) -> None:
+    server = await play(exchange(PLAIN))
+    desk = Submissions(server.server)
+    with pytest.raises(Refused, match="SMTPUTF8") as caught:
+        await desk.hand_in(SHORT, Envelope(sender, ("грета@contoso.example",)), 9, pieces(MAIL))
+    assert caught.value.recipient == meant
+    # Nothing was begun: the connection serves the next one.
+    await desk.hand_in(SHORT, TO_BOB, 9, pieces(MAIL))
+    await desk.close()
+    assert [line[:4] for line in server.heard].count(b"AUTH") == 1
 
 
 # ---- connections
@@ -196,6 +219,65 @@ async def test_connection_is_kept_after_a_refusal(office: Office, desk: Submissi
     assert (asked(office, "AUTH"), len(office.emulator.ledger)) == (1, 1)
 
 
+async def test_connection_that_exchange_is_about_to_close_is_not_kept(play: Play) -> None:
+    server = await play(exchange(MAIL=b"421 4.3.2 closing"))
+    desk = Submissions(server.server)
+    with pytest.raises(Refused):
+        await desk.hand_in(SHORT, TO_BOB, 9, pieces(MAIL))
+    assert not desk._kept[ALICE]
+    await desk.close()
+
+
+async def test_connection_that_is_being_tried_is_closed_when_the_message_is_canceled(play: Play) -> None:
+    usual, tried = exchange(), asyncio.Event()
+
+    def script(line: bytes) -> bytes | None:
+        if line != b"RSET":
+            return usual(line)
+        tried.set()
+        return None
+
+    server = await play(script)
+    desk = Submissions(server.server)
+    await desk.hand_in(SHORT, TO_BOB, 9, pieces(MAIL))
+    sending = asyncio.create_task(desk.hand_in(SHORT, TO_BOB, 9, pieces(MAIL)))
+    await tried.wait()
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    await server.deserted.wait()
+    await desk.close()
+
+
+async def test_connection_that_says_goodbye_is_one_of_the_three_until_it_is_gone(play: Play) -> None:
+    usual, parting = exchange(), asyncio.Event()
+
+    def script(line: bytes) -> bytes | None:
+        if line != b"QUIT":
+            return usual(line)
+        parting.set()
+        return None
+
+    server = await play(script)
+    desk = Submissions(server.server, idle=0.0)
+    await desk.hand_in(SHORT, TO_BOB, 9, pieces(MAIL))
+    await parting.wait()
+    begun, letting = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        begun.release()
+        yield MAIL
+        await letting.wait()
+
+    sending = [asyncio.create_task(desk.hand_in(SHORT, TO_BOB, 9, slow())) for _ in range(3)]
+    for _ in sending:
+        await begun.acquire()
+    letting.set()
+    await asyncio.gather(*sending)
+    await desk.close()
+    assert server.most == 3
+
+
 async def test_nothing_stays_open_after_the_end(office: Office) -> None:
     desk = Submissions(office.smtp)
     await hand_in(desk, office, MAIL)
@@ -215,6 +297,19 @@ async def test_refusal_tells_exchanges_words_and_whom_it_means(play: Play, comma
     await desk.close()
     whom = "bob@contoso.example" if command == "RCPT" else ""
     assert (caught.value.reply, caught.value.recipient) == ("550 5.7.1 no", whom)
+
+
+@pytest.mark.parametrize("answer", [b"354 go", b"nonsense", b"199 hm"])
+@pytest.mark.parametrize("command", ["EHLO", "AUTH", "MAIL", "RCPT", "DATA"])
+async def test_answer_that_is_no_smtp_has_not_sent_it(play: Play, command: str, answer: bytes) -> None:
+    if (command, answer) == ("DATA", b"354 go"):
+        answer = b"250 ok"
+    server = await play(exchange(**{command: answer}))
+    desk = Submissions(server.server)
+    with pytest.raises(Unreachable):
+        await desk.hand_in(SHORT, TO_BOB, 9, pieces(MAIL))
+    await desk.close()
+    assert b"." not in server.heard
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
@@ -252,9 +347,41 @@ async def test_silence_is_not_waited_for_for_ever(play: Play, silent: str, kind:
         return None if command == silent else usual(line)
 
     server = await play(script)
-    desk = Submissions(replace(server.server, timeout=0.3))
+    desk = Submissions(replace(server.server, timeout=0.3), patience=0.3)
     with pytest.raises(kind):
         await desk.hand_in(SHORT, TO_BOB, 9, pieces(MAIL))
+    await desk.close()
+
+
+async def test_reply_to_the_message_may_take_longer_than_others(play: Play) -> None:
+    """RFC 5321 section 4.5.3.2.6: who gives up too early may send twice."""
+    usual = exchange()
+
+    def script(line: bytes) -> bytes | None:
+        if line != b".":
+            return usual(line)
+        asyncio.get_running_loop().call_later(0.6, server.say, b"250 2.0.0 taken")
+        return None
+
+    server = await play(script)
+    desk = Submissions(replace(server.server, timeout=0.3))
+    assert (await desk.hand_in(SHORT, TO_BOB, 9, pieces(MAIL))).reply == "250 2.0.0 taken"
+    await desk.close()
+
+
+async def test_connection_that_is_lost_before_the_last_dot_has_not_sent_it(play: Play) -> None:
+    server = await play(exchange())
+    desk = Submissions(server.server)
+
+    async def cut_off() -> AsyncIterator[bytes]:
+        yield MAIL
+        server.hang_up()
+        await server.deserted.wait()
+        for _ in range(20):  # Turns of the loop until we have heard of it: the end of the connection is here already.
+            await asyncio.sleep(0)
+
+    with pytest.raises(Unreachable):
+        await desk.hand_in(SHORT, TO_BOB, 9, cut_off())
     await desk.close()
 
 

@@ -21,16 +21,26 @@ class Server:
     location: str = ""
     cookie: str = ""
     cut: bool = False
+    half: int = 0
+    """The status of an answer whose body breaks off; 0: there is none such."""
     challenge: str = ""
     retry_after: str = ""
     content: bytes = b""
     pages: list[object] = field(default_factory=list)
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
         self.bodies.append(await request.read())
         if self.cut and request.transport:
             request.transport.abort()
+        if self.half:
+            broken = web.StreamResponse(status=self.half)
+            broken.content_length = 1000
+            await broken.prepare(request)
+            await broken.write(b'{"error": ')
+            assert request.transport is not None
+            request.transport.close()
+            return broken
         headers = {"Location": self.location} if self.location else {}
         if self.cookie:
             headers["Set-Cookie"] = self.cookie

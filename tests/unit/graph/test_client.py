@@ -1,5 +1,6 @@
 """One request to Graph: where the token goes, and what stands in the path."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,8 +11,9 @@ from pillarbox.core.bearer import Challenge
 from pillarbox.core.errors import InvalidInput
 from pillarbox.core.tls import Outbound
 from pillarbox.emulator import Certificates
-from pillarbox.graph.client import AnswerLost, GraphClient, Unreachable
+from pillarbox.graph.client import AnswerLost, GraphClient, UnknownHost, Unreachable
 from pillarbox.graph.mail import send_mime
+from pillarbox.graph.meter import metered
 from tests.unit.graph.conftest import Server
 
 
@@ -40,6 +42,22 @@ async def test_a_refused_token_is_replaced_once_with_the_same_body(client: Graph
     assert answer.status == 401
     assert [request.headers["Authorization"] for request in server.requests] == ["Bearer token-1", "Bearer token-2"]
     assert server.bodies == [b"body", b"body"]
+
+
+async def test_every_request_is_metered_for_who_asked_and_for_nobody_else(client: GraphClient, server: Server) -> None:
+    server.statuses = [401]
+
+    async def other() -> int:
+        with metered() as meter:
+            await client.request("GET", "/me", token)
+        return meter.requests
+
+    with metered() as meter:
+        await client.request("POST", "/me", token)
+    assert (meter.requests, len(server.requests)) == (2, 2)
+    assert list(await asyncio.gather(other(), other())) == [1, 1]
+    await client.request("GET", "/me", token)
+    assert meter.requests == 2
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -122,6 +140,30 @@ async def test_an_answer_that_does_not_come_is_said_so(client: GraphClient, serv
     with pytest.raises(AnswerLost) as caught:
         await client.request("POST", "/me", token)
     assert (caught.value.code, caught.value.params["reason"]) == ("microsoft.answer_lost", "Server disconnected")
+
+
+async def test_an_acceptance_that_breaks_off_behind_its_status_is_one(client: GraphClient, server: Server) -> None:
+    server.half = 202
+    answer = await client.request("POST", "/me", token)
+    assert (answer.status, answer.whole, len(server.requests)) == (202, False, 1)
+
+
+@pytest.mark.parametrize("status", [200, 201, 400, 503])
+async def test_any_other_answer_that_breaks_off_has_not_come(client: GraphClient, server: Server, status: int) -> None:
+    server.half = status
+    with pytest.raises(AnswerLost):
+        await client.request("POST", "/me", token)
+
+
+async def test_a_name_that_dns_does_not_know_is_told_from_a_network_that_is_down(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    (tmp_path / "ca.pem").write_bytes(certificates.ca)
+    client = GraphClient("https://graph.invalid", Outbound(tmp_path / "ca.pem"), 5)
+    with pytest.raises(UnknownHost) as caught:
+        await client.request("GET", "/me", token)
+    assert caught.value.sentence.startswith("DNS does not know graph.invalid: ")
+    await client.close()
 
 
 async def test_nothing_is_sent_where_nobody_listens(tmp_path: Path, certificates: Certificates) -> None:

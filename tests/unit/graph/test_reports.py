@@ -1,13 +1,15 @@
 """Which mails in a mailbox are reports of Exchange."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.graph.reports import DeliveryReport, report_in
+from pillarbox.graph.reports import DeliveryReport, report_in, said_in
 
+DATA = Path(__file__).parents[2] / "data" / "eml"
 NDR = {"X-MS-Exchange-Message-Is-Ndr": "", "In-Reply-To": "<7@x>"}
 
 
@@ -58,3 +60,58 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 @given(JSON)
 def test_whatever_comes_is_a_report_or_none(message: Any) -> None:
     assert report_in(message) is None or isinstance(report_in(message), DeliveryReport)
+
+
+NDR_MIME = b"""Content-Type: multipart/report; boundary=b\r
+\r
+--b\r
+Content-Type: text/plain\r
+\r
+Final-Recipient: rfc822;not.this@contoso.example\r
+\r
+--b\r
+content-type: message/delivery-status\r
+\r
+Reporting-MTA: dns;contoso.example\r
+\r
+Final-Recipient: rfc822;ghost@contoso.example\r
+Action: failed\r
+Status: 5.1.10\r
+Diagnostic-Code: smtp;550 5.1.10 Recipient\r
+ not found\r
+\r
+Final-Recipient: rfc822; late@contoso.example\r
+Action: delayed\r
+Status: 4.4.7\r
+\r
+Final-Recipient: rfc822; full@contoso.example\r
+Status: 5.2.2\r
+\r
+--b\r
+Content-Type: message/rfc822\r
+\r
+Final-Recipient: rfc822;nor.this@contoso.example\r
+"""
+
+
+def test_a_report_tells_of_each_recipient_that_got_nothing() -> None:
+    told = "ghost@contoso.example: 5.1.10 550 5.1.10 Recipient not found; full@contoso.example: 5.2.2"
+    assert said_in(NDR_MIME) == said_in(NDR_MIME.replace(b"\r\n", b"\n")) == told
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("cpython/msg-25.eml", "person3@fabrikam.example: 5.4.6"),
+        ("cpython/msg-43.eml", "person4@fabrikam.example: 5.7.1 550 5.7.1 Message content rejected, id=01956-02-2"),
+        ("programs/jakarta-mail-report.eml", ""),
+    ],
+)
+def test_reports_of_programs_that_we_did_not_write_are_read(name: str, told: str) -> None:
+    assert said_in((DATA / name).read_bytes()).startswith(told)
+    assert bool(said_in((DATA / name).read_bytes())) is bool(told)
+
+
+@given(st.binary() | st.binary().map(lambda some: NDR_MIME[:300] + some))
+def test_whatever_a_report_holds_is_told_on_one_line(mime: bytes) -> None:
+    assert not {"\n", "\r", "\0"} & set(said_in(mime))

@@ -30,6 +30,10 @@ class Session:
     size: int = 0
     gone: bool = False
     stubborn: bool = False
+    last: int = 201
+    """What the last part is answered with."""
+    claims: str = ""
+    """What it says is expected next when it is asked."""
 
     async def put(self, request: web.Request) -> web.Response:
         part = await request.read()
@@ -45,12 +49,14 @@ class Session:
         if failure == 0 and request.transport:
             request.transport.abort()
         if len(self.received) == self.size:
-            return web.Response(status=201)
+            return web.Response(status=self.last)
         return web.json_response({"NextExpectedRanges": [str(len(self.received))]})
 
     async def get(self, request: web.Request) -> web.Response:
         if self.gone:
             return web.Response(status=404)
+        if self.claims:
+            return web.json_response({"nextExpectedRanges": [self.claims]})
         return web.json_response({"nextExpectedRanges": [f"{len(self.received)}-"]})
 
 
@@ -151,6 +157,33 @@ async def test_a_session_that_asks_for_the_same_part_forever_ends_the_upload(des
     with pytest.raises(Stuck):
         await desk.put()
     assert len(session.heads) == 4
+
+
+@pytest.mark.parametrize("last", [200, 202])
+async def test_only_201_says_that_the_file_is_there(desk: Desk, session: Session, last: int) -> None:
+    session.last, session.gone = last, True
+    with pytest.raises(Stuck):
+        await desk.put()
+
+
+async def test_a_session_that_says_there_is_more_than_was_sent_is_not_believed(desk: Desk, session: Session) -> None:
+    session.failures, session.claims = [503], "10240000-"
+    with pytest.raises(Stuck):
+        await desk.put()
+    assert len(session.heads) == 1
+
+
+async def test_a_certificate_that_is_not_trusted_is_about_the_upload_and_not_about_graph(
+    desk: Desk, session: Session, tmp_path: Path
+) -> None:
+    (tmp_path / "other.pem").write_bytes(Certificates.make().ca)
+    client = GraphClient("https://graph.microsoft.com", Outbound(tmp_path / "other.pem"), 30)
+    stranger = Uploads(client, desk.uploads.hosts, desk.uploads.wait, time.time)
+    with pytest.raises(Stuck) as stuck:
+        await Desk(stranger, session, []).put()
+    await client.close()
+    assert "certificate" in stuck.value.sentence
+    assert not session.heads
 
 
 async def test_a_session_that_is_gone_ends_the_upload(desk: Desk, session: Session) -> None:

@@ -34,3 +34,16 @@ async def test_what_else_fails_is_told_as_it_is(tmp_path: Path, error: Exception
 
     told = await refusal(tmp_path / "store.db", look=look)
     assert (type(told), told.code, str(error) in told.sentence) == (ConfigError, "config.state_dir", True)
+
+
+@pytest.mark.parametrize("at", [0, 100])
+async def test_a_damaged_store_stops_the_start_and_stays_as_it_is(tmp_path: Path, at: int) -> None:
+    path = tmp_path / "store.db"
+    await (await open_sqlite(path, on_death=print)).close()
+    damaged = bytearray(path.read_bytes())
+    damaged[at : at + 4000] = b"x" * 4000
+    path.write_bytes(damaged)
+    told = await refusal(path)
+    assert (type(told), told.code, told.entry.exit) == (ConfigError, "store.corrupt", 78)
+    assert ".recover" in told.cure
+    assert path.read_bytes() == damaged

@@ -91,6 +91,14 @@ async def test_no_claim_reads_more_than_it_takes(bench: Bench, name: str) -> Non
     assert searches
     assert all(re.search(by_index, line) or "INTEGER PRIMARY KEY" in line for line in searches), plan
     assert not any("SCAN outbox" in line for line in plan)
+    # What is sorted is read to its end first.
+    assert not any("ORDER BY" in line for line in plan)
+
+
+async def test_what_waits_is_counted_in_indexes_alone(bench: Bench) -> None:
+    plan = bench.database._writer.execute("EXPLAIN QUERY PLAN " + queries("sqlite")["outbox_waiting"])
+    reads = [str(row[-1]) for row in plan if " outbox" in str(row[-1])]
+    assert reads == [f"SCAN outbox USING COVERING INDEX outbox_{name}" for name in ("due", "held")]
 
 
 # ---- a time to be sent
@@ -241,3 +249,37 @@ async def test_lists_are_narrowed_by_what_is_known_of_a_message(bench: Bench) ->
     assert (await listed(submitter="p"), await listed(submitter="q")) == ("BA", "")
     assert (await listed(since="B"), await listed(before="B"), await listed(since="A", before="B")) == ("B", "A", "A")
     assert await listed(state="held", cause="account_broken", submitter="p") == "A"
+
+
+class Slices(Bench):
+    """An outbox that looks through itself two messages at a time."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        super().__init__(database)
+        self.box = Outbox(database, lambda: self.now, slice_rows=2)
+
+
+async def test_search_goes_through_the_outbox_in_slices_until_it_has_enough(bench: Bench) -> None:
+    slices = Slices(bench.database)
+    for one in "ABCDEFG":
+        await slices.put(one)
+        if one in "BCG":
+            await slices.end(Cause.ACCOUNT_BROKEN, State.HELD)
+
+    async def listed(limit: int = 9, **wanted: str) -> str:
+        return "".join(row["id"] for row in await slices.box.list(limit=limit, **wanted))
+
+    assert (await listed(), await listed(3), await listed(1)) == ("GFEDCBA", "GFE", "G")
+    held = [await listed(limit, cause="account_broken") for limit in (9, 3, 2, 1)]
+    assert held == ["CBA", "CBA", "CB", "C"]
+    assert (await listed(since="B", before="F"), await listed(since="B", before="B")) == ("EDCB", "")
+    assert await listed(cause="account_broken", before="C", since="B") == "B"
+
+
+async def test_count_adds_up_the_slices(bench: Bench) -> None:
+    slices = Slices(bench.database)
+    assert await slices.box.count() == {}
+    for one in "ABCDE":
+        await slices.put(one)
+    await slices.end(Cause.ACCOUNT_BROKEN, State.HELD)
+    assert await slices.box.count() == {"held": 1, "queued": 4}

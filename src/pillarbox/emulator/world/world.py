@@ -31,6 +31,7 @@ class World:
     `rewrites_message_ids`: a sent mail gets a Message-ID of Exchange's, whatever it had.
     `checks_from`: a From that is not an address of the mailbox is refused (ErrorSendAsDenied).
     `sends_drafts_twice`: a second send of the same draft is accepted again, instead of refused.
+    `shows_sent_headers`: `internetMessageHeaders` is told of mail in Sent Items too, as Exchange once did for a while.
     `clock_skew`: seconds by which Entra's clock, and so the times in its tokens, is ahead of the emulator's.
     `token_padding`: bytes by which access tokens are longer than usual, for clients that should cope with long ones.
     `token_loop_limit`: equal token requests that are taken within a minute, before AADSTS50196; 0 for no limit.
@@ -50,6 +51,7 @@ class World:
         self.rewrites_message_ids = False
         self.checks_from = True
         self.sends_drafts_twice = False
+        self.shows_sent_headers = False
         self.imap_challenges_bad_tokens = False
         self.sent_copy_delay = 0.0
         self.clock_skew = 0.0

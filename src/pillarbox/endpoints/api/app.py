@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the API needs of the house. `smtp_address` is empty where no SMTP door is open."""
+    """What the API needs of the house.
+
+    `smtp_address` is empty where no SMTP door is open, `smtp_host` where Exchange's is not known.
+    """
 
     accounts: Accounts
     outbox: Outbox
@@ -54,6 +57,7 @@ class Services:
     rotation: Rotation
     changed: Callable[[AppRegistration | Mailbox], None]
     smtp_address: Callable[[], str]
+    smtp_host: Callable[[], str]
     log: Logger
     clock: Clock = time.time
 
@@ -95,34 +99,40 @@ def build(services: Services) -> FastAPI:
 def _add_accounts(app: FastAPI, services: Services) -> None:
     accounts, log = services.accounts, services.log
 
+    def shown(mailbox: Mailbox) -> models.MailboxOut:
+        return models.MailboxOut.of(mailbox, services.governors.paused(mailbox))
+
     @app.get("/api/v1/mailboxes")
     async def list_mailboxes() -> models.Mailboxes:
-        return models.Mailboxes(data=[models.MailboxOut.of(one) for one in await accounts.mailboxes()])
+        return models.Mailboxes(data=[shown(one) for one in await accounts.mailboxes()])
 
     @app.get("/api/v1/mailboxes/{address}")
     async def show_mailbox(address: str) -> models.MailboxOut:
-        return models.MailboxOut.of(await mailboxes.get(accounts, address))
+        return shown(await mailboxes.get(accounts, address))
 
     @app.post("/api/v1/mailboxes", status_code=201)
     async def add_mailbox(new: models.NewMailbox) -> models.MailboxOut:
         added = await mailboxes.add(accounts, new.address, new.app)
         log.info("account.changed", what="mailbox", name=added.address, change="added")
-        return models.MailboxOut.of(added)
+        return shown(added)
 
     @app.put("/api/v1/mailboxes/{address}")
     async def change_mailbox(address: str, new: models.MailboxChange) -> models.MailboxOut:
         changed = await mailboxes.change(accounts, address, new.app)
+        await services.submitters.refresh()
         services.changed(changed)
         log.info("account.changed", what="mailbox", name=changed.address, change="other app registration")
-        return models.MailboxOut.of(changed)
+        return shown(changed)
 
     @app.patch("/api/v1/mailboxes/{address}")
     async def choose_for_mailbox(address: str, wish: models.MailboxWish) -> models.MailboxOut:
+        if wish.transport == "smtp":
+            mailboxes.need_smtp_host(services.smtp_host(), address)
         changed = await mailboxes.choose(accounts, address, wish.choice())
         await services.submitters.refresh()
         services.changed(changed)
         log.info("account.changed", what="mailbox", name=changed.address, change="way of sending")
-        return models.MailboxOut.of(changed)
+        return shown(changed)
 
     @app.delete("/api/v1/mailboxes/{address}", status_code=204)
     async def remove_mailbox(address: str) -> None:
@@ -147,31 +157,34 @@ def _add_status(app: FastAPI, services: Services) -> None:
 def _add_problems(app: FastAPI, log: Logger) -> None:
     @app.exception_handler(PillarboxError)
     async def known(_request: Request, error: PillarboxError) -> JSONResponse:
-        return _problem(error)
+        return problem_of(error)
 
     @app.exception_handler(HTTPException)
     async def no_such_route(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == 404:
-            return _problem(NotFound("request.not_found", path=request.url.path))
-        return _problem(InvalidInput("request.invalid", reason=str(error.detail)), error.status_code)
+            return problem_of(NotFound("request.not_found", path=request.url.path))
+        return problem_of(InvalidInput("request.invalid", reason=str(error.detail)), error.status_code)
 
     @app.exception_handler(RequestValidationError)
     async def unreadable(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         # Only the place and the rule: the value that was refused may be a secret.
         place = ".".join(str(part) for part in first["loc"])
-        return _problem(InvalidInput("request.invalid", reason=f"{place}: {first['msg']}"))
+        return problem_of(InvalidInput("request.invalid", reason=f"{place}: {first['msg']}"))
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> JSONResponse:
         log.error("unexpected", where=f"{request.method} {request.url.path}", exc_info=error)
-        return _problem(PillarboxError("internal"))
+        return problem_of(PillarboxError("internal"))
 
 
-def _problem(error: PillarboxError, status: int | None = None) -> JSONResponse:
+def problem_of(error: PillarboxError, status: int | None = None) -> JSONResponse:
+    """The answer that tells of an error (RFC 9457); `status` counts in place of the catalogue's. Pure."""
     entry = error.entry
     status = status or entry.http
     problem = models.Problem(
         title=error.sentence, status=status, code=error.code, hint=error.cure, retryable=entry.retry
     )
-    return JSONResponse(problem.model_dump(), status, media_type="application/problem+json")
+    # RFC 9110 section 10.2.3, in seconds: what somebody else is at is over soon, a disk or a rate takes longer.
+    wait = {"Retry-After": "1" if status == 409 else "5"} if entry.retry else None
+    return JSONResponse(problem.model_dump(), status, wait, media_type="application/problem+json")

@@ -1,17 +1,21 @@
 """What the API takes and gives, as pydantic models: the OpenAPI document is written from them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from pillarbox.access.submitter_rules import Wanted
-from pillarbox.core.accounts import LARGEST, LONGEST_AGE, MOST_RATE, Mailbox, MailboxChoice, Submitter
+from pillarbox.core import catalogue
+from pillarbox.core.accounts import LARGEST, LONGEST_AGE, MOST_RATE, Mailbox, MailboxChoice, OnBroken, Submitter
+from pillarbox.core.cause import Cause
+from pillarbox.core.graph_limits import MOST_MESSAGE
 from pillarbox.core.mail import Priority
 from pillarbox.core.vault import Secret
 from pillarbox.store.database import Row
+from pillarbox.store.limits import OPERATOR, Pause
 from pillarbox.store.submitters import Token
 
 PriorityName = Literal["low", "normal", "high"]
@@ -47,7 +51,7 @@ class MailboxWish(Model):
     assurance: Literal["send-only", "verify", "draft", "found", ""] | None = None
     on_uncertain: Literal["retry", "hold", ""] | None = None
     transport: Literal["graph", "smtp", "auto", ""] | None = None
-    send_limit: int | None = Field(None, ge=0, le=LARGEST)
+    send_limit: int | None = Field(None, ge=0, le=MOST_MESSAGE)
 
     def choice(self) -> MailboxChoice:
         """As our word."""
@@ -55,11 +59,35 @@ class MailboxWish(Model):
         return MailboxChoice(assurance, self.on_uncertain, self.transport, self.send_limit)
 
 
+class PauseOut(Model):
+    """Nothing of `what` (mailbox, app, host, all) is sent until then; null: until a person resumes it.
+
+    `cause` is why (`operator`: a person has paused it), `text` says it, `reason` is what was said when it began. Where
+    the account or the host is at fault, one message is the probe at that time.
+    """
+
+    what: str
+    cause: str
+    text: str
+    reason: str
+    until: float | None
+    at: float
+
+    @classmethod
+    def of(cls, pause: Pause) -> "PauseOut":
+        """From our word."""
+        what = pause.scope.partition("/")[0]
+        by_hand = pause.cause == OPERATOR
+        text = catalogue.sentence("outbox.paused_by_hand") if by_hand else Cause(pause.cause).entry.sentence
+        return cls(what=what, cause=pause.cause, text=text, reason=pause.reason, until=pause.until, at=pause.at)
+
+
 class MailboxOut(Model):
     """A mailbox. `signed_in` and `permissions` are empty where the app registration itself acts for it.
 
     `state` is ok or needs_sign_in, `state_code` why. `mode` is the assurance mode that counts: `chosen_assurance` where
     a person chose one, else `assurance`, which the last test found, else send-only. See MailboxWish for the others.
+    `paused` is why nothing of it is sent now; the pause that ends last comes first.
     """
 
     address: str
@@ -74,9 +102,10 @@ class MailboxOut(Model):
     on_uncertain: str
     transport: str
     send_limit: int
+    paused: list[PauseOut]
 
     @classmethod
-    def of(cls, mailbox: Mailbox) -> "MailboxOut":
+    def of(cls, mailbox: Mailbox, pauses: Iterable[Pause]) -> "MailboxOut":
         """From our word."""
         sign_in = mailbox.sign_in
         return cls(
@@ -92,6 +121,7 @@ class MailboxOut(Model):
             on_uncertain=mailbox.on_uncertain or "retry",
             transport=mailbox.transport,
             send_limit=mailbox.send_limit,
+            paused=list(map(PauseOut.of, pauses)),
         )
 
 
@@ -106,7 +136,8 @@ class SubmitterWish(Model):
     `groups` (names or numbers). `force_from` writes the mailbox's address into From, `fix_from` adds a missing one.
     `recipients` (addresses, `*@DOMAIN`) are all it may send to; none: everybody. `rate` is messages a minute and
     `max_size` bytes; 0: no limit of its own. `priority` is that of its messages among those of the same mailbox, and
-    `max_age` how many seconds they are tried; 0: as the settings say.
+    `max_age` how many seconds they are tried; 0: as the settings say. While its mailbox is known to be broken its
+    messages are kept all the same (`on_broken` accept), or refused for now (tempfail), for clients that try again.
     """
 
     mailboxes: list[str] | None = None
@@ -122,6 +153,7 @@ class SubmitterWish(Model):
     max_size: int | None = Field(None, ge=0, le=LARGEST)
     priority: PriorityName | None = None
     max_age: int | None = Field(None, ge=0, le=LONGEST_AGE)
+    on_broken: OnBroken | None = None
     enabled: bool | None = None
 
     def wish(self) -> Wanted:
@@ -177,6 +209,7 @@ class SubmitterOut(Model):
     max_size: int
     priority: PriorityName
     max_age: int
+    on_broken: OnBroken
     last_used_at: float | None
     password: str | None = None
 
@@ -203,6 +236,7 @@ class SubmitterOut(Model):
             max_size=submitter.max_size,
             priority=cast(PriorityName, Priority(submitter.priority).name.lower()),
             max_age=submitter.max_age,
+            on_broken=submitter.on_broken,
             last_used_at=submitter.last_used_at,
             password=password.reveal() if password else None,
         )
@@ -254,7 +288,9 @@ class Send(Model):
     `cause` is why its last attempt ended as it did, `checks` how often it was looked up since then, `maybe_duplicate`
     that it was sent again although the first may have arrived. It is not sent before `send_at` (0: at once), nor tried
     after `expires_at` (null: without end). `approval` is `wanted` while a person must let it go, then `given` or
-    `refused`. `kept` is what of it lies here: `whole`, or its `header`.
+    `refused`. `kept` is what of it lies here: `whole`, or its `header`. `delivery` is what Exchange told of it after it
+    was sent: empty (nothing yet), `delivered`, `failed` (for one recipient at least) or `bounced`, and `delivery_text`
+    in which words.
     """
 
     id: str
@@ -281,6 +317,8 @@ class Send(Model):
     expires_at: float | None
     approval: str
     kept: str
+    delivery: str
+    delivery_text: str
 
     @classmethod
     def of(cls, row: Row) -> "Send":
@@ -375,10 +413,11 @@ class EndedPause(Model):
 
 
 class Pausing(Model):
-    """Whether a person has paused a mailbox; null: all."""
+    """Whether a person has paused a mailbox; null: all. `still` is why nothing of the mailbox is sent all the same."""
 
     mailbox: str | None
     paused: bool
+    still: list[PauseOut] = []
 
 
 class Purge(Model):

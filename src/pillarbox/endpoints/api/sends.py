@@ -154,7 +154,8 @@ def _add_deciding(app: FastAPI, services: "Services") -> None:
             for mailbox in await services.accounts.mailboxes():
                 # Also one that nothing was sent from since the start.
                 services.wake(mailbox.id)
-        return models.Pausing(mailbox=wish.mailbox, paused=False)
+        still = services.governors.paused(await mailboxes.get(services.accounts, wish.mailbox)) if wish.mailbox else ()
+        return models.Pausing(mailbox=wish.mailbox, paused=False, still=list(map(models.PauseOut.of, still)))
 
     @app.post("/api/v1/outbox:purge")
     async def purge(wish: models.Purge) -> models.Purged:

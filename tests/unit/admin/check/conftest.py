@@ -155,9 +155,9 @@ class Bench:
 
     def make_worker(self) -> Worker:
         """What takes mail out of the outbox, once it runs."""
-        transport = GraphTransport(self.clients.graph, self.clients.tokens, self.clock, 1)
+        transport = GraphTransport(self.clients.graph, self.clients.tokens, self.clock, 1, self.outbox.twins)
         limits, store = Limits(concurrency=1), LimitStore(self.database, self.clock)
-        governors = Governors(store, self.clock, self.log, self._wake, limits, Limits(), lambda _: "graph")
+        governors = Governors(store, self.clock, self.log, self._wake, limits, Limits(), lambda _: ("graph",))
         self.worker = Worker(
             self.outbox, self.accounts, transport, self.clock, self.log, governors, (120.0,), lambda: None
         )

@@ -218,6 +218,26 @@ async def test_message_id_that_microsoft_replaces_is_found_by_our_own_header(sen
     assert step(report, "drafts").code == "check.drafts_other_id"
 
 
+async def test_where_a_draft_is_taken_in_json_alone_that_is_told_and_the_mode_is_not_draft(bench: Bench) -> None:
+    bench.emulator.faults.add(pattern="POST .*/messages$", status=400, code="ErrorMimeContentInvalid", times=1)
+    await bench.mailbox(app=bench.seed.writer)
+    report = await bench.press()
+    found = step(report, "drafts")
+    assert (found.status, found.code) == (Status.SKIP, "check.drafts_in_json")
+    assert "400 ErrorMimeContentInvalid" in found.sentence
+    assert report.assurance == "verify"
+    requests = bench.emulator.ledger.requests
+    assert requests["DELETE /v1.0/users/{user}/messages/{message}"] == 2
+
+
+async def test_where_neither_form_of_a_draft_is_taken_the_first_refusal_is_told(bench: Bench) -> None:
+    bench.emulator.faults.add(pattern="POST .*/messages$", status=400, code="ErrorMimeContentInvalid")
+    await bench.mailbox(app=bench.seed.writer)
+    found = step(await bench.press(), "drafts")
+    assert (found.status, found.code) == (Status.FAIL, "check.graph_refused")
+    assert "ErrorMimeContentInvalid" in found.sentence
+
+
 async def test_where_microsoft_replaces_message_ids_the_mode_is_not_verify(sending: Bench) -> None:
     sending.emulator.world.rewrites_message_ids = True
     app = sending.emulator.world.add_app("Verifier", ["Mail.Send", "Mail.ReadBasic.All"], tenant=sending.seed.tenant)

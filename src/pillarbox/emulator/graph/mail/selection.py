@@ -8,7 +8,7 @@ from typing import Any
 from pillarbox.emulator.graph import odata
 from pillarbox.emulator.graph.error import GraphError
 from pillarbox.emulator.graph.mail.attachment import show_attachment
-from pillarbox.emulator.graph.mail.message import DEFAULT, PROPERTIES, WITH_BODY, View, show
+from pillarbox.emulator.graph.mail.message import DEFAULT, ON_DEMAND, PROPERTIES, WITH_BODY, View, show
 from pillarbox.emulator.graph.mail.schema import MESSAGE
 from pillarbox.emulator.graph.request import READ, Request
 from pillarbox.emulator.mail.body_types import converted
@@ -40,8 +40,12 @@ class Selection:
         return cls(request, _names(request, query), attachments, preferences)
 
     def show(self, message: Message) -> dict[str, Any]:
-        """The message for JSON."""
-        shown = show(message, list(self.names))
+        """The message for JSON. What a mailbox sent lacks the header: Exchange writes it only when mail comes in.
+
+        Reports: microsoftgraph/microsoft-graph-docs issues 2716 and 18761, msgraph-sdk-dotnet issue 3025.
+        """
+        hidden = () if self.request.world.shows_sent_headers or message.folder.name != "sentitems" else ON_DEMAND
+        shown = show(message, [name for name in self.names if name not in hidden])
         if self.preferences.immutable_ids:
             shown["id"] = message.immutable_id
         if "body" in shown:

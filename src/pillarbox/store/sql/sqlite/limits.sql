@@ -9,24 +9,23 @@ ON CONFLICT (scope, cause) DO UPDATE SET until = excluded.until, reason = exclud
 
 -- name: pause_end
 -- One pause of a scope is over.
-DELETE FROM pauses WHERE scope = :scope AND cause = :cause;
-
--- name: pause_end_all
--- A person has ended every pause of a scope.
-DELETE FROM pauses WHERE scope = :scope RETURNING cause;
+DELETE FROM pauses WHERE scope = :scope AND cause = :cause RETURNING scope;
 
 -- name: pause_forget
 -- What ends by time alone and has ended; :probed end by a message that is taken.
 DELETE FROM pauses WHERE until <= :now AND cause NOT IN (SELECT value FROM json_each(:probed));
 
 -- name: limits_release
--- The account is good again: all that was held for it goes, in the order in which it came.
-UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, code = '', reason = '', cure = '', request_id = ''
+-- The account is good again: all that was held for it goes, in the order in which it came. However old it has become
+-- meanwhile, it is tried for an hour.
+UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, code = '', reason = '', cure = '', request_id = '',
+    expires_at = max(expires_at, :now + 3600)
 WHERE mailbox_id = :mailbox_id AND state = 'held' AND cause = :cause RETURNING id;
 
 -- name: limits_release_everywhere
 -- As limits_release, for what was held for a host: of all mailboxes.
-UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, code = '', reason = '', cure = '', request_id = ''
+UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, code = '', reason = '', cure = '', request_id = '',
+    expires_at = max(expires_at, :now + 3600)
 WHERE state = 'held' AND cause = :cause RETURNING mailbox_id;
 
 -- name: limits_held
@@ -36,8 +35,8 @@ WHERE state = 'held' AND cause IN (SELECT value FROM json_each(:causes)) GROUP B
 
 -- name: limits_used
 -- What each mailbox has sent since then, summed up by slots of so many seconds. An attempt that Microsoft has not taken
--- was a request and no more.
-SELECT o.mailbox_id, m.app_id, CAST(a.started_at / :slot AS INTEGER) * :slot AS at, count(*) AS requests,
+-- was its requests and no more.
+SELECT o.mailbox_id, m.app_id, CAST(a.started_at / :slot AS INTEGER) * :slot AS at, sum(a.requests) AS requests,
     sum(a.verdict IN ('sent', 'uncertain')) AS messages,
     sum(iif(a.verdict IN ('sent', 'uncertain'), json_array_length(o.recipients), 0)) AS recipients,
     sum(o.size) AS bytes

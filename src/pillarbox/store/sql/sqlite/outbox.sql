@@ -16,21 +16,12 @@ SELECT data FROM bodies WHERE seq = :seq AND part = :part;
 
 -- name: outbox_claim
 -- "About to send": take up to :limit messages of a mailbox that are due, by priority, then oldest first, each with its
--- first part. From here on Microsoft may have them. Of each priority no more than :limit rows are looked at.
+-- first part. From here on Microsoft may have them. The index is in this order: no more rows are read than are taken, as
+-- long as each priority is named.
 UPDATE outbox SET state = 'sending', started_at = :now, attempts = attempts + 1, began_at = :now, checks = 0
 WHERE seq IN (
-    SELECT seq FROM (
-        SELECT * FROM (SELECT seq, due_at, 1 AS priority FROM outbox
-            WHERE mailbox_id = :mailbox_id AND priority = 1 AND state IN ('queued', 'deferred') AND due_at <= :now
-            ORDER BY due_at, seq LIMIT :limit)
-        UNION ALL
-        SELECT * FROM (SELECT seq, due_at, 0 AS priority FROM outbox
-            WHERE mailbox_id = :mailbox_id AND priority = 0 AND state IN ('queued', 'deferred') AND due_at <= :now
-            ORDER BY due_at, seq LIMIT :limit)
-        UNION ALL
-        SELECT * FROM (SELECT seq, due_at, -1 AS priority FROM outbox
-            WHERE mailbox_id = :mailbox_id AND priority = -1 AND state IN ('queued', 'deferred') AND due_at <= :now
-            ORDER BY due_at, seq LIMIT :limit))
+    SELECT seq FROM outbox
+    WHERE mailbox_id = :mailbox_id AND priority IN (1, 0, -1) AND state IN ('queued', 'deferred') AND due_at <= :now
     ORDER BY priority DESC, due_at, seq LIMIT :limit)
 RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at, priority,
     cause, repeats, expires_at, purpose,
@@ -54,14 +45,37 @@ WHERE seq = :seq AND state = 'sending';
 -- name: outbox_add_notice
 -- A message of ours about another one, of which there is at most one of each purpose.
 INSERT INTO outbox (id, mailbox_id, submitter, sender, recipients, size, message_id, purpose, bounce_of, created_at,
-                    state, due_at, expires_at)
-SELECT :id, :mailbox_id, submitter, '', :recipients, :size, :message_id, :purpose, seq, :now, 'queued', :now, :expires_at
+                    state, due_at, expires_at, priority)
+SELECT :id, :mailbox_id, submitter, '', :recipients, :size, :message_id, :purpose, seq, :now, 'queued', :now, :expires_at,
+    :priority
 FROM outbox WHERE seq = :about
-AND NOT EXISTS (SELECT 1 FROM outbox told WHERE told.bounce_of = :about AND told.purpose = :purpose);
+AND NOT EXISTS (SELECT 1 FROM outbox told WHERE told.bounce_of = :about AND told.purpose = :purpose)
+AND (:purpose <> 'delayed' OR state IN ('queued', 'deferred', 'held', 'uncertain'))
+RETURNING id;
 
 -- name: outbox_add_notice_part
 -- One piece of the body of a notice, where that was written.
 INSERT INTO bodies (seq, part, data) SELECT seq, :part, :data FROM outbox WHERE id = :id;
+
+-- name: outbox_late
+-- Up to :limit messages that wait, from the id :since on and before :before, of which no warning tells. What was to wait
+-- for its time, or for an approval, is not meant. Queue ids sort by age.
+SELECT seq, id, mailbox_id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at,
+    cause, repeats, expires_at, purpose, draft_id, checks, state, began_at, NULL AS part
+FROM outbox WHERE id >= :since AND id < :before AND state IN ('queued', 'sending', 'deferred', 'held', 'uncertain')
+AND purpose = '' AND approval <> 'wanted' AND send_at <= created_at
+AND NOT EXISTS (SELECT 1 FROM outbox told WHERE told.bounce_of = outbox.seq AND told.purpose = 'delayed')
+ORDER BY id LIMIT :limit;
+
+-- name: outbox_late_for_its_time
+-- As outbox_late, of those that were to wait for a time which lies after :since, and not after :until.
+SELECT seq, id, mailbox_id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at,
+    cause, repeats, expires_at, purpose, draft_id, checks, state, began_at, NULL AS part
+FROM outbox WHERE send_at > 0 AND send_at > :since AND send_at <= :until
+AND state IN ('queued', 'sending', 'deferred', 'held', 'uncertain')
+AND purpose = '' AND approval <> 'wanted' AND send_at > created_at
+AND NOT EXISTS (SELECT 1 FROM outbox told WHERE told.bounce_of = outbox.seq AND told.purpose = 'delayed')
+ORDER BY send_at LIMIT :limit;
 
 -- name: outbox_told_since
 -- Whom notices were written to since then.
@@ -87,23 +101,37 @@ UPDATE outbox SET state = :state, due_at = :due_at, checks = :checks, finished_a
     maybe_duplicate = max(maybe_duplicate, :maybe_duplicate),
     code = iif(:state = 'sent', '', coalesce(:code, code)),
     reason = iif(:state = 'sent', '', coalesce(:reason, reason)),
-    cure = iif(:state = 'sent', '', coalesce(:cure, cure))
-WHERE seq = :seq AND state = 'uncertain';
+    cure = iif(:state = 'sent', '', coalesce(:cure, cure)),
+    draft_id = iif(:state = 'sent', '', draft_id)
+WHERE seq = :seq AND state = 'uncertain' AND attempts = :number;
+
+-- name: outbox_twins
+-- How many copies in Sent Items other messages of this Message-ID may have left since then.
+SELECT (SELECT count(*) FROM outbox o JOIN attempts a ON a.seq = o.seq
+        WHERE o.mailbox_id = :mailbox_id AND o.message_id = :message_id AND o.seq <> :seq
+        AND a.started_at >= :since AND (a.verdict IN ('sent', 'uncertain') OR a.http_status = 429))
+     + (SELECT count(*) FROM outbox o
+        WHERE o.mailbox_id = :mailbox_id AND o.message_id = :message_id AND o.seq <> :seq AND o.state = 'sending')
+    AS copies;
 
 -- name: outbox_note_look
--- A sentence about a look-up, in the trace of its attempt.
-UPDATE attempts SET notes = json_insert(notes, '$[#]', :note) WHERE seq = :seq AND number = :number;
+-- A sentence about a look-up, in the trace of its attempt. It was a request to Microsoft, as that was.
+UPDATE attempts SET notes = json_insert(notes, '$[#]', :note), requests = requests + 1
+WHERE seq = :seq AND number = :number;
 
 -- name: outbox_finish
 -- The result of an attempt: the next state, and why.
 UPDATE outbox SET state = :state, due_at = :due_at, started_at = NULL, finished_at = :finished_at,
-    cause = :cause, repeats = :repeats, code = :code, reason = :reason, cure = :cure, request_id = :request_id
+    cause = :cause, repeats = :repeats, code = :code, reason = :reason, cure = :cure, request_id = :request_id,
+    draft_id = iif(:state = 'sent', '', draft_id)
 WHERE seq = :seq AND state = 'sending';
 
 -- name: outbox_add_attempt
 -- What one attempt came to, kept for the trace.
-INSERT INTO attempts (seq, number, started_at, ended_at, verdict, cause, http_status, code, reason, request_id, notes)
-VALUES (:seq, :number, :started_at, :ended_at, :verdict, :cause, :http_status, :code, :reason, :request_id, :notes);
+INSERT INTO attempts (seq, number, started_at, ended_at, verdict, cause, http_status, code, reason, request_id, notes,
+    requests)
+VALUES (:seq, :number, :started_at, :ended_at, :verdict, :cause, :http_status, :code, :reason, :request_id, :notes,
+    :requests);
 
 -- name: outbox_recover_unstarted
 -- After a crash of a former version, which claimed before it began: that has certainly not been sent.
@@ -123,8 +151,11 @@ UPDATE outbox SET state = 'uncertain', due_at = started_at + iif(
 WHERE state = 'sending' RETURNING id;
 
 -- name: outbox_recover_looks
--- After a crash: what was being looked up is looked up again, but not before the last of the settle times.
-UPDATE outbox SET due_at = began_at + :last_look WHERE state = 'uncertain' AND due_at > began_at + :last_look;
+-- After a crash: what was being looked up is looked up again, but not before the last of the settle times. Nor before
+-- as long a wait as between two looks (:waits) has passed since the start: the clock may have jumped meanwhile.
+UPDATE outbox SET due_at = max(min(due_at, began_at + :last_look),
+    :now + json_extract(:waits, '$[' || min(checks, json_array_length(:waits) - 1) || ']'))
+WHERE state = 'uncertain' AND (checks > 0 OR due_at > began_at + :last_look);
 
 -- name: outbox_clock_doubts
 -- The clock went back: what is uncertain settles from now on, if it began later than now.
@@ -165,6 +196,10 @@ SELECT id, purpose, state FROM outbox WHERE bounce_of = :seq ORDER BY id;
 -- The attempts of a message, first to last.
 SELECT * FROM attempts WHERE seq = :seq ORDER BY number;
 
+-- name: outbox_slice
+-- The id so many messages before :before; none where there are fewer from :since on.
+SELECT id FROM outbox WHERE id >= :since AND id < :before ORDER BY id DESC LIMIT 1 OFFSET :skip;
+
 -- name: outbox_list
 -- The newest messages, from the id :since on and before :before; only those that are as was asked for.
 SELECT o.*, m.address AS mailbox, NULL AS notice_of FROM outbox o JOIN mailboxes m ON m.id = o.mailbox_id
@@ -202,7 +237,8 @@ WHERE id = :id AND state = 'held' AND approval = 'wanted' RETURNING id;
 
 -- name: outbox_retry_signed_in
 -- Send again, now, what was held for want of a token, now that somebody has signed in for its mailbox.
-UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, code = '', reason = '', cure = '', request_id = ''
+UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, code = '', reason = '', cure = '', request_id = '',
+    expires_at = max(expires_at, :now + 3600)
 WHERE mailbox_id = :mailbox_id AND state = 'held'
 AND (code LIKE 'token.%' OR code = 'microsoft.token_refused') RETURNING id;
 
@@ -212,15 +248,16 @@ UPDATE outbox SET state = 'canceled', finished_at = :now, code = '', reason = ''
 WHERE id = :id AND state IN ('queued', 'deferred', 'held', 'uncertain', 'failed') RETURNING id;
 
 -- name: outbox_count
--- How many messages are in which state.
-SELECT state, count(*) AS messages FROM outbox GROUP BY state;
+-- How many messages of these ids are in which state.
+SELECT state, count(*) AS messages FROM outbox WHERE id >= :since AND id < :before GROUP BY state;
 
 -- name: outbox_waiting
 -- What waits for each mailbox: to be sent, or for a person. Two queries, as each has an index.
-SELECT mailbox_id, count(*) AS messages, sum(size) AS size FROM (
-    SELECT mailbox_id, size FROM outbox WHERE state IN ('queued', 'deferred')
+SELECT mailbox_id, sum(messages) AS messages, sum(size) AS size FROM (
+    SELECT mailbox_id, count(*) AS messages, sum(size) AS size FROM outbox
+    WHERE state IN ('queued', 'deferred') GROUP BY mailbox_id
     UNION ALL
-    SELECT mailbox_id, size FROM outbox WHERE state = 'held')
+    SELECT mailbox_id, count(*) AS messages, sum(size) AS size FROM outbox WHERE state = 'held' GROUP BY mailbox_id)
 GROUP BY mailbox_id;
 
 -- name: outbox_add_note

@@ -6,7 +6,8 @@ ON CONFLICT DO NOTHING;
 -- name: submitter_change
 -- What a submitter may do now, and its password.
 UPDATE submitters SET password_hash = :password_hash, enabled = :enabled, force_from = :force_from, fix_from = :fix_from,
-       recipients = :recipients, rate = :rate, max_size = :max_size, priority = :priority, max_age = :max_age
+       recipients = :recipients, rate = :rate, max_size = :max_size, priority = :priority, max_age = :max_age,
+       on_broken = :on_broken
 WHERE name = :name;
 
 -- name: submitter_used
@@ -86,7 +87,7 @@ DELETE FROM submitters WHERE name = :name;
 -- name: submitter_list
 -- All submitters.
 SELECT id, name, password_hash, enabled, force_from, fix_from, recipients, rate, max_size, priority, max_age,
-       last_used_at
+       on_broken, last_used_at
 FROM submitters ORDER BY name;
 
 -- name: submitter_senders

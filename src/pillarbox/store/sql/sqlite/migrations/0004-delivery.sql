@@ -13,27 +13,36 @@ ALTER TABLE outbox ADD COLUMN approval TEXT NOT NULL DEFAULT '';          -- wan
 ALTER TABLE outbox ADD COLUMN kept TEXT NOT NULL DEFAULT 'whole';         -- what of it lies in `bodies`: whole, header
 ALTER TABLE outbox ADD COLUMN bounce_of INTEGER REFERENCES outbox;        -- the message that this one tells of
 
--- What Exchange reported of it after it was sent: '' (nothing), bounced.
+-- What Exchange told of it after it was sent: '' (nothing), delivered, failed (its trace), bounced (a report).
 ALTER TABLE outbox ADD COLUMN delivery TEXT NOT NULL DEFAULT '';
 ALTER TABLE outbox ADD COLUMN delivery_text TEXT NOT NULL DEFAULT '';
 
 -- Of each message at most one notice of each kind.
 CREATE UNIQUE INDEX outbox_notice ON outbox (bounce_of, purpose) WHERE bounce_of IS NOT NULL;
+-- What was to wait for its time.
+CREATE INDEX outbox_scheduled ON outbox (send_at) WHERE send_at > 0;
 -- How many notices went to whom of late.
 CREATE INDEX outbox_told ON outbox (created_at) WHERE bounce_of IS NOT NULL;
+-- Drafts that were left behind. Almost empty: what was sent has none any more.
+CREATE INDEX outbox_drafts ON outbox (mailbox_id, finished_at)
+    WHERE draft_id <> '' AND state IN ('sent', 'canceled', 'failed', 'bounced');
+-- Which messages have one Message-ID: a look into a mailbox tells no more.
+CREATE INDEX outbox_message_id ON outbox (mailbox_id, message_id);
 -- What waits to be looked up, beside what waits to be sent.
 CREATE INDEX outbox_doubtful ON outbox (mailbox_id, due_at) WHERE state = 'uncertain';
 
 ALTER TABLE attempts ADD COLUMN cause TEXT NOT NULL DEFAULT '';
+ALTER TABLE attempts ADD COLUMN requests INTEGER NOT NULL DEFAULT 1;      -- that it made to Graph, its look-ups too
 
--- A claim reads the first of each priority, however many wait behind it.
+-- A claim reads the first of each priority, however many wait behind it. How large they are can be counted in it alone.
 DROP INDEX outbox_due;
-CREATE INDEX outbox_due ON outbox (mailbox_id, priority, due_at, seq) WHERE state IN ('queued', 'deferred');
+CREATE INDEX outbox_due ON outbox (mailbox_id, priority DESC, due_at, seq, state, size) WHERE state IN ('queued', 'deferred');
 -- Whose body may go. Almost empty: a row leaves it when its body does.
 CREATE INDEX outbox_over ON outbox (finished_at) WHERE kept = 'whole' AND state = 'sent';
 
 ALTER TABLE submitters ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;    -- of its messages: 1, 0, -1
 ALTER TABLE submitters ADD COLUMN max_age INTEGER NOT NULL DEFAULT 0;     -- seconds that they are tried; 0: as the settings say
+ALTER TABLE submitters ADD COLUMN on_broken TEXT NOT NULL DEFAULT 'accept'; -- while its mailbox cannot send: accept, tempfail
 
 -- A client that asks again with the same key gets the same answer.
 CREATE TABLE idempotency (
@@ -64,7 +73,7 @@ CREATE TABLE pauses (
 
 -- What is held for a broken account is found by its mailbox: one of it is the probe.
 DROP INDEX outbox_held;
-CREATE INDEX outbox_held ON outbox (mailbox_id, cause, seq) WHERE state = 'held';
+CREATE INDEX outbox_held ON outbox (mailbox_id, cause, seq, size) WHERE state = 'held';
 -- What was used of Microsoft's limits is counted again at a start.
 CREATE INDEX attempts_begun ON attempts (started_at);
 

@@ -1,0 +1,34 @@
+"""Drafts that were left behind: of messages that came to their end by another way than being sent as that draft."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pillarbox.store.database import Database, statement
+
+
+class LeftDraft(NamedTuple):
+    """A draft at Microsoft that nothing will send. `draft_id` is its immutable id, `id` its message's queue id."""
+
+    seq: int
+    id: str
+    draft_id: str
+
+
+class Drafts:
+    """The drafts that the outbox knows of. Times are seconds since 1970."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def mailboxes(self, since: float) -> Sequence[int]:
+        """The mailboxes in which such drafts lie, of messages that ended before this time."""
+        return [row["mailbox_id"] for row in await self._database.read("drafts_mailboxes", since=since)]
+
+    async def left(self, mailbox_id: int, since: float, limit: int) -> Sequence[LeftDraft]:
+        """Up to `limit` of them in a mailbox, the oldest first."""
+        rows = await self._database.read("drafts_left", mailbox_id=mailbox_id, since=since, limit=limit)
+        return [LeftDraft(**row) for row in rows]
+
+    async def forget(self, left: LeftDraft) -> None:
+        """It is there no more."""
+        await self._database.write(statement("drafts_forget", seq=left.seq, draft_id=left.draft_id))

@@ -1,0 +1,91 @@
+"""The kernel refuses a write or a sync: no 250 for what is not in the store afterwards (F5).
+
+`make faults`: each of the first forty calls of each kind. strace plays the disk.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import smtplib
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Microsoft
+from tests.faults import scale
+from tests.faults.test_fsync_order import MAIL
+from tests.service import Service, furnish, serve
+
+CALLS = scale.figure("CALLS", 2, 40)
+STEP = scale.figure("CALLS_STEP", 3, 1)
+MAILS = 12
+EXIT_TEMPORARY = 75
+
+
+def _submit(address: str, password: str) -> list[str]:
+    """Hand in mails, each again by a new connection where it is refused once; the queue ids that were told."""
+    host, _, port = address.rpartition(":")
+    ids: list[str] = []
+    for _ in range(MAILS):
+        with contextlib.suppress(OSError, smtplib.SMTPException), smtplib.SMTP(host, int(port)) as client:
+            client.login("printer", password)
+            client.mail("scanner@contoso.example")
+            client.rcpt("alice@contoso.example")
+            code, text = client.data(MAIL)
+            if code == 250:
+                ids.append(text.decode().split()[-1])
+            else:
+                assert code in (421, 451, 452), (code, text)
+    return ids
+
+
+def _kept(state: Path) -> set[str]:
+    with closing(sqlite3.connect(state / "pillarbox.db")) as store:
+        assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return {row[0] for row in store.execute("SELECT id FROM outbox")}
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+@pytest.mark.timeout(60 + 15 * CALLS)
+@pytest.mark.parametrize(("call", "error"), [("fdatasync", "EIO"), ("pwrite64", "ENOSPC")])
+async def test_no_250_for_what_the_disk_did_not_take(
+    microsoft: Microsoft, tmp_path: Path, call: str, error: str
+) -> None:
+    service = await serve(tmp_path, microsoft.settings)
+    app = microsoft.seed.gateway
+    secret, tenant = microsoft.seed.secrets[app.client_id], microsoft.seed.tenant.id
+    password = await asyncio.to_thread(furnish, service, tenant, app.client_id, secret, "scanner@contoso.example")
+    assert await service.end(signal.SIGTERM) == 0
+    told: list[str] = []
+    refused = 0
+    for number in range(1, CALLS * STEP + 1, STEP):
+        service = await serve(tmp_path, microsoft.settings)
+        strace = await _strace(service, call, f"error={error}:when={number}..{number + 2}")
+        ids = await asyncio.to_thread(_submit, service.ready["smtp"], password)
+        told += ids
+        refused += MAILS - len(ids)
+        strace.terminate()
+        await strace.communicate()
+        if service.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                await service.end(signal.SIGTERM)
+        assert await service.process.wait() in (0, EXIT_TEMPORARY)
+        assert set(told) <= _kept(tmp_path / "state")
+    print(f"{error} of {call}: {len(told)} acknowledged and kept, {refused} refused")
+    assert told
+    assert refused
+
+
+async def _strace(service: Service, call: str, inject: str) -> asyncio.subprocess.Process:
+    """Attached to the service, with the calls counted from now on, by thread."""
+    process = await asyncio.create_subprocess_exec(
+        *("strace", "-f", "-p", str(service.ready["pid"]), "-o", "/dev/null"),
+        *("-e", f"trace={call}", "-e", f"inject={call}:{inject}"),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    assert b"attached" in await process.stderr.readline()
+    return process

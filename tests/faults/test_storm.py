@@ -1,0 +1,72 @@
+"""SIGKILL under load on bad days: what was answered 250 arrives, and is doubled nowhere in silence (F1, F2).
+
+Clients hand in numbered mails and hand in again what was not acknowledged; the service is killed again and again; a
+fifth of all requests goes wrong at Microsoft. `make faults`: 10,000 mails over 50 kills in each mode.
+"""
+
+import asyncio
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Microsoft
+from tests.faults import oracle, scale
+from tests.faults.chaos import PATIENCE, Chaos
+from tests.faults.conftest import MakeLives
+from tests.faults.lives import ROLES, SENDERS, furnish
+from tests.faults.load import Load
+
+MAILS = scale.figure("MAILS", 250, 10_000)
+KILLS = scale.figure("KILLS", 6, 50)
+CLIENTS = 8
+SPEED = 60.0
+"""Our seconds are minutes there, so that the waits between attempts are as they are."""
+SETTLE = "60 120 180"
+COPY_DELAY = 0.5
+"""Seconds of ours until a copy is seen in Sent Items: after the first look."""
+
+
+@pytest.mark.timeout(60 + MAILS // 10 + 5 * KILLS)
+@pytest.mark.parametrize("mode", ROLES)
+async def test_kills_under_load_on_bad_days_lose_nothing_and_double_nothing_in_silence(
+    microsoft: Microsoft, chaos: Chaos, make_lives: MakeLives, tmp_path: Path, mode: str, seed: int
+) -> None:
+    chance, emulator = random.Random(seed), microsoft.emulator
+    emulator.world.sent_copy_delay = COPY_DELAY
+    if mode == "send-only":
+        # It takes Microsoft's word for it: what is throttled was not sent. The other modes look first.
+        chaos.calm("429 after")
+    lives = make_lives(SPEED, delivery_settle=SETTLE, microsoft_timeout=str(SPEED * PATIENCE))
+    life = await lives.begin()
+    load = Load(await furnish(life, microsoft, mode, *SENDERS), SENDERS, MAILS)
+    chaos.raging = True
+    clients = [asyncio.create_task(load.client()) for _ in range(CLIENTS)]
+    for _ in range(KILLS):
+        load.point_at(life.ready["smtp"])
+        await load.acknowledged(len(load.ids) + chance.randint(0, 2 * (MAILS - len(load.ids)) // KILLS))
+        load.gone()
+        assert await life.end(signal.SIGKILL) == -signal.SIGKILL
+        life = await lives.begin()
+    load.point_at(life.ready["smtp"])
+    await asyncio.gather(*clients)
+    released = await life.finished()
+    assert await life.end(signal.SIGTERM) == 0
+    found = oracle.judge(emulator, load.ids, tmp_path / "state")
+    # Litter, where a look for them was struck too. tests/faults/test_crash_points.py: else there is none.
+    drafts = sum(one.draft for sender in SENDERS for one in emulator.world.mailbox(sender).messages(float("inf")))
+    print(f"{mode}, seed {seed}: {KILLS} kills, {len(load.ids)} acknowledged, {len(released)} held as poison, {found}, "
+          f"{drafts} drafts left")  # fmt: skip
+    print(f"faults: {dict(chaos.struck)}")
+    assert found.whole
+    assert not found.lost
+    assert not found.doubled
+    assert set(found.states) == {"sent"}
+    assert len(chaos.struck) >= 5
+    if mode == "send-only":
+        assert found.twice
+        assert found.twice <= found.flagged
+    else:
+        assert not found.twice - released
+        assert not found.flagged - released

@@ -1,0 +1,49 @@
+"""What the rows of a trace say of a message to several recipients."""
+
+import pytest
+
+from pillarbox.delivery.traces import what_became
+from pillarbox.graph.traces import Traced
+
+BOTH = ("bob@contoso.example", "Carol@contoso.example")
+
+
+def rows(**statuses: str) -> list[Traced]:
+    return [Traced("<7@x>", f"{name}@contoso.example", status) for name, status in statuses.items()]
+
+
+@pytest.mark.parametrize(
+    ("told", "came"),
+    [
+        ({"bob": "delivered", "carol": "delivered"}, ("delivered", "")),
+        ({"bob": "delivered", "carol": "filteredAsSpam"}, ("delivered", "carol@contoso.example: filteredAsSpam")),
+        ({"bob": "delivered", "carol": "failed"}, ("failed", "carol@contoso.example: failed")),
+        ({"bob": "quarantined", "carol": "delivered"}, ("failed", "bob@contoso.example: quarantined")),
+        # A group is expanded, and each member has a row.
+        ({"bob": "expanded", "carol": "delivered", "dave": "delivered"}, ("delivered", "")),
+        # By another address of theirs.
+        ({"bob": "delivered", "carol.smith": "delivered"}, ("delivered", "")),
+        ({"bob": "delivered"}, None),
+        ({}, None),
+        ({"bob": "failed", "carol": "pending"}, None),
+        ({"bob": "delivered", "carol": "gettingStatus"}, None),
+        ({"bob": "delivered", "carol": "aWordOfTomorrow"}, None),
+    ],
+)
+def test_it_is_told_when_all_is_known(told: dict[str, str], came: tuple[str, str] | None) -> None:
+    assert what_became(BOTH, rows(**told)) == came
+
+
+def test_of_two_copies_one_that_came_is_enough() -> None:
+    twice = rows(bob="failed") + rows(bob="delivered")
+    assert what_became(BOTH[:1], twice) == what_became(BOTH[:1], twice[::-1]) == ("delivered", "")
+
+
+def test_one_address_that_is_named_twice_is_one_recipient() -> None:
+    assert what_became(("bob@contoso.example", "BOB@contoso.example"), rows(bob="delivered")) == ("delivered", "")
+
+
+def test_its_words_are_no_longer_than_people_read() -> None:
+    told = what_became(BOTH[:1], rows(**{f"r{number}": "failed" for number in range(500)}))
+    assert told is not None
+    assert len(told[1]) == 1000
