@@ -25,11 +25,11 @@ def claimed(mailbox: Mailbox, *recipients: str, **known: Any) -> Claimed:
     return Claimed(**{**fields, **known})
 
 
-async def no_draft(draft_id: str) -> None:
+async def no_draft(draft_id: str, *, whole: bool = True) -> None:
     """For a transport that makes none: `keep_draft`."""
     raise AssertionError(f"a draft was made: {draft_id}")
 
 
-async def no_twins(message: Claimed, since: float) -> int:
+async def no_twins(message: Claimed) -> int:
     """For a transport of whose messages none has another one's Message-ID: `twins`."""
     return 0

@@ -245,6 +245,9 @@ async def make_house(tmp_path: Path, microsoft: Microsoft) -> AsyncIterator[Make
         log = Log()
         given = house_settings(tmp_path, microsoft.settings | (settings or {}))
         more = {"hash_cost": CHEAP_HASH, "login_patience": NO_DELAY, **arguments}
+        if "clock" in arguments:
+            # A test that moves it lets time pass.
+            more.setdefault("running", arguments["clock"])
         gateway = Gateway(given, environ or {}, log_file=log, **more)
         await gateway.open()
         made.append(gateway)

@@ -24,6 +24,7 @@ from pillarbox.admin import end_dates
 from pillarbox.admin.vault import Rotation
 from pillarbox.core import catalogue, core_dumps, master_key, tls
 from pillarbox.core.accounts import AppRegistration, Mailbox
+from pillarbox.core.clock import Watched
 from pillarbox.core.errors import ConfigError, Unavailable
 from pillarbox.core.governor import Limits
 from pillarbox.core.graph_limits import OURS, most_mime
@@ -87,6 +88,7 @@ class Gateway:
         environ: Mapping[str, str],
         *,
         clock: Clock = time.time,
+        running: Clock = time.monotonic,
         random: Callable[[int], bytes] = os.urandom,
         hash_cost: HashCost = DEFAULT_COST,
         login_patience: Patience = DEFAULT_PATIENCE,
@@ -97,14 +99,15 @@ class Gateway:
     ) -> None:
         self.settings = settings
         self._environ = environ
-        self._clock = clock
+        self._clock = Watched(clock, running)
+        self._steady = running
         self._random = random
         self._hash_cost = hash_cost
         self._login_patience = login_patience
         self._max_pages = max_pages
         self._transport = transport
         self._reached = reached
-        self.log: Logger = make_logger(log_file, settings.log.level, settings.log.format, clock)
+        self.log: Logger = make_logger(log_file, settings.log.level, settings.log.format, self._clock)
         self.died: asyncio.Future[BaseException] | None = None
         self.smtp_address = ""
         """The first listener of the SMTP door; empty while there is none."""
@@ -219,7 +222,7 @@ class Gateway:
             max_age=self.settings.delivery.max_age,
             due_later=self._due_later,
         )
-        keys, kept = IdempotencyKeys(self.database, self._clock), self.settings.retention
+        keys, kept = IdempotencyKeys(self.database, self._clock, self._steady), self.settings.retention
         self.housekeeping = Housekeeping(
             Retention(self.database), keys, self._clock, self.log, kept.sent_bodies, kept.messages
         )
@@ -240,6 +243,7 @@ class Gateway:
                 connect=self.connect,
                 smtp_address=lambda: self.smtp_address,
                 smtp_host=lambda: self.settings.addresses().smtp_host,
+                ways=lambda mailbox: ways_of(mailbox, self.settings.delivery.transport),
                 log=self.log,
                 clock=self._clock,
             )
@@ -420,7 +424,8 @@ class Gateway:
             )
             self._submissions = Submissions(server)
             smtp = SmtpTransport(self._submissions, clients.tokens, delivery.retry_after_default, self._reached)
-        return Route(graph, smtp, delivery.transport, most_mime(delivery.request_limit) + OURS, self._hosts)
+        one_call = most_mime(delivery.request_limit) + OURS
+        return Route(graph, smtp, delivery.transport, one_call, self.outbox.body, self._hosts)
 
     def returned(self) -> "Returned":
         """What looks for reports that sent mail was not delivered."""
@@ -476,6 +481,7 @@ class Gateway:
         delivery = self.settings.delivery
         wishes = Wishes(
             self.settings.smtp.hostname or socket.gethostname(),
+            delivery.max_age,
             delivery.bounce_mailbox,
             delivery.bounce_domains,
             delivery.postmaster,
@@ -489,7 +495,8 @@ class Gateway:
         clients, settings = self.clients(), self.settings
         hosts = hosts_of(clients.cloud.outlook_url, clients.cloud.exchange_url, clients.cloud.graph_url)
         uploads = Uploads(clients.graph, hosts, asyncio.sleep, self._clock)
-        return LargeMail(drafts, graph, uploads, settings.state_dir, settings.delivery.request_limit, self._reached)
+        limit = settings.delivery.request_limit
+        return LargeMail(drafts, graph, uploads, settings.state_dir, limit, self.outbox.body, self._reached)
 
     def assurance(self) -> "Assurance":
         """What looks for messages of which it is not known whether they arrived."""

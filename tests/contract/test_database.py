@@ -359,7 +359,7 @@ async def test_a_file_that_is_no_store(open_database: OpenDatabase, tmp_path: Pa
     (tmp_path / "store.db").write_bytes(content)
     with pytest.raises(ConfigError) as caught:
         await open_database()
-    assert caught.value.code == "config.state_dir"
+    assert caught.value.code == "store.corrupt"
 
 
 @pytest.mark.parametrize("name", ["store.db", "store.db.lock"])

@@ -73,6 +73,14 @@ def check_names(line: str) -> None:
     assert not unknown
 
 
+def check_needed(line: str) -> None:
+    """Where it says of what (`NAME`, `{name}`), it says all options without which click takes none."""
+    command, given = resolve(words(line))
+    options = [one for one in command.params if isinstance(one, click.Option) and one.required]
+    needed = {one.opts[0] for one in options}
+    assert not given or needed <= set(given)
+
+
 def check_whole(line: str) -> None:
     """It is a whole command line: click takes it."""
     command, given = resolve(words(line))
@@ -155,6 +163,7 @@ def test_every_command_in_a_cure_exists_with_its_options() -> None:
     assert len(found) > 20
     for line in set(found):
         check_names(line.removeprefix("pillarbox "))
+        check_needed(line.removeprefix("pillarbox "))
 
 
 @pages

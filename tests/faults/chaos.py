@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -15,8 +16,12 @@ Kinds = Mapping[str, tuple[int, Mapping[str, Any]]]
 
 BAD_DAYS: Final[Kinds] = {
     # `after` is carried out all the same.
-    "429": (15, {"status": 429, "code": "ApplicationThrottled", "retry_after": 20}),
-    "429 after": (10, {"status": 429, "code": "ApplicationThrottled", "retry_after": 60, "when": "after"}),
+    **{
+        f"429, {wait} s": (5, {"status": 429, "code": "ApplicationThrottled", "retry_after": wait})
+        for wait in (1, 5, 60)
+    },
+    "429 after": (5, {"status": 429, "code": "ApplicationThrottled", "retry_after": 1, "when": "after"}),
+    "429 unsaid after": (5, {"status": 429, "code": "UnknownError", "retry_after": 5, "when": "after"}),
     "503": (18, {"status": 503, "code": "ErrorServerBusy"}),
     "503 after": (2, {"status": 503, "code": "ErrorServerBusy", "when": "after"}),
     "504": (5, {"status": 504, "code": "ErrorGatewayTimeout"}),
@@ -47,6 +52,10 @@ class Chaos(Faults):
     def calm(self, kind: str) -> None:
         """That does not happen any more."""
         del self._weights[kind]
+
+    def hide(self, kind: str, seconds: float) -> None:
+        """Of what is carried out so, the copy in Sent Items is seen so late."""
+        self._rules[kind] = replace(self._rules[kind], sent_copy_delay=seconds)
 
     def hit(self, traits: Traits) -> Fault | None:
         """See `Faults`: rules go before chance."""

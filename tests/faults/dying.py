@@ -64,11 +64,18 @@ class Death:
 async def live(order: Mapping[str, Any]) -> None:
     """Run a gateway until SIGTERM, or until it dies."""
     death = Death(order["point"], order["only"], order["armed"])
-    stop = asyncio.Event()
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
     settings = load(None, {}, order["settings"])
     clock = hurry.clock(order["speed"], order["began"], Path(order["jumps"]))
-    gateway = Gateway(settings, {}, clock=clock, hash_cost=CHEAP_HASH, login_patience=NO_DELAY, reached=death.reached)
-    loop = asyncio.get_running_loop()
+    gateway = Gateway(
+        settings,
+        {},
+        clock=clock,
+        running=loop.time,
+        hash_cost=CHEAP_HASH,
+        login_patience=NO_DELAY,
+        reached=death.reached,
+    )
     loop.add_signal_handler(signal.SIGUSR1, death.arm)
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     await gateway.open()

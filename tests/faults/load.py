@@ -18,6 +18,10 @@ class Load:
         self._address = ("", 0)
         self.ids: list[str] = []
 
+    def more(self, mails: int) -> None:
+        """So many mails more are to be acknowledged."""
+        self._goal += mails
+
     def point_at(self, address: str) -> None:
         """A service is there."""
         host, _, port = address.rpartition(":")

@@ -49,6 +49,20 @@ def _kept(state: Path) -> set[str]:
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+async def test_a_disk_that_does_not_sync_three_times_in_succession_ends_the_service(
+    microsoft: Microsoft, tmp_path: Path
+) -> None:
+    service = await serve(tmp_path, microsoft.settings)
+    app = microsoft.seed.gateway
+    secret, tenant = microsoft.seed.secrets[app.client_id], microsoft.seed.tenant.id
+    password = await asyncio.to_thread(furnish, service, tenant, app.client_id, secret, "scanner@contoso.example")
+    strace = await _strace(service, "fdatasync", "error=EIO:when=1+")
+    assert await asyncio.to_thread(_submit, service.ready["smtp"], password) == []
+    assert await service.process.wait() == EXIT_TEMPORARY
+    await strace.communicate()
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 @pytest.mark.timeout(60 + 15 * CALLS)
 @pytest.mark.parametrize(("call", "error"), [("fdatasync", "EIO"), ("pwrite64", "ENOSPC")])
 async def test_no_250_for_what_the_disk_did_not_take(
@@ -63,7 +77,7 @@ async def test_no_250_for_what_the_disk_did_not_take(
     refused = 0
     for number in range(1, CALLS * STEP + 1, STEP):
         service = await serve(tmp_path, microsoft.settings)
-        strace = await _strace(service, call, f"error={error}:when={number}..{number + 2}")
+        strace = await _strace(service, call, f"error={error}:when={number}..{number + 1}")
         ids = await asyncio.to_thread(_submit, service.ready["smtp"], password)
         told += ids
         refused += MAILS - len(ids)

@@ -7,6 +7,8 @@ import asyncio
 import signal
 from pathlib import Path
 
+import pytest
+
 from pillarbox.core.errors import Unavailable
 from tests.conftest import Microsoft
 from tests.faults import oracle, scale
@@ -19,6 +21,7 @@ POISON = f"<{MAILS // 2}@load.contoso.example>"
 DEATHS = 3
 
 
+@pytest.mark.timeout(60 + MAILS // 5)
 async def test_one_poison_is_held_after_three_deaths_and_all_others_are_sent(
     microsoft: Microsoft, make_lives: MakeLives, tmp_path: Path
 ) -> None:

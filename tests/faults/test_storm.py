@@ -25,7 +25,9 @@ SPEED = 60.0
 """Our seconds are minutes there, so that the waits between attempts are as they are."""
 SETTLE = "60 120 180"
 COPY_DELAY = 0.5
-"""Seconds of ours until a copy is seen in Sent Items: after the first look."""
+"""Seconds of ours until a copy is seen in Sent Items."""
+LATE = 2.5
+"""Until it is where the answer was unclear: just before the last look."""
 
 
 @pytest.mark.timeout(60 + MAILS // 10 + 5 * KILLS)
@@ -35,8 +37,13 @@ async def test_kills_under_load_on_bad_days_lose_nothing_and_double_nothing_in_s
 ) -> None:
     chance, emulator = random.Random(seed), microsoft.emulator
     emulator.world.sent_copy_delay = COPY_DELAY
+    for kind in ("504 after", "503 after", "cut after", "429 unsaid after"):
+        chaos.hide(kind, LATE)
+    # The draft modes' judge: Microsoft takes a second send of the same draft as a second mail.
+    emulator.world.sends_drafts_twice = mode == "draft"
     if mode == "send-only":
-        # It takes Microsoft's word for it: what is throttled was not sent. The other modes look first.
+        # What Graph documents as throttling is taken as a refusal (docs/explanation/flow.md): nothing could be looked
+        # up. Any other 429 is unclear, also here.
         chaos.calm("429 after")
     lives = make_lives(SPEED, delivery_settle=SETTLE, microsoft_timeout=str(SPEED * PATIENCE))
     life = await lives.begin()
@@ -68,5 +75,6 @@ async def test_kills_under_load_on_bad_days_lose_nothing_and_double_nothing_in_s
         assert found.twice
         assert found.twice <= found.flagged
     else:
-        assert not found.twice - released
+        assert not found.twice
+        # What is let go by hand after three crashes is flagged, and was not doubled either.
         assert not found.flagged - released

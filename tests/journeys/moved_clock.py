@@ -23,7 +23,8 @@ def clock() -> float:
     """The time; raises ZeroDivisionError in the function that is to break."""
     told = Path(os.environ["STAGE_CLOCK"]).read_text()
     if told.isidentifier():
-        if sys._getframe(1).f_code.co_name == told:
+        # Past the gateway's own clock, through which all look at this one.
+        if sys._getframe(2).f_code.co_name == told:
             raise ZeroDivisionError("the clock is broken")
         return time.time()
     return time.time() + float(told)
@@ -32,7 +33,7 @@ def clock() -> float:
 async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    gateway = Gateway(settings, os.environ, clock=clock)
+    gateway = Gateway(settings, os.environ, clock=clock, running=clock)
     await gateway.open()
     try:
         await gateway.start()

@@ -1,11 +1,15 @@
 """What becomes of a message whose sending was unclear, in each assurance mode, with Microsoft's answer spoilt."""
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
+from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox, MailboxChoice
 from pillarbox.emulator import App
 from pillarbox.emulator.world.mailbox import Message
@@ -138,6 +142,32 @@ async def test_while_it_cannot_be_looked_up_nothing_is_sent_again(make_house: Ma
     assert len([note for note in await notes(house, row) if "could not be looked for" in note]) == 5
 
 
+async def test_a_throttled_message_that_left_is_not_sent_again_while_it_cannot_be_looked_for(
+    make_house: MakeHouse,
+) -> None:
+    house = await furnished(make_house, "verify")
+    fault(house, path="/sendMail", when="after", status=429, message="Too fast.", retry_after=1)
+    fault(house, method="GET", path="/messages", status=503)
+    row = await house.settled(await house.accept(MAIL, ALICE))
+    causes = [attempt["cause"] for attempt in await house.gateway.outbox.attempts(row["seq"])]
+    assert (arrived(house), causes) == (1, ["throttled", "unclear"])
+
+
+async def test_a_copy_is_found_of_what_was_accepted_while_the_clock_was_years_ahead(make_house: MakeHouse) -> None:
+    ahead = [10 * 365 * 86_400.0]
+    house = await furnished(partial(make_house, clock=lambda: time.time() + ahead[0]), "verify")
+    fault(house, path="/sendMail", when="after", cut=True)
+    queue_id = await house.accept(MAIL, ALICE)
+    await house.settled(queue_id, "uncertain")
+    ahead[0] = 0.0
+    row = await house.gateway.outbox.get(queue_id)
+    assert row is not None
+    await house.gateway.outbox.clock_went_back(0.2, 3.2)
+    house.gateway.assurance().doubt()
+    row = await house.settled(queue_id)
+    assert (arrived(house), row["attempts"]) == (1, 1)
+
+
 @pytest.mark.parametrize(("when", "copies"), [("before", 1), ("after", 2)])
 async def test_send_only_sends_again_and_flags_it(make_house: MakeHouse, when: str, copies: int) -> None:
     house = await furnished(make_house, "send-only")
@@ -167,7 +197,7 @@ async def test_an_older_mail_with_the_same_message_id_is_not_taken_for_this_one(
     same = b"Message-ID: <scan@printer>\r\n" + MAIL
     await house.settled(await house.accept(same, ALICE))
     for message in house.microsoft.emulator.world.mailbox(SCANNER).messages(float("inf")):
-        message.created -= 3600
+        message.created -= 2 * 86_400
     fault(house, path=SENDING[mode], when="before", cut=True)
     await house.settled(await house.accept(same + b"page 2\r\n", ALICE))
     assert arrived(house) == 2
@@ -205,6 +235,46 @@ async def test_where_exchange_shows_the_header_of_what_was_sent_each_is_known_by
     fault(house, path="/sendMail", when="before", cut=True)
     row = await house.settled(await house.accept(same + b"page 2\r\n", ALICE))
     assert (arrived(house), row["attempts"]) == (2, 2)
+
+
+@pytest.mark.parametrize("written", ["abc@def", "<a@b> (c)", "<a@b> <c@d>"])
+async def test_what_exchange_does_not_find_by_its_message_id_is_not_sent_again(
+    make_house: MakeHouse, written: str
+) -> None:
+    house = await furnished(make_house, "verify")
+    fault(house, path="/sendMail", when="after", cut=True, rewrite_message_id=True)
+    queue_id = await house.accept(b"Message-ID: " + written.encode() + b"\r\n" + MAIL, ALICE)
+    while len(house.log.lines("mail.looked_up")) < 4:
+        await house.log.next()
+    row = await house.settled(queue_id, "uncertain")
+    assert (arrived(house), row["attempts"]) == (1, 1)
+    assert catalogue.sentence("look.message_id") in await notes(house, row)
+
+
+async def test_a_twin_that_is_purged_leaves_no_copy_that_is_taken_for_anothers(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "verify")
+    same = b"Message-ID: <scan@printer>\r\n" + MAIL
+    await house.settled(await house.accept(same, ALICE))
+    fault(house, path="/sendMail", when="before", cut=True)
+    queue_id = await house.accept(same + b"page 2\r\n", ALICE)
+    await house.settled(queue_id, "uncertain")
+    await house.gateway.housekeeping.round(0.0)
+    while len(house.log.lines("mail.looked_up")) < 4:
+        await house.log.next()
+    assert all("found=unknown" in line for line in house.log.lines("mail.looked_up"))
+
+
+async def test_nor_is_a_copy_from_before_the_clock_went_ahead(make_house: MakeHouse) -> None:
+    ahead = [0.0]
+    house = await furnished(partial(make_house, clock=lambda: time.time() + ahead[0]), "verify")
+    same = b"Message-ID: <scan@printer>\r\n" + MAIL
+    await house.settled(await house.accept(same, ALICE))
+    ahead[0] = 3600.0
+    fault(house, path="/sendMail", when="before", cut=True)
+    await house.accept(same + b"page 2\r\n", ALICE)
+    while len(house.log.lines("mail.looked_up")) < 4:
+        await house.log.next()
+    assert all("found=unknown" in line for line in house.log.lines("mail.looked_up"))
 
 
 # ---- drafts
@@ -249,6 +319,25 @@ async def test_what_was_sent_after_all_is_not_thrown_away(make_house: MakeHouse)
     box = house.microsoft.emulator.world.mailbox(SCANNER)
     assert len(list(box.messages(float("inf"), box.folders["sentitems"]))) == 1
     assert (drafts(house), house.log.lines("draft.discarded")) == ([], [])
+    row = await house.settled(queue_id)
+    assert (row["state"], row["draft_id"], row["notes"][-1]) == ("sent", "", "Its draft has been sent all the same.")
+
+
+async def test_the_draft_of_what_is_sent_again_in_the_middle_of_a_sweep_is_left_alone(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft", **{"delivery.settle": "3600"})
+    queue_id = await doubted(house)
+    await house.gateway.outbox.cancel(queue_id)
+
+    @asynccontextmanager
+    async def meanwhile(mailbox: Mailbox) -> AsyncIterator[None]:
+        await house.gateway.outbox.retry(queue_id)
+        yield
+
+    later = house.gateway._clock() + 4000.0
+    await replace(house.gateway.drafts(), clock=lambda: later, request=meanwhile).round()
+    row = await house.gateway.outbox.get(queue_id)
+    assert row is not None
+    assert ([one.immutable_id for one in drafts(house)], row["state"]) == ([row["draft_id"]], "queued")
 
 
 async def test_in_a_mailbox_that_is_paused_or_broken_drafts_are_left_for_later(make_house: MakeHouse) -> None:
@@ -347,6 +436,17 @@ async def test_a_draft_that_is_refused_for_ever_does_not_stay_in_the_mailbox(mak
     assert (drafts, row["draft_id"]) == ([], "")
 
 
+async def test_a_server_error_when_the_draft_is_made_does_not_mean_that_the_host_is_not_reached(
+    make_house: MakeHouse,
+) -> None:
+    house = await furnished(make_house, "draft")
+    fault(house, method="POST", path="/messages", when="before", status=503, retry_after=1)
+    row = await house.settled(await house.accept(MAIL, ALICE), "deferred")
+    assert row["cause"] == "busy"
+    (pause,) = house.gateway.governors.paused(await box_of(house))
+    assert pause.cause == "throttled"
+
+
 async def test_a_draft_that_was_refused_is_sent_itself_later(make_house: MakeHouse) -> None:
     house = await furnished(make_house, "draft")
     fault(house, path="/send", when="before", status=429, retry_after=1)
@@ -355,17 +455,35 @@ async def test_a_draft_that_was_refused_is_sent_itself_later(make_house: MakeHou
     assert (arrived(house), asked["POST /v1.0/users/{user}/messages"]) == (1, 1)
 
 
-async def test_a_draft_that_went_and_is_sent_again_by_hand_is_refused_and_found(make_house: MakeHouse) -> None:
+@pytest.mark.parametrize("unclear", [{"cut": True}, {"status": 429}])
+async def test_a_draft_that_went_is_not_sent_again_where_microsoft_would_take_it_twice(
+    make_house: MakeHouse, unclear: dict[str, Any]
+) -> None:
     house = await furnished(make_house, "draft", **{"delivery.settle": "3600"})
-    fault(house, path="/send", when="after", cut=True)
+    house.microsoft.emulator.world.sends_drafts_twice = True
+    fault(house, path="/send", when="after", **unclear)
     queue_id = await house.accept(MAIL, ALICE)
-    await house.settled(queue_id, "uncertain")
+    await house.settled(queue_id, "deferred" if "status" in unclear else "uncertain")
     await house.gateway.outbox.retry(queue_id)
     house.gateway.wake(1)
-    while not any("verdict=uncertain" in line for line in house.log.lines("mail.attempt")[1:]):
-        await house.log.next()
+    row = await house.settled(queue_id)
+    assert (arrived(house), (await notes(house, row))[-1]) == (1, "Looked up: its draft has been sent.")
+
+
+@pytest.mark.parametrize(("answer", "cause"), [(404, "draft_gone"), (503, "unclear")])
+async def test_while_nobody_knows_what_became_of_a_draft_it_is_not_sent_again(
+    make_house: MakeHouse, answer: int, cause: str
+) -> None:
+    house = await furnished(make_house, "draft", **{"delivery.settle": "3600"})
+    house.microsoft.emulator.world.sends_drafts_twice = True
+    fault(house, path="/send", when="after", status=429)
+    queue_id = await house.accept(MAIL, ALICE)
+    await house.settled(queue_id, "deferred")
+    fault(house, method="GET", pattern=r"/users/[^/]+/messages/[^/]+$", status=answer)
+    await house.gateway.outbox.retry(queue_id)
+    house.gateway.wake(1)
     row = await house.settled(queue_id, "uncertain")
-    assert (arrived(house), row["cause"]) == (1, "draft_gone")
+    assert (arrived(house), row["cause"]) == (1, cause)
 
 
 async def test_a_draft_whose_id_is_unknown_after_the_send_is_found_by_its_message_id(make_house: MakeHouse) -> None:
@@ -377,15 +495,25 @@ async def test_a_draft_whose_id_is_unknown_after_the_send_is_found_by_its_messag
     assert (arrived(house), row["attempts"]) == (1, 1)
 
 
-async def test_what_was_sent_after_all_is_not_deleted_as_a_refused_draft(make_house: MakeHouse) -> None:
-    house = await furnished(make_house, "draft", **{"delivery.settle": "3600"})
-    fault(house, path="/send", when="after", cut=True)
-    queue_id = await house.accept(MAIL, ALICE)
-    await house.settled(queue_id, "uncertain")
-    fault(house, path="/send", when="before", status=400, code="ErrorInvalidRecipients")
-    await house.gateway.outbox.retry(queue_id)
-    house.gateway.wake(1)
-    await house.settled(queue_id, "bounced")
+@pytest.mark.parametrize("delay", [0.0, 0.15])
+async def test_a_draft_that_was_sent_although_it_was_refused_is_sent(make_house: MakeHouse, delay: float) -> None:
+    house = await furnished(make_house, "draft")
+    house.microsoft.emulator.world.sent_copy_delay = delay
+    fault(house, path="/send", when="after", status=400, code="ErrorInvalidRecipients")
+    row = await house.settled(await house.accept(MAIL, ALICE))
     box = house.microsoft.emulator.world.mailbox(SCANNER)
-    sent = [one for one in box.messages(float("inf"), box.folders["sentitems"]) if ALICE.encode() in one.mime]
-    assert len(sent) == 1
+    assert len(list(box.messages(float("inf"), box.folders["sentitems"]))) == 1
+    assert (arrived(house), row["attempts"], row["draft_id"]) == (1, 1, "")
+    assert await house.gateway.outbox.notices(row["seq"]) == []
+
+
+async def test_a_refused_draft_that_cannot_be_deleted_now_is_thrown_away_later(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft")
+    fault(house, path="/send", when="before", status=400, code="ErrorInvalidRecipients")
+    fault(house, method="DELETE", path="/messages", status=503)
+    row = await house.settled(await house.accept(MAIL, ALICE), "bounced")
+    (bounce,) = await house.gateway.outbox.notices(row["seq"])
+    await house.settled(bounce["id"])
+    assert len(drafts(house)) == 1
+    await swept(house, 7200.0)
+    assert drafts(house) == []

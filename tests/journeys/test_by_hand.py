@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import sys
 import time
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from pillarbox.cli.local import Api, UnixConnection
 from pillarbox.core.errors import PillarboxError
 from tests.conftest import House, MakeHouse
 from tests.service import pillarbox
+from tests.terminal import at_terminal
 
 MAIL = b"From: scanner@contoso.example\r\nTo: alice@contoso.example\r\nSubject: hello\r\n\r\nhello\r\n"
 TO = "alice@contoso.example"
@@ -59,6 +62,14 @@ async def doubtful(house: House) -> str:
     return queue_id
 
 
+async def held_in_doubt(house: House) -> str:
+    """A message that is held because nobody knows whether it was sent."""
+    queue_id = await doubtful(house)
+    writer = house.gateway.database._writer
+    writer.execute("UPDATE outbox SET state = 'held', code = 'outbox.uncertain' WHERE id = ?", (queue_id,))
+    return queue_id
+
+
 # ---- find them
 
 
@@ -75,11 +86,13 @@ async def test_lists_are_narrowed(house: House) -> None:
     assert await listed("--cause", "unclear") == [bad]
     assert await listed("--mailbox", "Scanner@contoso.example", "--submitter", "printer") == [bad, good]
     assert await listed("--mailbox", "erp@contoso.example") == []
-    assert (await listed("--newer-than", "1h"), await listed("--older-than", "1h")) == ([bad, good], [])
+    code, _, errors = await asked(house, "outbox", "list", "--mailbox", "nobody@contoso.example")
+    assert (code, errors.startswith("pillarbox: There is no mailbox nobody@contoso.example.")) == (3, True)
+    assert (await listed("--newer-than", "1w"), await listed("--older-than", "1h")) == ([bad, good], [])
     assert await listed("--code", "nothing") == []
 
 
-@pytest.mark.parametrize("age", ["1", "h", "-1h", "1w", "1.5h", "9999999d"])
+@pytest.mark.parametrize("age", ["1", "h", "-1h", "1y", "1.5h", "9999999d"])
 async def test_an_age_that_is_none_is_told_in_words(house: House, age: str) -> None:
     code, _, errors = await asked(house, "outbox", "list", f"--older-than={age}")
     assert (code, "is no duration such as" in errors) == (2, True)
@@ -106,6 +119,44 @@ async def test_what_is_sent_again_in_doubt_is_flagged(house: House) -> None:
     shown = await run(house, "outbox", "show", queue_id)
     assert "Duplicate:     possible: the first may have arrived\n" in shown
     assert "sent again by hand; it was uncertain." in shown
+
+
+async def test_what_is_uncertain_says_what_becomes_of_it(house: House) -> None:
+    queue_id = await doubtful(house)
+    shown = await run(house, "outbox", "show", queue_id)
+    (line,) = [line for line in shown.splitlines() if line.startswith("Sent again at:")]
+    assert line.endswith(f", unless `pillarbox outbox resolve {queue_id} --sent`")
+    for words, told in (("--on-uncertain", "hold"), "Held at:"), (("--assurance", "verify"), "Next look:"):
+        await run(house, "mailbox", "change", "scanner@contoso.example", *words)
+        shown = await run(house, "outbox", "show", queue_id)
+        assert f"\n{told}" in shown
+        assert "Looked up" not in shown
+
+
+async def test_all_that_is_held_is_sent_again_but_for_what_microsoft_may_have(house: House) -> None:
+    doubted = await held_in_doubt(house)
+    (broken,) = await refused(house)
+    code, output, errors = await asked(house, "outbox", "retry", "--state", "held", "--dry-run")
+    assert (code, output) == (0, "1 messages.\n")
+    assert errors == "1 left as they are: Microsoft may have them. --cause unclear sends them again.\n"
+    code, output, _ = await asked(house, "outbox", "retry", "--state", "held")
+    assert (code, output) == (0, f"{broken} queued\n")
+    assert (await trace(house, doubted))["message"]["state"] == "held"
+    assert await run(house, "outbox", "retry", "--state", "held", "--cause", "unclear") == f"{doubted} queued\n"
+
+
+async def test_all_in_a_state_are_canceled_and_sent_again(house: House) -> None:
+    await run(house, "outbox", "pause", "--all")
+    queued = [(await sent(house))["id"] for _ in range(3)]
+    assert await run(house, "outbox", "cancel", "--state", "queued", "--dry-run") == "3 messages.\n"
+    assert await run(house, "outbox", "cancel", "--state", "queued") == "".join(f"{one} canceled\n" for one in queued)
+    assert await run(house, "outbox", "retry", "--state", "canceled") == "".join(f"{one} queued\n" for one in queued)
+
+
+async def test_a_message_that_waits_behind_a_pause_says_so(house: House) -> None:
+    await run(house, "outbox", "pause", "--all", "--reason", "wrong price list")
+    shown = await run(house, "outbox", "show", (await sent(house))["id"])
+    assert "\nWaits:         until resumed (all): A person has paused it. wrong price list\n" in shown
 
 
 @pytest.mark.parametrize(
@@ -221,6 +272,38 @@ async def test_a_message_is_exported_as_it_lies_there(house: House, tmp_path: Pa
     assert not header.endswith("hello\n")
 
 
+async def test_a_message_is_not_written_to_a_terminal(house: House) -> None:
+    await run(house, "outbox", "pause", "--all")
+    queue_id = await house.accept(MAIL, TO)
+    environ = {"PILLARBOX_SOCKET": str(house.gateway.settings.socket)}
+    code, screen = await at_terminal(["outbox", "export", queue_id], (), environ)
+    assert (code, "give --output FILE" in screen, "Subject" in screen) == (2, True, False)
+
+
+async def test_a_list_that_goes_on_says_how_at_a_terminal(house: House) -> None:
+    await run(house, "outbox", "pause", "--all")
+    _, second = [await house.accept(MAIL, TO) for _ in range(2)]
+    environ = {"PILLARBOX_SOCKET": str(house.gateway.settings.socket)}
+    _, screen = await at_terminal(["outbox", "list", "--limit", "1"], (), environ)
+    assert f"There may be more: --before {second}, or --limit." in screen
+
+
+async def test_an_output_that_is_full_is_one_line_and_no_traceback() -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "pillarbox", "config", "show"), stdout=full, stderr=asyncio.subprocess.PIPE
+        )
+    finally:
+        os.close(full)
+    _, errors = await process.communicate()
+    assert process.returncode == 75
+    assert (
+        errors.decode().splitlines()[0].startswith("pillarbox: The output cannot be written: No space left on device.")
+    )
+    assert len(errors.splitlines()) == 1
+
+
 async def test_of_what_was_sent_the_header_is_left(house: House) -> None:
     queue_id = await house.accept(MAIL, TO)
     await house.settled(queue_id)
@@ -258,6 +341,12 @@ async def test_a_message_is_sent_at_its_time_and_not_before(make_house: MakeHous
     now[0] = moment
     house.gateway.worker().look_again()
     await house.settled(queued["id"])
+
+
+async def test_who_gives_a_time_reads_how_it_was_understood(house: House) -> None:
+    moment = datetime.now(timezone(timedelta(hours=2))).replace(microsecond=0) + timedelta(hours=1)
+    answer = await run(house, *SEND, "--at", moment.isoformat())
+    assert answer.endswith(f" queued not before {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC\n")
 
 
 async def test_a_message_whose_time_comes_soon_is_not_late(house: House) -> None:
@@ -302,12 +391,33 @@ async def test_with_a_key_it_is_sent_once(house: House, tmp_path: Path) -> None:
     bill.write_bytes(b"%PDF")
     words = ("--attach", str(bill), "--idempotency-key", "invoice-17")
     first = await sent(house, *words)
-    assert await sent(house, *words) == first
+    await house.settled(first["id"])
+    assert await sent(house, *words) == {"id": first["id"], "state": "sent"}
     bill.write_bytes(b"%PDF 2")
     code, _, errors = await asked(house, *SEND, *words)
     assert (code, "was used for another message" in errors) == (2, True)
-    await house.settled(first["id"])
     assert len(house.microsoft.emulator.ledger.entries) == 1
+
+
+async def test_a_key_whose_message_was_purged_is_told_to_be_over(house: House) -> None:
+    words = ("--idempotency-key", "k")
+    first = await sent(house, *words, "--wait", "20")
+    await run(house, "outbox", "purge", "--older-than", "0s")
+    for more in ((), ("--wait", "20")):
+        again = await sent(house, *words, *more)
+        assert (again["id"], again["state"]) == (first["id"], "over")
+    assert len(house.microsoft.emulator.ledger.entries) == 1
+
+
+async def test_who_comes_while_a_key_is_being_answered_waits_for_the_answer(house: House) -> None:
+    words = ("--idempotency-key", "k")
+    assert len({one["id"] for one in await asyncio.gather(*(sent(house, *words) for _ in range(6)))}) == 1
+
+
+async def test_an_age_beyond_all_bounds_is_told_before_anything_is_sent(house: House) -> None:
+    for age in ("0s", "365d"):
+        code, _, errors = await asked(house, *SEND, "--max-age", age)
+        assert (code, "--max-age is longer than 0s and 30d at the most" in errors) == (2, True)
 
 
 async def test_an_answer_that_is_given_again_says_so(house: House) -> None:

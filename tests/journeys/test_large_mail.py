@@ -21,6 +21,7 @@ from pillarbox.core.vault import Secret
 from pillarbox.emulator.ledger import Entry
 from pillarbox.emulator.world import Mailbox
 from pillarbox.store.database import Row
+from pillarbox.store.drafts import Drafts
 from tests.conftest import House, MakeHouse
 from tests.journeys import test_assurance_modes
 
@@ -120,6 +121,17 @@ async def test_a_20_mb_pdf_by_smtp_arrives_whole_in_the_mode_draft(make_house: M
     assert not drafts(house)
 
 
+async def test_40_mb_arrive_whole_where_exchange_lets_the_mailbox_send_more(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft", **{"smtp.max_size": "60000000", "delivery.send_limit": "60000000"})
+    exchange(house).max_send_size = 60_000_000
+    contents = [os.urandom(22_000_000), os.urandom(18_000_000)]
+    code, reply = await asyncio.to_thread(submit, house, mail(*contents))
+    assert code == 250, reply
+    (row,) = await house.gateway.outbox.list(state=None, before=None, limit=9)
+    await house.settled(row["id"])
+    assert files(arrived(house)[0]) == {"1.pdf": digest(contents[0]), "2.pdf": digest(contents[1])}
+
+
 @pytest.mark.parametrize("mode", ["send-only", "verify"])
 async def test_it_is_refused_at_mail_in_the_other_modes(make_house: MakeHouse, mode: str) -> None:
     house = await furnished(make_house, mode, **LARGE)
@@ -172,12 +184,34 @@ async def test_many_small_files_are_added_one_by_one(make_house: MakeHouse) -> N
     assert files(entry) == {f"{number}.pdf": digest(content) for number, content in enumerate(contents, 1)}
 
 
-async def test_a_text_that_is_too_large_alone_fails_and_says_so(make_house: MakeHouse) -> None:
+async def test_a_text_that_is_too_large_alone_is_refused_at_the_door(make_house: MakeHouse) -> None:
     house = await furnished(make_house, "draft", **SMALL_REQUESTS)
     made = mail()
     made.set_content("line\n" * 40_000)
-    row = await house.settled(await house.accept(made.as_bytes(), ALICE), "failed", "bounced")
-    assert (row["cause"], row["code"]) == ("too_large", "mail.too_large_text")
+    code, reply = await asyncio.to_thread(submit, house, made)
+    assert (code, reply[:6]) == (552, b"5.3.4 ")
+    assert b"Without its attachments" in reply
+
+
+async def test_a_signed_part_that_is_too_large_is_refused_at_the_door(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft", **SMALL_REQUESTS)
+    made = mail(os.urandom(1000), os.urandom(80_000))
+    raw = made.as_bytes().rpartition(b"Content-Type: application/pdf")
+    changed = email.message_from_bytes(raw[0] + b"Content-Type: application/pkcs7-mime" + raw[2], policy=policy.SMTP)
+    assert isinstance(changed, EmailMessage)
+    code, reply = await asyncio.to_thread(submit, house, changed)
+    assert (code, reply[:6]) == (552, b"5.3.4 ")
+    assert b"signed or encrypted" in reply
+
+
+async def test_what_graph_finds_too_large_for_one_call_is_divided(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft", **LARGE)
+    fault(house, path=DRAFTS, method="POST", status=413, code="ErrorMessageSizeExceeded")
+    pdf = os.urandom(500_000)
+    row = await house.settled(await house.accept(mail(pdf).as_bytes(), ALICE))
+    assert [files(entry) for entry in arrived(house)] == [{"1.pdf": digest(pdf)}]
+    assert len(await house.gateway.outbox.attempts(row["seq"])) == 1
+    assert not drafts(house)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +334,9 @@ class Crash(Exception):
     """Stands for the end of the process."""
 
 
-@pytest.mark.parametrize(("point", "created"), [("before_create", 1), ("after_create", 2), ("after_keep_draft", 1)])
+@pytest.mark.parametrize(
+    ("point", "created"), [("before_create", 1), ("after_create", 2), ("after_begun_draft", 2), ("after_keep_draft", 1)]
+)
 async def test_an_attempt_that_ends_in_the_middle_leaves_no_draft_and_is_sent_once(
     make_house: MakeHouse, point: str, created: int
 ) -> None:
@@ -317,6 +353,24 @@ async def test_an_attempt_that_ends_in_the_middle_leaves_no_draft_and_is_sent_on
     assert [files(entry) for entry in arrived(house)] == [{"1.pdf": digest(pdf)}]
     assert not drafts(house)
     assert house.microsoft.emulator.ledger.requests["POST /v1.0/users/{user}/messages"] == created
+
+
+async def test_the_draft_of_an_attempt_that_was_cut_off_is_thrown_away_when_its_message_is_canceled(
+    make_house: MakeHouse,
+) -> None:
+    def reached(passed: str) -> None:
+        if passed == "after_begun_draft":
+            raise Crash(passed)
+
+    house = await furnished(make_house, "draft", reached=reached, **LARGE)
+    queue_id = await house.accept(mail(os.urandom(4_000_000)).as_bytes(), ALICE)
+    await house.settled(queue_id, "uncertain")
+    assert await house.gateway.outbox.cancel(queue_id)
+    row = await house.gateway.outbox.get(queue_id)
+    assert row is not None
+    (draft,) = await Drafts(house.gateway.database).left(row["mailbox_id"], math.inf, 9)
+    assert draft.id == queue_id
+    assert len(drafts(house)) == 1
 
 
 async def test_a_mailbox_that_takes_drafts_and_no_uploads_refuses_the_message_alone(make_house: MakeHouse) -> None:
@@ -434,9 +488,18 @@ async def test_a_sign_in_counts_for_the_next_mail(make_house: MakeHouse) -> None
 # ---- borders
 
 
-@pytest.mark.parametrize("size", [2_999_999, 3_000_000, 3_145_728, 3_145_729])
-async def test_a_file_about_as_large_as_what_needs_an_upload_arrives(make_house: MakeHouse, size: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "smallest"),
+    [
+        *((2_999_999, 3_000_000), (3_000_000, 3_000_000), (3_145_728, 3_000_000), (3_145_729, 3_000_000)),
+        *((3_000_000, 3_145_728), (3_140_000, 3_145_728), (3_145_728, 3_145_728)),
+    ],
+)
+async def test_a_file_about_as_large_as_what_needs_an_upload_arrives(
+    make_house: MakeHouse, size: int, smallest: int
+) -> None:
     house = await furnished(make_house, "draft", **LARGE)
+    house.microsoft.emulator.world.smallest_upload = smallest
     pdf = os.urandom(size)
     await house.settled(await house.accept(mail(pdf).as_bytes(), ALICE))
     assert files(arrived(house)[0]) == {"1.pdf": digest(pdf)}

@@ -1,6 +1,7 @@
 """Mail that leaves by SMTP with XOAUTH2: where that was chosen, and where Graph cannot send it."""
 
 import asyncio
+import math
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from pillarbox.admin import mailboxes
 from pillarbox.core.accounts import Account, MailboxChoice, SignIn
 from pillarbox.core.errors import Conflict, InvalidInput
 from pillarbox.emulator import App, Certificates, Emulator, SigningKey, seed
+from pillarbox.store.drafts import Drafts
 from tests.conftest import House, MakeHouse, Microsoft
 from tests.openapi.recorder import Recorder
 from tests.service import pillarbox
@@ -20,6 +22,9 @@ SCANNER, ALICE, BOB = "scanner@contoso.example", "alice@contoso.example", "bob@c
 HEAD = b"From: scanner@contoso.example\r\nSubject: scan\r\n"
 MAIL = HEAD + b"To: alice@contoso.example\r\n\r\npage 1\r\n"
 LARGE = MAIL + (b"x" * 70 + b"\r\n") * 70_000
+MIXED = HEAD + b"To: alice@contoso.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: "
+FILE = MIXED + b"application/pdf\r\n\r\n" + (b"x" * 70 + b"\r\n") * 70_000 + b"--b--\r\n"
+SIGNED = FILE.replace(b"application/pdf", b"application/pkcs7-mime")
 PLENTY = {"smtp.max_size": "10000000"}
 
 
@@ -247,3 +252,51 @@ async def test_transport_is_chosen_by_a_command(make_house: MakeHouse, microsoft
     assert output.endswith("Its mail leaves by: smtp.\n")
     await house.settled(await house.accept(MAIL, ALICE))
     assert ways(house) == ["smtp"]
+
+
+# ---- what Graph cannot, SMTP can
+
+
+@pytest.mark.parametrize(
+    ("mime", "failure"),
+    [
+        (MAIL, {"pattern": "POST .*/sendMail$", "status": 413, "code": "ErrorMessageSizeExceeded"}),
+        (MAIL, {"pattern": "POST .*/messages$", "status": 413, "code": "RequestEntityTooLarge"}),
+        (LARGE, {}),
+        (FILE, {"path": "createUploadSession", "status": 403, "code": "ErrorAccessDenied"}),
+        (SIGNED, {}),
+    ],
+    ids=["sendMail", "draft", "text", "no uploads", "a signed part"],
+)
+async def test_what_graph_finds_too_large_goes_by_smtp_in_the_same_attempt(
+    make_house: MakeHouse, microsoft: Microsoft, mime: bytes, failure: dict[str, Any]
+) -> None:
+    rights = ("Mail.Send",) if failure.get("pattern", "").endswith("sendMail$") else ("Mail.Send", "Mail.ReadWrite")
+    house = await furnished(make_house, microsoft, "auto", *rights)
+    if len(rights) > 1:
+        await mailboxes.choose(house.gateway.accounts, SCANNER, MailboxChoice("draft"))
+        await house.gateway.submitters.refresh()
+    if failure:
+        microsoft.emulator.faults.add(times=9, **failure)
+    row = await house.settled(await house.accept(mime, ALICE))
+    assert ways(house) == ["smtp"]
+    (attempt,) = await house.gateway.outbox.attempts(row["seq"])
+    assert "so that it went by SMTP" in str(attempt["notes"])
+    box = house.microsoft.seed.tenant.user(SCANNER)
+    assert box is not None
+    assert box.open_mailbox is not None
+    assert not list(box.open_mailbox.messages(math.inf, box.open_mailbox.folders["drafts"]))
+
+
+async def test_a_draft_that_could_not_be_thrown_away_before_that_is_left_to_the_sweep(
+    make_house: MakeHouse, microsoft: Microsoft
+) -> None:
+    house = await furnished(make_house, microsoft, "auto", "Mail.Send", "Mail.ReadWrite")
+    await mailboxes.choose(house.gateway.accounts, SCANNER, MailboxChoice("draft"))
+    await house.gateway.submitters.refresh()
+    microsoft.emulator.faults.add(path="createUploadSession", status=403, code="ErrorAccessDenied")
+    microsoft.emulator.faults.add(path="/messages/", method="DELETE", status=503)
+    row = await house.settled(await house.accept(FILE, ALICE))
+    assert ways(house) == ["smtp"]
+    (draft,) = await Drafts(house.gateway.database).left(row["mailbox_id"], math.inf, 9)
+    assert draft.id == row["id"]

@@ -9,6 +9,7 @@ import pytest
 
 from pillarbox.core.accounts import MailboxChoice, SignIn
 from pillarbox.core.governor import Load
+from pillarbox.store.returns import Sent
 from tests.conftest import House, MakeHouse
 from tests.service import pillarbox
 
@@ -125,6 +126,22 @@ async def test_a_paused_mailbox_is_not_asked_for(tracing: Tracing) -> None:
     clock.by = 0.0
     await house.gateway.traces().round()
     assert await delivery(house, queue_id) == ("", "")
+
+
+@pytest.mark.parametrize(("status", "goes_on"), [(400, True), (404, True), (500, True), (401, False), (429, False)])
+async def test_one_mailboxs_refusal_is_not_that_of_its_app_registration(
+    tracing: Tracing, status: int, goes_on: bool
+) -> None:
+    house, clock = await tracing(RIGHT)
+    queue_id = await house.accept(mail("<a@x>"), "bob@contoso.example")
+    row = await house.settled(queue_id)
+    clock.by = 0.0
+    house.microsoft.emulator.faults.add(path="/messageTraces", status=status, times=9)
+    mailbox = await house.gateway.accounts.mailbox(SCANNER)
+    assert mailbox is not None
+    sent = Sent(queue_id, mailbox.id, "<a@x>", ("bob@contoso.example",), row["began_at"])
+    assert await house.gateway.traces()._ask(mailbox, [sent]) is goes_on
+    assert house.log.lines("mail.not_traced")
 
 
 async def test_a_report_says_more_than_a_trace(tracing: Tracing) -> None:

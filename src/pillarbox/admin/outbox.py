@@ -6,7 +6,7 @@ Who asks twice gets the same answer: what has come to the wanted state already i
 import datetime
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from pillarbox.core import catalogue
 from pillarbox.core.errors import Conflict, NotFound
@@ -15,10 +15,13 @@ from pillarbox.core.mail import Approval, Clock, State
 from pillarbox.store.database import Row
 from pillarbox.store.outbox import Outbox
 
+Act = Literal["retry", "cancel", "resolve", "approve", "reject"]
+"""What a person may do with a message."""
+
 _RETRY_HINT: Final = "Messages that are held, uncertain, deferred, failed, bounced or canceled can be sent again."
 _APPROVAL_HINT: Final = "`pillarbox outbox approve` sends it, `pillarbox outbox reject` gives it up."
 _CANCEL_HINT: Final = "Messages that are queued, deferred, held, uncertain or failed can be canceled."
-_RESOLVE_HINT: Final = "Messages that are uncertain or held can be said to be sent."
+_RESOLVE_HINT: Final = "Messages that are uncertain, or held because Microsoft may have them, can be said to be sent."
 _NO_APPROVAL_HINT: Final = "Only messages that wait for an approval can be approved or rejected."
 
 
@@ -39,10 +42,28 @@ class Desk:
     clock: Clock
     log: Logger
 
+    async def decide(self, act: Act, queue_id: str, reason: str = "") -> Row:
+        """Do this act with a message; the `reason` is of those that are rejected."""
+        match act:
+            case "retry":
+                return await self.retry(queue_id)
+            case "cancel":
+                return await self.cancel(queue_id)
+            case "resolve":
+                return await self.resolve(queue_id)
+            case "approve":
+                return await self.approve(queue_id)
+            case "reject":
+                return await self.reject(queue_id, reason)
+
     async def retry(self, queue_id: str) -> Row:
-        """Send a message again, now; one that is queued or being sent stays so."""
+        """Send a message again, now; one that is queued or being sent stays so.
+
+        What was canceled while it waited for an approval waits for it again.
+        """
         message = await get(self.outbox, queue_id)
-        former = await self.outbox.retry(queue_id, self._note("outbox.note_retried", former=message["state"]))
+        note = self._note("outbox.note_retried", former=message["state"])
+        former = await self.outbox.retry(queue_id, note) or await self.outbox.hold_again(queue_id, note)
         if former is None:
             return await self._as_it_is(queue_id, _RETRY_HINT, State.QUEUED, State.SENDING)
         self.log.info("mail.retried", id=queue_id, former=former["state"])
@@ -51,41 +72,54 @@ class Desk:
 
     async def cancel(self, queue_id: str) -> Row:
         """Do not send a message any more."""
-        return await self._end(queue_id, self.outbox.cancel, "outbox.note_canceled", _CANCEL_HINT, State.CANCELED)
+        former, message = await self._end(
+            queue_id, self.outbox.cancel, "outbox.note_canceled", _CANCEL_HINT, State.CANCELED
+        )
+        if former is not message:
+            self.log.info("mail.canceled", id=queue_id, former=former["state"], reason=former["reason"])
+        return message
 
     async def resolve(self, queue_id: str) -> Row:
         """A person has seen that an uncertain message was sent."""
-        return await self._end(queue_id, self.outbox.resolve, "outbox.note_resolved", _RESOLVE_HINT, State.SENT)
+        former, message = await self._end(
+            queue_id, self.outbox.resolve, "outbox.note_resolved", _RESOLVE_HINT, State.SENT
+        )
+        if former is not message:
+            self.log.info("mail.resolved", id=queue_id, former=former["state"], reason=former["reason"])
+        return message
 
     async def approve(self, queue_id: str) -> Row:
         """Let a message go that waits for an approval."""
-        message = await get(self.outbox, queue_id)
+        await get(self.outbox, queue_id)
         approved = await self.outbox.approve(queue_id, self._note("outbox.note_approved"))
         if approved is None:
-            return self._decided(message, Approval.GIVEN)
+            return await self._decided(queue_id, Approval.GIVEN)
         self.log.info("mail.approved", id=queue_id)
         self.wake(approved["mailbox_id"])
         return approved
 
     async def reject(self, queue_id: str, reason: str = "") -> Row:
         """Do not let a message go that waits for an approval; the `reason` is for the trace."""
-        message = await get(self.outbox, queue_id)
+        await get(self.outbox, queue_id)
         note = self._note("outbox.note_rejected", reason=f": {reason}" if reason else "")
         rejected = await self.outbox.reject(queue_id, note)
         if rejected is None:
-            return self._decided(message, Approval.REFUSED)
+            return await self._decided(queue_id, Approval.REFUSED)
+        self.log.info("mail.rejected", id=queue_id, reason=reason)
         tell_final(self.log, rejected, rejected["state"], rejected["finished_at"])
         return rejected
 
     async def _end(
         self, queue_id: str, act: Callable[[str, str], Awaitable[Row | None]], note: str, hint: str, state: State
-    ) -> Row:
+    ) -> tuple[Row, Row]:
+        """The message as it was, and as it is now; twice the same where it has come to that state before."""
         message = await get(self.outbox, queue_id)
         ended = await act(queue_id, self._note(note, former=message["state"]))
         if ended is None:
-            return await self._as_it_is(queue_id, hint, state)
+            same = await self._as_it_is(queue_id, hint, state)
+            return same, same
         tell_final(self.log, ended, ended["state"], ended["finished_at"])
-        return ended
+        return message, ended
 
     async def _as_it_is(self, queue_id: str, hint: str, *wanted: State) -> Row:
         """The message, if it is in a state that was wanted. Raises Conflict."""
@@ -96,10 +130,13 @@ class Desk:
             hint = _APPROVAL_HINT
         raise Conflict("outbox.wrong_state", id=queue_id, state=message["state"], hint=hint)
 
-    def _decided(self, message: Row, wanted: Approval) -> Row:
-        if message["approval"] == wanted:
+    async def _decided(self, queue_id: str, wanted: Approval) -> Row:
+        """The message, if it was decided on so and no other decision came after. Raises Conflict."""
+        message = await get(self.outbox, queue_id)
+        is_canceled = message["state"] == State.CANCELED
+        if message["approval"] == wanted and is_canceled == (wanted is Approval.REFUSED):
             return message
-        raise Conflict("outbox.wrong_state", id=message["id"], state=message["state"], hint=_NO_APPROVAL_HINT)
+        raise Conflict("outbox.wrong_state", id=queue_id, state=message["state"], hint=_NO_APPROVAL_HINT)
 
     def _note(self, code: str, **params: object) -> str:
         moment = datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).isoformat(timespec="seconds")

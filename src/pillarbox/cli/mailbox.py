@@ -1,5 +1,7 @@
 """pillarbox mailbox: mailboxes that mail leaves from."""
 
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import quote
 
 import click
@@ -41,7 +43,7 @@ def list_mailboxes(as_json: bool, api: Api) -> None:
         show.as_json(found)
     else:
         show.table(
-            [{**one, "paused": pause_words.in_short(one["paused"][0]) if one["paused"] else ""} for one in found],
+            [_row(one) for one in found],
             ["address", "app", "state", "mode", "on_uncertain", "signed_in", "paused"],
             empty="No mailbox yet: `pillarbox mailbox add ADDRESS --app NAME`",
         )
@@ -95,6 +97,17 @@ def change(address: str, app: str | None, as_json: bool, api: Api, **choice: str
         show.line(f"It sends {limit}.")
 
 
+def _row(mailbox: dict[str, Any]) -> dict[str, Any]:
+    pauses = mailbox["paused"]
+    paused = pause_words.in_short(pauses[0]) if pauses else ""
+    return {**mailbox, "state": _state(mailbox["state"], pauses), "paused": paused}
+
+
+def _state(state: str, pauses: Sequence[object]) -> str:
+    """Its account may be ok, and nothing be sent all the same."""
+    return "paused" if state == "ok" and pauses else state
+
+
 @command.command("show")
 @click.argument("address")
 @json_option
@@ -106,6 +119,7 @@ def show_mailbox(address: str, as_json: bool, api: Api) -> None:
         show.as_json(found)
         return
     pauses = found.pop("paused")
+    found |= {"state": _state(found["state"], pauses), "send_limit": found["send_limit"] or "as the settings say"}
     show.fields((name.replace("_", " "), value) for name, value in found.items())
     show.fields(("paused", pause_words.in_words(pause)) for pause in pauses)
 

@@ -23,7 +23,7 @@ _Value = TypeVar("_Value")
 
 
 class _Duration(click.ParamType[float]):
-    """Seconds, as a number and a letter: 90s, 15m, 2h, 3d."""
+    """Seconds, as a number and a letter: 90s, 15m, 2h, 3d, 1w."""
 
     name = "duration"
 
@@ -35,8 +35,8 @@ class _Duration(click.ParamType[float]):
         return float(found[1]) * _SECONDS[found[2]]
 
 
-_DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION: Final = re.compile(r"([0-9]{1,6})([smhdw])")
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 DURATION: Final = _Duration()
 
 

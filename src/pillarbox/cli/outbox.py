@@ -3,9 +3,9 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import click
@@ -13,11 +13,14 @@ import click
 from pillarbox.cli import outbox_words, pause_words, show
 from pillarbox.cli.local import PATIENT, Api, Refused, with_api
 from pillarbox.cli.options import DURATION, json_option
-from pillarbox.core.cause import Cause
+from pillarbox.core.cause import DOUBTS, Cause
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.mail import State
 
-_RETRIED = ["held", "uncertain", "deferred", "failed", "bounced"]
+_RETRIED: Final = ("held", "uncertain", "deferred", "failed", "bounced", "canceled")
+_CANCELED: Final = ("queued", "deferred", "held", "uncertain", "failed")
+_BATCH: Final = 500
+"""Messages of one call: the API takes no more."""
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -60,7 +63,8 @@ def _paused(command: _Command) -> _Command:
 @with_api
 def list_messages(state: str | None, limit: int, before: str | None, as_json: bool, api: Api, **filters: Any) -> None:
     """List messages, newest first."""
-    found = api.get("/api/v1/sends", state=state, before=before, limit=limit, **_query(filters))["data"]
+    page = api.get("/api/v1/sends", state=state, before=before, limit=limit, **_query(filters))
+    found = page["data"]
     if as_json:
         show.as_json(found)
         return
@@ -73,6 +77,8 @@ def list_messages(state: str | None, limit: int, before: str | None, as_json: bo
         ["id", "state", "accepted", "sender", "recipients", "size", "why"],
         empty="The outbox has no such message.",
     )
+    if page["next"] and sys.stdout.isatty():
+        show.line(f"There may be more: --before {page['next']}, or --limit.")
 
 
 @command.command("show")
@@ -88,29 +94,35 @@ def show_message(queue_id: str, as_json: bool, api: Api) -> None:
         outbox_words.print_trace(trace)
 
 
-@command.command()
-@click.argument("queue_ids", metavar="[QUEUE_ID...]", nargs=-1)
-@click.option("--state", type=click.Choice(_RETRIED), help="All that are in this state, such as held, oldest first.")
-@_filters
-@json_option
-@with_api
-def retry(queue_ids: tuple[str, ...], state: str | None, as_json: bool, api: Api, **filters: Any) -> int:
-    """Send messages again, now."""
-    query = _query(filters)
-    if bool(queue_ids) == bool(state) or (query and not state):
-        raise click.UsageError("say which messages: QUEUE_ID..., or --state and what narrows it")
-    if state:
-        return _act(api, _all_in(api, state, **query), "retry", as_json, skip="outbox.wrong_state")
-    return _act(api, queue_ids, "retry", as_json)
+def _chosen(states: Sequence[str]) -> Callable[[_Command], _Command]:
+    """Which messages: by their ids, or all in a state, narrowed by filters."""
+
+    def with_options(command: _Command) -> _Command:
+        command = click.option("--dry-run", is_flag=True, help="Only tell how many it would be.")(_filters(command))
+        state = click.option(
+            "--state", type=click.Choice(states), help="All that are in this state, such as held, oldest first."
+        )
+        return click.argument("queue_ids", metavar="[QUEUE_ID...]", nargs=-1)(state(command))
+
+    return with_options
 
 
 @command.command()
-@click.argument("queue_ids", metavar="QUEUE_ID...", nargs=-1, required=True)
+@_chosen(_RETRIED)
 @json_option
 @with_api
-def cancel(queue_ids: tuple[str, ...], as_json: bool, api: Api) -> int:
+def retry(as_json: bool, api: Api, **chosen: Any) -> int:
+    """Send messages again, now. Of those that are held it leaves what Microsoft may have, unless --cause names it."""
+    return _act_on(api, "retry", as_json, **chosen)
+
+
+@command.command()
+@_chosen(_CANCELED)
+@json_option
+@with_api
+def cancel(as_json: bool, api: Api, **chosen: Any) -> int:
     """Do not send messages any more."""
-    return _act(api, queue_ids, "cancel", as_json)
+    return _act_on(api, "cancel", as_json, **chosen)
 
 
 @command.command()
@@ -139,7 +151,7 @@ def approve(queue_ids: tuple[str, ...], as_json: bool, api: Api) -> int:
 @with_api
 def reject(queue_ids: tuple[str, ...], reason: str, as_json: bool, api: Api) -> int:
     """Do not let messages go that wait for an approval."""
-    return _act(api, queue_ids, "reject", as_json, value={"reason": reason})
+    return _act(api, queue_ids, "reject", as_json, reason=reason)
 
 
 @command.command()
@@ -151,6 +163,9 @@ def reject(queue_ids: tuple[str, ...], reason: str, as_json: bool, api: Api) -> 
 @with_api
 def export(queue_id: str, header: bool, output: Path | None, api: Api) -> None:
     """Write a message as it lies in the outbox (RFC 5322, an .eml file)."""
+    if output is None and sys.stdout.isatty():
+        # It may hold what steers the terminal.
+        raise click.UsageError("a message is not written to a terminal: give --output FILE, or `| less`")
     mime = api.get_message(f"{_path(queue_id)}/message" + ("?header=true" if header else ""))
     if output is None:
         sys.stdout.buffer.write(mime)
@@ -226,43 +241,79 @@ def _path(queue_id: str) -> str:
     return f"/api/v1/sends/{quote(queue_id, safe='')}"
 
 
-def _all_in(api: Api, state: str, **query: object) -> tuple[str, ...]:
-    found: list[str] = []
+def _act_on(
+    api: Api,
+    verb: str,
+    as_json: bool,
+    queue_ids: tuple[str, ...],
+    state: str | None,
+    dry_run: bool,
+    **filters: Any,
+) -> int:
+    """Act on the messages that were chosen; the exit code of the first error."""
+    query = _query(filters)
+    if bool(queue_ids) == bool(state) or ((query or dry_run) and not state):
+        raise click.UsageError("say which messages: QUEUE_ID..., or --state and what narrows it")
+    if state is None:
+        return _act(api, queue_ids, verb, as_json)
+    found = _all_in(api, state, **query)
+    in_doubt = [one for one in found if one["cause"] in DOUBTS]
+    if verb == "retry" and state == "held" and in_doubt and "cause" not in query:
+        # Sent a second time: not by a command that was meant for a broken account.
+        found = [one for one in found if one["cause"] not in DOUBTS]
+        causes = ", ".join(f"--cause {cause}" for cause in dict.fromkeys(one["cause"] for one in in_doubt))
+        click.echo(f"{len(in_doubt)} left as they are: Microsoft may have them. {causes} sends them again.", err=True)
+    if dry_run:
+        if as_json:
+            show.as_json({"messages": len(found)})
+        else:
+            show.line(f"{len(found)} messages.")
+        return 0
+    return _act(api, [one["id"] for one in found], verb, as_json, skip="outbox.wrong_state")
+
+
+def _all_in(api: Api, state: str, **query: object) -> list[dict[str, Any]]:
+    """All messages in a state, oldest first."""
+    found: list[dict[str, Any]] = []
     before = None
     while True:
         page = api.get("/api/v1/sends", state=state, before=before, limit=500, **query)
-        found += [message["id"] for message in page["data"]]
+        found += page["data"]
         if (before := page["next"]) is None:
-            return tuple(reversed(found))
+            return found[::-1]
 
 
-def _act(api: Api, queue_ids: tuple[str, ...], verb: str, as_json: bool, skip: str = "", value: object = None) -> int:
-    """Act on each message, whatever became of the one before; the exit code of the first error.
+def _act(api: Api, queue_ids: Sequence[str], verb: str, as_json: bool, skip: str = "", reason: str = "") -> int:
+    """Act on each message, whatever became of the others; the exit code of the first error.
 
     `skip` is the code of an error that is none here.
     """
     results: list[dict[str, Any]] = []
     code = 0
     try:
-        for queue_id in queue_ids:
-            try:
-                message = api.post(f"{_path(queue_id)}:{verb}", value)
-            except Refused as error:
-                if error.code == skip:
-                    continue
-                code = code or error.entry.exit
-                results.append({"id": queue_id, **show.problem(error)})
+        for first in range(0, len(queue_ids), _BATCH):
+            wish = {"act": verb, "ids": queue_ids[first : first + _BATCH], "reason": reason}
+            for decided in api.post("/api/v1/outbox:decide", wish, timeout=PATIENT)["data"]:
+                error = Refused(decided["problem"]) if decided["problem"] else None
+                if error is None:
+                    results.append(decided["send"])
+                elif error.code != skip:
+                    code = code or error.entry.exit
+                    results.append({"id": decided["id"], **show.problem(error)})
                 if not as_json:
-                    show.complain(error, as_json=False)
-            else:
-                results.append(message)
-                if not as_json:
-                    show.line(f"{message['id']} {message['state']}")
+                    _tell(decided, error, skip)
     except PillarboxError:
-        # The service went away between two: what was done is told all the same.
+        # The service went away between two calls: what was done is told all the same.
         if as_json and results:
             show.as_json(results)
         raise
     if as_json:
         show.as_json(results)
     return code
+
+
+def _tell(decided: Mapping[str, Any], error: Refused | None, skip: str) -> None:
+    if error is None:
+        show.line(f"{decided['send']['id']} {decided['send']['state']}")
+    elif error.code != skip:
+        show.complain(error, as_json=False)

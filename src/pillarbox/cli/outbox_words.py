@@ -1,9 +1,9 @@
 """A message and its trace in words, for a terminal. Takes what the API says of one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pillarbox.cli import show
+from pillarbox.cli import pause_words, show
 
 _TRIED: Final = ("queued", "sending", "deferred", "uncertain")
 """States in which it is told until when a message is tried."""
@@ -31,8 +31,9 @@ def _print_message(trace: Mapping[str, Any]) -> None:
             ("Accepted", show.moment(message["created_at"])),
             ("Not before", show.moment(message["send_at"] or None)),
             ("Next attempt", show.moment(message["due_at"]) if message["state"] == "deferred" else ""),
-            ("Next look", show.moment(message["due_at"]) if message["state"] == "uncertain" else ""),
-            ("Looked up", f"{message['checks']} times" if message["checks"] else ""),
+            ("Waits", [pause_words.in_words(pause) for pause in trace["waits"]]),
+            *_doubt(message, trace["doubt"]),
+            ("Looked up", _times(message["checks"])),
             ("Delivery", " - ".join(word for word in (message["delivery"], message["delivery_text"]) if word)),
             ("Duplicate", "possible: the first may have arrived" if message["maybe_duplicate"] else ""),
             ("Tried until", show.moment(message["expires_at"]) if message["state"] in _TRIED else ""),
@@ -52,6 +53,20 @@ def _print_message(trace: Mapping[str, Any]) -> None:
             ("Request-id", message["request_id"]),
         ]
     )
+
+
+_DOUBT: Final = {"look_up": "Next look", "send_again": "Sent again at", "hold": "Held at"}
+
+
+def _doubt(message: Mapping[str, Any], doubt: str) -> Iterator[tuple[str, str]]:
+    """What becomes of an uncertain message by itself, and when."""
+    if doubt:
+        unless = "" if doubt == "look_up" else f", unless `pillarbox outbox resolve {message['id']} --sent`"
+        yield _DOUBT[doubt], show.moment(message["due_at"]) + unless
+
+
+def _times(count: int) -> str:
+    return f"{count} {'time' if count == 1 else 'times'}" if count else ""
 
 
 def _way_in(arrival: Mapping[str, str]) -> str:

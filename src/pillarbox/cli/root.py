@@ -3,6 +3,7 @@
 With --json among the arguments the line is a JSON document.
 """
 
+import errno
 import importlib
 import os
 import sys
@@ -88,8 +89,23 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except BrokenPipeError:
         # `pillarbox outbox list | head`: the reader has enough. Nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return 0
+    except OSError as error:
+        if error.errno not in _OUTPUT_FULL:
+            raise
+        _write_no_more()
+        failed = PillarboxError("cli.not_written", reason=error.strerror)
+        show.complain(failed, as_json="--json" in arguments)
+        return failed.entry.exit
+
+
+_OUTPUT_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def _write_no_more() -> None:
+    """What is left in the buffers of standard output goes nowhere, at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _check_environment() -> None:

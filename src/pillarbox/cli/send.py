@@ -13,11 +13,18 @@ from typing import Any, Final
 import click
 
 from pillarbox.cli import show
-from pillarbox.cli.local import Api, with_api
+from pillarbox.cli.local import Api, Refused, with_api
 from pillarbox.cli.options import DURATION, MOMENT, json_option
+from pillarbox.core.accounts import LONGEST_AGE
 
 _ENDED: Final = {"sent": 0, "failed": 1, "bounced": 1, "canceled": 1, "held": 6}
 """States in which nothing more happens by itself, with the exit code."""
+_PURGED: Final = "over"
+"""What is said of a message that was handed in with this key before, and was purged since."""
+_IN_PROGRESS: Final = "idempotency.in_progress"
+_PATIENCE: Final = 10.0
+_RETRY_AFTER: Final = 1.0
+"""Seconds until a key that is being answered is asked for again, as the API's Retry-After says."""
 _SETTLED: Final = (*_ENDED, "uncertain")
 
 
@@ -69,13 +76,16 @@ def command(
     query = [("sender", sender)] if sender is not None else []
     query += [("recipient", address) for address in (*recipients, *cc)]
     query += [(name, str(value)) for name, value in _terms(**terms)]
-    queued = api.post_message("/api/v1/sends", mime, query, idempotency_key)
-    message = _wait(api, queued["id"], wait) if wait else queued
+    queued = _hand_in(api, mime, query, idempotency_key)
+    message = _wait(api, queued["id"], wait) if wait and queued["state"] != _PURGED else queued
     if as_json:
         show.as_json(message)
     else:
-        show.line(f"{message['id']} {message['state']} {message.get('reason', '')}".rstrip())
-    if terms["hold"] and message["state"] == "held":
+        # How it was understood: without a zone it is the machine's, and a time that is over is at once.
+        waits = terms["moment"] is not None and message["state"] == "queued"
+        more = f"not before {show.moment(terms['moment'])} UTC" if waits else message.get("reason", "")
+        show.line(f"{message['id']} {message['state']} {more}".rstrip())
+    if message["state"] == _PURGED or (terms["hold"] and message["state"] == "held"):
         return 0
     return _ENDED.get(message["state"], 75 if wait else 0)
 
@@ -84,6 +94,8 @@ def _terms(
     moment: float | None, max_age: float | None, priority: str | None, hold: bool
 ) -> Iterator[tuple[str, object]]:
     """When and how it is sent, as the API takes it."""
+    if max_age is not None and not 0 < max_age <= LONGEST_AGE:
+        raise click.UsageError(f"--max-age is longer than 0s and {LONGEST_AGE // 86_400}d at the most")
     given = {"send_at": moment, "max_age": max_age, "priority": priority, "hold": "true" if hold else None}
     return ((name, value) for name, value in given.items() if value is not None)
 
@@ -115,6 +127,18 @@ def _compose(
         parts = b"".join(part.as_bytes() for part in message.iter_parts())
         message.set_boundary(f"=_{hashlib.sha256(parts).hexdigest()[:32]}")
     return message.as_bytes()
+
+
+def _hand_in(api: Api, mime: bytes, query: list[tuple[str, str]], key: str | None) -> Any:
+    """Hand it in; while another command hands in the same, wait what came of it. Raises PillarboxError."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return api.post_message("/api/v1/sends", mime, query, key)
+        except Refused as error:
+            if error.code != _IN_PROGRESS or time.monotonic() > deadline:
+                raise
+        time.sleep(_RETRY_AFTER)  # noqa: TID251 - a person waits at the terminal
 
 
 def _wait(api: Api, queue_id: str, seconds: float) -> Any:

@@ -4,6 +4,7 @@ A transport says the cause; delivery/policy.py says what follows it; the catalog
 """
 
 from enum import StrEnum
+from typing import Final
 
 from pillarbox.core import catalogue
 
@@ -95,3 +96,6 @@ _VERDICTS = {
     **dict.fromkeys((Cause.SEND_AS_DENIED, Cause.BAD_RECIPIENT, Cause.BAD_CONTENT, Cause.TOO_LARGE), Verdict.REFUSED),
     **dict.fromkeys((Cause.UNCLEAR, Cause.INTERRUPTED, Cause.DRAFT_GONE, Cause.INTERNAL), Verdict.UNCERTAIN),
 }
+
+DOUBTS: Final = tuple(cause for cause in Cause if cause.verdict is Verdict.UNCERTAIN)
+"""The causes after which Microsoft may have the message."""

@@ -89,13 +89,8 @@ class Allowance:
     def take(self, now: float, count: int = 1) -> None:
         """Take `count` tokens, whether they are there or not."""
         self._forget(now)
-        at = now - math.fmod(now, self._slot)
-        if self._taken and self._taken[-1][0] >= at:
-            at, before = self._taken.pop()
-            self._taken.append((at, before + count))
-        else:
-            self._taken.append((at, count))
         self._sum += count
+        self._add(now, count)
 
     def give_back(self, now: float, count: int) -> None:
         """What `count` tokens were taken for did not happen."""
@@ -115,9 +110,19 @@ class Allowance:
     def _forget(self, now: float) -> None:
         while self._taken and self._taken[0][0] + self._slot + self.span <= now:
             self._sum -= self._taken.popleft()[1]
-        if self._taken and self._taken[-1][0] > now:
-            # The clock went back. All of it counts as taken now: more cannot be known.
-            self._taken = deque([(now, self._sum)])
+        # The clock went back: what was taken later than now counts as taken now.
+        later = 0
+        while self._taken and self._taken[-1][0] > now:
+            later += self._taken.pop()[1]
+        if later:
+            self._add(now, later)
+
+    def _add(self, now: float, count: int) -> None:
+        at = now - math.fmod(now, self._slot)
+        if self._taken and self._taken[-1][0] >= at:
+            at, before = self._taken.pop()
+            count += before
+        self._taken.append((at, count))
 
 
 _PLENTY: Final = 1_000_000_000
@@ -125,15 +130,18 @@ _PLENTY: Final = 1_000_000_000
 
 @dataclass(slots=True)
 class Concurrency:
-    """How many at the same time: halved when Microsoft says that it is too many, and one more each `recovery` seconds.
+    """How many at the same time: halved when Microsoft says that it is too many, and back again by and by.
 
-    `most` 0: as many as one likes, until it says so for the first time.
+    Each `recovery` seconds an eighth of what went before is added, at least one, until it goes again. `most` 0: as many
+    as one likes, but while it recovers.
     """
 
     most: int
     recovery: float = 300.0
     busy: int = 0
     _allowed: int = 0
+    """At `_halved_at`; 0: it is not halved."""
+    _before: int = 0
     _halved_at: float = -math.inf
 
     def allowed(self, now: float) -> int:
@@ -142,11 +150,11 @@ class Concurrency:
             return self.most or _PLENTY
         if now < self._halved_at:  # the clock went back
             self._halved_at = now
-        grown = self._allowed + int((now - self._halved_at) / self.recovery)
-        if self.most and grown >= self.most:
-            self._allowed = 0
-            return self.most
-        return grown
+        grown = self._allowed + int((now - self._halved_at) / self.recovery) * max(1, self._before // 8)
+        if grown < self._before:
+            return grown
+        self._allowed = 0
+        return self.most or _PLENTY
 
     def free(self, now: float) -> int:
         """How many more may begin now."""
@@ -154,13 +162,18 @@ class Concurrency:
 
     def halve(self, now: float, began: float) -> None:
         """Microsoft found what began at `began` too many. What began before the last halving tells nothing new."""
-        if began >= self._halved_at or now < self._halved_at:
-            self._allowed = max(1, min(self.allowed(now), max(self.busy, 2)) // 2)
-            self._halved_at = now
+        if began < self._halved_at <= now:
+            return
+        allowed, busy = self.allowed(now), max(self.busy, 2)
+        if not self._allowed:
+            self._before = self.most or busy
+        self._allowed = max(1, min(allowed, busy) // 2)
+        self._halved_at = now
 
     def grows_in(self, now: float) -> float:
-        """Seconds until one more may begin than now; infinite where there is nothing to recover."""
-        if not self._allowed or self.allowed(now) == self.most:
+        """Seconds until more may begin than now; infinite where there is nothing to recover."""
+        self.allowed(now)
+        if not self._allowed:
             return math.inf
         return self.recovery - math.fmod(max(0.0, now - self._halved_at), self.recovery)
 

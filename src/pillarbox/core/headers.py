@@ -123,6 +123,25 @@ def value(mime: bytes, field: Field) -> bytes:
     return raw[raw.index(b":") + 1 :].replace(b"\r\n", b"").strip(_BLANKS)
 
 
+def without_comments(text: str) -> str:
+    """The value of a structured field without its comments (RFC 5322 section 3.2.2), each of which is a blank."""
+    kept, depth, is_quoted = [], 0, False
+    for token in _TOKEN.findall(text):
+        if token == '"' and not depth:
+            is_quoted = not is_quoted
+        if token == "(" and not is_quoted:
+            depth += 1
+        elif token == ")" and depth:
+            depth -= 1
+            kept += [] if depth else [" "]
+        elif not depth:
+            kept.append(token)
+    return "".join(kept)
+
+
+_TOKEN: Final = re.compile(r'\\.|["()]|[^\\"()]+|\\', re.DOTALL)
+
+
 # ---- addresses
 
 # One entry of an address list, strictly: [phrase] <address> or address, and perhaps one comment behind; before an

@@ -46,6 +46,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "sender, recipients, size, delay (seconds since it was accepted), reply, request-id.",
     "mail.notice": "A notice about a message is in the outbox, such as a bounce: id, about (the message), purpose.",
     "mail.returned": "Exchange reported that it could not deliver a message that it had taken: id, mailbox, reason.",
+    "mailbox.read_in_part": "More mail came than is searched for such reports at once; the next round goes on: "
+    "mailbox, messages.",
     "mailbox.not_read": "A mailbox could not be searched for such reports; it is tried again: mailbox, code, reason.",
     "mail.not_traced": "What became of sent mail is not told by Exchange's message trace: app registration, mailbox, "
     "code, reason. It is asked again; where the right is missing, after some hours.",
@@ -53,6 +55,10 @@ EVENTS: Final[Mapping[str, str]] = {
     "draft.discarded": "A draft that nothing would have sent was deleted from its mailbox: id of the message, mailbox.",
     "mail.interrupted": "After a crash: whether Microsoft took this message is not known; `mail.final` follows.",
     "mail.retried": "A person had a message sent again: id, former (the state that it left).",
+    "mail.canceled": "A person gave a message up: id, former (the state that it left), reason (why it was in it).",
+    "mail.resolved": "A person found a message in the mailbox, so it is sent: id, former (the state that it left), "
+    "reason (why it was in it).",
+    "mail.rejected": "A person did not let a message go that waited for an approval: id, reason.",
     "token.fetched": "A new access token came from Entra ID: app registration or mailbox, resource, seconds it lives.",
     "token.not_renewed": "No new access token is to be had; the last one is used until its end.",
     "credential.refused": "Entra ID refused a credential of an app registration; the next one is tried.",

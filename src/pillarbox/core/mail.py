@@ -76,6 +76,10 @@ class Approval(StrEnum):
     REFUSED = "refused"
 
 
+UNASKED: Final = "FAILURE,DELAY"
+"""What a client that gives no NOTIFY wants to hear (RFC 3461 section 4.1)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dsn:
     """What the client asked for in delivery status notifications (RFC 3461), each as it was written after `=`.
@@ -160,3 +164,8 @@ class Outcome:
     def verdict(self) -> Verdict:
         """What the attempt came to."""
         return self.cause.verdict
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the host said it: by HTTP, or by SMTP, whose replies begin with a number (RFC 5321 section 4.2)."""
+        return self.http_status is not None or self.verdict is Verdict.SENT or self.code[:3].isdigit()

@@ -6,10 +6,11 @@ package reads them. What other parsers may see otherwise, and so more in it than
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from pillarbox.core.errors import InvalidInput
+from pillarbox.core.sealed_mime import is_sealed, is_sealed_message
 
 MAX_DEPTH: Final = 50
 """Multiparts and messages inside each other."""
@@ -40,6 +41,10 @@ class _Multipart(NamedTuple):
 
     boundary: bytes
     default: bytes
+    is_sealed: bool
+    """It is signed or encrypted, or within what is."""
+    has_forms: bool
+    """Its parts are forms of one text."""
 
 
 class _Delimiter(NamedTuple):
@@ -53,12 +58,19 @@ class Shape:
     """Counts the parts of one message. `feed` it the message's body, in pieces of any length.
 
     `depth` is how many multiparts and messages are inside each other at most, `parts` how many parts there are in all.
+    `staying` is how many bytes of it, or more, cannot be taken out of it as files: its text in all its forms, and what
+    is signed or encrypted; `holds_sealed` tells whether there is such.
     """
 
-    def __init__(self, *content_types: bytes) -> None:
+    def __init__(self, *content_types: bytes, disposition: bytes = b"") -> None:
         """`content_types` are the values of the message's own Content-Type, unfolded. Raises as `feed`."""
         self.depth = 0
         self.parts = 0
+        self.staying = 0
+        self.holds_sealed = False
+        self._fed = 0
+        self._stays_from: int | None = None
+        """Where the body began that cannot be taken out, if this one cannot."""
         self._open: list[_Multipart | None] = []  # None: a message
         self._boundaries: set[bytes] = set()
         self._delimiters: dict[bytes, _Delimiter] = {}
@@ -69,9 +81,11 @@ class Shape:
         self._in_header = False
         self._header_bytes = 0
         self._content_types: list[bytes] = []
+        self._disposition = disposition
         self._default = _TEXT
-        self._folds_content_type = False
-        self._enter(content_types)
+        self._folded = b""
+        """The field, of these two, that the next line may go on with."""
+        self._enter(content_types or [_TEXT], 0)
 
     @property
     def is_done(self) -> bool:
@@ -89,6 +103,7 @@ class Shape:
             return
         # Before every line, also the first, there is a newline; `at` is always one.
         data = _NEWLINE + self._rest + piece
+        self._fed += len(piece)
         at = 0
         while self._in_header or self._boundaries:
             if not self._in_header:
@@ -96,9 +111,13 @@ class Shape:
             end = data.find(_NEWLINE, at + 2)
             if end < 0:
                 break
-            self._read(data[at + 2 : end])
+            self._read(data[at + 2 : end], self._fed - len(data) + at, self._fed - len(data) + end + 2)
             at = end
         self._rest = self._shortened(data[at + 2 :])
+
+    def end(self, size: int) -> None:
+        """The body has ended, and had so many bytes."""
+        self._leave(size)
 
     def _before_delimiter(self, data: bytes, at: int) -> int:
         """The newline before the next delimiter; else the last newline, as what follows may become one."""
@@ -120,13 +139,16 @@ class Shape:
         is_blank = not line[_LINE_KEPT:].strip(b" \t\r")
         return line[:_LINE_KEPT] + (b" " if is_blank else b"x") + end
 
-    def _read(self, line: bytes) -> None:
+    def _read(self, line: bytes, before: int, behind: int) -> None:
+        """A line between the places `before` and `behind` of the body."""
         if self._in_header:
             self._check_header(len(line))
         if delimiter := self._delimiters.get(line.rstrip(_BLANKS)):
+            self._leave(before)
             self._delimit(delimiter)
+            self._stays_from = before if self._is_sealed else None
         elif self._in_header:
-            self._read_header(line)
+            self._read_header(line, behind)
 
     # ---- between parts
 
@@ -169,24 +191,29 @@ class Shape:
         self._in_header = True
         self._header_bytes = 0
         self._content_types = []
+        self._disposition = b""
         self._default = default
-        self._folds_content_type = False
+        self._folded = b""
 
-    def _read_header(self, line: bytes) -> None:
+    def _read_header(self, line: bytes, behind: int) -> None:
         self._header_bytes += len(line) + 2
         if line[:1] in (b" ", b"\t"):
-            if self._folds_content_type:
+            if self._folded == b"content-type":
                 self._content_types.append(self._checked(self._content_types.pop() + line))
+            elif self._folded:
+                self._disposition += line
             return
         name, colon, text = line.partition(b":")
         name = name.rstrip(_BLANKS)
         if not colon or not name or b" " in name:
             # The empty line, or one that is no field: the body has begun.
-            self._enter(self._content_types or [self._default])
+            self._enter(self._content_types or [self._default], behind)
             return
-        self._folds_content_type = name.lower() == b"content-type"
-        if self._folds_content_type:
+        self._folded = lower if (lower := name.lower()) in (b"content-type", b"content-disposition") else b""
+        if self._folded == b"content-type":
             self._content_types.append(self._checked(text))
+        elif self._folded:
+            self._disposition += b"; " + text
 
     def _check_header(self, more: int) -> None:
         if self._header_bytes + more > MAX_PART_HEADER:
@@ -199,10 +226,16 @@ class Shape:
 
     # ---- the body of a part
 
-    def _enter(self, content_types: Sequence[bytes]) -> None:
-        """The body of a part begins. Where a type is hidden behind a comment, rather too much is counted."""
+    def _enter(self, content_types: Sequence[bytes], at: int) -> None:
+        """The body of a part begins there. Where a type is hidden behind a comment, rather too much is counted."""
         self._in_header = False
         types = {one.strip(_BLANKS) for one in content_types}
+        is_root = not self._open
+        sealed = self._is_sealed or any(
+            is_sealed_message(one, self._disposition) if is_root else is_sealed(one) for one in types
+        )
+        self.holds_sealed |= sealed
+        self._stays_from = at if sealed or self._is_text(types) else None
         for content_type in types:
             lower = content_type.lower()
             is_multipart = b"multipart/" in lower
@@ -212,10 +245,33 @@ class Shape:
                 raise InvalidInput("mail.mime_two_types")
             boundary = _boundary_of(content_type) if is_multipart else None
             if boundary is not None:
-                self._go_in(_Multipart(boundary, _MESSAGE if b"multipart/digest" in lower else _TEXT))
+                default = _MESSAGE if b"multipart/digest" in lower else _TEXT
+                self._go_in(_Multipart(boundary, default, sealed, lower.startswith(b"multipart/alternative")))
             if is_message:
                 self._go_in(None)
                 self._begin_header(_TEXT)
+
+    @property
+    def _is_sealed(self) -> bool:
+        """Whether what begins now is within something that is signed or encrypted."""
+        return any(one is not None and one.is_sealed for one in self._open)
+
+    def _is_text(self, types: Collection[bytes]) -> bool:
+        """Whether it is the text that is read, or a form of it. In doubt not: nothing may be refused for it then."""
+        if None in self._open or any(b"/" in one and b"message/" in one.lower() for one in types):
+            return False
+        parent = self._open[-1] if self._open else None
+        is_form = parent is not None and parent.has_forms
+        is_nameless = not self._disposition and not any(b"name" in one.lower() for one in types)
+        return all(
+            (one.lower().startswith(b"text/") and is_nameless) or (is_form and b"multipart/" not in one.lower())
+            for one in types
+        )
+
+    def _leave(self, at: int) -> None:
+        """The body of a part ends there."""
+        if self._stays_from is not None:
+            self.staying += max(0, at - self._stays_from)
 
     def _go_in(self, composite: _Multipart | None) -> None:
         self._open.append(composite)

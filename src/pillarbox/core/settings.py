@@ -34,7 +34,7 @@ from pydantic_core import PydanticCustomError
 from pillarbox.core import ip
 from pillarbox.core.clouds import CLOUDS, Cloud
 from pillarbox.core.errors import ConfigError
-from pillarbox.core.graph_limits import MOST_MESSAGE, MOST_SENT, REQUEST, USUAL_MESSAGE
+from pillarbox.core.graph_limits import MOST_MESSAGE, REQUEST, USUAL_MESSAGE
 from pillarbox.core.mail import is_address
 from pillarbox.core.places import ENV_PREFIX, default_socket, default_state_dir
 from pillarbox.core.vault import Secret
@@ -314,7 +314,8 @@ class Delivery(_Section):
     request_limit: int = Field(
         REQUEST,
         ge=64 * 1024,
-        le=MOST_SENT,
+        # What we write into the header comes on top, and Graph takes 4 MiB.
+        le=REQUEST,
         description="Bytes of one request to Graph. Base64 makes 4 bytes of 3: a message of more than three quarters "
         "of it goes in pieces, where its mailbox's mode is `draft`, and is refused elsewhere.",
     )

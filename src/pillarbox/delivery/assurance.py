@@ -8,11 +8,13 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
+from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.cause import Cause
+from pillarbox.core.clock import Watched
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.log import Logger, tell_final
-from pillarbox.core.mail import Clock, Found, Outcome, State
+from pillarbox.core.mail import Found, Outcome, State
 from pillarbox.delivery import policy
 from pillarbox.delivery.crash_points import Reached, unheeded
 from pillarbox.delivery.notices import Notices, Told
@@ -41,7 +43,7 @@ class Assurance:
         self,
         outbox: Outbox,
         transport: Transport,
-        clock: Clock,
+        clock: Watched,
         log: Logger,
         settle: policy.Settle,
         wake: Callable[[int], None],
@@ -92,7 +94,8 @@ class Assurance:
         for mailbox_id, at in due.items():
             if at <= now and mailbox_id not in self._lanes:
                 self._lanes[mailbox_id] = asyncio.create_task(self._lane(mailbox_id), name=f"looks/{mailbox_id}")
-        return min((at - now for at in due.values() if at > now), default=_LOOK_AGAIN)
+        # Also while all seems far away: the clock may have gone back, and what is due with it.
+        return min((_LOOK_AGAIN, *(at - now for at in due.values() if at > now)))
 
     async def _lane(self, mailbox_id: int) -> None:
         """Look up all that is due of a mailbox."""
@@ -114,22 +117,25 @@ class Assurance:
     async def _look_up(self, message: Claimed) -> None:
         look = await self._found(message)
         self._reached("before_looked")
-        following = policy.after_look(look.found, message, self._settle, self._clock())
+        now = self._clock()
+        following = policy.after_look(look.found, message, self._settle, now, self._clock.jumped_at)
         told = await self._told(message, following)
         try:
-            await self._outbox.looked(message, following, look.note, told.notices)
+            note = " ".join(filter(None, (_note(look, following), *told.notes)))
+            await self._outbox.looked(message, told.following, note, told.notices, look.requests)
         except ExpectationFailed:
             # A person has decided meanwhile: that counts.
             return
         self._reached("after_looked")
         if self._notices is not None:
             self._notices.written(message, told.notices)
-        self._log.info("mail.looked_up", id=message.id, found=look.found.value, state=following.state.value)
-        match following.state:
+        state = told.following.state
+        self._log.info("mail.looked_up", id=message.id, found=look.found.value, state=state.value)
+        match state:
             case State.QUEUED:
                 self._wake(message.mailbox.id)
-            case State.SENT | State.HELD:
-                tell_final(self._log, message.told, following.state.value, self._clock())
+            case State.SENT | State.HELD | State.FAILED | State.BOUNCED:
+                tell_final(self._log, message.told, state.value, self._clock())
 
     async def _told(self, message: Claimed, following: Next) -> Told:
         """What follows, with the notices about it."""
@@ -140,7 +146,7 @@ class Assurance:
 
     async def _found(self, message: Claimed) -> Look:
         if not message.mailbox.can_look_up:
-            return Look(Found.UNKNOWN, "")
+            return Look(Found.UNKNOWN, "", requests=0)
         try:
             async with self._request(message.mailbox):
                 return await self._transport.look_up(message)
@@ -148,3 +154,15 @@ class Assurance:
             # A mistake of ours: nothing is sent again for it.
             self._log.exception("unexpected", id=message.id)
             return Look(Found.UNKNOWN, repr(error))
+
+
+def _note(look: Look, following: Next) -> str:
+    """The sentence for the trace: also of what was decided though nothing could be looked up."""
+    match following.state:
+        case _ if look.note:
+            return look.note
+        case State.HELD:
+            return catalogue.sentence("look.blind_held")
+        case State.QUEUED:
+            return catalogue.sentence("look.blind_again")
+    return ""

@@ -15,9 +15,8 @@ from enum import StrEnum
 from typing import Final
 
 from pillarbox.core import catalogue, headers
-from pillarbox.core.errors import InvalidInput
-from pillarbox.core.headers import address_key
-from pillarbox.core.mail import Dsn, Outcome
+from pillarbox.core.headers import address_key, without_comments
+from pillarbox.core.mail import UNASKED, Dsn, Outcome
 from pillarbox.store.outbox import Claimed
 
 
@@ -64,14 +63,17 @@ _WIDTH: Final = 76
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
+_EMBEDDED: Final = re.compile(r"\\x\{(10[0-9A-F]{4}|[0-9A-F]{1,5})\}")
 # RFC 6533 section 3: what stands for itself in utf-8-addr-xtext.
 _NOT_QCHAR: Final = re.compile(r"[^!-*,\-.-<>-\[\]-~]")
 _BREAKS: Final = re.compile(rb"^--|\x00", re.MULTILINE)
+_FIELD: Final = re.compile(rb"^([!-9;-~]++)[ \t]*+:((?:[^\r\n]++|\r\n[ \t])*+)", re.MULTILINE)
+_WORD: Final = re.compile(" *[^ ]+")
 
 
 def wants(dsn: Dsn, recipient: str, action: Action) -> bool:
     """Whether the client wants to hear so of a recipient (RFC 3461 section 4.1); unasked, of all but success."""
-    return _ASKED_BY[action] in dsn.notify.get(recipient, "FAILURE,DELAY").upper().split(",")
+    return _ASKED_BY[action] in dsn.notify.get(recipient, UNASKED).upper().split(",")
 
 
 _ASKED_BY: Final = {Action.FAILED: "FAILURE", Action.DELAYED: "DELAY", Action.RELAYED: "SUCCESS"}
@@ -134,11 +136,13 @@ def is_notice(beginning: bytes) -> bool:
     for name, value in _fields(beginning):
         if name == LOOP.lower():
             return True
-        if name == "auto-submitted" and value.lower().startswith("auto-replied"):
-            return True
-        if name == "content-type" and value.lower().startswith("multipart/report"):
+        word = _OF_NOTICES.get(name)
+        if word and without_comments(value).strip().lower().startswith(word):
             return True
     return False
+
+
+_OF_NOTICES: Final = {"auto-submitted": "auto-replied", "content-type": "multipart/report"}
 
 
 def compose(report: Report, about: Claimed, original: Original, now: float) -> bytes:
@@ -149,8 +153,9 @@ def compose(report: Report, about: Claimed, original: Original, now: float) -> b
         _part("message/delivery-status", _for_programs(report, about).encode("ascii")),
         _message(original.content) if original.content_type == _WHOLE else _part(*astuple(original)),
     )
-    body = b"".join(b"--" + boundary.encode() + b"\r\n" + part for part in parts)
-    return _top(report, about, original.content, boundary, now) + b"\r\n" + body + b"--" + boundary.encode() + b"--\r\n"
+    line = b"--" + boundary.encode()
+    body = b"".join(line + b"\r\n" + part for part in parts) + line + b"--\r\n"
+    return _top(report, about, original.content, boundary, now, is_ascii=body.isascii()) + b"\r\n" + body
 
 
 def _boundary(report: Report) -> str:
@@ -166,7 +171,7 @@ def message_id(report: Report) -> str:
 # ---- its header
 
 
-def _top(report: Report, about: Claimed, header: bytes, boundary: str, now: float) -> bytes:
+def _top(report: Report, about: Claimed, header: bytes, boundary: str, now: float, *, is_ascii: bool) -> bytes:
     original = _ascii(about.message_id)[: _LONGEST_LINE // 2]
     fields = {
         "X-Pillarbox-Id": _ascii(report.id),
@@ -177,9 +182,13 @@ def _top(report: Report, about: Claimed, header: bytes, boundary: str, now: floa
         "Message-ID": message_id(report),
         **({"In-Reply-To": original, "References": original} if original else {}),
         "Auto-Submitted": "auto-replied",
+        # [MS-OXCMAIL] section 2.1.3.2.20: Exchange and Outlook answer it with nothing, not even with a receipt.
+        "X-Auto-Response-Suppress": "All",
         LOOP: _ascii(about.id),
         "MIME-Version": "1.0",
         "Content-Type": f'multipart/report; report-type=delivery-status;\r\n boundary="{boundary}"',
+        # RFC 2045 section 6.4: 8bit within is 8bit without.
+        **({} if is_ascii else {"Content-Transfer-Encoding": "8bit"}),
     }
     return "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode("utf-8", "replace")
 
@@ -226,7 +235,7 @@ def _for_people(report: Report, about: Claimed) -> str:
 def _for_programs(report: Report, about: Claimed) -> str:
     dsn = about.envelope.dsn
     of_message = {
-        "Original-Envelope-Id": _decoded(dsn.envid),
+        "Original-Envelope-Id": _ascii(_decoded(dsn.envid)),
         "Reporting-MTA": f"dns; {_ascii(report.hostname)}",
         "Arrival-Date": formatdate(about.created_at),
     }
@@ -235,9 +244,8 @@ def _for_programs(report: Report, about: Claimed) -> str:
 
 
 def _of_recipient(report: Report, about: Claimed, recipient: str) -> Mapping[str, str]:
-    kind, _, original = about.envelope.dsn.orcpt.get(recipient, "").partition(";")
     return {
-        "Original-Recipient": f"{_ascii(kind)}; {_decoded(original)}" if original else "",
+        "Original-Recipient": _original_recipient(about.envelope.dsn.orcpt.get(recipient, "")),
         "Final-Recipient": _typed(recipient),
         "Action": report.action,
         "Status": _ascii(report.status),
@@ -257,30 +265,48 @@ _NO_YEAR: Final = 253_402_300_800.0
 
 def _typed(address: str) -> str:
     """An address with its type; an international one in the form for 7-bit (RFC 6533 section 3)."""
-    if address.isascii():
-        return f"rfc822; {_ascii(address)}"
-    return "utf-8; " + _NOT_QCHAR.sub(lambda match: f"\\x{{{ord(match[0]):02X}}}", address)
+    return f"rfc822; {_ascii(address)}" if address.isascii() else f"utf-8; {_international(address)}"
+
+
+def _original_recipient(orcpt: str) -> str:
+    """An ORCPT with its text as it was meant, an international one in the form for 7-bit."""
+    kind, _, xtext = orcpt.partition(";")
+    text = _decoded(xtext)
+    if kind.lower() == "utf-8":
+        # Some of it may be in that form already.
+        text = _international(_EMBEDDED.sub(lambda match: chr(int(match[1], 16)), text))
+    return f"{_ascii(kind)}; {_ascii(text)}" if text else ""
+
+
+def _international(text: str) -> str:
+    """As utf-8-addr-xtext (RFC 6533 section 3)."""
+    return _NOT_QCHAR.sub(lambda match: f"\\x{{{ord(match[0]):02X}}}", text)
 
 
 def _folded(name: str, text: str) -> str:
-    """One field; folded at blanks, and at any letter where a line would be longer than may be."""
-    wide = textwrap.wrap(f"{name}: {text}", _LONGEST_LINE - 1, subsequent_indent=" ", break_on_hyphens=False)
-    narrow = textwrap.wrap(
-        f"{name}: {text}", _WIDTH, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False
-    )
-    lines = narrow if max(map(len, narrow)) < _LONGEST_LINE else wide
+    """One field; folded before blanks, which all stay, and at any letter where a line would be longer than may be."""
+    field = f"{name}: {text}"
+    lines = [""]
+    for word in _WORD.findall(field):
+        if lines[-1] and len(lines[-1]) + len(word) > _WIDTH:
+            lines.append("")
+        lines[-1] += word
+    if max(map(len, lines)) >= _LONGEST_LINE:
+        lines = textwrap.wrap(field, _LONGEST_LINE - 1, subsequent_indent=" ", break_on_hyphens=False)
     return "".join(f"{line}\r\n" for line in lines)
 
 
 def _part(content_type: str, content: bytes) -> bytes:
-    """A part with its own header; quoted-printable where it is anything but short lines of ASCII."""
+    """A part with its own header; quoted-printable where it is anything but short lines of ASCII.
+
+    The CRLF before a boundary belongs to that (RFC 2046 section 5.1.1): a field that ends in one needs another.
+    """
     content = headers.canonical(content)
     plain = content.isascii() and not _BREAKS.search(content) and _longest_line(content) <= _LONGEST_LINE
     coding = "" if plain else "Content-Transfer-Encoding: quoted-printable\r\n"
     if not plain:
         content = quopri.encodestring(content.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")
-    end = b"" if content.endswith(b"\r\n") else b"\r\n"
-    return f"Content-Type: {content_type}\r\n{coding}\r\n".encode() + content + end
+    return f"Content-Type: {content_type}\r\n{coding}\r\n".encode() + content + b"\r\n"
 
 
 def _message(content: bytes) -> bytes:
@@ -297,19 +323,15 @@ def _longest_line(content: bytes) -> int:
 
 
 def _fields(header: bytes) -> Iterator[tuple[str, str]]:
-    """The fields of a header block, also of one cut off: name in lower case, value unfolded. Broken, it has none."""
-    least = len(header) + 1
-    try:
-        block = headers.scan(header, max_block=least, max_fields=least, max_value=least)
-    except InvalidInput:
-        return
-    for field in block.fields:
-        yield field.name.decode(), headers.value(header, field).decode("utf-8", "replace")
+    """The fields of a header block: name in lower case, value unfolded. Cut off or broken, it has those left of it."""
+    block = b"" if header.startswith(b"\r\n") else header.partition(b"\r\n\r\n")[0]
+    for field in _FIELD.finditer(block):
+        yield field[1].decode().lower(), field[2].replace(b"\r\n", b"").decode("utf-8", "replace").strip()
 
 
 def _decoded(xtext: str) -> str:
     """What stands in an xtext (RFC 3461 section 4)."""
-    return _ascii(_XTEXT.sub(lambda match: chr(int(match[1], 16)), xtext))
+    return _XTEXT.sub(lambda match: chr(int(match[1], 16)), xtext)
 
 
 def _ascii(text: str) -> str:

@@ -7,6 +7,7 @@ Point = Literal[
     "after_claim",
     "before_create",
     "after_create",
+    "after_begun_draft",
     "after_keep_draft",
     "before_send",
     "after_answer",

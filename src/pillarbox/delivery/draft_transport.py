@@ -62,11 +62,11 @@ class DraftTransport:
                 draft_id = made
                 await keep_draft(draft_id)
                 self.reached("after_keep_draft")
+            elif (ended := await self._ended(message)) is not None:
+                return replace(ended, notes=(*notes, *ended.notes))
             outcome = await self._send(message, draft_id)
             if outcome.verdict is Verdict.REFUSED:
-                fate = await drafts.discard(self.plain.client, message.mailbox, draft_id, self._token(message))
-                if fate is Fate.GONE:
-                    await keep_draft("")
+                outcome = await self._refused_draft(message, draft_id, outcome, keep_draft, notes)
             return Report(outcome, tuple(notes))
         except FAILURES as error:
             return Report(outcome_of(error), tuple(notes))
@@ -99,10 +99,53 @@ class DraftTransport:
     async def _refused(self, message: Claimed, answer: Answer) -> Outcome:
         outcome = await self._judged(message, answer)
         if outcome.verdict in (Verdict.SENT, Verdict.UNCERTAIN):
-            return replace(_not_made(sent_items.said(answer)), http_status=answer.status, request_id=answer.request_id)
+            return replace(
+                _not_made(sent_items.said(answer)),
+                cause=Cause.BUSY,  # it is reached
+                http_status=answer.status,
+                request_id=answer.request_id,
+                retry_after=outcome.retry_after,
+            )
         return outcome
 
     # ---- sending it
+
+    async def _ended(self, message: Claimed) -> Report | None:
+        """What an attempt comes to before it begins, as the one before it may have sent the draft. None: it is unsent.
+
+        A second send of a draft is a second mail, if Microsoft takes it. Raises FAILURES: nothing was done then.
+        """
+        answer = await self._state(message)
+        copy = mail.copy_in(answer)
+        if answer.status == 404:
+            return Report(_gone(answer))
+        if copy is None:
+            look = sent_items.failed(sent_items.said(answer))
+            cure = Cause.UNCLEAR.entry.cure
+            return Report(Outcome(Cause.UNCLEAR, code="look.failed", text=look.note, cure=cure))
+        if not copy.is_draft:
+            return Report(Outcome(Cause.ACCEPTED), (catalogue.sentence("look.draft_sent"),))
+        return None
+
+    async def _refused_draft(
+        self, message: Claimed, draft_id: str, outcome: Outcome, keep_draft: KeepDraft, notes: list[str]
+    ) -> Outcome:
+        """What a refusal comes to: the draft is thrown away, unless it was sent all the same.
+
+        One that cannot be deleted now is left to the sweep.
+        """
+        fate = await drafts.discard(self.plain.client, message.mailbox, draft_id, self._token(message))
+        if fate is Fate.DELETED:
+            await keep_draft("")
+        if fate is Fate.SENT:
+            notes.append(catalogue.sentence("draft.was_sent"))
+            return Outcome(Cause.ACCEPTED, http_status=outcome.http_status, request_id=outcome.request_id)
+        # A draft that was there a moment ago is on its way.
+        return replace(outcome, cause=Cause.DRAFT_GONE) if fate is Fate.GONE else outcome
+
+    async def _state(self, message: Claimed) -> Answer:
+        mailbox = message.mailbox
+        return await mail.message_state(self.plain.client, mailbox.address, message.draft_id, self._token(message))
 
     async def _send(self, message: Claimed, draft_id: str) -> Outcome:
         self.reached("before_send")
@@ -111,15 +154,7 @@ class DraftTransport:
         self.reached("after_answer")
         code, _ = answer.error()
         if answer.status in (400, 404) and code in _GONE:
-            error = PillarboxError("draft.gone")
-            return Outcome(
-                Cause.DRAFT_GONE,
-                code=code,
-                text=error.sentence,
-                cure=error.cure,
-                http_status=answer.status,
-                request_id=answer.request_id,
-            )
+            return _gone(answer)
         return await self._judged(message, answer)
 
     async def _judged(self, message: Claimed, answer: Answer) -> Outcome:
@@ -131,12 +166,7 @@ class DraftTransport:
 
     async def _look_at_draft(self, message: Claimed) -> Look:
         try:
-            answer = await mail.message_state(
-                self.plain.client,
-                message.mailbox.address,
-                message.draft_id,
-                self._token(message),
-            )
+            answer = await self._state(message)
         except PillarboxError as error:
             return sent_items.failed(error.sentence)
         if answer.status == 404:
@@ -155,6 +185,18 @@ class DraftTransport:
 
     def _token(self, message: Claimed) -> TokenSource:
         return self.plain.tokens.source(message.mailbox)
+
+
+def _gone(answer: Answer) -> Outcome:
+    error = PillarboxError("draft.gone")
+    return Outcome(
+        Cause.DRAFT_GONE,
+        code=answer.error()[0],
+        text=error.sentence,
+        cure=error.cure,
+        http_status=answer.status,
+        request_id=answer.request_id,
+    )
 
 
 def _not_made(reason: str) -> Outcome:

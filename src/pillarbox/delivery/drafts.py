@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Final
 
+from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.bearer import TokenSource
 from pillarbox.core.errors import PillarboxError
@@ -33,16 +35,31 @@ _AT_ONCE: Final = 100
 class Fate(Enum):
     """What became of a draft that was to be thrown away."""
 
+    DELETED = auto()
+    """It was deleted."""
     GONE = auto()
-    """It was deleted, now or before."""
+    """Nothing is there by its id: it was deleted before, or is on its way to Sent Items."""
     SENT = auto()
     """It is no draft any more."""
     LEFT = auto()
     """It could not be deleted, or it is not known whether it is a draft."""
 
 
-async def discard(client: GraphClient, mailbox: Mailbox, draft_id: str, token: TokenSource) -> Fate:
-    """Delete a draft, and then out of Deleted Items. What Microsoft or the network does is a fate, not an exception."""
+async def _always() -> bool:
+    return True
+
+
+async def discard(
+    client: GraphClient,
+    mailbox: Mailbox,
+    draft_id: str,
+    token: TokenSource,
+    may: Callable[[], Awaitable[bool]] = _always,
+) -> Fate:
+    """Delete a draft, and then out of Deleted Items. What Microsoft or the network does is a fate, not an exception.
+
+    It is asked first whether it `may` be, after the last look at it.
+    """
     try:
         answer = await mail.message_state(client, mailbox.address, draft_id, token)
         copy = mail.copy_in(answer)
@@ -52,12 +69,14 @@ async def discard(client: GraphClient, mailbox: Mailbox, draft_id: str, token: T
             return Fate.LEFT
         if not copy.is_draft:
             return Fate.SENT
+        if not await may():
+            return Fate.LEFT
         deleted = (await mail.delete_message(client, mailbox.address, draft_id, token)).status == 204
         if deleted:
             await mail.delete_message(client, mailbox.address, draft_id, token)
     except PillarboxError:
         return Fate.LEFT
-    return Fate.GONE if deleted else Fate.LEFT
+    return Fate.DELETED if deleted else Fate.LEFT
 
 
 async def discard_unkept(client: GraphClient, message: Claimed, token: TokenSource) -> None:
@@ -114,11 +133,20 @@ class Sweep:
 
     async def _clear(self, mailbox: Mailbox, since: float) -> None:
         for left in await self.drafts.left(mailbox.id, since, _AT_ONCE):
+            # Forgotten before it is deleted: who has the message sent again meanwhile has another draft made.
             async with self.request(mailbox):
-                fate = await discard(self.client, mailbox, left.draft_id, self.tokens.source(mailbox))
-            if fate is Fate.LEFT:
-                # What one could not be, the others cannot be either; the next round tries again.
-                return
-            await self.drafts.forget(left)
-            if fate is Fate.GONE:
-                self.log.info("draft.discarded", id=left.id, mailbox=mailbox.address)
+                fate = await discard(
+                    *(self.client, mailbox, left.draft_id, self.tokens.source(mailbox)),
+                    may=partial(self.drafts.forget, left),
+                )
+            match fate:
+                case Fate.LEFT:
+                    # What one could not be, the others cannot be either; the next round tries again.
+                    await self.drafts.remember(left)
+                    return
+                case Fate.DELETED:
+                    self.log.info("draft.discarded", id=left.id, mailbox=mailbox.address)
+                case Fate.SENT:
+                    await self.drafts.found_sent(left, catalogue.sentence("draft.was_sent"))
+                case Fate.GONE:
+                    await self.drafts.forget(left)

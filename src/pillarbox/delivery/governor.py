@@ -8,18 +8,22 @@ them.
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
+from pillarbox.core import catalogue
 from pillarbox.core.accounts import AppRegistration, Mailbox
 from pillarbox.core.cause import Cause, Verdict
 from pillarbox.core.governor import DAY, MINUTE, REQUESTS_SPAN, Governor, Limits, Load
 from pillarbox.core.log import Logger
-from pillarbox.core.mail import Clock, Outcome, State
-from pillarbox.delivery.pauses import PROBED, Gate, Pauses
+from pillarbox.core.mail import Clock, Outcome
+from pillarbox.delivery import findings
+from pillarbox.delivery.findings import HELD
+from pillarbox.delivery.pauses import PROBED, Gate, Pauses, lasts, probed_again, shows_over
+from pillarbox.delivery.strikes import Strikes, Tried
 from pillarbox.delivery.transports import Report
 from pillarbox.store import limits as store
 from pillarbox.store.database import Statement
@@ -27,16 +31,8 @@ from pillarbox.store.limits import LimitStore, Pause
 from pillarbox.store.outbox import Claimed, Next
 
 _ONE: Final = Load(messages=1, recipients=1, bytes=1)
-_HELD: Final = (Cause.ACCOUNT_BROKEN, Cause.ACCESS_DENIED, Cause.BLOCKED, Cause.UNTRUSTED)
-"""Causes that hold messages, which go again when a probe was taken."""
-_OF_THE_HOST: Final = (Cause.UNTRUSTED, Cause.UNREACHABLE, Cause.UNKNOWN_HOST)
-_STRUCK: Final = (Cause.UNREACHABLE, Cause.TOKEN_UNAVAILABLE)
-_STRIKES: Final = 5
-"""Attempts in succession that did not reach a host, or got no token, after which that is probed."""
 _CROWD: Final = 3
 """Mailboxes of an app registration that are slowed within a minute, with nothing taken between: the app is meant."""
-_MOST_ASKED: Final = 3600.0
-"""Seconds for which Microsoft can pause a mailbox at once."""
 _DAY_SLOT: Final = DAY / 60
 
 
@@ -49,15 +45,26 @@ class Turn:
     probes: tuple[Pause, ...] = ()
     asked_for: bool = False
     """A person has asked for what is in the queue."""
+    probe: int = 0
+    """The probe's number."""
 
     @property
     def held(self) -> tuple[Cause, ...]:
         """Causes for which messages are held, of which the probe is best taken."""
-        return () if self.asked_for else tuple(Cause(one.cause) for one in self.probes if one.cause in _HELD)
+        return () if self.asked_for else tuple(Cause(one.cause) for one in self.probes if one.cause in HELD)
 
 
 NONE: Final = Turn(Mailbox(0, "", AppRegistration(0, "", "", "")), 0)
 """No places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What an attempt has shown: what is to be written with it, and the pauses that are over when that is."""
+
+    mailbox: Mailbox
+    statements: Sequence[Statement]
+    over: Sequence[Pause]
 
 
 @dataclass(slots=True)
@@ -115,10 +122,14 @@ class Governors:
         self._asked_for: set[int] = set()
         """Mailboxes for which a person has asked for a try."""
         self._heads: dict[int, float] = {}
-        """When the next message of a mailbox fits, where the last one that was claimed did not."""
-        self._strikes: dict[str, int] = {}
-        """Attempts in succession that ended so that this scope may be at fault."""
-        self._requests: dict[int, list[asyncio.Event]] = {}
+        """When a mailbox is to be looked at again, where the last message that was claimed did not fit."""
+        self._fits_at: dict[int, float] = {}
+        """When that one fits."""
+        self._strikes = Strikes()
+        self._probed_last: dict[int, int] = {}
+        """The number of the last probe of each mailbox."""
+        self._requests: dict[int, dict[asyncio.Event, bool]] = {}
+        """Look-ups that wait; whether it is the mailbox itself that has no place for them."""
         self._writing: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
@@ -145,19 +156,39 @@ class Governors:
         mailbox = self._seen.get(mailbox_id)
         return self._look(mailbox)[1] if mailbox is not None else 0.0
 
+    def is_open(self, mailbox: Mailbox) -> bool:
+        """Whether a message may go as far as the mailbox is concerned. It has no place in any line by that."""
+        now = self._clock()
+        return self._pauses_and_head(mailbox, now).opens_at <= now and self._most(mailbox.id, now) > 0
+
     def may_send(self, mailbox: Mailbox) -> bool:
         """Whether a message may go now. If not, `wake` or `opens_at` tells when."""
-        self._seen[mailbox.id] = mailbox
+        self._see(mailbox)
         if self._look(mailbox)[0]:
             return True
         self._refused.add(mailbox.id)
-        now, app = self._clock(), self._app(mailbox.app.id)
-        if self._pauses_and_head(mailbox, now).opens_at <= now and self._most(mailbox.id, now):
+        app = self._app(mailbox.app.id)
+        if self.is_open(mailbox):
             app.waiting.setdefault(mailbox.id)
-        elif mailbox.id in app.waiting:
-            del app.waiting[mailbox.id]
-            self._wake_waiting(app)
+        elif not self._requests.get(mailbox.id):
+            self._leave(app, mailbox.id)
         return False
+
+    def _see(self, mailbox: Mailbox) -> None:
+        """It may have another app registration by now: for a place of the former it waits no more."""
+        known = self._seen.get(mailbox.id)
+        self._seen[mailbox.id] = mailbox
+        if known is not None and known.app.id == mailbox.app.id:
+            return
+        for app_id, app in self._apps.items():
+            if app_id != mailbox.app.id and mailbox.id in app.waiting:
+                self._leave(app, mailbox.id)
+
+    def _leave(self, app: _App, mailbox_id: int) -> None:
+        """It waits for no place of an app registration any more: who was behind it is next."""
+        if mailbox_id in app.waiting:
+            del app.waiting[mailbox_id]
+            self._wake_waiting(app)
 
     def reserve(self, mailbox: Mailbox, most: int) -> Turn:
         """Places for up to `most` messages, which are to be released; none where nothing may go now."""
@@ -167,34 +198,46 @@ class Governors:
         count = min(count, most)
         self._app(mailbox.app.id).waiting.pop(mailbox.id, None)
         self._refused.discard(mailbox.id)
-        self._pauses.begin_probe(probes)
         self._book(mailbox, count)
+        if not probes:
+            return Turn(mailbox, count)
+        number = self._probed_last[mailbox.id] = self._pauses.begin_probe(probes)
         asked_for = mailbox.id in self._asked_for
         self._asked_for.discard(mailbox.id)
-        return Turn(mailbox, count, probes, asked_for)
+        return Turn(mailbox, count, probes, asked_for, number)
 
     def release(self, turn: Turn, count: int) -> None:
         """Give back `count` places, and wake who was refused for want of them."""
         if not count:
             return
-        self._pauses.end_probe(turn.probes)
+        self._pauses.end_probe(turn.probe)
         self._book(turn.mailbox, -count)
-        for event in self._requests.get(turn.mailbox.id, ()):
-            event.set()
+        self._wake_requests(turn.mailbox.id)
         # Whoever has waited longest goes first; behind a probe everybody may have waited.
         self._wake_waiting(self._app(turn.mailbox.app.id))
-        for mailbox_id in tuple(self._refused) if turn.probes else (turn.mailbox.id,):
+        for mailbox_id in self.in_turn(self._refused) if turn.probes else (turn.mailbox.id,):
             if mailbox_id in self._refused:
                 self._wake(mailbox_id)
 
+    def in_turn(self, mailbox_ids: Iterable[int]) -> list[int]:
+        """Mailboxes in the order in which they are to be woken: the last one that was a probe comes last."""
+        return sorted(mailbox_ids, key=lambda mailbox_id: self._probed_last.get(mailbox_id, 0))
+
     def _wake_waiting(self, app: _App) -> None:
         for mailbox_id in tuple(islice(app.waiting, app.governor.most(self._clock()))):
+            # First, as they leave the place in the line to the next message when they have theirs.
+            self._wake_requests(mailbox_id)
             self._wake(mailbox_id)
 
+    def _wake_requests(self, mailbox_id: int) -> None:
+        for event in self._requests.get(mailbox_id, ()):
+            event.set()
+
     def nothing_to_send(self, mailbox: Mailbox) -> None:
-        """It waits for no place any more: others need not let it go first."""
+        """It waits for no place any more, but for look-ups: others need not let it go first."""
         self._refused.discard(mailbox.id)
-        self._app(mailbox.app.id).waiting.pop(mailbox.id, None)
+        if not self._requests.get(mailbox.id):
+            self._app(mailbox.app.id).waiting.pop(mailbox.id, None)
 
     def fits(self, message: Claimed) -> bool:
         """Take of the limits what a claimed message needs; where that is more than is left, its mailbox waits."""
@@ -203,6 +246,7 @@ class Governors:
         if wait > 0:
             # Not for as long as that: it may be canceled, or something more urgent come.
             self._heads[message.mailbox.id] = now + min(wait, MINUTE)
+            self._fits_at[message.mailbox.id] = now + wait
             return False
         for one in both:
             one.take(now, load)
@@ -214,16 +258,10 @@ class Governors:
 
         It waits while Microsoft has asked us to, but not for a person's pause, nor for a probe.
         """
-        self._seen.setdefault(mailbox.id, mailbox)
+        self._see(mailbox)
         while (wait := self._request_wait(mailbox)) > 0:
-            event = asyncio.Event()
-            self._requests.setdefault(mailbox.id, []).append(event)
-            try:
-                await asyncio.wait_for(event.wait(), min(wait, MINUTE))
-            except TimeoutError:
-                pass
-            finally:
-                self._requests[mailbox.id].remove(event)
+            await self._woken(mailbox, min(wait, MINUTE))
+        self._app(mailbox.app.id).waiting.pop(mailbox.id, None)
         for one in self._both(mailbox):
             one.take(self._clock(), Load())
         self._book(mailbox, 1)
@@ -232,13 +270,31 @@ class Governors:
         finally:
             self.release(Turn(mailbox, 1), 1)
 
+    async def _woken(self, mailbox: Mailbox, most: float) -> None:
+        """A request waits for its place, of the mailbox or in the line of the app registration."""
+        event, waiting = asyncio.Event(), self._requests.setdefault(mailbox.id, {})
+        own = waiting[event] = not self._governor(mailbox.id).concurrency.free(self._clock())
+        try:
+            async with asyncio.timeout(most):
+                await event.wait()
+        except TimeoutError:
+            pass
+        finally:
+            del waiting[event]
+            if own and mailbox.id in self._refused:
+                self._wake(mailbox.id)
+
     def _request_wait(self, mailbox: Mailbox) -> float:
         now = self._clock()
-        governor, app = self._both(mailbox)
+        governor, app = self._governor(mailbox.id), self._app(mailbox.app.id)
         paused = self._pauses.gate(self._scopes(mailbox), now, (Cause.THROTTLED,)).opens_at - now
-        wait = max(paused, governor.wait(now, Load()), app.wait(now, Load()))
-        free = min(governor.concurrency.free(now), app.concurrency.free(now))
-        return wait if wait > 0 or free else MINUTE
+        wait = max(paused, governor.wait(now, Load()), app.governor.wait(now, Load()))
+        if wait > 0 or not governor.concurrency.free(now):
+            return wait if wait > 0 else MINUTE
+        if app.room(mailbox.id, now):
+            return 0.0
+        app.waiting.setdefault(mailbox.id)
+        return MINUTE
 
     def _look(self, mailbox: Mailbox) -> tuple[int, float, tuple[Pause, ...]]:
         """How many messages may go now; when one may, if none; and the pauses of which it would be the probe."""
@@ -256,7 +312,7 @@ class Governors:
 
     def _most(self, mailbox_id: int, now: float) -> int:
         """Messages that may begin now by the mailbox's own limits; look-ups that wait for a place come first."""
-        return max(0, self._governor(mailbox_id).most(now) - len(self._requests.get(mailbox_id, ())))
+        return max(0, self._governor(mailbox_id).most(now) - sum(self._requests.get(mailbox_id, {}).values()))
 
     def _pauses_and_head(self, mailbox: Mailbox, now: float) -> Gate:
         gate = self._pauses.gate(self._scopes(mailbox), now)
@@ -269,6 +325,7 @@ class Governors:
         # Longer than a minute nothing waits: the clock went back.
         if not now < opens_at <= now + MINUTE:
             self._heads.pop(mailbox_id, None)
+            self._fits_at.pop(mailbox_id, None)
             return 0.0
         return opens_at
 
@@ -304,24 +361,44 @@ class Governors:
 
     # ---- what an attempt tells
 
-    def told(self, turn: Turn, message: Claimed, report: Report, following: Next) -> list[Statement]:
-        """An attempt has ended. What is to be written with it: pauses that begin or end, and what is held for them."""
+    def told(self, turn: Turn, message: Claimed, report: Report, following: Next) -> Shown:
+        """An attempt has ended. What it has shown; call `written` when that is committed."""
         now, mailbox, outcome = self._clock(), message.mailbox, report.outcome
         self._correct(message, report, now)
         host = store.host_scope(report.host or self._hosts_of(mailbox)[0])
-        scope = self._scope_of(outcome, mailbox, host, now)
+        used = (store.mailbox_scope(mailbox.id), store.app_scope(mailbox.app.id), host)
+        struck = self._strikes.struck(Tried(*used, message.started_at, now, outcome))
+        guessed = self._guessed(outcome, mailbox, now)
         if outcome.cause is Cause.CONCURRENCY:
-            self._slow(mailbox, message.started_at, now, app_wide=scope == store.app_scope(mailbox.app.id))
-        self._strike(outcome, scope, (host, store.app_scope(mailbox.app.id)))
-        over = self._over(turn, message, host) if outcome.verdict is Verdict.SENT else []
-        # What a probe came to is no answer to what it was for, unless it was taken.
-        still = [replace(one, until=now + PROBED[one.cause], at=now) for one in turn.probes if one not in over]
-        statements = [store.begin(pause) for pause in self._begun(mailbox, outcome, following, scope, now, still)]
+            self._slow(mailbox, message.started_at, now, app_wide=guessed or outcome.app_wide)
+        over = self._over(turn, message, outcome, used)
+        # What a probe came to is no answer to what it was for, unless it shows that.
+        still = [probed_again(one, now) for one in turn.probes if one not in over and self._pauses.is_there(one)]
+        begun = [
+            *still,
+            *findings.asked_for(outcome, following, mailbox, now, guessed=guessed),
+            *findings.broken(outcome, mailbox, host, now),
+            # One that is there already ends by its own probe.
+            *(one for one in findings.struck_out(outcome, struck, now) if not self._pauses.of(one.scope, one.cause)),
+        ]
+        statements = self._begin(mailbox, begun)
         if outcome.verdict is Verdict.SENT:
             self._app(mailbox.app.id).slowed.clear()
         for pause in over:
-            statements += self._ended(pause, mailbox, now)
-        return statements
+            statements += findings.ending(pause, mailbox, now)
+        return Shown(mailbox, statements, over)
+
+    def written(self, shown: Shown) -> None:
+        """What an attempt has shown is committed."""
+        for pause in shown.over:
+            if self._pauses.is_there(pause):
+                self._pauses.drop(pause.scope, pause.cause)
+                self._log.info(
+                    "mailbox.resumed",
+                    mailbox=shown.mailbox.address,
+                    scope=findings.name_of(pause.scope, shown.mailbox),
+                    cause=str(pause.cause),
+                )
 
     def _correct(self, message: Claimed, report: Report, now: float) -> None:
         """Count what the attempt really took of the limits."""
@@ -340,78 +417,39 @@ class Governors:
             app.concurrency.halve(now, began)
         self._log.warning("mailbox.slowed", mailbox=mailbox.address, at_once=own.concurrency.allowed(now))
 
-    def _scope_of(self, outcome: Outcome, mailbox: Mailbox, host: str, now: float) -> str:
-        """What an outcome is about: the host, the app registration, or the mailbox alone."""
-        slows = outcome.cause in (Cause.THROTTLED, Cause.CONCURRENCY)
-        app_wide = outcome.app_wide or (slows and self._app(mailbox.app.id).is_slowed(mailbox.id, now))
-        if outcome.cause in _OF_THE_HOST:
-            return host
-        if app_wide or outcome.cause is Cause.TOKEN_UNAVAILABLE:
-            return store.app_scope(mailbox.app.id)
-        return store.mailbox_scope(mailbox.id)
+    def _guessed(self, outcome: Outcome, mailbox: Mailbox, now: float) -> bool:
+        """Whether the app registration may be meant, though no header says so: many of its mailboxes are slowed."""
+        slows = outcome.cause in (Cause.THROTTLED, Cause.CONCURRENCY) and not outcome.app_wide
+        return slows and self._app(mailbox.app.id).is_slowed(mailbox.id, now)
 
-    def _strike(self, outcome: Outcome, scope: str, tried: tuple[str, str]) -> None:
-        """Count how often in succession the host was not reached, or the app registration got no token."""
-        for one in tried:
-            if one == scope and outcome.cause in _STRUCK:
-                self._strikes[one] = self._strikes.get(one, 0) + 1
-            elif outcome.cause is not Cause.TOKEN_UNAVAILABLE:
-                self._strikes.pop(one, None)
-
-    def _begun(
-        self, mailbox: Mailbox, outcome: Outcome, following: Next, scope: str, now: float, still: Iterable[Pause]
-    ) -> list[Pause]:
-        """The pauses that begin, or begin again, by this outcome; `still` do in any case."""
-        wanted = {(pause.scope, pause.cause): pause for pause in still}
-        if (until := self._pause_until(outcome, following, scope, now)) is not None:
-            cause = Cause.THROTTLED if outcome.cause in (Cause.ACCEPTED, Cause.UNCLEAR) else outcome.cause
-            wanted[scope, cause] = Pause(scope, cause, until, outcome.text, now)
-        for pause in wanted.values():
+    def _begin(self, mailbox: Mailbox, pauses: Iterable[Pause]) -> list[Statement]:
+        for pause in pauses:
             self._log.warning(
                 "mailbox.paused",
                 mailbox=mailbox.address,
-                scope=pause.scope,
+                scope=findings.name_of(pause.scope, mailbox),
                 cause=str(pause.cause),
-                seconds=round((pause.until or now) - now, 3),
+                seconds=round((pause.until or pause.at) - pause.at, 3),
             )
-        return [self._pauses.put(pause) for pause in wanted.values()]
+        return [store.begin(self._pauses.put(pause)) for pause in pauses]
 
-    def _pause_until(self, outcome: Outcome, following: Next, scope: str, now: float) -> float | None:
-        if outcome.cause in _STRUCK and self._strikes[scope] < _STRIKES:
-            return None
-        asked = min(outcome.retry_after or 0.0, _MOST_ASKED)
-        if outcome.cause in PROBED:
-            return now + max(PROBED[outcome.cause], asked)
-        if outcome.cause in (Cause.THROTTLED, Cause.QUOTA) and following.state is State.DEFERRED:
-            return max(following.due_at, now + asked)
-        if outcome.cause in (Cause.THROTTLED, Cause.ACCEPTED, Cause.UNCLEAR) and asked:
-            return now + asked
-        return None
-
-    def _over(self, turn: Turn, message: Claimed, host: str) -> list[Pause]:
-        """The pauses that a message that was taken has shown to be over."""
-        # By another way it tells nothing of the host that the probe was for.
-        probed = [one for one in turn.probes if one.scope == host or not one.scope.startswith(store.host_scope(""))]
-        # What goes to a host now and then does not wait for it.
-        by_the_way = (one for one in self._pauses if one.scope == host and one.at < message.started_at)
-        return probed + [one for one in by_the_way if one not in probed]
-
-    def _ended(self, pause: Pause, mailbox: Mailbox, now: float) -> list[Statement]:
-        self._pauses.drop(pause.scope, pause.cause)
-        self._log.info("mailbox.resumed", mailbox=mailbox.address, scope=pause.scope, cause=str(pause.cause))
-        if pause.cause not in _HELD:
-            return [store.end(pause)]
-        cause = Cause(pause.cause)
-        released = (
-            store.release_everywhere(cause, now) if cause in _OF_THE_HOST else store.release(mailbox.id, cause, now)
-        )
-        return [store.end(pause), released]
+    def _over(self, turn: Turn, message: Claimed, outcome: Outcome, used: tuple[str, ...]) -> list[Pause]:
+        """The pauses that an attempt has shown to be over, of what it used."""
+        app = store.app_scope(message.mailbox.app.id)
+        return [
+            one
+            for one in self._pauses.within(used)
+            if one.cause in PROBED
+            # What was under way before it began tells nothing. What goes to a host now and then does not wait for it.
+            and (one in turn.probes or one.at < message.started_at)
+            and shows_over(outcome, one.cause, of_app=one.scope == app)
+        ]
 
     async def probes(self) -> dict[int, float]:
         """Mailboxes of which something is held for a pause that a probe can end, and when one is due."""
-        if not any(pause.cause in _HELD for pause in self._pauses):
+        if not any(pause.cause in HELD for pause in self._pauses):
             return {}
-        held = await self._store.held(_HELD)
+        held = await self._store.held(HELD)
         due = ((mailbox_id, self._probe_due(mailbox_id, causes)) for mailbox_id, causes in held.items())
         return {mailbox_id: at for mailbox_id, at in due if at < math.inf}
 
@@ -421,9 +459,9 @@ class Governors:
         if mailbox is None:
             return 0.0  # its lane finds out
         scopes = self._scopes(mailbox) + self._other_hosts(mailbox)
-        pauses = [one for one in self._pauses if one.scope in scopes and one.cause in causes]
-        # One that has not begun yet is over: the clock went back.
-        return min((one.until or 0.0 if one.at <= self._clock() else 0.0 for one in pauses), default=math.inf)
+        pauses = [one for one in self._pauses.within(scopes) if one.cause in causes]
+        now = self._clock()
+        return min(((one.until or 0.0) if lasts(one, now) else 0.0 for one in pauses), default=math.inf)
 
     # ---- by hand
 
@@ -449,16 +487,31 @@ class Governors:
     def is_broken(self, mailbox: Mailbox) -> bool:
         """Whether it waits for somebody to mend the account, and for no probe: when one is due, a message is wanted."""
         now = self._clock()
-        return self._pauses.gate(self._scopes(mailbox), now, _HELD).opens_at > now
+        return self._pauses.gate(self._scopes(mailbox), now, HELD).opens_at > now
 
     def paused(self, mailbox: Mailbox) -> list[Pause]:
         """Why nothing of a mailbox goes now; the pause that ends last comes first."""
         return self._pauses.shown(self._scopes(mailbox), self._clock())
 
+    def waits(self, mailbox: Mailbox) -> list[Pause]:
+        """As `paused`, and the limit that it waits for."""
+        now, (own, app) = self._clock(), self._both(mailbox)
+        mine, of_app = own.wait(now, _ONE), app.wait(now, _ONE)
+        until = now + max(mine, of_app)
+        if self._head(mailbox.id, now):
+            until = max(until, self._fits_at[mailbox.id])
+        if until <= now:
+            return self.paused(mailbox)
+        scope = store.app_scope(mailbox.app.id) if of_app > mine else store.mailbox_scope(mailbox.id)
+        limit = Pause(scope, Cause.QUOTA, until, catalogue.sentence("outbox.waits_for_limit"), now)
+        return [*self.paused(mailbox), limit]
+
     def mended(self, holder: AppRegistration | Mailbox) -> None:
         """A credential, a sign-in or a test gives reason to try again: the next probes go at once."""
         # Which mailboxes an app registration has is not known here: one probe too many harms nobody.
-        scopes = [store.mailbox_scope(holder.id)] if isinstance(holder, Mailbox) else None
+        scopes = (
+            [store.mailbox_scope(holder.id), store.app_scope(holder.app.id)] if isinstance(holder, Mailbox) else None
+        )
         changed = self._pauses.probe_now(scopes, self._clock())
         if changed:
             # In the queue of the store before any message is, whose attempt may end them.

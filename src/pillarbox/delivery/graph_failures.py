@@ -24,7 +24,8 @@ FAILURES: Final = (
 
 def outcome_of(error: PillarboxError) -> Outcome:
     """The outcome of an attempt that ended in one of FAILURES. Pure."""
-    outcome = Outcome(_cause(error), code=error.code, text=error.sentence, cure=error.cure)
+    of_app = isinstance(error, TokenRefused) and error.of_app
+    outcome = Outcome(_cause(error), code=error.code, text=error.sentence, cure=error.cure, app_wide=of_app)
     return replace(outcome, retry_after=error.retry_after) if isinstance(error, TokenUnavailable) else outcome
 
 

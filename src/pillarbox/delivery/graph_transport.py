@@ -15,6 +15,7 @@ from pillarbox.core.retry_after import seconds_of
 from pillarbox.delivery import sent_items
 from pillarbox.delivery.crash_points import Reached, unheeded
 from pillarbox.delivery.graph_failures import FAILURES, outcome_of
+from pillarbox.delivery.policy import SOMETIMES_SENT
 from pillarbox.delivery.sent_items import Twins
 from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.entra.tokens import Tokens
@@ -50,7 +51,7 @@ class GraphTransport:
         """See `Transport.send`."""
         notes: tuple[str, ...] = ()
         mailbox = message.mailbox
-        if message.cause in _SOMETIMES_SENT and mailbox.can_look_up:
+        if message.cause in SOMETIMES_SENT and mailbox.can_look_up:
             look = await self.look_up(message)
             if look.found is Found.SENT:
                 return Report(Outcome(Cause.ACCEPTED), (look.note,))
@@ -88,7 +89,7 @@ def judge(answer: Answer, mailbox: Mailbox, now: float, retry_after_default: flo
     cause = _cause(answer.status, code, text)
     told = answer.headers.get("Retry-After", "")
     retry_after = None
-    if cause in _SAYS_WHEN and told:
+    if told and cause.verdict in _SAYS_WHEN:
         retry_after = min(seconds_of(told, now), _HOUR)
     elif cause is Cause.THROTTLED:
         retry_after = retry_after_default
@@ -108,9 +109,7 @@ def judge(answer: Answer, mailbox: Mailbox, now: float, retry_after_default: flo
 
 _APP_WIDE: Final = re.compile(r"(?:Application|Tenant(?:_Application)?)/")
 """Scopes of limits that are no mailbox's: https://learn.microsoft.com/graph/throttling-limits"""
-_SAYS_WHEN: Final = (Cause.ACCEPTED, Cause.THROTTLED, Cause.CONCURRENCY, Cause.UNCLEAR)
-_SOMETIMES_SENT: Final = (Cause.THROTTLED, Cause.CONCURRENCY)
-"""Refusals with which mail was seen to leave all the same: https://learn.microsoft.com/answers/questions/5629476"""
+_SAYS_WHEN: Final = (Verdict.SENT, Verdict.RETRY, Verdict.UNCERTAIN)
 _HOUR: Final = 3600.0
 """Nothing waits for longer by one header."""
 
@@ -128,7 +127,8 @@ _BY_STATUS: Final = {
     404: Cause.NO_MAILBOX,
     408: Cause.UNCLEAR,
     413: Cause.TOO_LARGE,
-    429: Cause.THROTTLED,
+    # Not without a code of Graph's that says so (the catalogue has its cause): then it may have been taken.
+    429: Cause.UNCLEAR,
     507: Cause.MAILBOX_FULL,
 }
 
@@ -142,8 +142,11 @@ def _cause(status: int, code: str, text: str) -> Cause:
 
 def _by_code(status: int, code: str) -> Cause:
     known = catalogue.explain_graph(code)
+    said = Cause(known.cause) if known and known.cause else None
     cause = _by_status(status)
-    return Cause(known.cause) if known and known.cause and _is_definite(cause) else cause
+    if status == 429:
+        return said if said in SOMETIMES_SENT else cause
+    return said if said and _is_definite(cause) else cause
 
 
 def _by_status(status: int) -> Cause:

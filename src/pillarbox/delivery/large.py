@@ -1,8 +1,8 @@
 """Mail that is too large for one call: a draft without its large attachments, and these uploaded one by one.
 
 The draft is made of the message's own MIME, so that Message-ID, In-Reply-To and References stay; where Graph refuses
-that MIME, in JSON, which loses what it has no words for. Its id is kept when everything is there, not before: a draft
-without a kept id was certainly not sent, and is thrown away.
+that MIME, in JSON, which loses what it has no words for. Its id is kept at once, with the mark that it is not whole,
+until everything is there: a draft without an id, or with that mark, was certainly not sent, and is thrown away.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from pillarbox.core.graph_limits import OURS, most_mime
 from pillarbox.core.headers import address_key
 from pillarbox.core.mail import Outcome
 from pillarbox.delivery.crash_points import Reached, unheeded
-from pillarbox.delivery.drafts import discard, discard_unkept
+from pillarbox.delivery.drafts import Fate, discard, discard_unkept
 from pillarbox.delivery.graph_failures import FAILURES, outcome_of
 from pillarbox.delivery.graph_transport import GraphTransport, judge
 from pillarbox.delivery.sent_items import said
-from pillarbox.delivery.transports import KeepDraft, Look, Report, Transport
+from pillarbox.delivery.transports import Again, KeepDraft, Kept, Look, Report, Transport
 from pillarbox.graph import json_drafts, mail, uploads
 from pillarbox.graph.client import Answer
 from pillarbox.graph.json_drafts import JsonMessage
@@ -46,7 +46,7 @@ _MADE_AT_ONCE: Final = 16
 """Drafts that are made at the same time: each has a few MB of memory, and twice its message on the disk."""
 _UPLOADS: Final = "outlook"
 """The host of uploads, for the count of attempts that did not reach one."""
-_TOO_LARGE: Final = ("mail.too_large_sealed", "mail.too_large_text")
+_TOO_LARGE: Final = ("mail.too_large_sealed", "mail.too_large_text", "mail.not_divided")
 _OF_THE_MESSAGE: Final = (Cause.TOO_LARGE, Cause.MAILBOX_FULL, Cause.THROTTLED, Cause.CONCURRENCY, Cause.QUOTA)
 """What an answer about one attachment may say of the message; all else is about the upload, which is begun anew."""
 
@@ -63,9 +63,11 @@ class _Refused(Exception):
 class LargeMail:
     """Makes drafts of large messages, which `drafts` sends; all others it hands on.
 
-    In another mode than `draft` a large message is refused.
+    Large is also what Graph finds too large for one call, whatever its size. In another mode than `draft` a large
+    message is refused.
 
-    `folder` gets files without a name. `request_limit` is bytes of one request to Graph.
+    `folder` gets files without a name. `request_limit` is bytes of one request to Graph. `again` reads a message once
+    more.
     """
 
     drafts: Transport
@@ -73,6 +75,7 @@ class LargeMail:
     uploads: Uploads
     folder: Path
     request_limit: int
+    again: Again
     reached: Reached = unheeded
     _parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
     _making: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MADE_AT_ONCE))
@@ -88,17 +91,32 @@ class LargeMail:
     async def send(self, message: Claimed, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
         """See `Transport.send`."""
         gone = bool(message.draft_id) and message.cause == Cause.DRAFT_GONE
-        if not self._is_large(message) or (message.draft_id and not gone):
+        if message.draft_id and not gone:
             return await self.drafts.send(message, body, keep_draft)
-        if message.mailbox.mode != "draft":
-            return Report(_too_large(message, most_mime(self.request_limit)))
-        notes: list[str] = []
-        try:
+        await self._discard(message.mailbox, message.begun_draft, keep_draft)
+        if self._is_large(message):
+            if message.mailbox.mode != "draft":
+                return Report(_too_large(message, most_mime(self.request_limit)))
+            notes: list[str] = []
             if gone:
                 await keep_draft("")
                 notes.append(catalogue.sentence("draft.anew"))
+            return await self._divided(message, body, most_mime(self.request_limit), keep_draft, notes)
+        kept = Kept(keep_draft, message.draft_id)
+        report = await self.drafts.send(message, body, kept)
+        if report.outcome.cause is not Cause.TOO_LARGE or message.mailbox.mode != "draft" or kept.draft_id:
+            return report
+        # Of what the whole message was too large for, half of it may not be.
+        most = min(most_mime(self.request_limit), message.size // 2)
+        return await self._divided(message, self.again(message), most, keep_draft, list(report.notes))
+
+    async def _divided(
+        self, message: Claimed, body: AsyncIterator[bytes], most: int, keep_draft: KeepDraft, notes: list[str]
+    ) -> Report:
+        """Send it as a draft of `most` bytes, to which the rest is uploaded."""
+        try:
             async with self._making:
-                draft_id = await self._make(message, body, notes)
+                draft_id = await self._make(message, body, most, keep_draft, notes)
         except _Refused as refused:
             return Report(refused.outcome, tuple(notes))
         except Stuck as error:
@@ -116,14 +134,16 @@ class LargeMail:
 
     # ---- making the draft
 
-    async def _make(self, message: Claimed, body: AsyncIterator[bytes], notes: list[str]) -> str:
+    async def _make(
+        self, message: Claimed, body: AsyncIterator[bytes], most: int, keep_draft: KeepDraft, notes: list[str]
+    ) -> str:
         """The id of a draft that has everything. Raises _Refused and FAILURES: nothing was sent then."""
         client, token = self.plain.client, self._token(message.mailbox)
-        if message.attempt > 1:
+        if message.attempt > 1 and not message.begun_draft:
             await discard_unkept(client, message, token)
         with _nameless(self.folder) as file:
             await _write(file, body, message, notes)
-            most, address = most_mime(self.request_limit), message.mailbox.address
+            address = message.mailbox.address
             async with self._parsing:
                 divided = await split(file, most, address, self.folder)
             with closing(divided):
@@ -131,18 +151,19 @@ class LargeMail:
                 answer = await mail.create_draft(client, address, divided.rest, token)
                 self.reached("after_create")
                 if mail.draft_in(answer):
-                    return await self._complete(message, answer, divided, notes)
+                    return await self._complete(message, answer, divided, keep_draft, notes)
             outcome = _before_sending(await self._judged(message.mailbox, answer))
             if outcome.cause is not Cause.BAD_CONTENT and answer.status != 415:
                 raise _Refused(outcome)
             notes.append(catalogue.sentence("draft.mime_refused", said=said(answer)))
-            return await self._make_of_json(message, file, notes)
+            return await self._make_of_json(message, file, most, keep_draft, notes)
 
-    async def _make_of_json(self, message: Claimed, file: IO[bytes], notes: list[str]) -> str:
+    async def _make_of_json(
+        self, message: Claimed, file: IO[bytes], most: int, keep_draft: KeepDraft, notes: list[str]
+    ) -> str:
         """As `_make`, in JSON: what that has no words for is lost, and listed."""
         async with self._parsing:
-            limit = most_mime(self.request_limit)
-            divided, words = await in_words(file, limit, message.mailbox.address, self.folder)
+            divided, words = await in_words(file, most, message.mailbox.address, self.folder)
         with closing(divided):
             written = json_drafts.written(in_json(words, divided.rest, message.envelope.recipients))
             if len(written) > self.request_limit:
@@ -151,22 +172,31 @@ class LargeMail:
             answer = await json_drafts.create(self.plain.client, message.mailbox.address, written, token)
             if not mail.draft_in(answer):
                 raise _Refused(_before_sending(await self._judged(message.mailbox, answer)))
-            draft_id = await self._complete(message, answer, divided, notes)
+            draft_id = await self._complete(message, answer, divided, keep_draft, notes)
         notes.append(catalogue.sentence("draft.of_json", lost=", ".join(words.lost) or "nothing"))
         return draft_id
 
-    async def _complete(self, message: Claimed, made: Answer, divided: Divided, notes: list[str]) -> str:
+    async def _complete(
+        self, message: Claimed, made: Answer, divided: Divided, keep_draft: KeepDraft, notes: list[str]
+    ) -> str:
         """Give a draft what it lacks; its id."""
         draft_id = mail.draft_in(made)
+        await keep_draft(draft_id, whole=False)
+        self.reached("after_begun_draft")
         try:
             await self._keep_message_id(message, made, notes)
             for one in divided.attachments:
                 await self._attach(message.mailbox, draft_id, divided, one)
         except Exception:
-            await discard(self.plain.client, message.mailbox, draft_id, self._token(message.mailbox))
+            await self._discard(message.mailbox, draft_id, keep_draft)
             raise
         notes.append(catalogue.sentence("mail.divided", count=len(divided.attachments)))
         return draft_id
+
+    async def _discard(self, mailbox: Mailbox, draft_id: str, keep_draft: KeepDraft) -> None:
+        """Throw away a draft that is not whole, if there is one. What does not work now is left to the sweep."""
+        if draft_id and await discard(self.plain.client, mailbox, draft_id, self._token(mailbox)) is not Fate.LEFT:
+            await keep_draft("")
 
     async def _keep_message_id(self, message: Claimed, made: Answer, notes: list[str]) -> None:
         """Exchange is said to give drafts a Message-ID of its own; replies and reports name ours."""

@@ -8,12 +8,12 @@ a notice, as it has the null sender.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox
-from pillarbox.core.cause import Cause
-from pillarbox.core.errors import Unavailable
+from pillarbox.core.cause import Cause, Verdict
+from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.headers import address_key
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock, Outcome, Priority, State
@@ -24,10 +24,8 @@ from pillarbox.store.accounts import Accounts
 from pillarbox.store.outbox import Claimed, Next, Notice, Outbox
 
 MOST_AN_HOUR: Final = 60
-"""Notices that one recipient gets within an hour."""
+"""Notices that one recipient gets within an hour, and a few more where several messages fail at the same moment."""
 _HOUR: Final = 3600.0
-_MANY: Final = 10_000
-"""Recipients of whom it is known when they were told; beyond that, those of more than an hour ago are forgotten."""
 
 _PURPOSE: Final = {Action.FAILED: "bounce", Action.DELAYED: "delayed", Action.RELAYED: "relayed"}
 _POSTMASTER: Final = "postmaster"
@@ -44,9 +42,13 @@ _OF_THE_BYTES: Final = (Cause.BAD_CONTENT, Cause.TOO_LARGE)
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the settings say of notices: see `settings.Delivery`. `hostname` is our own name in them."""
+    """What the settings say of notices: see `settings.Delivery`. `hostname` is our own name in them.
+
+    A notice is tried for `max_age` seconds, however few its message was: what held that up may hold up its bounce.
+    """
 
     hostname: str
+    max_age: float
     bounce_mailbox: str = ""
     bounce_domains: Sequence[str] = ()
     postmaster: str = ""
@@ -59,6 +61,25 @@ class Told:
     following: Next
     notices: tuple[Notice, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+class _Case(NamedTuple):
+    """What a notice tells: of which message, which begins so, and what its last attempt came to (None: it had none).
+
+    `ended`: why it is not tried again, where that is not what the attempt came to.
+    """
+
+    action: Action
+    message: Claimed
+    beginning: bytes
+    outcome: Outcome | None
+    ended: PillarboxError | None = None
+
+    @property
+    def wanting(self) -> Sequence[str]:
+        """The recipients of whom the client wants to hear it."""
+        envelope = self.message.envelope
+        return [one for one in envelope.recipients if bounce.wants(envelope.dsn, one, self.action)]
 
 
 class Notices:
@@ -81,8 +102,6 @@ class Notices:
         self._log = log
         self._wake = wake
         self._wishes = wishes
-        self._told: dict[str, list[float]] | None = None
-        """When each recipient got notices of late."""
 
     async def about(self, message: Claimed, outcome: Outcome, following: Next) -> Told:
         """The notices about a message that an attempt or a look-up brings to another state.
@@ -106,8 +125,8 @@ class Notices:
         `outcome` is that of its last attempt; None: there was none. `can_send`: its own mailbox sends now, so that a
         warning from there would not come behind what it warns of. Raises Unavailable where the store cannot be read.
         """
-        beginning = await self._outbox.beginning(message)
-        notice, _ = await self._to_sender(Action.DELAYED, message, outcome, beginning, can_send=can_send)
+        case = _Case(Action.DELAYED, message, await self._outbox.beginning(message), outcome)
+        notice, _ = await self._to_sender(case, can_send=can_send)
         return notice
 
     def written(self, message: Claimed, notices: Sequence[Notice]) -> None:
@@ -117,30 +136,31 @@ class Notices:
             self._wake(notice.mailbox_id)
 
     async def _about(self, action: Action, message: Claimed, outcome: Outcome, following: Next) -> Told:
-        beginning = await self._outbox.beginning(message)
-        former = {row["purpose"] for row in await self._outbox.notices(message.seq)}
+        case = _Case(action, message, await self._outbox.beginning(message), outcome, following.error)
+        rows = await self._outbox.notices(message.seq)
+        former = {row["purpose"] for row in rows if row["state"] not in (State.FAILED, State.CANCELED)}
         notices, notes = [], []
         purpose = _PURPOSE[action]
         if purpose in former:
             is_told = True
         else:
-            notice, why_not = await self._to_sender(action, message, outcome, beginning)
+            notice, why_not = await self._to_sender(case)
             notices += [notice] if notice else []
             # Of a success that nobody asked for, nothing is missed.
             notes += [why_not] if why_not and action is Action.FAILED else []
             is_told = notice is not None
         if action is Action.FAILED and _POSTMASTER not in former:
-            copy = await self._to_postmaster(message, outcome, beginning)
+            copy, why_not = await self._to_postmaster(case)
             notices += [copy] if copy else []
+            notes += [why_not] if why_not else []
         if action is Action.FAILED and is_told:
             following = replace(following, state=State.BOUNCED)
         return Told(following, tuple(notices), tuple(notes))
 
-    async def _to_sender(
-        self, action: Action, message: Claimed, outcome: Outcome | None, beginning: bytes, *, can_send: bool = True
-    ) -> tuple[Notice | None, str]:
+    async def _to_sender(self, case: _Case, *, can_send: bool = True) -> tuple[Notice | None, str]:
         """The notice, or the sentence why there is none."""
-        code = silent(action, message, beginning)
+        message = case.message
+        code = silent(case.action, message, case.beginning)
         if code:
             return None, catalogue.sentence(code)
         keeper = await self._keeper()
@@ -149,35 +169,25 @@ class Notices:
             if keeper is None:
                 return None, catalogue.sentence("notice.stranger", sender=to)
             to = keeper.address
-        origin = _origin(action, message.mailbox, outcome, keeper, can_send=can_send)
-        recipients = [one for one in message.envelope.recipients if bounce.wants(message.envelope.dsn, one, action)]
-        return await self._notice(_PURPOSE[action], action, message, outcome, beginning, origin, to, recipients)
+        origin = _origin(case.action, message.mailbox, case.outcome, keeper, can_send=can_send)
+        return await self._notice(_PURPOSE[case.action], case, origin, to, case.wanting)
 
-    async def _to_postmaster(self, message: Claimed, outcome: Outcome, beginning: bytes) -> Notice | None:
+    async def _to_postmaster(self, case: _Case) -> tuple[Notice | None, str]:
         """A copy for who runs the house, also about a message of the null sender, such as a bounce."""
-        to = self._wishes.postmaster
+        to, message = self._wishes.postmaster, case.message
         if not to or message.purpose in (_POSTMASTER, "test"):
-            return None
-        origin = _origin(Action.FAILED, message.mailbox, outcome, await self._keeper())
-        recipients = message.envelope.recipients
-        notice, _ = await self._notice(_POSTMASTER, Action.FAILED, message, outcome, beginning, origin, to, recipients)
-        return notice
+            return None, ""
+        origin = _origin(case.action, message.mailbox, case.outcome, await self._keeper())
+        return await self._notice(_POSTMASTER, case, origin, to, message.envelope.recipients)
 
     async def _notice(
-        self,
-        purpose: str,
-        action: Action,
-        message: Claimed,
-        outcome: Outcome | None,
-        beginning: bytes,
-        origin: Mailbox | None,
-        to: str,
-        recipients: Sequence[str],
+        self, purpose: str, case: _Case, origin: Mailbox | None, to: str, recipients: Sequence[str]
     ) -> tuple[Notice | None, str]:
+        action, message, beginning, outcome, _ = case
         if origin is None:
-            return None, catalogue.sentence("notice.mailbox_cannot", mailbox=message.mailbox.address)
+            return None, catalogue.sentence("notice.mailbox_cannot", recipient=to, mailbox=message.mailbox.address)
         now = self._clock()
-        if not await self._counted(to, now):
+        if await self._outbox.told_since(to, now - _HOUR) >= MOST_AN_HOUR:
             return None, catalogue.sentence("notice.too_many", recipient=to, most=MOST_AN_HOUR)
         report = Report(
             id=queue_id(now, self._random),
@@ -185,13 +195,12 @@ class Notices:
             mailbox=origin.address,
             to=to,
             recipients=recipients,
-            status=_status(action, outcome),
+            status=_status(case),
             diagnostic=bounce.diagnostic(outcome) if outcome and action is not Action.RELAYED else "",
-            reasons=_reasons(action, message, outcome),
+            reasons=_reasons(case),
             hostname=self._wishes.hostname,
         )
-        whole = _is_whole_wanted(action, message, outcome, to)
-        original = bounce.original(message, beginning, report, whole=whole)
+        original = bounce.original(message, beginning, report, whole=_is_whole_wanted(case, to))
         late = action is Action.DELAYED
         notice = Notice(
             id=report.id,
@@ -201,8 +210,8 @@ class Notices:
             recipient=to,
             message_id=bounce.message_id(report),
             mime=bounce.compose(report, message, original, now),
-            # As long as the message itself was to be tried; a warning, while there is something to warn of.
-            expires_at=message.expires_at if late else now + message.expires_at - message.created_at,
+            # A warning, while there is something to warn of.
+            expires_at=message.expires_at if late else now + self._wishes.max_age,
             # What waits behind others would hold up its own warning.
             priority=Priority.HIGH if late else Priority.NORMAL,
         )
@@ -212,22 +221,6 @@ class Notices:
         """The mailbox that sends and gets what the message's own cannot."""
         address = self._wishes.bounce_mailbox
         return await self._accounts.mailbox(address) if address else None
-
-    async def _counted(self, recipient: str, now: float) -> bool:
-        """Count one more notice to a recipient; False where there were too many."""
-        told = self._told
-        if told is None:
-            told = self._told = {}
-            for one, at in await self._outbox.told_since(now - _HOUR):
-                told.setdefault(address_key(one), []).append(at)
-        key = address_key(recipient)
-        late = [at for at in told.get(key, ()) if now - _HOUR < at <= now]
-        if len(late) >= MOST_AN_HOUR:
-            return False
-        told[key] = [*late, now]
-        if len(told) > _MANY:
-            self._told = {one: times for one, times in told.items() if now - _HOUR < times[-1] <= now}
-        return True
 
 
 # ---- pure
@@ -290,28 +283,39 @@ def _origin(
     return keeper if keeper and is_busy else mailbox
 
 
-def _is_whole_wanted(action: Action, message: Claimed, outcome: Outcome | None, to: str) -> bool:
+def _is_whole_wanted(case: _Case, to: str) -> bool:
     """Whether the message is to be given back whole (RFC 3461 section 4.3): to its sender alone, as others' eyes are
     not meant, and where what was refused are not its bytes."""
-    wanted = action is Action.FAILED and message.envelope.dsn.ret.upper() == "FULL"
-    return wanted and to == message.envelope.sender and not (outcome and outcome.cause in _OF_THE_BYTES)
+    envelope, outcome = case.message.envelope, case.outcome
+    wanted = case.action is Action.FAILED and envelope.dsn.ret.upper() == "FULL"
+    return wanted and to == envelope.sender and not (outcome and outcome.cause in _OF_THE_BYTES)
 
 
-def _status(action: Action, outcome: Outcome | None) -> str:
-    if action is Action.RELAYED:
+def _status(case: _Case) -> str:
+    if case.action is Action.RELAYED:
         return "2.0.0"
-    words = outcome.cause.entry if outcome else None
-    if action is Action.FAILED and words:
+    words = case.outcome.cause.entry if case.outcome else None
+    if case.action is Action.FAILED and words:
         return words.dsn
     status = words.smtp.partition(" ")[2] if words else ""
     return status if status.startswith("4.") else "4.4.7"
 
 
-def _reasons(action: Action, message: Claimed, outcome: Outcome | None) -> Sequence[str]:
-    if action is Action.RELAYED:
+def _reasons(case: _Case) -> Sequence[str]:
+    """Sentences for people. What the cause says of further attempts is no cure where there are none."""
+    message, outcome, ended = case.message, case.outcome, case.ended
+    if case.action is Action.RELAYED:
         return ()
     if outcome is None:
         return (catalogue.sentence("notice.not_begun", mailbox=message.mailbox.address),)
     words = outcome.cause.entry
-    said = catalogue.sentence("notice.said", text=outcome.text) if outcome.text else ""
-    return [text for text in (words.sentence, said, outcome.cure or words.cure) if text]
+    is_one_of_many = outcome.cause is Cause.BAD_RECIPIENT and len(message.envelope.recipients) > 1
+    said = (
+        ended.sentence if ended else "",
+        # Of what was unclear it was found out.
+        words.sentence if not ended or outcome.verdict is Verdict.RETRY else "",
+        catalogue.sentence("notice.one_of_them") if is_one_of_many else "",
+        catalogue.sentence("notice.said", text=outcome.text) if outcome.text else "",
+        ended.cure if ended else outcome.cure or words.cure,
+    )
+    return [text for text in said if text]

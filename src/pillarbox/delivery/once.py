@@ -50,7 +50,8 @@ class Once:
 
     def __init__(self, keys: IdempotencyKeys) -> None:
         self._keys = keys
-        self._being_answered: set[tuple[str, str]] = set()
+        self._being_answered: dict[tuple[str, str], str] = {}
+        """The digest of what each key is being answered for."""
 
     @asynccontextmanager
     async def request(self, scope: str, key: str, digest: str) -> AsyncIterator[Request]:
@@ -60,9 +61,11 @@ class Once:
         """
         if not _KEY.fullmatch(key):
             raise InvalidInput("idempotency.bad_key", limit=_LONGEST)
+        if self._being_answered.get((scope, key), digest) != digest:
+            raise InvalidInput("idempotency.mismatch")
         if (scope, key) in self._being_answered:
             raise Conflict("idempotency.in_progress")
-        self._being_answered.add((scope, key))
+        self._being_answered[scope, key] = digest
         try:
             answered = await self._keys.find(scope, key)
             if answered is not None and answered.digest != digest:
@@ -72,4 +75,4 @@ class Once:
             # Another process has just answered it.
             raise Conflict("idempotency.in_progress") from error
         finally:
-            self._being_answered.discard((scope, key))
+            del self._being_answered[scope, key]

@@ -66,12 +66,10 @@ class Housekeeping:
 
     async def _in_batches(self, drop: Callable[[], Awaitable[int]]) -> int:
         whole = 0
-        while True:
-            dropped = await drop()
+        while dropped := await drop():
             whole += dropped
-            if dropped < BATCH:
-                return whole
             await self.wait(_BREATH)
+        return whole
 
     async def _give_back(self) -> None:
         for _ in range(_ROOM_AT_ONCE):

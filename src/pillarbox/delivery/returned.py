@@ -1,12 +1,14 @@
 """Reports of Exchange that a sent message was not delivered: looked for where a mailbox may be read.
 
 `sent` means that Microsoft took a message; what it could not deliver, it reports into the mailbox later. A report is
-matched by the Message-ID that it answers; where two messages have it, neither is marked.
+matched by the Message-ID that it answers; where two messages have it, neither is marked. What it tells of has to be a
+failure: its own words say so, or where they may not be read its header.
 """
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from pillarbox.core.accounts import Mailbox
@@ -18,12 +20,14 @@ from pillarbox.delivery.queue_id import first_of
 from pillarbox.entra.tokens import Tokens
 from pillarbox.graph.client import GraphClient
 from pillarbox.graph.paging import Patience
-from pillarbox.graph.reports import DeliveryReport, came_since, details, reports
+from pillarbox.graph.reports import PAGE, DeliveryReport, came_since, details, reports
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.returns import Returns
 
 _BACK: Final = 86_400.0
-"""Seconds of a mailbox's past that are read each time: a report is known again, and one that comes late is not lost."""
+"""Seconds of a mailbox's past that are read at first."""
+_AGAIN: Final = 7200.0
+"""Seconds of it that are read again each time: what is uncertain when its report comes is `sent` by then."""
 _OLDEST: Final = 3 * 86_400.0
 """Seconds after which no report about a message is expected any more: Exchange gives up after one day."""
 _MOST_PAGES: Final = 20
@@ -43,6 +47,8 @@ class Returned:
     clock: Clock
     log: Logger
     every: float
+    _read_until: dict[int, float] = field(default_factory=dict, init=False)
+    """Up to when an inbox was read, by mailbox."""
 
     async def run(self) -> None:
         """Look, until canceled; `every` 0 looks never."""
@@ -73,34 +79,50 @@ class Returned:
 
     async def _read(self, mailbox: Mailbox) -> None:
         now = self.clock()
-        found = await self._reports(mailbox, now - _BACK)
-        if not found:
-            return
+        since = max(now - _BACK, min(self._read_until.get(mailbox.id, 0.0), now - _AGAIN))
+        found, until = await self._reports(mailbox, since)
+        if found:
+            await self._mark(mailbox, found, now)
+        # Behind the marks: what was cut off there is read again.
+        self._read_until[mailbox.id] = now if until is None else until
+
+    async def _mark(self, mailbox: Mailbox, found: Mapping[str, Sequence[DeliveryReport]], now: float) -> None:
         rows = await self.returns.sent(mailbox.id, found, first_of(now - _OLDEST))
         times = Counter(row["message_id"] for row in rows)
         for row in rows:
             if times[row["message_id"]] == 1 and row["delivery"] != "bounced":
-                report = found[row["message_id"]]
-                text = report.subject
-                if said := await self._details(mailbox, report):
-                    text = f"{text} ({said})"
-                if await self.returns.bounced(row["id"], text):
+                text = await self._failure(mailbox, found[row["message_id"]])
+                if text is not None and await self.returns.bounced(row["id"], text):
                     self.log.warning("mail.returned", id=row["id"], mailbox=mailbox.address, reason=text)
 
-    async def _reports(self, mailbox: Mailbox, since: float) -> dict[str, DeliveryReport]:
-        """The reports that came since then, at most those among 2,000 messages, by what they are about."""
-        patience, token = Patience(self.clock, asyncio.sleep, 0.0), self.tokens.source(mailbox)
-        found: dict[str, DeliveryReport] = {}
-        path: str | None = came_since(mailbox.address, since)
-        for _ in range(_MOST_PAGES):
-            if path is None:
-                break
-            async with self.governors.request(mailbox):
-                some, path = await reports(self.client, path, token, patience)
-            found |= {report.about: report for report in some}
-        return found
+    async def _failure(self, mailbox: Mailbox, found: Sequence[DeliveryReport]) -> str | None:
+        """What the first of these reports says that tells of a failure; None where none does."""
+        for report in found:
+            said = await self._details(mailbox, report)
+            if said or (said is None and report.is_ndr):
+                return f"{report.subject} ({said})" if said else report.subject
+        return None
 
-    async def _details(self, mailbox: Mailbox, report: DeliveryReport) -> str:
+    async def _reports(self, mailbox: Mailbox, since: float) -> tuple[dict[str, list[DeliveryReport]], float | None]:
+        """The reports that came since then, by what they are about, and when the last message came.
+
+        At most those among 2,000 messages: without a time where these were all.
+        """
+        patience, token = Patience(self.clock, asyncio.sleep, 0.0), self.tokens.source(mailbox)
+        found: dict[str, list[DeliveryReport]] = {}
+        path = came_since(mailbox.address, since)
+        for _ in range(_MOST_PAGES):
+            async with self.governors.request(mailbox):
+                page = await reports(self.client, path, token, patience)
+            for report in page.reports:
+                found.setdefault(report.about, []).append(report)
+            if page.next is None:
+                return found, None
+            path = page.next
+        self.log.info("mailbox.read_in_part", mailbox=mailbox.address, messages=_MOST_PAGES * PAGE)
+        return found, page.until
+
+    async def _details(self, mailbox: Mailbox, report: DeliveryReport) -> str | None:
         """What it says of each recipient, where the right to read mail is there too."""
         async with self.governors.request(mailbox):
             return await details(self.client, mailbox.address, report, self.tokens.source(mailbox))

@@ -1,4 +1,8 @@
-"""Which way a message takes: Graph or SMTP, by the choice for its mailbox, and by what Graph cannot do with it."""
+"""Which way a message takes: Graph or SMTP, by the choice for its mailbox, and by what Graph cannot do with it.
+
+What Graph cannot, SMTP can: where that is known before, a message goes by SMTP at once, else in the same attempt, when
+Graph has refused it for its size.
+"""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -9,8 +13,8 @@ from pillarbox.core.cause import Cause
 from pillarbox.core.errors import ConfigError, InvalidInput
 from pillarbox.core.mail import Found, Outcome
 from pillarbox.core.scopes import SETS, Resource
-from pillarbox.core.sealed_mime import is_sealed
-from pillarbox.delivery.transports import KeepDraft, Look, Report, Transport
+from pillarbox.core.sealed_mime import is_sealed_message
+from pillarbox.delivery.transports import Again, KeepDraft, Kept, Look, Report, Transport
 from pillarbox.graph.meter import metered
 from pillarbox.store.outbox import Claimed
 
@@ -20,14 +24,15 @@ class Route:
     """The ways out as one.
 
     `smtp` is None where Exchange's SMTP host is not known. `default` (graph, smtp or auto) is for mailboxes without a
-    choice of their own. `one_call` is bytes of a message that Graph takes whole, `hosts` the names of Graph's and
-    Exchange's hosts.
+    choice of their own. `one_call` is bytes of a message that Graph takes whole, `again` reads a message once more,
+    `hosts` are the names of Graph's and Exchange's hosts.
     """
 
     graph: Transport
     smtp: Transport | None
     default: str
     one_call: int
+    again: Again
     hosts: tuple[str, str] = ("", "")
 
     async def ready(self, mailbox: Mailbox) -> None:
@@ -40,8 +45,14 @@ class Route:
         way = self._way(message)
         if way is None:
             return Report(_no_host(message.mailbox), requests=0)
+        kept = Kept(keep_draft, message.draft_id)
         with metered() as meter:
-            report = await way.send(message, body, keep_draft)
+            report = await way.send(message, body, kept)
+            if self.smtp is not None and self._too_large(message, report) and not kept.draft_id:
+                way, refused = self.smtp, report
+                by_smtp = catalogue.sentence("route.by_smtp", said=f"{refused.outcome.code}: {refused.outcome.text}")
+                report = await way.send(message, self.again(message), kept)
+                report = replace(report, notes=(*refused.notes, by_smtp, *report.notes))
         return replace(report, requests=meter.requests, host=report.host or self.hosts[way is self.smtp])
 
     async def look_up(self, message: Claimed) -> Look:
@@ -51,7 +62,7 @@ class Route:
         """
         look = await self.graph.look_up(message)
         sign_in = message.mailbox.sign_in
-        if look.found is Found.ABSENT and sign_in and sign_in.shared and self._way(message) is self.smtp:
+        if look.found is Found.ABSENT and sign_in and sign_in.shared and self._may_go_by_smtp(message):
             return Look(Found.UNKNOWN, catalogue.sentence("look.others_sent_items", who=sign_in.who))
         return look
 
@@ -64,6 +75,24 @@ class Route:
         if self.smtp is None or len(ways) == 1:
             return self._first(message.mailbox)
         return self.graph if self._fits(message) and not _names_others(message) else self.smtp
+
+    def _too_large(self, message: Claimed, report: Report) -> bool:
+        """Whether Graph has refused it for its size, and SMTP may take it."""
+        return report.outcome.cause is Cause.TOO_LARGE and self._may_go_by_smtp(message)
+
+    def _may_go_by_smtp(self, message: Claimed) -> bool:
+        """Whether it goes by SMTP, at once or when Graph has refused it.
+
+        A small one in a mailbox that is shared does not go on from Graph: a look-up could not tell that it did.
+        """
+        if self.smtp is None or message.draft_id:
+            return False
+        if self._way(message) is self.smtp:
+            return True
+        sign_in = message.mailbox.sign_in
+        is_shared = sign_in is not None and sign_in.shared
+        both = len(ways_of(message.mailbox, self.default)) == 2
+        return both and (message.size > self.one_call or not is_shared)
 
     def _fits(self, message: Claimed) -> bool:
         """Whether Graph takes it, whole or as a draft whose attachments are uploaded one by one."""
@@ -101,7 +130,9 @@ def _is_sealed(message: Claimed) -> bool:
         block = headers.scan(message.part, max_block=headers.LONGEST_BLOCK)
     except InvalidInput:
         return False
-    return any(is_sealed(headers.value(message.part, field)) for field in block.named(b"content-type"))
+    dispositions = [headers.value(message.part, field) for field in block.named(b"content-disposition")]
+    types = [headers.value(message.part, field) for field in block.named(b"content-type")]
+    return any(is_sealed_message(one, b"; ".join(dispositions)) for one in types or (b"",))
 
 
 def _names_others(message: Claimed) -> bool:

@@ -2,9 +2,11 @@
 
 Exchange mostly does not show the header of what a mailbox sent, and so not our queue id
 (https://github.com/microsoftgraph/microsoft-graph-docs/issues/18761): copies are told from each other by their number
-then. What cannot be told is `unknown`: taking another message's copy for this one would lose this one.
+then. What cannot be told is `unknown`: taking another message's copy for this one would lose this one, and overlooking
+its own would double it. No clock decides that alone: it may have been wrong when the message came, and be right now.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -19,11 +21,13 @@ from pillarbox.store.outbox import Claimed
 
 _SKEW: Final = 60.0
 """Seconds that a copy may be older than its message by the two clocks: a whole second, and what an answer takes."""
-_LATE: Final = 900.0
-"""Seconds that a copy of another message may be younger than the attempt that made it."""
+_LONG_BEFORE: Final = 86_400.0
+"""Seconds by which a copy that is older than the message is of another one, whatever the clocks did."""
+_MESSAGE_ID: Final = re.compile(r"<[^<>()\s@]+@[^<>()\s@]+>", re.ASCII)
+"""The form by which Exchange finds a message: one msg-id (RFC 5322 section 3.6.4), and nothing beside it."""
 
-Twins = Callable[[Claimed, float], Awaitable[int]]
-"""How many copies other messages with the same Message-ID may have left since then (`Outbox.twins`)."""
+Twins = Callable[[Claimed], Awaitable[int]]
+"""How many copies other messages with the same Message-ID may have left (`Outbox.twins`)."""
 
 
 async def look(client: GraphClient, message: Claimed, token: TokenSource, clock: Clock, twins: Twins) -> Look:
@@ -33,28 +37,37 @@ async def look(client: GraphClient, message: Claimed, token: TokenSource, clock:
         copies = mail.copies_in(answer)
         if copies is None:
             return failed(said(answer))
-        its = its_copies(copies, message, clock() - message.created_at)
-        if not its:
-            return Look(Found.ABSENT, catalogue.sentence("look.absent"))
-        if any(copy.queue_id for copy in its) or len(its) > await twins(message, message.created_at - _LATE):
-            return Look(Found.SENT, catalogue.sentence("look.sent"))
+        # Asked for after the copies: what was sent meanwhile counts too.
+        others = await twins(message)
     except PillarboxError as error:
         return failed(error.sentence)
-    return Look(Found.UNKNOWN, catalogue.sentence("look.twins"))
+    match found := judge(copies, message, clock(), others):
+        case Found.SENT:
+            return Look(found, catalogue.sentence("look.sent"))
+        case Found.ABSENT if _MESSAGE_ID.fullmatch(message.message_id):
+            return Look(found, catalogue.sentence("look.absent"))
+        case Found.ABSENT:
+            return Look(Found.UNKNOWN, catalogue.sentence("look.message_id"))
+    return Look(found, catalogue.sentence("look.twins"))
 
 
-def its_copies(copies: Sequence[mail.Copy], message: Claimed, age: float) -> list[mail.Copy]:
-    """The copies in the mailbox that can be of this message, `age` seconds after it was accepted. Pure.
+def judge(copies: Sequence[mail.Copy], message: Claimed, now: float, twins: int) -> Found:
+    """What the copies with its Message-ID say of a message, of which others may have left so many. Pure.
 
-    Devices use one Message-ID for all that they send: a copy that is older than the message is of another one, and so
-    is one that bears another queue id; one that bears ours is ours. The copy's age is Microsoft's own reckoning, so
-    that no clock need be right.
+    One that bears a queue id is of that message. Of the others those count that are no older than the message, by
+    Microsoft's own reckoning: are there more than the twins can have left, one is its own.
     """
-    return [
-        copy
-        for copy in copies
-        if copy.queue_id == message.id or (not copy.queue_id and (copy.age is None or copy.age <= age + _SKEW))
-    ]
+    if any(copy.queue_id == message.id for copy in copies):
+        return Found.SENT
+    # Devices use one Message-ID for all that they send.
+    ages = [copy.age for copy in copies if not copy.queue_id]
+    # A clock that went back shows less than it did when the message came; when its attempt began was set back with it.
+    its = now - min(message.created_at, message.started_at)
+    if sum(age is not None and age <= its + _SKEW for age in ages) > twins:
+        return Found.SENT
+    if all(age is not None and age > its + _LONG_BEFORE for age in ages):
+        return Found.ABSENT
+    return Found.UNKNOWN
 
 
 def failed(reason: str) -> Look:

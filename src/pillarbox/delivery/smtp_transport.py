@@ -139,7 +139,10 @@ def _parted(reply: str) -> tuple[str, str, str]:
 
 
 def _failed(cause: Cause, error: PillarboxError, retry_after: float | None = None) -> Outcome:
-    return Outcome(cause, code=error.code, text=error.sentence, cure=error.cure, retry_after=retry_after)
+    of_app = isinstance(error, TokenRefused) and error.of_app
+    return Outcome(
+        cause, code=error.code, text=error.sentence, cure=error.cure, retry_after=retry_after, app_wide=of_app
+    )
 
 
 async def _start(body: AsyncIterator[bytes]) -> bytes:

@@ -18,7 +18,7 @@ from pillarbox.core.headers import address_key
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import UNTOLD, Approval, Arrival, Clock, Envelope, Priority
 from pillarbox.core.mime_shape import Shape
-from pillarbox.core.sealed_mime import is_sealed
+from pillarbox.core.sealed_mime import is_sealed_message
 from pillarbox.delivery import senders, top_block, window
 from pillarbox.delivery.backlog import Backlog
 from pillarbox.delivery.queue_id import queue_id
@@ -123,9 +123,10 @@ class Submission:
         _check_terms(terms, self.clock())
         top = TopBlock.of(_beginning(content))
         leave = senders.leave(submitter, envelope.sender, top.values)
-        self._check_route(leave.mailbox, content.size, is_sealed=any(map(is_sealed, top.content_types)))
+        self._check_route(leave.mailbox, content.size, is_sealed=_is_sealed(top))
         digest = window.digest(submitter.name, envelope) if handover is not None and top.message_id else None
-        await _read_through(content, top, digest)
+        shape = await _read_through(content, top, digest)
+        self._check_staying(leave.mailbox, shape)
         mailbox = leave.mailbox if leave.mailbox.id else await self.mailbox_of(leave.mailbox)
         fingerprint = window.fingerprint(digest) if digest is not None else ""
         if handover is not None and fingerprint:
@@ -211,6 +212,13 @@ class Submission:
             code = "mail.too_large_for_mailbox"
         raise InvalidInput(code, limit=limit, mailbox=mailbox.address)
 
+    def _check_staying(self, mailbox: Mailbox, shape: Shape) -> None:
+        """Whether it can leave from there without its attachments, as they are uploaded one by one."""
+        limit = self.whole_limit(mailbox)
+        if limit and shape.staying > limit:
+            code = "mail.too_large_sealed" if shape.holds_sealed else "mail.too_large_text"
+            raise InvalidInput(code, limit=limit, mailbox=mailbox.address)
+
     async def _tell_again(self, former: str, submitter: Submitter, arrival: Arrival) -> None:
         moment = datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).isoformat(timespec="seconds")
         peer = arrival.peer or arrival.door
@@ -233,19 +241,24 @@ def _beginning(content: Content) -> bytes:
     return head
 
 
+def _is_sealed(top: TopBlock) -> bool:
+    return any(is_sealed_message(one, top.disposition) for one in top.content_types or (b"",))
+
+
 def _pieces(head: bytes, content: Content, body: int) -> Iterator[bytes]:
     return chain((head,), content.pieces(body))
 
 
-async def _read_through(content: Content, top: TopBlock, digest: "_Hash | None") -> None:
+async def _read_through(content: Content, top: TopBlock, digest: "_Hash | None") -> Shape:
     """Read the whole message for what needs it: its MIME shape, and its digest. Raises InvalidInput."""
-    shape = Shape(*top.content_types)
-    if shape.is_done and digest is None:
-        return
-    if content.size <= PIECE:
-        _feed(content, top, shape, digest)
-    else:
-        await asyncio.to_thread(_feed, content, top, shape, digest)
+    shape = Shape(*top.content_types, disposition=top.disposition)
+    if not shape.is_done or digest is not None:
+        if content.size <= PIECE:
+            _feed(content, top, shape, digest)
+        else:
+            await asyncio.to_thread(_feed, content, top, shape, digest)
+    shape.end(content.size - top.body)
+    return shape
 
 
 def _feed(content: Content, top: TopBlock, shape: Shape, digest: "_Hash | None") -> None:

@@ -17,7 +17,7 @@ from pillarbox.delivery.senders import ORIGINATORS, Leave
 
 LENGTH: Final = headers.MAX_BLOCK + 4096
 """Bytes of a message in which its header block ends, if it keeps within the caps."""
-_READ: Final = frozenset((*ORIGINATORS, b"message-id", b"date", b"content-type"))
+_READ: Final = frozenset((*ORIGINATORS, b"message-id", b"date", b"content-type", b"content-disposition"))
 _HELLO: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}|\[[0-9A-Za-z:.]{2,80}\]")
 
 
@@ -50,6 +50,11 @@ class TopBlock:
     def content_types(self) -> Sequence[bytes]:
         """Of the whole message: one, or none, unless something is wrong with it."""
         return self.values.get(b"content-type", ())
+
+    @property
+    def disposition(self) -> bytes:
+        """Content-Disposition of the whole message: how a scanner names what it sends alone."""
+        return b"; ".join(self.values.get(b"content-disposition", ()))
 
     @property
     def message_id(self) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pillarbox.core.accounts import Mailbox
-from pillarbox.core.errors import PillarboxError
+from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.headers import address_key
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
@@ -40,6 +40,9 @@ _DENIED: Final = 6 * 3600.0
 _WITHIN: Final = 300.0
 """Seconds for one mailbox; what is left waits for the next round."""
 _MOST_TEXT: Final = 1000
+_FIRM: Final = 3600.0
+"""Seconds after an attempt in which `delivered` is asked for again: another row may come that says `failed`."""
+_NO_RIGHT: Final = (401, 403)
 
 _THERE: Final = ("delivered", "expanded", "filteredAsSpam")
 """Words of Microsoft's for mail that lies in a mailbox, or was handed on: to a group's members, to another system."""
@@ -68,7 +71,7 @@ class Traces:
             await self.round()
 
     async def round(self) -> None:
-        """Ask once for each mailbox that sent something of which nothing is known yet."""
+        """Ask once for each mailbox that sent something of which not all is known yet."""
         try:
             mailboxes = {one.id: one for one in await self.accounts.mailboxes() if self._may_ask(one)}
             waiting = await self._waiting(mailboxes) if mailboxes else {}
@@ -88,11 +91,12 @@ class Traces:
         return mailbox.sign_in is None and not denied <= now < denied + _DENIED and not self.governors.paused(mailbox)
 
     async def _waiting(self, mailboxes: Iterable[int]) -> dict[int, list[Sent]]:
-        """The newest messages of which nothing is known, by mailbox."""
+        """The newest messages of which not all is known, by mailbox."""
         now = self.clock()
         began = (now - _LATEST, now - _SOONEST)
         found: dict[int, list[Sent]] = {}
-        for one in await self.returns.untold(tuple(mailboxes), first_of(now - _ACCEPTED), *began, _BATCH):
+        since = first_of(now - _ACCEPTED)
+        for one in await self.returns.untold(tuple(mailboxes), since, *began, now - _FIRM, _BATCH):
             found.setdefault(one.mailbox_id, []).append(one)
         return found
 
@@ -105,7 +109,8 @@ class Traces:
         except TimeoutError:
             return True
         except PillarboxError as error:
-            if isinstance(error, GraphRefused) and error.answer.status in (401, 403):
+            status = error.answer.status if isinstance(error, GraphRefused) else 0
+            if status in _NO_RIGHT:
                 self._denied[mailbox.app.id] = now
             self.log.info(
                 "mail.not_traced",
@@ -114,7 +119,8 @@ class Traces:
                 code=error.code,
                 reason=error.sentence,
             )
-            return False
+            # What another answer says, it says of this mailbox.
+            return not (status in (*_NO_RIGHT, 429) or isinstance(error, Unavailable))
         except Exception:
             self.log.exception("unexpected", where=f"traces of {mailbox.address}")
         return True
@@ -142,15 +148,19 @@ class Traces:
 def what_became(recipients: Sequence[str], rows: Sequence[Traced]) -> tuple[str, str] | None:
     """`delivered` or `failed`, and in which words, of a message to these recipients; None: it is not known of all yet.
 
-    Exchange may call a recipient otherwise than we did (by its first address, by the members of a group), so that they
-    are counted. Of a message that may have gone twice, one copy that came is enough. Pure.
+    Exchange may call a recipient otherwise than we did, by its first address: the rows of addresses that we do not know
+    count for those that we miss. Not where there is a group, whose members have such rows too. Of a message that may
+    have gone twice, one copy that came is enough. Pure.
     """
     best: dict[str, Traced] = {}
     for row in rows:
         key = address_key(row.recipient)
         if key not in best or _rank(row) < _rank(best[key]):
             best[key] = row
-    if len(best) < len(set(map(address_key, recipients))) or any(_rank(row) == _OPEN for row in best.values()):
+    named = set(map(address_key, recipients))
+    missing, others = named - best.keys(), best.keys() - named
+    is_group = any(row.status == "expanded" for row in best.values())
+    if (missing and (is_group or len(others) < len(missing))) or any(_rank(row) == _OPEN for row in best.values()):
         return None
     words = ", ".join(f"{row.recipient}: {row.status}" for row in best.values() if row.status not in _PLAIN)
     failed = any(row.status in _LOST for row in best.values())

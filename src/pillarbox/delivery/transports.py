@@ -1,6 +1,6 @@
 """Transports: the ways out. Each makes one attempt and says in an Outcome what Microsoft's answer means."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,16 +22,40 @@ class Report:
     host: str = ""
 
 
-KeepDraft = Callable[[str], Awaitable[None]]
-"""Commits the id of the draft that was made of the message."""
+class KeepDraft(Protocol):
+    """Commits the id of the draft that was made of the message; empty: there is none any more.
+
+    One that is not `whole` lacks something still: it is never sent, only thrown away.
+    """
+
+    async def __call__(self, draft_id: str, *, whole: bool = True) -> None:
+        """Commit it."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """A KeepDraft that knows of the draft, if there is one, that may have been sent."""
+
+    keep: KeepDraft
+    draft_id: str
+
+    async def __call__(self, draft_id: str, *, whole: bool = True) -> None:
+        """Commit it."""
+        await self.keep(draft_id, whole=whole)
+        self.draft_id = draft_id if whole else ""
+
+
+Again = Callable[[Claimed], AsyncIterator[bytes]]
+"""The bytes of a message once more, from the beginning on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a look-up found, and a sentence about it for the trace."""
+    """What a look-up found, a sentence about it for the trace, and how many requests to Microsoft it was counted as."""
 
     found: Found
     note: str
+    requests: int = 1
 
 
 class Transport(Protocol):

@@ -17,14 +17,14 @@ from typing import Final, TypeVar
 
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.cause import Cause
+from pillarbox.core.clock import Watched
 from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.log import Logger, tell_final
-from pillarbox.core.mail import Clock, Outcome, State
+from pillarbox.core.mail import Outcome, State
 from pillarbox.delivery import policy
 from pillarbox.delivery.crash_points import Reached, unheeded
 from pillarbox.delivery.governor import NONE, Governors, Turn
 from pillarbox.delivery.notices import Notices, Told
-from pillarbox.delivery.respite import Respite
 from pillarbox.delivery.transports import Report, Transport
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.outbox import Claimed, Next, Outbox
@@ -58,7 +58,7 @@ class Worker:
         outbox: Outbox,
         accounts: Accounts,
         transport: Transport,
-        clock: Clock,
+        clock: Watched,
         log: Logger,
         governors: Governors,
         settle: policy.Settle,
@@ -80,7 +80,6 @@ class Worker:
         self._store_pause = store_pause
         self._reached = reached
         self._chance = chance
-        self._respite = Respite()
         self._lanes: dict[int, _Lane] = {}
         self._pauses: dict[int, tuple[float, float]] = {}
         """Beginning and end."""
@@ -88,8 +87,8 @@ class Worker:
         """Mailboxes as the last claim saw them: good enough to have a token ready, and no more."""
         self._due_changed = asyncio.Event()
         self._stopping = False
-        # As if the clock had gone back while we were not there: it may have.
-        self._looked_at = math.inf
+        # While we were not there it may have.
+        self._clock_went_back = True
         self.sent = 0
 
     def wake(self, mailbox_id: int) -> None:
@@ -136,9 +135,10 @@ class Worker:
     async def _wake_due(self) -> float:
         """Wake what is due; return the seconds until the next message is."""
         try:
-            if self._clock() < self._looked_at:
-                await self._outbox.clock_went_back()
-            self._looked_at = self._clock()
+            self._clock_went_back |= self._clock.went_back()
+            if self._clock_went_back:
+                await self._outbox.clock_went_back(self._settle[-1], policy.longest_look(self._settle))
+                self._clock_went_back = False
             due = await self._governors.probes()
             for mailbox_id, at in (await self._outbox.due()).items():
                 due[mailbox_id] = min(at, due.get(mailbox_id, at))
@@ -146,8 +146,8 @@ class Worker:
             self._log.error("store.unusable", where="worker", code=error.code, reason=error.sentence)
             return self._store_pause
         now, wait = self._clock(), _LOOK_AGAIN
-        for mailbox_id, at in due.items():
-            at = max(at, self._paused_until(mailbox_id), self._governors.opens_at(mailbox_id))
+        for mailbox_id in self._governors.in_turn(due):
+            at = max(due[mailbox_id], self._paused_until(mailbox_id), self._governors.opens_at(mailbox_id))
             if at <= now:
                 self.wake(mailbox_id)
             else:
@@ -191,12 +191,14 @@ class Worker:
         turn = NONE
         try:
             mailbox = self._seen.get(mailbox_id) or await self._accounts.mailbox_by_id(mailbox_id)
-            if self._may_send(mailbox):
+            if self._is_ready(mailbox) and self._governors.is_open(mailbox):
                 # Before "about to send": what is cut off while it waits for a token has certainly not been sent.
                 await self._transport.ready(mailbox)
             if self._may_send(mailbox):
                 turn = self._governors.reserve(mailbox, _MOST_AT_ONCE)
-                return turn, await self._fitting(turn, await self._take(turn))
+                fitting = await self._fitting(await self._take(turn))
+                self._governors.release(turn, turn.count - len(fitting))
+                return turn, fitting
         except PillarboxError as error:
             self._log.error("store.unusable", where="claim", code=error.code, reason=error.sentence)
         except Exception:
@@ -220,15 +222,20 @@ class Worker:
             self._seen[mailbox_id] = claimed[0].mailbox
         else:
             self._governors.nothing_to_send(turn.mailbox)
-        return self._respite.given(claimed)
+        return claimed
 
-    async def _fitting(self, turn: Turn, claimed: list[Claimed]) -> list[Claimed]:
-        """Those of them for which there is enough left of every limit; the others are given back, and so are places."""
-        fitting = list(takewhile(self._governors.fits, claimed))
-        for message in reversed(claimed[len(fitting) :]):
-            await self._persist(partial(self._outbox.give_back, message))
-            self._due_changed.set()
-        self._governors.release(turn, turn.count - len(fitting))
+    async def _fitting(self, claimed: list[Claimed]) -> list[Claimed]:
+        """Those of them for which there is enough left of every limit; the others are given back.
+
+        All are where that cannot be told for a mistake of ours: what is claimed must not stay so.
+        """
+        fitting: list[Claimed] = []
+        try:
+            fitting = list(takewhile(self._governors.fits, claimed))
+        finally:
+            for message in reversed(claimed[len(fitting) :]):
+                await self._persist(partial(self._outbox.give_back, message))
+                self._due_changed.set()
         return fitting
 
     async def _use(self, turn: Turn, message: Claimed) -> None:
@@ -236,10 +243,15 @@ class Worker:
             await self._deliver(turn, message)
         finally:
             self._governors.release(turn, 1)
+            if message.cause == Cause.INTERRUPTED:
+                # Another one that a crash cut off had to wait for it.
+                self._due_changed.set()
 
     def _may_send(self, mailbox: Mailbox) -> bool:
-        ready = not self._stopping and self._paused_until(mailbox.id) <= self._clock()
-        return ready and self._governors.may_send(mailbox)
+        return self._is_ready(mailbox) and self._governors.may_send(mailbox)
+
+    def _is_ready(self, mailbox: Mailbox) -> bool:
+        return not self._stopping and self._paused_until(mailbox.id) <= self._clock()
 
     def _paused_until(self, mailbox_id: int) -> float:
         """When the pause for an unusable store ends. One that has not begun is over: the clock went back."""
@@ -263,13 +275,18 @@ class Worker:
             report = Report(Outcome(Cause.INTERNAL, "internal", repr(error), Cause.INTERNAL.entry.cure))
         outcome = report.outcome
         self._reached("before_finish")
-        following = policy.after(outcome, message, self._settle, self._clock(), self._chance())
-        told = await self._told(message, outcome, following)
-        following, notes = told.following, (*report.notes, *told.notes)
-        also = self._governors.told(turn, message, report, following)
-        await self._persist(
-            lambda: self._outbox.finish(message, outcome, following, notes, told.notices, also, report.requests)
-        )
+        now = self._clock()
+        following = policy.after(outcome, message, self._settle, now, self._chance(), self._clock.jumped_at)
+        try:
+            told = await self._finish(turn, message, report, following)
+        except Exception:
+            # What Microsoft said must not be lost for a mistake of ours in what else is to be written.
+            self._log.exception("unexpected", id=message.id)
+            told = Told(following)
+            await self._persist(
+                lambda: self._outbox.finish(message, outcome, following, report.notes, requests=report.requests)
+            )
+        following = told.following
         self._reached("after_finish")
         if turn.probes:
             # What was held for it may be queued now, or waits for the next probe.
@@ -282,6 +299,22 @@ class Worker:
                 self._due_changed.set()
             case State.UNCERTAIN:
                 self._doubted()
+
+    async def _finish(self, turn: Turn, message: Claimed, report: Report, following: Next) -> Told:
+        """Write the result of an attempt, with all that it comes to for others."""
+        told = await self._told(message, report.outcome, following)
+        shown = self._governors.told(turn, message, report, told.following)
+        notes = (*report.notes, *told.notes)
+        await self._persist(
+            lambda: self._outbox.finish(
+                message, report.outcome, told.following, notes, told.notices, shown.statements, report.requests
+            )
+        )
+        self._governors.written(shown)
+        if shown.over:
+            # What was held or put off for it is due.
+            self._due_changed.set()
+        return told
 
     async def _told(self, message: Claimed, outcome: Outcome, following: Next) -> Told:
         """What follows, with the notices about it."""

@@ -16,6 +16,7 @@ A file that is wrong plants nothing that anybody could use: the first mistake is
 | `tenant.user` | `federated` | signs in elsewhere, so passwords are refused; `false` |
 | `tenant.user` | `second_factor` | `none`; `enrolled`: a code is asked for; `demanded`: must enrol first |
 | `tenant.user` | `refusal` | the AADSTS number with which each sign-in ends |
+| `tenant.user` | `max_send_size` | bytes of a message that Exchange lets it send; `36700160` |
 | `tenant.user` | `smtp_auth`, `imap`, `full` | the old protocols for this mailbox; a full mailbox takes nothing |
 | `tenant.user.mail` | `folder`, `path`, `read` | all .eml files in `path`, into a well-known folder; `inbox`, `false` |
 | `tenant.group` | `name`, `members` | CN=name,OU=Groups,DC=… for filters of scopes |
@@ -55,6 +56,7 @@ from pillarbox.emulator.ids import encode, guid, is_guid, secret_value
 from pillarbox.emulator.mail import headers as mime
 from pillarbox.emulator.seed_table import SeedError, Table
 from pillarbox.emulator.world import App, FederatedCredential, KeyCredential, Secret, Tenant, User, World
+from pillarbox.emulator.world.mailbox import MAX_SEND_SIZE
 from pillarbox.emulator.world.permissions import named
 from pillarbox.emulator.world.rbac import ROLES, ExchangeAssignment, Scope, parse_filter
 
@@ -135,6 +137,7 @@ def _plant_user(world: World, tenant: Tenant, table: Table, folder: Path, now: f
         user.mailbox.smtp_auth = table.maybe("smtp_auth", bool)
         user.mailbox.imap = table.take("imap", bool, True)
         user.mailbox.full = table.take("full", bool, False)
+        user.mailbox.max_send_size = table.take("max_send_size", int, MAX_SEND_SIZE)
     for each in table.tables("mail"):
         _plant_mail(user, each, folder, now)
     table.end()

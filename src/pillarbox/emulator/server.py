@@ -51,6 +51,9 @@ SHUTDOWN = 1.0
 """Seconds that requests under way get to end when the emulator stops."""
 READ_TIMEOUT = 60.0
 """Seconds that the head of a request may take, and its body."""
+BACKLOG = 1024
+"""Connections that may wait to be taken: Microsoft takes those of a whole service at once. The kernel drops one more,
+and who connects tries again a second later."""
 HANG_UP_ROUNDS = 100
 """The loop needs few rounds to notice that a socket was shut down."""
 
@@ -163,7 +166,7 @@ class Emulator:
         self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port, ssl_context=context).start()
+            await web.TCPSite(self._runner, host, port, ssl_context=context, backlog=BACKLOG).start()
             await self._start_exchange(context, smtp, imap)
             if names:
                 await web.TCPSite(self._runner, names, HTTPS_PORT, ssl_context=context).start()

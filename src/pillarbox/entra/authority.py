@@ -42,6 +42,10 @@ _ANEW: Final = frozenset({"invalid_grant", "interaction_required", "consent_requ
 """OAuth errors after which only a person's sign-in helps (RFC 6749 section 5.2, and Microsoft's own)."""
 
 
+_OF_APP: Final = (7000215, 7000222, 700016, 90002)
+"""AADSTS numbers of a secret that is wrong or expired, and of an app registration or tenant that is not there."""
+
+
 class TokenRefused(AuthenticationFailed):
     """Entra ID refuses a token for a reason that a person must mend. `number` is AADSTS's, 0 where it said none."""
 
@@ -54,6 +58,11 @@ class TokenRefused(AuthenticationFailed):
         """Whether it is the credential that is refused, so that another one may do."""
         explanation = catalogue.explain_aadsts(self.number)
         return explanation is not None and explanation.kind == "secret"
+
+    @property
+    def of_app(self) -> bool:
+        """Whether it concerns all mailboxes of the app registration, where none of them signed in."""
+        return self.number in _OF_APP
 
 
 class SignInNeeded(TokenRefused):

@@ -20,6 +20,10 @@ _IMMUTABLE: Final = {"Prefer": 'IdType="ImmutableId"'}
 https://learn.microsoft.com/graph/outlook-immutable-id"""
 _JSON: Final = {"Content-Type": "application/json", **_IMMUTABLE}
 _TIMES: Final = "id,isDraft,createdDateTime"
+_MOST: Final = 1000
+"""Messages that Graph lists at once at the most: https://learn.microsoft.com/graph/api/user-list-messages"""
+_LIST_BYTES: Final = 8 * 1024 * 1024
+"""Of a list of so many, with the headers of each."""
 QUEUE_ID: Final = "x-pillarbox-id"
 """The header field by which a message of ours is known."""
 
@@ -129,14 +133,18 @@ async def sent_copies(client: GraphClient, mailbox: str, message_id: str, token:
 
     Mail.ReadBasic is enough. Their making is asked for, as `sentDateTime` may be what the message's own Date said.
     """
-    path = f"/mailFolders/sentitems/messages?{_by_message_id(message_id)}&$select={_TIMES},internetMessageHeaders"
-    return await client.request("GET", _user(mailbox) + path, token, headers=_IMMUTABLE)
+    return await _listed(client, mailbox, "sentitems", message_id, token)
 
 
 async def drafts(client: GraphClient, mailbox: str, message_id: str, token: TokenSource) -> Answer:
     """The messages of a Message-ID in Drafts (`copies_in`), with their queue ids where Exchange shows them."""
-    path = f"/mailFolders/drafts/messages?{_by_message_id(message_id)}&$select={_TIMES},internetMessageHeaders"
-    return await client.request("GET", _user(mailbox) + path, token, headers=_IMMUTABLE)
+    return await _listed(client, mailbox, "drafts", message_id, token)
+
+
+async def _listed(client: GraphClient, mailbox: str, folder: str, message_id: str, token: TokenSource) -> Answer:
+    query = f"{_by_message_id(message_id)}&$top={_MOST}&$select={_TIMES},internetMessageHeaders"
+    path = f"{_user(mailbox)}/mailFolders/{folder}/messages?{query}"
+    return await client.request("GET", path, token, headers=_IMMUTABLE, limit=_LIST_BYTES)
 
 
 async def queue_id(client: GraphClient, mailbox: str, message_id: str, token: TokenSource) -> str:
@@ -167,8 +175,9 @@ def copy_in(answer: Answer) -> Copy | None:
 
 def copies_in(answer: Answer) -> list[Copy] | None:
     """The messages that an answer lists; None where it is no list, or no whole one. Pure."""
-    value = _object(answer).get("value") if answer.status == 200 else None
-    if not isinstance(value, list):
+    told = _object(answer) if answer.status == 200 else {}
+    value = told.get("value")
+    if not isinstance(value, list) or "@odata.nextLink" in told:
         return None
     copies = [_copy(one, answer) for one in value]
     return [copy for copy in copies if copy] if all(copies) else None

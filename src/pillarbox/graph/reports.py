@@ -1,6 +1,7 @@
-"""Reports of Exchange in a mailbox that something could not be delivered (NDR, RFC 3464).
+"""Reports in a mailbox that something could not be delivered (NDR, RFC 3464).
 
-That one is there is told by its header. What it says of each recipient stands in its MIME, which takes a further right.
+Exchange marks its own in the header. What a report says of each recipient stands in its MIME, which takes a further
+right: that it tells of a failure, and not of a delay, no other report has in its header.
 """
 
 import re
@@ -11,17 +12,24 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from pillarbox.core.bearer import TokenSource
+from pillarbox.core.headers import without_comments
 from pillarbox.graph.client import GraphClient
 from pillarbox.graph.paging import Patience, one_page
 
-_PAGE: Final = 100
+PAGE: Final = 100
 _MOST_SUBJECT: Final = 300
 _MOST_MIME: Final = 128 * 1024
 """Bytes of a report that are read: what it says of recipients stands before the message that it gives back."""
 _MOST_TOLD: Final = 10
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _OURS: Final = "x-pillarbox-id"
-_STATUS: Final = re.compile(rb"^Content-Type:[ \t]*message/(?:global-)?delivery-status\b", re.IGNORECASE | re.MULTILINE)
+_REPORT: Final = re.compile(
+    r'\s*multipart/report\s*;(?:.*;)?\s*report-type\s*=\s*"?delivery-status"?\s*(?:;|\Z)', re.IGNORECASE | re.DOTALL
+)
+_MESSAGE_ID: Final = re.compile(r"<[^<>\s]+>")
+_STATUS: Final = re.compile(
+    rb"^Content-Type:(?:[ \t]|\r?\n[ \t])*message/(?:global-)?delivery-status\b", re.IGNORECASE | re.MULTILINE
+)
 _NEXT_PART: Final = re.compile(rb"^--", re.MULTILINE)
 _BLOCKS: Final = re.compile(r"\r?\n[ \t]*\r?\n")
 _FOLD: Final = re.compile(r"\r?\n(?=[ \t])")
@@ -29,66 +37,98 @@ _FOLD: Final = re.compile(r"\r?\n(?=[ \t])")
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """A report, by the id of its message, about the message of a Message-ID; `subject` is how Exchange calls it."""
+    """A report, by the id of its message, about the message of a Message-ID; `subject` is how Exchange calls it.
+
+    `is_ndr`: its header says that it tells of a failure.
+    """
 
     about: str
     subject: str
     id: str = ""
+    is_ndr: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    """The reports on one page of an inbox, the link to the next, and when the last message on it came, if told."""
+
+    reports: list[DeliveryReport]
+    next: str | None
+    until: float | None
 
 
 def came_since(mailbox: str, since: float) -> str:
-    """The path to what came into an inbox since then."""
+    """The path to what came into an inbox since then, the oldest first."""
     moment = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return (
         f"/users/{quote(mailbox, safe='')}/mailFolders/inbox/messages?$filter=receivedDateTime%20ge%20{moment}"
-        f"&$select=id,subject,internetMessageHeaders&$top={_PAGE}"
+        f"&$orderby=receivedDateTime&$select=id,subject,receivedDateTime,internetMessageHeaders&$top={PAGE}"
     )
 
 
-async def reports(
-    client: GraphClient, path: str, token: TokenSource, patience: Patience
-) -> tuple[list[DeliveryReport], str | None]:
-    """The reports on one page, and the link to the next. Mail.ReadBasic is enough. Raises as `paging.one_page`.
+async def reports(client: GraphClient, path: str, token: TokenSource, patience: Patience) -> ReportPage:
+    """The reports on one page. Mail.ReadBasic is enough. Raises as `paging.one_page`.
 
     https://learn.microsoft.com/graph/api/mailfolder-list-messages
     """
     page = await one_page(client, path, token, patience=patience)
-    return [report for message in page.value if (report := report_in(message))], page.next
+    found = [report for message in page.value if (report := report_in(message))]
+    return ReportPage(found, page.next, _came_at(page.value[-1]) if page.value else None)
 
 
-async def details(client: GraphClient, mailbox: str, report: DeliveryReport, token: TokenSource) -> str:
-    """What a report says of each recipient (`said_in`); empty where it may not be read. Needs Mail.Read.
+def _came_at(message: Any) -> float | None:
+    try:
+        return datetime.fromisoformat(message["receivedDateTime"]).timestamp()
+    except (TypeError, KeyError, ValueError, OverflowError):
+        return None
+
+
+async def details(client: GraphClient, mailbox: str, report: DeliveryReport, token: TokenSource) -> str | None:
+    """What a report says of each recipient (`said_in`); None where it may not be read. Needs Mail.Read.
 
     https://learn.microsoft.com/graph/api/message-get ($value)
     """
     path = f"/users/{quote(mailbox, safe='')}/messages/{quote(report.id, safe='')}/$value"
     answer = await client.request("GET", path, token, limit=_MOST_MIME)
-    return said_in(answer.body) if answer.status == 200 else ""
+    return said_in(answer.body) if answer.status == 200 else None
 
 
 def report_in(message: Any) -> DeliveryReport | None:
-    """The report that a message is, as Graph tells it; None for any other mail, and for notices of our own. Pure."""
+    """The report of a delivery that a message is, as Graph tells it. Pure.
+
+    None for any other mail, such as a receipt that a person has read something (RFC 8098), and for notices of our own.
+    """
     if not isinstance(message, dict):
         return None
     fields = _fields(message.get("internetMessageHeaders"))
-    is_report = "x-ms-exchange-message-is-ndr" in fields or (
-        fields.get("content-type", "").lower().startswith("multipart/report")
-    )
-    about = fields.get("in-reply-to", "").strip() or fields.get("references", "").rpartition(" ")[2].strip()
+    is_ndr = "x-ms-exchange-message-is-ndr" in fields
+    is_report = is_ndr or _REPORT.match(without_comments(fields.get("content-type", "")))
+    about = _about(fields)
     if not is_report or _OURS in fields or not about:
         return None
-    ident = message.get("id")
-    return DeliveryReport(about, _line(str(message.get("subject") or "")), ident if isinstance(ident, str) else "")
+    ident, subject = message.get("id"), _line(str(message.get("subject") or ""))
+    return DeliveryReport(about, subject, ident if isinstance(ident, str) else "", is_ndr)
 
 
-def said_in(mime: bytes) -> str:
+def _about(fields: Mapping[str, str]) -> str:
+    """The Message-ID that a report is about: the last of References, as those before it are of what that answered."""
+    for name in ("original-message-id", "in-reply-to", "references"):
+        if found := _MESSAGE_ID.findall(fields.get(name, "")):
+            return str(found[-1])
+    # Some programs write it without brackets.
+    return fields.get("in-reply-to", "").strip()
+
+
+def said_in(mime: bytes) -> str | None:
     """Of each recipient that got nothing: address, status, and what was said (RFC 3464 section 2.3). Pure.
+
+    Empty where it tells of none, but of a delay, say; None where there is no such part in what was read.
 
     Read by its lines, not as MIME: whoever wrote it, it costs one pass over what is at the most a few pages.
     """
     begins = _STATUS.search(mime)
     if begins is None:
-        return ""
+        return None
     ends = _NEXT_PART.search(mime, begins.end())
     part = mime[begins.end() : ends.start() if ends else len(mime)].decode("utf-8", "replace")
     told = [said for block in _BLOCKS.split(part) if (said := _said_of(block))]
@@ -98,10 +138,13 @@ def said_in(mime: bytes) -> str:
 def _said_of(block: str) -> str:
     fields = dict(_lines(block))
     recipient = fields.get("final-recipient", "").partition(";")[2].strip()
-    if not recipient or fields.get("action", "failed").strip().lower() != "failed":
+    status = fields.get("status", "").strip()
+    # It must be there (section 2.3.3); where it is not, the status tells as much.
+    action = fields.get("action", "").strip().lower() or ("failed" if status.startswith("5") else "")
+    if not recipient or action != "failed":
         return ""
     reason = fields.get("diagnostic-code", "").partition(";")[2].strip()
-    return _line(" ".join(filter(None, (f"{recipient}:", fields.get("status", "").strip(), reason))))
+    return _line(" ".join(filter(None, (f"{recipient}:", status, reason))))
 
 
 def _lines(block: str) -> Iterator[tuple[str, str]]:

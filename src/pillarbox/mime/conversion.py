@@ -68,7 +68,7 @@ def convert(buffer: Buffer, root: Part, most: int) -> Conversion:
     if len(text) > most:
         raise NotDivisible("text")
     files = tuple(_files(root, None, body))
-    kept = {id(one.part) for one in files} | {id(body)}
+    kept = ({id(one.part) for one in files} | {id(body)}) - {id(one) for one in _forms(root) if one is not body}
     forms = tuple(dict.fromkeys(one.type for one in _leaves(root) if id(one) not in kept))
     is_html = body is not None and body.type == "text/html"
     return Conversion(_words(root, is_html=is_html, forms=forms), text, files)
@@ -101,6 +101,14 @@ def _is_other_form(part: Part, parent: Part | None, body: Part | None) -> bool:
     if parent is None or body is None or parent.type != "multipart/alternative" or part.type not in _TEXTS:
         return False
     return any(one is body for one in _leaves(parent))
+
+
+def _forms(part: Part) -> Iterator[Part]:
+    """Parts that are forms of one text, such as an invitation: a file beside it is no form of it any more."""
+    for one in part.parts:
+        if part.type == "multipart/alternative" and not one.parts:
+            yield one
+        yield from _forms(one)
 
 
 def _leaves(part: Part) -> Iterator[Part]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pillarbox.core import headers
-from pillarbox.core.sealed_mime import is_sealed
+from pillarbox.core.sealed_mime import is_sealed, is_sealed_message
 from pillarbox.mime.tree import Buffer, Part
 
 _EMPTY: Final = b"Content-Type: text/plain; charset=us-ascii\r\n\r\n\r\n"
@@ -48,7 +48,8 @@ class Division:
 
 def divide(buffer: Buffer, root: Part, most: int) -> Division:
     """Take out the largest attachments until no more than `most` bytes are left. Raises NotDivisible."""
-    candidates = sorted(_attachments(root, None), key=lambda one: one.part.size, reverse=True)
+    found = () if _is_sealed_message(root) else _attachments(root, None)
+    candidates = sorted(found, key=lambda one: one.part.size, reverse=True)
     taken: list[Taken] = []
     left = len(buffer)
     while left > most and candidates:
@@ -100,12 +101,25 @@ def is_text(part: Part) -> bool:
 
 def _is_sealed(part: Part) -> bool:
     # Of two Content-Types one counts, whichever a reader takes.
-    return any(is_sealed(str(one).encode("utf-8", "replace")) for one in part.header.get_all("Content-Type", ()))
+    return any(map(is_sealed, _values(part, "Content-Type")))
 
 
-def holds_sealed(part: Part) -> bool:
-    """Whether anything in it is signed or encrypted."""
-    return _is_sealed(part) or any(holds_sealed(one) for one in part.parts)
+def _is_sealed_message(root: Part) -> bool:
+    disposition = b"; ".join(_values(root, "Content-Disposition"))
+    return any(is_sealed_message(one, disposition) for one in _values(root, "Content-Type") or [b""])
+
+
+def _values(part: Part, name: str) -> list[bytes]:
+    return [str(one).encode("utf-8", "replace") for one in part.header.get_all(name, ())]
+
+
+def holds_sealed(root: Part) -> bool:
+    """Whether anything in a message is signed or encrypted, or itself is."""
+    return _is_sealed_message(root) or any(map(_holds_sealed, root.parts))
+
+
+def _holds_sealed(part: Part) -> bool:
+    return _is_sealed(part) or any(map(_holds_sealed, part.parts))
 
 
 def _alone(buffer: Buffer, root: Part) -> tuple[bytes, ...]:

@@ -29,6 +29,15 @@ class Drafts:
         rows = await self._database.read("drafts_left", mailbox_id=mailbox_id, since=since, limit=limit)
         return [LeftDraft(**row) for row in rows]
 
-    async def forget(self, left: LeftDraft) -> None:
-        """It is there no more."""
-        await self._database.write(statement("drafts_forget", seq=left.seq, draft_id=left.draft_id))
+    async def forget(self, left: LeftDraft) -> bool:
+        """It is there no more, or will not be soon; False where somebody has its message sent again meanwhile."""
+        (forgotten,) = await self._database.write(statement("drafts_forget", seq=left.seq, draft_id=left.draft_id))
+        return bool(forgotten)
+
+    async def remember(self, left: LeftDraft) -> None:
+        """It is there still, unless its message has another one by now."""
+        await self._database.write(statement("drafts_remember", seq=left.seq, draft_id=left.draft_id))
+
+    async def found_sent(self, left: LeftDraft, note: str) -> None:
+        """It has been sent, and so its message is, with a sentence about that."""
+        await self._database.write(statement("drafts_found_sent", seq=left.seq, draft_id=left.draft_id, note=note))

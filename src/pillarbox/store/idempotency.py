@@ -1,5 +1,6 @@
 """Idempotency keys: what came of a request is kept with the message that it made, in one transaction."""
 
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -8,6 +9,8 @@ from pillarbox.store.database import Database, Statement, statement
 
 KEPT: Final = 48 * 3600.0
 """Seconds that a key is kept: longer than a client tries again."""
+_SET: Final = 60.0
+"""Seconds by which a clock that was set differs from one that runs on."""
 
 
 class Answered(NamedTuple):
@@ -18,11 +21,18 @@ class Answered(NamedTuple):
 
 
 class IdempotencyKeys:
-    """The keys in a database. `scope` is who asks, and where: the same key of another one is another key."""
+    """The keys in a database. `scope` is who asks, and where: the same key of another one is another key.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    `running` counts seconds from anywhere, and is set by nobody: a clock that jumps ahead makes no key older.
+    """
+
+    def __init__(self, database: Database, clock: Clock, running: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._running = running
+        self._ahead = clock() - running()
+        self._known_since = clock() - KEPT
+        self._set_at = -math.inf
 
     async def find(self, scope: str, key: str) -> Answered | None:
         """What came of this key, or None."""
@@ -50,4 +60,11 @@ class IdempotencyKeys:
         return len(rows)
 
     def _since(self) -> float:
-        return self._clock() - KEPT
+        """When the oldest keys were made that are still known: KEPT ago, but none is forgotten so long after a jump."""
+        now, running = self._clock(), self._running()
+        if now - running > self._ahead + _SET:
+            self._set_at = running
+        self._ahead = now - running
+        if running > self._set_at + KEPT:
+            self._known_since = now - KEPT
+        return min(self._known_since, now - KEPT)

@@ -86,7 +86,8 @@ class LimitStore:
 
     async def used(self, seconds: float, slot: float) -> list[Used]:
         """What was used in the last `seconds`, by slots, oldest first."""
-        rows = await self._database.read("limits_used", since=self._clock() - seconds, slot=slot)
+        now = self._clock()
+        rows = await self._database.read("limits_used", since=now - seconds, now=now, slot=slot)
         return [Used(**row) for row in rows]
 
 
@@ -110,3 +111,13 @@ def release(mailbox_id: int, cause: Cause, now: float) -> Statement:
 def release_everywhere(cause: Cause, now: float) -> Statement:
     """Queues all that is held for this cause, of every mailbox."""
     return statement("limits_release_everywhere", cause=cause, now=now)
+
+
+def release_of_app(app_id: int, cause: Cause, now: float) -> Statement:
+    """Queues all that is held for this cause, of the mailboxes of an app registration."""
+    return statement("limits_release_of_app", app_id=app_id, cause=cause, now=now)
+
+
+def hasten(app_id: int | None, cause: Cause, now: float) -> Statement:
+    """Lets what was put off for this cause be due within half a minute; of one app registration, or of all (None)."""
+    return statement("limits_hasten", app_id=app_id, cause=cause, now=now)

@@ -4,12 +4,13 @@ import json
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox
+from pillarbox.core.cause import DOUBTS
 from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.mail import UNTOLD, Approval, Arrival, Clock, Dsn, Envelope, Outcome, Priority, State
 from pillarbox.store.accounts import mailbox_of
@@ -31,6 +32,10 @@ SLICE_ROWS: Final = 10_000
 
 NEEDS_APPROVAL: Final = "outbox.needs_approval"
 """Catalogue code of a message that a person must let go."""
+
+_OVER: Final = (State.SENT, State.FAILED, State.BOUNCED)
+"""States that an attempt, or a look-up, may end in."""
+_DOUBTS: Final = _json(DOUBTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +85,19 @@ class Claimed:
     repeats: int = 0
     expires_at: float = math.inf
     draft_id: str = ""
-    """Microsoft's immutable id of its draft, in the mode `draft`, once there is one."""
+    """Microsoft's immutable id of its draft, in the mode `draft`, once there is one that is whole."""
+    begun_draft: str = ""
+    """The id of a draft that lacks something, as its attempt was cut off: it is never sent."""
     checks: int = 0
     """How often it was looked up since its last attempt."""
     purpose: str = ""
     """What it is for where it is no mail of a submitter's: test, bounce and the like."""
     due_at: float = math.inf
     """When it was to be tried."""
+    spared: bool = False
+    """Whether `expires_at` is later than it was to be: no time was lived in which it could have been tried."""
+    was_held: bool = False
+    """It was held, and is a probe."""
 
     @property
     def told(self) -> Mapping[str, Any]:
@@ -114,8 +125,15 @@ class Next:
     repeats: int = 0
     checks: int = 0
     maybe_duplicate: bool = False
+    expires_at: float = 0.0
+    """The message does not expire sooner."""
     code: str = ""
-    """Catalogue code of why a message is held after a look-up, where its attempt does not say that."""
+    """Catalogue code of why it goes there, where its attempt does not say that."""
+
+    @property
+    def error(self) -> PillarboxError | None:
+        """The same with its words."""
+        return PillarboxError(self.code, times=self.repeats) if self.code else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +246,17 @@ class Outbox:
             statement("outbox_claim_held", mailbox_id=mailbox_id, causes=_json(list(causes)), now=now),
             statement("mailbox_by_id", id=mailbox_id),
         )
-        return [_claimed(row, mailbox_of(mailboxes[0]), now) for row in rows]
+        return [replace(_claimed(row, mailbox_of(mailboxes[0]), now), was_held=True) for row in rows]
 
     async def give_back(self, message: Claimed) -> None:
-        """A message that was claimed does not go after all: it was not begun, and keeps its place."""
-        await self._database.write(statement("outbox_give_back", expect=1, seq=message.seq))
+        """A message that was claimed does not go after all: it was not begun, and keeps its place.
+
+        Raises ExpectationFailed where that attempt is not under way, as `finish` and `keep_draft` do.
+        """
+        state = State.HELD if message.was_held else State.QUEUED
+        await self._database.write(
+            statement("outbox_give_back", expect=1, seq=message.seq, number=message.attempt, state=state)
+        )
 
     async def body(self, message: Claimed) -> AsyncIterator[bytes]:
         """The message's bytes, piece by piece."""
@@ -278,10 +302,12 @@ class Outbox:
         told, *_ = await self._database.write(*_notice_statements((notice,), self._clock()))
         return bool(told)
 
-    async def told_since(self, since: float) -> Sequence[tuple[str, float]]:
-        """The recipients of notices that were written since then, and when."""
-        rows = await self._database.read("outbox_told_since", since=since)
-        return [(recipient, row["created_at"]) for row in rows for recipient in json.loads(row["recipients"])]
+    async def told_since(self, recipient: str, since: float) -> int:
+        """How many notices to an address were written since then."""
+        rows = await self._database.read(
+            "outbox_told_since", recipients=_json([recipient]), since=since, now=self._clock()
+        )
+        return int(rows[0]["told"])
 
     async def finish(
         self,
@@ -297,27 +323,30 @@ class Outbox:
 
         `requests` is how many the attempt made to Graph.
         """
-        now = self._clock()
+        now, words = self._clock(), following.error
         await self._database.write(
             statement(
                 "outbox_finish",
                 expect=1,
                 seq=message.seq,
+                number=message.attempt,
                 state=following.state,
                 due_at=following.due_at,
-                finished_at=now if following.state in (State.SENT, State.FAILED, State.BOUNCED) else None,
+                now=now,
+                finished_at=now if following.state in _OVER else None,
+                expires_at=following.expires_at,
                 cause=following.cause,
                 repeats=following.repeats,
-                code=outcome.code,
-                reason=outcome.text,
-                cure=outcome.cure,
+                code=words.code if words else outcome.code,
+                reason=words.sentence if words else outcome.text,
+                cure=words.cure if words else outcome.cure,
                 request_id=outcome.request_id,
             ),
             statement(
                 "outbox_add_attempt",
                 seq=message.seq,
                 number=message.attempt,
-                started_at=message.started_at,
+                started_at=min(message.started_at, now),
                 ended_at=now,
                 verdict=outcome.verdict,
                 cause=outcome.cause,
@@ -329,12 +358,25 @@ class Outbox:
                 requests=requests,
             ),
             *_notice_statements(notices, now),
+            _untold(message.id),
             *also,
         )
 
-    async def keep_draft(self, message: Claimed, draft_id: str) -> None:
-        """Commit the id of the draft that Microsoft has made of a message; empty: there is none any more."""
-        await self._database.write(statement("outbox_keep_draft", expect=1, seq=message.seq, draft_id=draft_id))
+    async def keep_draft(self, message: Claimed, draft_id: str, *, whole: bool = True) -> None:
+        """Commit the id of the draft that Microsoft has made of a message; empty: there is none any more.
+
+        One that is not `whole` lacks something still, and is not to be sent.
+        """
+        await self._database.write(
+            statement(
+                "outbox_keep_draft",
+                expect=1,
+                seq=message.seq,
+                number=message.attempt,
+                draft_id=draft_id,
+                whole=whole,
+            )
+        )
 
     async def doubtful(self, mailbox_id: int, limit: int, patience: float) -> list[Claimed]:
         """Up to `limit` uncertain messages of a mailbox whose time to be looked up has come, oldest first.
@@ -349,13 +391,16 @@ class Outbox:
         mailbox = mailbox_of(mailboxes[0])
         return [_claimed(row, mailbox, row["began_at"]) for row in sorted(rows, key=lambda row: row["seq"])]
 
-    async def looked(self, message: Claimed, following: Next, note: str, notices: Sequence[Notice] = ()) -> None:
+    async def looked(
+        self, message: Claimed, following: Next, note: str, notices: Sequence[Notice] = (), requests: int = 1
+    ) -> None:
         """Write what follows a look-up, and the sentence about it into the trace of the attempt that it was for.
 
-        The notices about the message are written in the same transaction.
+        The notices about the message are written in the same transaction. `requests` is how many it made to Graph: none
+        where the mode can look nothing up.
         """
         now = self._clock()
-        words = PillarboxError(following.code, times=following.repeats) if following.code else None
+        words = following.error
         await self._database.write(
             statement(
                 "outbox_looked",
@@ -368,21 +413,23 @@ class Outbox:
                 state=following.state,
                 due_at=following.due_at,
                 checks=following.checks,
+                expires_at=following.expires_at,
+                cause=following.cause,
                 maybe_duplicate=following.maybe_duplicate,
-                finished_at=now if following.state is State.SENT else None,
+                finished_at=now if following.state in _OVER else None,
             ),
-            statement("outbox_note_look", seq=message.seq, number=message.attempt, note=note),
+            statement("outbox_note_look", seq=message.seq, number=message.attempt, note=note, requests=requests),
             *_notice_statements(notices, now),
+            _untold(message.id),
         )
 
-    async def twins(self, message: Claimed, since: float) -> int:
-        """How many copies other messages of the mailbox may have left in it since then that bear its Message-ID."""
+    async def twins(self, message: Claimed) -> int:
+        """How many copies other messages of the mailbox may have left in it that bear its Message-ID.
+
+        Whenever that was: no clock is right for ever. None of them is removed while this one waits.
+        """
         (row,) = await self._database.read(
-            "outbox_twins",
-            mailbox_id=message.mailbox.id,
-            message_id=message.message_id,
-            seq=message.seq,
-            since=since,
+            "outbox_twins", mailbox_id=message.mailbox.id, message_id=message.message_id, seq=message.seq
         )
         return int(row["copies"])
 
@@ -412,12 +459,17 @@ class Outbox:
         )
         return [row["id"] for row in rows]
 
-    async def clock_went_back(self) -> None:
-        """The clock shows less than before: let nothing wait for the time that it showed."""
+    async def clock_went_back(self, last_look: float, longest_look: float) -> None:
+        """The clock shows less than before: let nothing wait for the time that it showed.
+
+        What is uncertain, and began before that time and ended in it, settles for `last_look` seconds; so does what
+        would for longer than `longest_look`.
+        """
         now = self._clock()
         await self._database.write(
+            statement("outbox_clock_spared", now=now, longest_wait=LONGEST_WAIT),
             statement("outbox_clock_went_back", now=now, longest_wait=LONGEST_WAIT),
-            statement("outbox_clock_doubts", now=now),
+            statement("outbox_clock_doubts", now=now, last_look=last_look, longest_look=longest_look),
         )
 
     async def due(self) -> Mapping[int, float]:
@@ -528,18 +580,26 @@ class Outbox:
 
     async def retry(self, queue_id: str, note: str = "") -> Row | None:
         """Queue a waiting or failed message again, now. The message as it was, or None where its state forbids it."""
-        act = statement("outbox_retry", expect=1, id=queue_id, now=self._clock())
+        act = statement("outbox_retry", expect=1, id=queue_id, now=self._clock(), doubts=_DOUBTS)
+        return await self._changed(queue_id, act, note, statement("outbox_told_again", id=queue_id), as_it_was=True)
+
+    async def hold_again(self, queue_id: str, note: str = "") -> Row | None:
+        """Let a message wait for its approval again that was canceled before. As `retry`."""
+        words = catalogue.entry(NEEDS_APPROVAL)
+        act = statement(
+            "outbox_hold_again", expect=1, id=queue_id, code=NEEDS_APPROVAL, reason=words.sentence, cure=words.cure
+        )
         return await self._changed(queue_id, act, note, as_it_was=True)
 
     async def cancel(self, queue_id: str, note: str = "") -> Row | None:
         """Do not send a waiting message any more. The message as it is now, or None where its state forbids it."""
-        return await self._changed(queue_id, statement("outbox_cancel", expect=1, id=queue_id, now=self._clock()), note)
+        act = statement("outbox_cancel", expect=1, id=queue_id, now=self._clock())
+        return await self._changed(queue_id, act, note, _untold(queue_id))
 
     async def resolve(self, queue_id: str, note: str = "") -> Row | None:
-        """An uncertain message is sent after all. The message as it is now, or None where its state forbids it."""
-        return await self._changed(
-            queue_id, statement("outbox_resolve", expect=1, id=queue_id, now=self._clock()), note
-        )
+        """A message in doubt is sent after all. The message as it is now, or None where its state forbids it."""
+        act = statement("outbox_resolve", expect=1, id=queue_id, now=self._clock(), doubts=_DOUBTS)
+        return await self._changed(queue_id, act, note)
 
     async def approve(self, queue_id: str, note: str = "") -> Row | None:
         """Let a message go that waits for an approval. The message as it is now, or None where it does not."""
@@ -551,14 +611,16 @@ class Outbox:
         """Do not let a message go that waits for an approval. The message as it is now, or None where it does not."""
         return await self._changed(queue_id, statement("outbox_reject", expect=1, id=queue_id, now=self._clock()), note)
 
-    async def _changed(self, queue_id: str, act: Statement, note: str, *, as_it_was: bool = False) -> Row | None:
+    async def _changed(
+        self, queue_id: str, act: Statement, note: str, *also: Statement, as_it_was: bool = False
+    ) -> Row | None:
         noted = [statement("outbox_add_note", id=queue_id, note=note)] if note else []
         look = statement("outbox_get", id=queue_id)
         try:
             if as_it_was:
-                (found, *_) = await self._database.write(look, act, *noted)
+                (found, *_) = await self._database.write(look, act, *also, *noted)
             else:
-                (*_, found) = await self._database.write(act, *noted, look)
+                (*_, found) = await self._database.write(act, *also, *noted, look)
         except ExpectationFailed:
             return None
         return _shown(found[0])
@@ -592,6 +654,11 @@ def _notice_statements(notices: Iterable[Notice], now: float) -> Iterator[Statem
         )
         for part, data in enumerate(_parts(iter((notice.mime,)))):
             yield statement("outbox_add_notice_part", id=notice.id, part=part, data=data)
+
+
+def _untold(queue_id: str) -> Statement:
+    """What belongs to the end of a message, as it may be the bounce of another."""
+    return statement("outbox_untold", id=queue_id, note=catalogue.sentence("notice.lost"))
 
 
 def _body_statements(message: NewMessage) -> list[Statement | Series]:
@@ -641,10 +708,12 @@ def _claimed(row: Row, mailbox: Mailbox, now: float) -> Claimed:
         cause=row["cause"],
         repeats=row["repeats"],
         expires_at=row["expires_at"],
-        draft_id=row["draft_id"],
+        draft_id=row["draft_id"] if row["draft_whole"] else "",
+        begun_draft="" if row["draft_whole"] else row["draft_id"],
         checks=row["checks"],
         purpose=row["purpose"],
         due_at=row["due_at"],
+        spared=row["spared_from"] is not None,
     )
 
 

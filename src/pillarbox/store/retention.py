@@ -4,10 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+from pillarbox.core.cause import DOUBTS
 from pillarbox.store.database import Database, Row, statement
 
 BATCH: Final = 200
 """Messages of one transaction: short enough that a message that comes in meanwhile need not wait."""
+_DOUBTS: Final = json.dumps(DOUBTS)
+"""Of what is sent with one of these causes a person said so, who may be wrong: it is the last copy."""
 
 
 class Retention:
@@ -17,29 +20,48 @@ class Retention:
         self._database = database
 
     async def drop_bodies(self, since: float) -> int:
-        """Of messages that were sent before this time, keep no more than the header."""
-        seqs = _seqs(await self._database.read("retention_over", since=since, limit=BATCH))
-        if seqs:
-            among = json.dumps(seqs)
-            await self._database.write(
-                statement("retention_keep_header", seqs=among),
-                statement("retention_drop_rest", seqs=among),
-                statement("retention_mark", seqs=among),
-            )
-        return len(seqs)
+        """Of messages that Microsoft took before this time, keep no more than the header."""
+        return await self.drop_bodies_of(await self.over(since))
 
     async def remove(self, since: float, before: str) -> int:
         """Remove messages that came to their end before `since`, and whose queue ids are below `before`."""
-        seqs = _seqs(await self._database.read("retention_old", since=since, before=before, limit=BATCH))
-        if seqs:
-            among = json.dumps(seqs)
-            await self._database.write(
-                statement("retention_unlink", seqs=among),
-                statement("retention_remove_attempts", seqs=among),
-                statement("retention_remove_bodies", seqs=among),
-                statement("retention_remove", seqs=among),
-            )
-        return len(seqs)
+        return await self.remove_of(await self.old(since, before), since)
+
+    # ---- in two steps: between them a person may bring a message back
+
+    async def over(self, since: float) -> Sequence[int]:
+        """Up to a batch of messages whose bodies may go."""
+        return _seqs(await self._database.read("retention_over", since=since, limit=BATCH, doubts=_DOUBTS))
+
+    async def drop_bodies_of(self, seqs: Sequence[int]) -> int:
+        """Drop the bodies of these messages, as far as they are still sent."""
+        if not seqs:
+            return 0
+        among = json.dumps(seqs)
+        marked, *_ = await self._database.write(
+            statement("retention_mark_over", seqs=among),
+            statement("retention_keep_header", seqs=among),
+            statement("retention_drop_rest", seqs=among),
+        )
+        return len(marked)
+
+    async def old(self, since: float, before: str) -> Sequence[int]:
+        """Up to a batch of messages that may go."""
+        return _seqs(await self._database.read("retention_old", since=since, before=before, limit=BATCH))
+
+    async def remove_of(self, seqs: Sequence[int], since: float) -> int:
+        """Remove these messages, as far as they are still at their end."""
+        if not seqs:
+            return 0
+        among = json.dumps(seqs)
+        marked, *_ = await self._database.write(
+            statement("retention_mark_old", seqs=among, since=since),
+            statement("retention_unlink", seqs=among),
+            statement("retention_remove_attempts", seqs=among),
+            statement("retention_remove_bodies", seqs=among),
+            statement("retention_remove", seqs=among),
+        )
+        return len(marked)
 
     async def room(self) -> tuple[int, int]:
         """Pages of the store that hold nothing, and all pages."""

@@ -8,7 +8,7 @@ from pillarbox.store.database import Database, Row, statement
 
 
 class Sent(NamedTuple):
-    """A sent message of which nothing more is known; its last attempt began at `began_at`."""
+    """A sent message of which not all is known; its last attempt began at `began_at`."""
 
     id: str
     mailbox_id: int
@@ -38,11 +38,12 @@ class Returns:
         return bool(rows)
 
     async def untold(
-        self, mailboxes: Collection[int], since: str, earliest: float, latest: float, limit: int
+        self, mailboxes: Collection[int], since: str, earliest: float, latest: float, firm: float, limit: int
     ) -> list[Sent]:
         """Up to `limit` sent messages of these mailboxes of which nothing is known, the newest first.
 
-        From the queue id `since` on, their attempt begun from `earliest` to `latest`.
+        From the queue id `since` on, their attempt begun from `earliest` to `latest`; then those that were delivered,
+        their attempt begun from `firm` on.
         """
         rows = await self._database.read(
             "returns_untold",
@@ -50,11 +51,12 @@ class Returns:
             since=since,
             earliest=earliest,
             latest=latest,
+            firm=firm,
             limit=limit,
         )
         return [Sent(**{**row, "recipients": json.loads(row["recipients"])}) for row in rows]
 
     async def traced(self, queue_id: str, delivery: str, text: str) -> bool:
-        """The trace tells `delivered` or `failed` of a sent message; False where something is known already."""
+        """The trace tells `delivered` or `failed` of a sent message; False where that is known, or something worse."""
         (rows,) = await self._database.write(statement("returns_traced", id=queue_id, delivery=delivery, text=text))
         return bool(rows)

@@ -26,6 +26,8 @@ _GROUP_LIMIT: Final = 256
 _GROUP_BYTES: Final = 8 * 1024 * 1024
 _CHECKPOINT_IDLE_PAGES: Final = 1_000
 _CHECKPOINT_BUSY_PAGES: Final = 8_000
+_SYNCS_IN_VAIN: Final = 3
+"""Commits in succession that the disk did not sync, after which it is not believed any more."""
 _LEAST_ROOM: Final = 64 * 1024
 """Bytes of disk with which a store can be opened: the index of a WAL begins with 32 KiB."""
 
@@ -51,6 +53,7 @@ class SqliteDatabase:
         self._writer = _connect(path)
         self._writer.set_wal_hook(self._count_wal_pages)
         self._wal_pages = 0
+        self._in_vain = 0
         self._waiting: queue.SimpleQueue[_Transaction | None] = queue.SimpleQueue()
         self._closed = False
         self._released = False
@@ -140,15 +143,22 @@ class SqliteDatabase:
         return group
 
     def _commit(self, group: Sequence[_Transaction]) -> None:
-        """Commit the group at once; where one fails, each by itself, so that it fails alone."""
+        """Commit the group at once; where one fails, each by itself, so that it fails alone.
+
+        A disk that does not sync again and again ends the writer: what such a disk says is no ground for a 250.
+        """
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             for transaction in group:
                 transaction.result = self._apply(transaction.statements)
             self._writer.execute("COMMIT")
+            self._in_vain = 0
         except Exception as error:
             # Also a mistake of ours, such as a parameter that cannot be bound, fails alone.
             self._roll_back()
+            self._in_vain += getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_FSYNC
+            if self._in_vain >= _SYNCS_IN_VAIN:
+                raise
             if len(group) == 1:
                 group[0].result = _translated(error)
             else:

@@ -90,6 +90,15 @@ def test_what_is_remembered_does_not_grow() -> None:
     assert len(allowance._taken) <= 62
 
 
+def test_a_clock_that_goes_back_a_little_leaves_what_was_taken_before_where_it_is() -> None:
+    allowance = Allowance(10_000, 86_400.0)
+    allowance.take(1000.0, 9_990)
+    allowance.take(86_401.0, 5)
+    before = allowance.wait(86_401.0, 100)
+    assert allowance.wait(86_399.0, 100) == pytest.approx(before + 2)
+    assert allowance.left(86_399.0) == 5
+
+
 # ---- at the same time
 
 
@@ -124,6 +133,19 @@ def test_where_no_number_is_set_it_is_halved_from_what_was_under_way() -> None:
     at_once.busy = 8
     at_once.halve(0.0, 0.0)
     assert at_once.allowed(0.0) == 4
+
+
+def test_where_no_number_is_set_it_goes_back_to_what_was_under_way_within_the_hour() -> None:
+    at_once = Concurrency(0)
+    at_once.busy = 150
+    for now in range(1000, 1006):
+        at_once.halve(now, now)
+        at_once.busy = at_once.allowed(now)
+    assert at_once.allowed(1005.0) == 2
+    assert at_once.allowed(1305.0) == 2 + 18
+    assert at_once.grows_in(1305.0) == pytest.approx(300.0)
+    assert at_once.allowed(1005.0 + 3600) > 1000
+    assert at_once.grows_in(1005.0 + 3600) == math.inf
 
 
 def test_it_says_when_one_more_may_go() -> None:

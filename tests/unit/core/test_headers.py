@@ -23,6 +23,7 @@ from pillarbox.core.headers import (
     entries,
     scan,
     value,
+    without_comments,
 )
 
 A, B, C = "a@x.example", "b@y.example", "mallory@evil.example"
@@ -475,3 +476,18 @@ def test_an_entry_in_which_a_parser_may_see_somebody_else_goes_into_the_bcc(to: 
 def test_groups_and_foreign_separators_are_written_as_a_list(to: bytes) -> None:
     addressed = address_to(b"To: " + to + b"\r\n\r\nx\r\n", ["a@x.example", "b@y.example"])
     assert addressed.mime == b"To: a@x.example,\r\n b@y.example\r\n\r\nx\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "plain"),
+    [
+        ("a/b", "a/b"),
+        ('(x) a (y (z) \\) " )b', "  a  b"),
+        ('a="(x)"; b="\\"(y)"', 'a="(x)"; b="\\"(y)"'),
+        ("a (x", "a "),
+        ("a) b", "a) b"),
+        ("a\\", "a\\"),
+    ],
+)
+def test_comments_are_left_out_of_a_value(said: str, plain: str) -> None:
+    assert without_comments(said) == plain

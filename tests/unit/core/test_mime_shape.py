@@ -299,6 +299,60 @@ def test_the_standard_library_finds_no_other_boundary(text: bytes) -> None:
     assert shape.parts == 1 or not text.isascii()
 
 
+# ---- what cannot be taken out
+
+
+def staying(content_type: bytes, *pieces: bytes, disposition: bytes = b"") -> tuple[int, bool]:
+    """Bytes that stay, and whether something is sealed."""
+    shape = Shape(*filter(None, [content_type]), disposition=disposition)
+    for piece in pieces:
+        shape.feed(piece)
+    shape.end(sum(map(len, pieces)))
+    return shape.staying, shape.holds_sealed
+
+
+TEXT = b"0123456789\r\n" * 10
+PDF = b"--b\r\nContent-Type: application/pdf\r\n\r\n" + TEXT
+SIGNED = b"--b\r\nContent-Type: multipart/signed; boundary=s\r\n\r\n--s\r\n" + PDF[5:] + b"\r\n--s--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "expected"),
+    [
+        (b"", TEXT, (120, False)),
+        (b"text/html", TEXT, (120, False)),
+        (b"application/pdf", TEXT, (0, False)),
+        (b"text/csv; name=x.csv", TEXT, (0, False)),
+        (b"multipart/signed; boundary=x", TEXT, (120, True)),
+        (b"application/octet-stream; name=smime.p7m", TEXT, (120, True)),
+        (b"message/rfc822", b"\r\n" + TEXT, (0, False)),
+        (MIXED, b"preamble\r\n--b\r\n\r\n" + TEXT + b"\r\n" + PDF + b"\r\n--b--\r\n" + TEXT, (120, False)),
+        (MIXED, b"--b\r\nContent-Disposition: inline;\r\n filename=x\r\n\r\n" + TEXT + b"\r\n--b--", (0, False)),
+        (MIXED, b"--b\r\nContent-Type: message/rfc822\r\n\r\n\r\n" + TEXT + b"\r\n--b--", (0, False)),
+        (b"multipart/alternative; boundary=b", PDF + b"\r\n--b\r\n\r\n" + TEXT + b"\r\n--b--\r\n", (240, False)),
+        (b"multipart/alternative; boundary=b", b"--b\r\nContent-Type: multipart/x\r\n\r\n" + TEXT, (0, False)),
+    ],
+)
+def test_text_and_what_is_sealed_stays(content_type: bytes, body: bytes, expected: tuple[int, bool]) -> None:
+    assert staying(content_type, body) == expected
+    pieces = [body[at : at + 7] for at in range(0, len(body), 7)]
+    assert staying(content_type, *pieces) == expected
+
+
+def test_a_signed_part_stays_whole_and_what_follows_it_does_not() -> None:
+    alone, is_sealed = staying(MIXED, SIGNED + b"--b--")
+    assert is_sealed
+    assert len(TEXT) <= alone <= len(SIGNED)
+    assert staying(MIXED, SIGNED + PDF + b"\r\n--b--") == (alone, True)
+    unclosed = SIGNED.replace(b"--s--\r\n", b"")
+    assert staying(MIXED, unclosed + PDF + b"\r\n--b--")[0] <= len(unclosed)
+    assert staying(MIXED, unclosed + b"--b--\r\n" + TEXT * 9)[0] <= len(unclosed)
+
+
+def test_a_name_is_no_text_also_where_the_disposition_alone_tells_it() -> None:
+    assert staying(b"text/plain", TEXT, disposition=b"attachment; filename=x") == (0, False)
+
+
 # ---- time
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pillarbox.core.clouds import CLOUDS
 from pillarbox.core.errors import ConfigError
+from pillarbox.core.graph_limits import MOST_SENT, OURS, REQUEST, most_mime
 from pillarbox.core.settings import Settings, describe, load
 
 CANARY = "canary-8c1f"
@@ -288,3 +289,10 @@ def test_addresses_that_cannot_be(given: dict[str, str], code: str, key: str) ->
     assert (caught.value.code, caught.value.params["key"]) == (code, key)
     place = "--set microsoft.cloud" if code == "config.custom_cloud" else f"--set {key}"
     assert (caught.value.params["place"], "u:p" in caught.value.sentence) == (place, False)
+
+
+def test_no_request_limit_lets_a_message_be_larger_than_graph_takes_with_what_we_add() -> None:
+    largest = load(None, {}, {"delivery.request_limit": str(REQUEST)}).delivery.request_limit
+    assert (most_mime(largest) + OURS) / 3 * 4 < MOST_SENT
+    with pytest.raises(ConfigError):
+        load(None, {}, {"delivery.request_limit": str(REQUEST + 1)})

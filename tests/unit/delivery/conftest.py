@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pillarbox.core.accounts import Mailbox, Submitter
+from pillarbox.core.clock import Watched
 from pillarbox.core.content import InMemory
 from pillarbox.core.governor import Limits
 from pillarbox.core.log import Logger, make_logger
@@ -41,6 +42,8 @@ class Shelf:
     full: bool = False
     """Whether the store takes nothing more."""
     lines: Log = field(default_factory=Log)
+    steady: float | None = None
+    """The seconds of a clock that nobody sets; None: as many as the clock says."""
     running: float = 0.0
     """Seconds of the clock that nobody sets."""
     woken: list[int] = field(default_factory=list)
@@ -50,12 +53,10 @@ class Shelf:
     """Where the mail of each mailbox goes, mostly to the first."""
 
     def __post_init__(self) -> None:
+        self.clock = Watched(lambda: self.now, lambda: self.now if self.steady is None else self.steady)
         self.accounts = Accounts(self.database, Vault(bytes(32)), self.clock)
         self.outbox = Outbox(self.database, self.clock)
         self.log: Logger = make_logger(self.lines, "debug", "text", self.clock)
-
-    def clock(self) -> float:
-        return self.now
 
     @property
     def submitter(self) -> Submitter:
@@ -93,11 +94,13 @@ class Shelf:
         assert rest.id == queue_id
         return b"".join([piece async for piece in self.outbox.body(rest)])
 
-    async def put(self, *ids: str, mailbox: int = 0) -> None:
+    async def put(self, *ids: str, mailbox: int = 0, **more: Any) -> None:
         """Messages in the outbox."""
         for one in ids:
             box = self.mailboxes[mailbox].id
-            await self.outbox.enqueue(NewMessage(one, box, "printer", ENVELOPE, f"<{one}@x>", TO_A.size, TO_A.pieces))
+            await self.outbox.enqueue(
+                NewMessage(one, box, "printer", ENVELOPE, f"<{one}@x>", TO_A.size, TO_A.pieces, **more)
+            )
 
     async def state(self, queue_id: str) -> str:
         row = await self.outbox.get(queue_id)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.unit.delivery.conftest import NOON, Shelf
 
 SETTLE = (120.0, 300.0, 900.0)
 LOST = Outcome(Cause.UNCLEAR, "microsoft.answer_lost", "the answer was lost", "look yourself")
+YEARS = 10 * 365 * 86_400.0
 
 
 @dataclass
@@ -54,11 +56,20 @@ class Bench:
     assurance: Assurance
     woken: list[int]
 
-    async def doubt(self, queue_id: str = "A", *, mode: str = "verify", on_uncertain: str = "") -> None:
-        """A message of a mailbox of this mode whose one attempt, begun now, was unclear."""
+    async def doubt(
+        self,
+        queue_id: str = "A",
+        *,
+        mode: str = "verify",
+        on_uncertain: str = "",
+        ended: float | None = None,
+        **more: Any,
+    ) -> None:
+        """A message of a mailbox of this mode whose one attempt, begun now, was unclear; it ended now, or then."""
         await self.shelf.accounts.choose(self.shelf.mailboxes[0], MailboxChoice(mode, on_uncertain))
-        await self.shelf.put(queue_id)
+        await self.shelf.put(queue_id, **more)
         message = await self.shelf.claimed()
+        self.shelf.now = self.shelf.now if ended is None else ended
         following = policy.after(LOST, message, SETTLE, self.shelf.now, 0.5)
         await self.shelf.outbox.finish(message, LOST, following)
 
@@ -144,6 +155,34 @@ async def test_send_only_looks_nothing_up_and_does_as_was_chosen(
     assert (row["state"], row["maybe_duplicate"], bench.finder.looked) == (state, flagged, [])
 
 
+@pytest.mark.parametrize(
+    ("on_uncertain", "state", "code", "note"),
+    [("retry", "queued", "microsoft.answer_lost", "Sent again although"), ("hold", "held", "outbox.uncertain", "Held")],
+)
+async def test_what_is_decided_blindly_says_so_and_asked_nothing_of_microsoft(
+    bench: Bench, on_uncertain: str, state: str, code: str, note: str
+) -> None:
+    await bench.doubt(mode="send-only", on_uncertain=on_uncertain)
+    await bench.at(900)
+    row = await bench.row()
+    assert (row["state"], row["checks"], row["code"]) == (state, 0, code)
+    (attempt,) = await bench.shelf.outbox.attempts(1)
+    (said,) = attempt["notes"]
+    assert said.startswith(note)
+    assert attempt["requests"] == 1
+    assert bench.finder.looked == []
+
+
+async def test_what_is_absent_when_its_time_is_over_fails_for_good(bench: Bench) -> None:
+    await bench.doubt()
+    bench.shelf.database._writer.execute("UPDATE outbox SET expires_at = ?", (NOON + 60,))
+    for second in (120, 300, 900):
+        await bench.at(second)
+    row = await bench.row()
+    assert (row["state"], row["code"], row["finished_at"]) == ("failed", "outbox.not_taken", NOON + 900)
+    assert any("id=A state=failed" in line for line in bench.shelf.lines.lines("mail.final"))
+
+
 async def test_what_a_person_decided_meanwhile_counts(bench: Bench) -> None:
     await bench.doubt()
     bench.finder.finds = Found.ABSENT
@@ -227,6 +266,7 @@ async def test_another_end_between_two_crashes_begins_the_count_anew(bench: Benc
     message = await bench.shelf.claimed()
     throttled = Outcome(Cause.THROTTLED, retry_after=0.0)
     await bench.shelf.outbox.finish(message, throttled, policy.after(throttled, message, SETTLE, bench.shelf.now, 0.0))
+    bench.shelf.now += SETTLE[0]
     await interrupted(bench, 1)
     assert await bench.shelf.state("A") == "queued"
 
@@ -238,10 +278,49 @@ async def test_a_clock_that_went_back_lets_nothing_settle_for_years(bench: Bench
     bench.shelf.now = NOON + 10 * 365 * 86_400
     await bench.doubt()
     bench.shelf.now = NOON
-    await bench.shelf.outbox.clock_went_back()
+    await bench.shelf.outbox.clock_went_back(SETTLE[-1], policy.longest_look(SETTLE))
     assert (await bench.row())["due_at"] == NOON + 120
     await bench.at(120)
     assert len(bench.finder.looked) == 1
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "due"), [(0.0, YEARS, SETTLE[-1]), (0.0, 5 * 3600.0, SETTLE[-1]), (YEARS, 0.0, SETTLE[0])]
+)
+async def test_nor_does_one_that_went_ahead_or_back_while_a_message_was_on_its_way(
+    bench: Bench, began: float, ended: float, due: float
+) -> None:
+    bench.shelf.now = NOON + began
+    await bench.doubt(ended=NOON + ended)
+    bench.shelf.now = NOON
+    await bench.shelf.outbox.clock_went_back(SETTLE[-1], policy.longest_look(SETTLE))
+    row = await bench.row()
+    assert (row["began_at"], row["due_at"]) == (NOON, NOON + due)
+    await bench.at(due)
+    assert (await bench.row())["due_at"] == NOON + due + SETTLE[1] - SETTLE[0]
+
+
+async def test_nor_one_that_went_back_while_it_was_sent_and_was_seen_before_that_ended(bench: Bench) -> None:
+    bench.shelf.now = NOON + YEARS
+    await bench.doubt(ended=NOON)
+    await bench.at(SETTLE[0])
+    assert (await bench.row())["due_at"] == NOON + SETTLE[1]
+
+
+@pytest.mark.parametrize(("later", "state"), [(YEARS, "queued"), (120.0, "failed")])
+async def test_what_was_not_taken_is_tried_again_though_it_is_too_old_where_the_clock_jumped(
+    bench: Bench, later: float, state: str
+) -> None:
+    await bench.doubt(expires_at=NOON + 600)
+    for second in (later, later + 180, later + 780):
+        await bench.at(second)
+    assert await bench.shelf.state("A") == state
+
+
+async def test_while_all_seems_years_away_it_looks_again_soon(bench: Bench) -> None:
+    bench.shelf.now = NOON + YEARS
+    await bench.doubt()
+    assert await bench.at(0) == 60
 
 
 async def test_a_clock_that_jumps_forward_lets_no_two_looks_come_at_once(bench: Bench) -> None:

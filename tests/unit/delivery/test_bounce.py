@@ -106,6 +106,32 @@ def test_an_international_address_is_written_in_seven_bits() -> None:
     assert one["Final-Recipient"] == r"utf-8; j\x{FC}rgen\x{2B}x@contoso.example"
 
 
+@pytest.mark.parametrize(
+    ("orcpt", "told"),
+    [
+        ("utf-8;jürgen@contoso.example", r"utf-8; j\x{FC}rgen@contoso.example"),
+        (r"UTF-8;j\x{FC}rgen+2Bx@contoso.example", r"UTF-8; j\x{FC}rgen\x{2B}x@contoso.example"),
+        (r"utf-8;\x{110000}\x{A}", r"utf-8; \x{5C}x{110000}\x{0A}"),
+        ("rfc822;", None),
+    ],
+)
+def test_an_international_address_that_the_client_gave_comes_back_in_seven_bits(orcpt: str, told: str | None) -> None:
+    _, (_, one), _ = parts_of(composed(message(dsn=Dsn(orcpt={"alice@contoso.example": orcpt}))))
+    assert one["Original-Recipient"] == told
+
+
+def test_no_blank_is_lost_where_a_field_is_folded() -> None:
+    mime = composed(message(dsn=Dsn(envid="x" * 50 + "+20+20" + "y" * 50)))
+    assert f"{'x' * 50}\r\n  {'y' * 50}\r\n".encode() in mime
+
+
+def test_the_last_field_of_a_part_has_an_end_of_its_own_before_the_boundary() -> None:
+    """RFC 2046 section 5.1.1, RFC 3464 section 2.1."""
+    mime = composed(message())
+    assert b"\r\nDiagnostic-Code: x-msgraph; 403 ErrorAccessDenied\r\n\r\n--=_01M7WYSPX8HEP22D\r\n" in mime
+    assert mime.endswith(b"From: scanner@contoso.example\r\n\r\n--=_01M7WYSPX8HEP22D--\r\n")
+
+
 def test_a_delay_says_until_when_it_is_tried() -> None:
     _, (_, one), _ = parts_of(composed(message(expires_at=NOON + 3600), action=Action.DELAYED, status="4.4.1"))
     assert one["Action"] == "delayed"
@@ -147,6 +173,7 @@ def test_it_answers_the_message_and_is_marked_so_that_no_program_answers_it() ->
     assert found["In-Reply-To"] == found["References"] == "<7@contoso.example>"
     assert found["Auto-Submitted"] == "auto-replied"
     assert found["X-Pillarbox-Loop"] == "01M7WYSPX8HEP22C"
+    assert found["X-Auto-Response-Suppress"] == "All"
     assert found["Message-ID"] == "<01M7WYSPX8HEP22D@contoso.example>"
     assert found["X-Pillarbox-Id"] == "01M7WYSPX8HEP22D"
 
@@ -185,14 +212,19 @@ def test_only_the_header_comes_back_in_whole_lines() -> None:
         b"X-Pillarbox-Loop: 01M7WYSPX8HEP22C",
         b"Auto-Submitted: auto-replied; owner-email=x",
         b'Content-Type: Multipart/Report; report-type=delivery-status; boundary="x"',
+        b"auto-submitted : (by (a \\) machine)) auto-replied",
+        b"Content-Type:\r\n (c) multipart/report; boundary=x",
+        b"no field, and yet a line\r\nX-Pillarbox-Loop: 01M7WYSPX8HEP22C",
     ],
 )
 def test_a_notice_is_known_by_its_header(field: bytes) -> None:
     assert is_notice(b"A: 1\r\n" * 4000 + field + b"\r\n\r\nbody")
     assert not is_notice(b"A: 1\r\n\r\n" + field + b"\r\n\r\n")
+    assert not is_notice(b"\r\n" + field + b"\r\n\r\n")
 
 
 def test_what_a_machine_sends_by_itself_is_no_notice() -> None:
+    assert not is_notice(b"A: 1\r\n X-Pillarbox-Loop: 1\r\n\r\n")
     assert not is_notice(b"Auto-Submitted: auto-generated\r\n\r\n")
     assert not is_notice(b"Content-Type: multipart/mixed; boundary=x\r\n\r\n")
 
@@ -296,7 +328,7 @@ def test_whatever_comes_in_a_valid_report_comes_out(
 
 OURS = {
     *("X-Pillarbox-Id", "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Auto-Submitted"),
-    *("X-Pillarbox-Loop", "MIME-Version", "Content-Type"),
+    *("X-Pillarbox-Loop", "X-Auto-Response-Suppress", "MIME-Version", "Content-Type"),
 }
 OF_RECIPIENT = {
     *("Original-Recipient", "Final-Recipient", "Action", "Status", "Diagnostic-Code", "Last-Attempt-Date"),
@@ -314,6 +346,8 @@ def test_the_whole_comes_back_byte_for_byte() -> None:
     about = message(size=len(MAIL))
     given = original(about, MAIL, report(), whole=True)
     whole: Any = email.message_from_bytes(compose(report(), about, given, NOON))
+    # RFC 2045 section 6.4: what holds a part in 8bit is of 8bit.
+    assert whole["Content-Transfer-Encoding"] == "8bit"
     *_, last = whole.get_payload()
     assert (last.get_content_type(), last["Content-Transfer-Encoding"]) == ("message/rfc822", "8bit")
     assert last.get_payload(0).as_bytes() == MAIL.replace(b"\r\n", b"\n")

@@ -21,7 +21,7 @@ HOUR = 3600.0
 
 
 def delays(shelf: Shelf, *paused: Mailbox, keeper: str = "two@contoso.example", age: float = HOUR) -> Delays:
-    wishes = Wishes("gateway.contoso.example", bounce_mailbox=keeper)
+    wishes = Wishes("gateway.contoso.example", 7200.0, bounce_mailbox=keeper)
     made = Notices(shelf.outbox, shelf.accounts, shelf.clock, os.urandom, shelf.log, shelf.woken.append, wishes)
     return Delays(shelf.outbox, made, lambda mailbox: mailbox in paused, shelf.clock, shelf.log, age)
 

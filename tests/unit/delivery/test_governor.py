@@ -11,11 +11,11 @@ from pillarbox.core.accounts import Mailbox
 from pillarbox.core.cause import Cause
 from pillarbox.core.content import InMemory
 from pillarbox.core.governor import DAY, Limits
-from pillarbox.core.mail import Envelope, Outcome
+from pillarbox.core.mail import Envelope, Outcome, State
 from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.delivery.worker import Worker
-from pillarbox.store.limits import EVERYTHING, app_scope, mailbox_scope
-from pillarbox.store.outbox import Claimed, NewMessage
+from pillarbox.store.limits import EVERYTHING, Pause, app_scope, mailbox_scope
+from pillarbox.store.outbox import Claimed, NewMessage, Next
 from tests.unit.delivery.conftest import NO_LIMITS, Shelf
 
 SENT = Outcome(Cause.ACCEPTED, http_status=202, request_id="r")
@@ -236,6 +236,23 @@ async def test_what_does_not_fit_and_is_canceled_holds_up_the_others_for_a_minut
     assert await service.tried(60) == ["C"]
 
 
+async def test_that_it_waits_for_a_limit_is_shown(shelf: Shelf, make: MakeService) -> None:
+    service = await make(Limits(concurrency=3, recipients=100))
+    mailbox = shelf.mailboxes[0]
+    await put(shelf, "A", 60)
+    await put(shelf, "B", 60)
+    assert service.governors.waits(mailbox) == []
+    await service.run()
+    (shown,) = service.governors.waits(mailbox)
+    assert (shown.scope, shown.cause) == (mailbox_scope(mailbox.id), "quota")
+    assert shown.until == pytest.approx(shelf.now + DAY, abs=DAY / 60)
+    assert service.governors.paused(mailbox) == []
+    service = await make(THREE, Limits(messages=1))
+    await shelf.put("X", mailbox=1)
+    await service.run()
+    assert [one.scope for one in service.governors.waits(mailbox)] == [app_scope(mailbox.app.id)]
+
+
 async def test_look_ups_count_as_requests_of_the_mailbox_and_of_the_app(shelf: Shelf, make: MakeService) -> None:
     for limits in ((Limits(requests=2), NO_LIMITS), (THREE, Limits(requests=2))):
         service = await make(*limits)
@@ -421,6 +438,73 @@ async def test_where_many_mailboxes_of_an_app_are_slowed_all_of_them_wait(
     await slowed(shelf, service, *dict.fromkeys(boxes), apart=apart)
     await shelf.put("X", mailbox=3)
     assert await service.tried() == tried
+
+
+async def test_that_an_app_is_meant_is_a_guess_for_a_minute(shelf: Shelf, service: Service) -> None:
+    await more_mailboxes(shelf, 2)
+    await slowed(shelf, service, 0, 1, 2)
+    await shelf.put("X", mailbox=3)
+    assert (await service.tried(59), await service.tried(1)) == ([], ["X"])
+    # Those that Microsoft has asked to wait do so for as long as it has.
+    assert (await service.tried(239), len(await service.tried(1))) == ([], 3)
+
+
+async def test_a_wait_that_comes_with_too_many_at_once_pauses_the_mailbox(shelf: Shelf, service: Service) -> None:
+    service.answers.by_id["A"] = Outcome(Cause.CONCURRENCY, http_status=429, retry_after=120.0)
+    await shelf.put("A")
+    await service.run()
+    await shelf.put("B")
+    assert (await service.tried(119), sorted(await service.tried(1))) == ([], ["A", "B"])
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_clock_that_goes_back_a_little_ends_no_pause(shelf: Shelf, service: Service, restarted: bool) -> None:
+    service.answers.outcome = replace(THROTTLED, retry_after=600.0)
+    await shelf.put("A")
+    await service.run()
+    service.answers.outcome = SENT
+    await shelf.put("B")
+    if restarted:
+        await service.restart()
+    assert await service.tried(-3) == []
+    assert service.governors.paused(shelf.mailboxes[0])
+    # Years are another matter.
+    assert "B" in await service.tried(-10 * 365 * DAY)
+
+
+async def test_pauses_of_one_of_many_scopes_cost_nothing_to_look_at(shelf: Shelf, service: Service) -> None:
+    pauses = service.governors._pauses
+    for number in range(1000):
+        pauses.put(Pause(mailbox_scope(number), Cause.THROTTLED, shelf.now + 60, "", shelf.now))
+    assert len(pauses.within([mailbox_scope(7)])) == 1
+
+
+async def test_where_the_store_refuses_what_an_attempt_has_shown_the_pause_stays(
+    shelf: Shelf, service: Service
+) -> None:
+    service.answers.outcome = BROKEN
+    await shelf.put("A")
+    await service.run()
+    shelf.now += FIVE_MINUTES
+    turn = service.governors.reserve(shelf.mailboxes[0], 1)
+    (message,) = await shelf.outbox.claim_held(shelf.mailboxes[0].id, turn.held)
+    following = Next(State.SENT, shelf.now, Cause.ACCEPTED, 1)
+    shown = service.governors.told(turn, message, Report(SENT), following)
+    assert [pause.cause for pause in service.governors.paused(shelf.mailboxes[0])] == ["account_broken"]
+    service.governors.written(shown)
+    assert service.governors.paused(shelf.mailboxes[0]) == []
+
+
+async def test_the_end_of_a_former_probe_does_not_end_that_of_the_next(shelf: Shelf, service: Service) -> None:
+    box = shelf.mailboxes[0]
+    broken = Pause(mailbox_scope(box.id), Cause.ACCOUNT_BROKEN, shelf.now, "", shelf.now)
+    service.governors._pauses.put(broken)
+    former = service.governors.reserve(box, 1)
+    service.governors._pauses.drop(broken.scope, broken.cause)
+    service.governors._pauses.put(broken)
+    assert service.governors.reserve(box, 1).probes
+    service.governors.release(former, 1)
+    assert service.governors.reserve(box, 1).count == 0
 
 
 async def test_where_an_apps_mail_is_taken_meanwhile_only_the_mailboxes_wait(shelf: Shelf, service: Service) -> None:

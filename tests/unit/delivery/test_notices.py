@@ -11,6 +11,7 @@ from pillarbox.core.cause import Cause
 from pillarbox.core.content import InMemory
 from pillarbox.core.mail import Dsn, Envelope, Outcome, State
 from pillarbox.delivery.notices import MOST_AN_HOUR, Notices, Told, Wishes, action_of, may_be_told
+from pillarbox.delivery.policy import NOT_TAKEN, after
 from pillarbox.store.database import ExpectationFailed, Row
 from pillarbox.store.outbox import Claimed, NewMessage, Next
 from tests.claimed import claimed
@@ -21,7 +22,7 @@ BROKEN = Outcome(Cause.NO_MAILBOX, "ErrorInvalidUser", "No such mailbox.", http_
 SENT = Outcome(Cause.ACCEPTED, http_status=202)
 MAIL = b"Subject: invoice 7\r\nTo: a@x.example\r\n\r\nsecret\r\n"
 ALICE = Mailbox(1, "alice@contoso.example", AppRegistration(1, "contoso", "t", "c"))
-WISHES = Wishes("gateway.contoso.example")
+WISHES = Wishes("gateway.contoso.example", max_age=172_800.0)
 KEEPING = replace(WISHES, bounce_mailbox="two@contoso.example")
 
 
@@ -41,10 +42,15 @@ async def put(shelf: Shelf, envelope: Envelope = ENVELOPE, mime: bytes = MAIL, p
 
 
 async def ended(
-    shelf: Shelf, made: Notices, message: Claimed, outcome: Outcome = REFUSED, state: State = State.FAILED
+    shelf: Shelf,
+    made: Notices,
+    message: Claimed,
+    outcome: Outcome = REFUSED,
+    state: State = State.FAILED,
+    code: str = "",
 ) -> Told:
     """What the worker does at the end of an attempt."""
-    told = await made.about(message, outcome, Next(state, shelf.now + 60, outcome.cause))
+    told = await made.about(message, outcome, Next(state, shelf.now + 60, outcome.cause, code=code))
     await shelf.outbox.finish(message, outcome, told.following, told.notes, told.notices)
     made.written(message, told.notices)
     return told
@@ -74,7 +80,8 @@ async def test_a_message_that_failed_is_bounced_to_its_sender_by_its_own_mailbox
     bounce = (await about(shelf, message))["bounce"]
     assert (bounce["recipients"], bounce["sender"], bounce["state"]) == (["one@contoso.example"], "", "queued")
     assert bounce["mailbox"] == "one@contoso.example"
-    assert bounce["expires_at"] == shelf.now + 7200
+    # A time of its own: what outlasted the message's may outlast it again.
+    assert bounce["expires_at"] == shelf.now + 172_800
     assert shelf.woken == [shelf.mailboxes[0].id]
     mime = await shelf.stored(bounce["id"])
     assert b"Status: 5.1.3\r\n" in mime
@@ -82,6 +89,16 @@ async def test_a_message_that_failed_is_bounced_to_its_sender_by_its_own_mailbox
     assert b"\r\n\r\nSubject: invoice 7\r\nTo: a@x.example\r\n" in mime
     assert b"secret" not in mime
     assert email.message_from_bytes(mime)["To"] == "one@contoso.example"
+
+
+async def test_what_was_found_not_to_be_taken_is_bounced_as_too_old(shelf: Shelf) -> None:
+    message = await put(shelf)
+    await ended(shelf, notices(shelf), message, Outcome(Cause.UNCLEAR), code=NOT_TAKEN)
+    mime = await shelf.stored((await about(shelf, message))["bounce"]["id"])
+    assert b"Status: 5.4.7\r\n" in mime
+    text = b" ".join(mime.split())
+    assert b"Microsoft did not take this message" in text
+    assert b"is not known" not in text
 
 
 async def test_bounce_and_state_are_written_together_or_not_at_all(shelf: Shelf) -> None:
@@ -148,6 +165,100 @@ async def test_a_bounce_that_fails_makes_no_other(shelf: Shelf) -> None:
     await ended(shelf, made, bounce)
     assert await shelf.state(bounce.id) == "failed"
     assert await about(shelf, bounce) == {}
+
+
+@pytest.mark.parametrize("end", ["fails", "is canceled"])
+async def test_a_message_whose_bounce_came_to_nothing_has_failed_and_is_told_of_again_when_it_fails_again(
+    shelf: Shelf, end: str
+) -> None:
+    message, made = await put(shelf), notices(shelf)
+    await ended(shelf, made, message)
+    first = (await about(shelf, message))["bounce"]["id"]
+    if end == "fails":
+        await ended(shelf, made, await shelf.claimed())
+    else:
+        assert await shelf.outbox.cancel(first)
+    row = await shelf.outbox.get(message.id)
+    assert row is not None
+    assert (row["state"], row["notes"]) == (
+        "failed",
+        ["The sender is not told: the bounce itself could not be sent, or was canceled."],
+    )
+    assert await shelf.outbox.retry(message.id)
+    await ended(shelf, made, await shelf.claimed())
+    assert await shelf.state(message.id) == "bounced"
+    assert sorted(row["state"] for row in await shelf.outbox.notices(message.seq)) in (
+        ["failed", "queued"],
+        ["canceled", "queued"],
+    )
+    # Of the two, the later one goes.
+    assert await shelf.outbox.retry(first) is None
+
+
+async def test_a_bounce_that_is_sent_again_makes_what_failed_bounced_again(shelf: Shelf) -> None:
+    message, made = await put(shelf), notices(shelf)
+    await ended(shelf, made, message)
+    await ended(shelf, made, await shelf.claimed())
+    assert await shelf.state(message.id) == "failed"
+    assert await shelf.outbox.retry((await about(shelf, message))["bounce"]["id"])
+    assert await shelf.state(message.id) == "bounced"
+
+
+async def test_a_bounce_that_fails_while_its_message_is_tried_again_tells_nobody(shelf: Shelf) -> None:
+    message, made = await put(shelf), notices(shelf)
+    await ended(shelf, made, message)
+    bounce = await shelf.claimed()
+    await shelf.outbox.retry(message.id)
+    again = await shelf.claimed()
+    told = await made.about(again, REFUSED, Next(State.FAILED, shelf.now, REFUSED.cause))
+    assert (told.following.state, told.notices) == (State.BOUNCED, ())
+    await ended(shelf, made, bounce)
+    await shelf.outbox.finish(again, REFUSED, told.following, told.notes, told.notices)
+    assert await shelf.state(message.id) == "failed"
+
+
+async def test_the_bounce_of_what_was_tried_to_the_end_tells_so_and_promises_no_further_attempt(shelf: Shelf) -> None:
+    message = await put(shelf)
+    busy = Outcome(Cause.THROTTLED, "TooManyRequests", "Slow down.", Cause.THROTTLED.entry.cure, http_status=429)
+    following = after(busy, replace(message, expires_at=shelf.now), (120.0,), shelf.now, 0.5)
+    told = await notices(shelf).about(message, busy, following)
+    await shelf.outbox.finish(message, busy, told.following, told.notes, told.notices)
+    (bounce,) = told.notices
+    assert b"Status: 5.4.7\r\n" in bounce.mime
+    text = b" ".join(bounce.mime.split())
+    assert b"The time for sending it ran out" in text
+    assert b"by itself" not in text
+    assert b"x-msgraph; 429 TooManyRequests" in text
+    row = await shelf.outbox.get(message.id)
+    assert row is not None
+    assert (row["code"], row["cause"]) == ("outbox.expired", "throttled")
+    assert "ran out" in row["reason"]
+    assert "by itself" not in row["cure"]
+    (attempt,) = await shelf.outbox.attempts(message.seq)
+    assert (attempt["code"], attempt["reason"]) == ("TooManyRequests", "Slow down.")
+
+
+async def test_the_bounce_of_what_was_tried_often_enough_promises_no_further_attempt_either(shelf: Shelf) -> None:
+    message = await put(shelf)
+    gone = replace(BROKEN, cure=Cause.NO_MAILBOX.entry.cure)
+    following = after(gone, replace(message, cause="no_mailbox", repeats=2), (120.0,), shelf.now, 0.5)
+    told = await notices(shelf, KEEPING).about(message, gone, following)
+    await shelf.outbox.finish(message, gone, told.following, told.notes, told.notices)
+    text = b" ".join(told.notices[0].mime.split())
+    assert b"Status: 5.1.8" in text
+    assert b"It was tried 3 times in succession" in text
+    assert b"again twice" not in text
+    row = await shelf.outbox.get(message.id)
+    assert row is not None
+    assert (row["state"], row["code"]) == ("bounced", "outbox.given_up")
+
+
+async def test_of_several_recipients_one_is_meant_and_people_read_that(shelf: Shelf) -> None:
+    for to, meant in ((("a@x.example",), False), (("a@x.example", "b@x.example"), True)):
+        message = await put(shelf, replace(ENVELOPE, recipients=to))
+        told = await ended(shelf, notices(shelf), message)
+        assert (b"One of the recipients is meant" in told.notices[0].mime) is meant
+        await shelf.outbox.cancel(told.notices[0].id)
 
 
 async def test_only_recipients_that_failures_are_wanted_of_stand_in_it(shelf: Shelf) -> None:
@@ -230,6 +341,24 @@ async def test_the_postmaster_gets_a_copy_and_hears_of_bounces_that_failed(shelf
     assert await shelf.state(bounce.id) == "failed"
     await ended(shelf, made, copy)
     assert await about(shelf, copy) == {}
+
+
+async def test_why_the_postmaster_is_not_told_stands_in_the_trace(shelf: Shelf) -> None:
+    made = notices(shelf, replace(WISHES, postmaster="admin@contoso.example"))
+    for _ in range(MOST_AN_HOUR):
+        message = await put(shelf, Envelope("", ("a@x.example",)))
+        await ended(shelf, made, message)
+        await shelf.outbox.cancel((await about(shelf, message))["postmaster"]["id"])
+    message = await put(shelf, Envelope("", ("a@x.example",)))
+    await ended(shelf, made, message)
+    assert any("admin@contoso.example is not told" in note for note in await notes(shelf, message))
+
+
+async def test_what_was_not_written_does_not_count(shelf: Shelf) -> None:
+    made, message = notices(shelf), await put(shelf)
+    for _ in range(MOST_AN_HOUR + 1):
+        told = await made.about(message, REFUSED, Next(State.FAILED, 0, REFUSED.cause))
+    assert told.notices
 
 
 async def test_the_postmaster_hears_nothing_of_test_mails(shelf: Shelf) -> None:

@@ -36,7 +36,7 @@ class Client:
 
 @pytest.fixture
 def keys(shelf: Shelf) -> IdempotencyKeys:
-    return IdempotencyKeys(shelf.database, shelf.clock)
+    return IdempotencyKeys(shelf.database, shelf.clock, lambda: shelf.now - shelf.running)
 
 
 @pytest.fixture
@@ -75,6 +75,13 @@ async def test_while_it_is_being_answered_nobody_else_answers_it(client: Client)
     assert await client.asks()
 
 
+async def test_while_it_is_being_answered_another_request_with_its_key_is_refused_for_good(client: Client) -> None:
+    async with client.once.request("operator sends", "k", DIGEST):
+        with pytest.raises(InvalidInput) as caught:
+            await client.asks(digest=once.digest([], b"18"))
+    assert caught.value.code == "idempotency.mismatch"
+
+
 async def test_two_at_once_make_one_message(client: Client) -> None:
     both = await asyncio.gather(client.asks(), client.asks(), return_exceptions=True)
     assert sum(isinstance(one, str) for one in both) == 1
@@ -106,6 +113,20 @@ async def test_a_key_is_kept_for_48_hours(client: Client, keys: IdempotencyKeys)
     assert await client.asks() == first
     client.shelf.now += 1
     assert await keys.forget(1) == 1
+    assert await client.asks() != first
+
+
+async def test_a_clock_that_jumps_makes_no_key_older(client: Client, keys: IdempotencyKeys) -> None:
+    first = await client.asks()
+    for jump in (10 * KEPT, -20 * KEPT, 30 * KEPT):
+        client.shelf.now += jump
+        client.shelf.running += jump
+        assert await keys.forget(9) == 0
+        assert await client.asks() == first
+    client.shelf.now += KEPT
+    assert await client.asks() == first
+    client.shelf.now += 1
+    assert await keys.forget(9) == 1
     assert await client.asks() != first
 
 

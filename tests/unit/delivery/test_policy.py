@@ -1,7 +1,9 @@
 """What follows an attempt, and a look-up."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,8 +11,11 @@ from hypothesis import strategies as st
 
 from pillarbox.core.accounts import AppRegistration, Mailbox
 from pillarbox.core.cause import Cause, Verdict
+from pillarbox.core.errors import Unavailable
 from pillarbox.core.mail import Found, Outcome, State
-from pillarbox.delivery.policy import BACKOFF, RULES, after, after_look
+from pillarbox.delivery.graph_failures import outcome_of
+from pillarbox.delivery.policy import BACKOFF, LONG, RESPITE, RULES, after, after_look
+from pillarbox.delivery.smtp_transport import judge
 from pillarbox.store.outbox import LONGEST_WAIT, Claimed, Next
 from tests.claimed import claimed
 
@@ -20,6 +25,9 @@ EVEN = 0.5
 """The chance with which a wait is as long as it stands in the rule."""
 ALICE = Mailbox(1, "alice@contoso.example", AppRegistration(1, "contoso", "t", "c"))
 SEEING = replace(ALICE, assurance="verify")
+
+
+SETTLED: Mapping[str, Any] = {"started_at": NOW - 900}
 
 
 def message(mailbox: Mailbox = ALICE, **known: object) -> Claimed:
@@ -52,6 +60,23 @@ def test_waits_grow_with_the_same_cause_and_the_last_repeats(repeats: int, wait:
     assert wait in BACKOFF
 
 
+def test_a_store_that_cannot_be_read_puts_the_message_off_by_five_seconds() -> None:
+    outcome = outcome_of(Unavailable("store.failed", reason="disk I/O error"))
+    following = after(outcome, message(), SETTLE, NOW, EVEN)
+    assert (outcome.cause, following.state, following.due_at) == (Cause.STORE, State.DEFERRED, NOW + 5)
+
+
+def test_a_4yz_of_exchange_puts_the_message_off_by_five_seconds() -> None:
+    outcome = judge("450 4.1.8 not now", 60.0)
+    following = after(outcome, message(), SETTLE, NOW, EVEN)
+    assert (outcome.cause, following.state, following.due_at) == (Cause.BUSY, State.DEFERRED, NOW + 5)
+
+
+def test_a_mistake_of_ours_is_looked_up_as_any_doubt() -> None:
+    following = after(Outcome(Cause.INTERNAL), message(SEEING), SETTLE, NOW, EVEN)
+    assert (following.state, following.due_at) == (State.UNCERTAIN, NOW + 120)
+
+
 def test_another_cause_begins_anew() -> None:
     again = after(Outcome(Cause.UNREACHABLE), message(cause="throttled", repeats=9), SETTLE, NOW, EVEN)
     assert again == Next(State.DEFERRED, NOW + 5, "unreachable", 1)
@@ -61,6 +86,15 @@ def test_another_cause_begins_anew() -> None:
 def test_our_own_waits_are_a_fifth_shorter_or_longer_by_chance(chance: float, wait: float) -> None:
     again = after(Outcome(Cause.UNREACHABLE), message(cause="unreachable", repeats=3), SETTLE, NOW, chance)
     assert again.due_at == NOW + wait
+
+
+@pytest.mark.parametrize("cause", [Cause.THROTTLED, Cause.CONCURRENCY])
+def test_what_was_throttled_is_not_looked_for_before_a_copy_can_be_seen(cause: Cause) -> None:
+    """Mail was seen to leave with such answers; the look before the second attempt decides."""
+    for told, wait in ((1.0, 120.0), (600.0, 600.0)):
+        again = after(Outcome(cause, retry_after=told), message(SEEING), SETTLE, NOW, 0.0)
+        assert (again.state, again.due_at) == (State.DEFERRED, NOW + wait)
+    assert after(Outcome(Cause.BUSY, retry_after=1.0), message(SEEING), SETTLE, NOW, 0.0).due_at < NOW + 120
 
 
 @pytest.mark.parametrize("told", [0.0, 1.5, 3600.0])
@@ -96,6 +130,34 @@ def test_some_causes_end_after_three_attempts_in_succession(cause: Cause, end: S
     assert states == [State.DEFERRED, State.DEFERRED, end]
 
 
+def test_what_was_kept_from_being_tried_is_tried_for_an_hour() -> None:
+    old = message(expires_at=NOW - 1)
+    away = Outcome(Cause.UNREACHABLE)
+    for kept in (
+        replace(old, due_at=NOW - 10 - LONG - 1),  # it was due long ago
+        replace(old, started_at=NOW - LONG - 1),  # it began long ago
+        replace(old, cause=Cause.ACCESS_DENIED),  # its account held it
+        replace(old, started_at=NOW - LONG - 1, spared=True, cause=Cause.UNTRUSTED),
+    ):
+        following = after(away, kept, SETTLE, NOW, EVEN)
+        assert (following.state, following.expires_at) == (State.DEFERRED, NOW + RESPITE)
+    for fair in (replace(old, due_at=NOW - 10 - LONG), replace(old, due_at=0.0, spared=True)):
+        assert after(away, fair, SETTLE, NOW, EVEN).state is State.FAILED
+    again = after(away, replace(old, due_at=0.0, spared=True), SETTLE, NOW, EVEN, jumped_at=NOW - 20)
+    assert again.state is State.DEFERRED
+
+
+@pytest.mark.parametrize("cause", sorted(RULES))
+@pytest.mark.parametrize("asked", [1.0, 900.0, 7200.0])
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+def test_nothing_is_tried_sooner_than_microsoft_asked(cause: Cause, asked: float, chance: float) -> None:
+    own = after(Outcome(cause), message(), SETTLE, NOW, chance).due_at - NOW
+    wait = after(Outcome(cause, retry_after=asked), message(), SETTLE, NOW, chance).due_at - NOW
+    asked = min(asked, 3600.0) * (1 + 0.1 * chance)
+    heeded = cause in (Cause.THROTTLED, Cause.CONCURRENCY)
+    assert wait == pytest.approx(asked if heeded else max(asked, own))
+
+
 def test_what_is_too_old_fails_after_an_attempt_that_was_made() -> None:
     old = message(expires_at=NOW - 1)
     assert after(Outcome(Cause.UNREACHABLE), old, SETTLE, NOW, EVEN).state is State.FAILED
@@ -105,8 +167,21 @@ def test_what_is_too_old_fails_after_an_attempt_that_was_made() -> None:
 
 
 @pytest.mark.parametrize(("mailbox", "first"), [(SEEING, 120), (replace(SEEING, assurance="draft"), 120), (ALICE, 900)])
-def test_what_is_unclear_waits_from_the_beginning_of_its_attempt(mailbox: Mailbox, first: float) -> None:
-    assert after(Outcome(Cause.UNCLEAR), message(mailbox), SETTLE, NOW, EVEN).due_at == NOW - 10 + first
+def test_what_is_unclear_waits_from_the_end_of_its_attempt(mailbox: Mailbox, first: float) -> None:
+    assert after(Outcome(Cause.UNCLEAR), message(mailbox), SETTLE, NOW, EVEN).due_at == NOW + first
+
+
+@pytest.mark.parametrize(("repeats", "times"), [(0, 1), (1, 2), (2, 4), (4, 16), (99, 16)])
+def test_what_stays_unclear_is_sent_again_blindly_ever_more_rarely(repeats: int, times: float) -> None:
+    again = message(cause=Cause.UNCLEAR, repeats=repeats)
+    assert after(Outcome(Cause.UNCLEAR), again, SETTLE, NOW, EVEN).due_at == NOW + 900 * times
+    seen = message(SEEING, cause=Cause.UNCLEAR, repeats=repeats)
+    assert after(Outcome(Cause.UNCLEAR), seen, SETTLE, NOW, EVEN).due_at == NOW + 120
+
+
+def test_what_is_too_old_is_never_sent_again_blindly() -> None:
+    following = after_look(Found.UNKNOWN, message(expires_at=NOW, **SETTLED), SETTLE, NOW)
+    assert (following.state, following.maybe_duplicate) == (State.HELD, False)
 
 
 # ---- look-ups
@@ -135,8 +210,47 @@ def test_what_cannot_be_looked_up_is_never_sent_again_unseen_where_the_mode_can_
     assert after_look(Found.UNKNOWN, replace(waiting, expires_at=NOW), SETTLE, NOW).state is State.HELD
 
 
+def test_what_is_absent_when_its_time_is_over_fails_and_is_not_sent_late() -> None:
+    late = after_look(Found.ABSENT, message(SEEING, checks=2, expires_at=NOW), SETTLE, NOW)
+    assert (late.state, late.code) == (State.FAILED, "outbox.not_taken")
+    # It may still be about to show, before the last look.
+    assert after_look(Found.ABSENT, message(SEEING, checks=1, expires_at=NOW), SETTLE, NOW).state is State.UNCERTAIN
+
+
+@pytest.mark.parametrize(
+    "doubted",
+    [
+        message(replace(ALICE, on_uncertain="hold"), **SETTLED),
+        message(expires_at=NOW, **SETTLED),
+        message(SEEING, checks=2, expires_at=NOW),
+    ],
+)
+def test_what_is_held_in_doubt_says_so_by_a_code_of_its_own(doubted: Claimed) -> None:
+    held = after_look(Found.UNKNOWN, doubted, SETTLE, NOW)
+    assert (held.state, held.code) == (State.HELD, "outbox.uncertain")
+
+
+def test_what_was_to_be_looked_up_settles_as_long_as_all_that_cannot_be() -> None:
+    """Somebody chose another mode in the middle: its first look is no time to send it again blindly."""
+    doubted = message()
+    assert after_look(Found.UNKNOWN, doubted, SETTLE, NOW) == Next(State.UNCERTAIN, NOW - 10 + 900)
+    at_last = after_look(Found.UNKNOWN, doubted, SETTLE, NOW - 10 + 900)
+    assert (at_last.state, at_last.maybe_duplicate) == (State.QUEUED, True)
+
+
+@pytest.mark.parametrize("on_uncertain", ["retry", "hold"])
+def test_what_was_not_looked_up_is_not_counted_as_looked_up(on_uncertain: str) -> None:
+    blind = message(replace(ALICE, on_uncertain=on_uncertain), **SETTLED)
+    assert after_look(Found.UNKNOWN, blind, SETTLE, NOW).checks == 0
+
+
 def test_in_send_only_it_is_sent_again_and_flagged_or_held_by_choice() -> None:
-    again = after_look(Found.UNKNOWN, message(), SETTLE, NOW)
+    again = after_look(Found.UNKNOWN, message(**SETTLED), SETTLE, NOW)
     assert (again.state, again.maybe_duplicate) == (State.QUEUED, True)
-    held = after_look(Found.UNKNOWN, message(replace(ALICE, on_uncertain="hold")), SETTLE, NOW)
+    held = after_look(Found.UNKNOWN, message(replace(ALICE, on_uncertain="hold"), **SETTLED), SETTLE, NOW)
     assert (held.state, held.maybe_duplicate) == (State.HELD, False)
+
+
+def test_a_clock_that_goes_back_during_a_look_lets_the_next_one_wait_no_longer() -> None:
+    following = after_look(Found.ABSENT, message(SEEING, started_at=NOW + 3e8), SETTLE, NOW)
+    assert following.due_at == NOW + SETTLE[1]

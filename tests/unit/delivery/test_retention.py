@@ -25,7 +25,7 @@ class House:
     def __init__(self, shelf: Shelf, sent_bodies: float = 0.0) -> None:
         self.shelf = shelf
         self.retention = Retention(shelf.database)
-        keys = IdempotencyKeys(shelf.database, shelf.clock)
+        keys = IdempotencyKeys(shelf.database, shelf.clock, shelf.clock)
         self.keeping = Housekeeping(
             self.retention, keys, shelf.clock, shelf.log, sent_bodies, 30 * DAY, wait=self._waited
         )
@@ -39,7 +39,7 @@ class House:
         content = InMemory(mime or HEADER + body)
         box = self.shelf.mailboxes[0].id
         await self.shelf.outbox.enqueue(
-            NewMessage(new_id, box, "printer", ENVELOPE, "<m@x>", content.size, content.pieces)
+            NewMessage(new_id, box, "printer", ENVELOPE, f"<{new_id}@x>", content.size, content.pieces)
         )
         if state is State.CANCELED:
             await self.shelf.outbox.cancel(new_id)
@@ -152,6 +152,38 @@ async def test_a_bounce_outlives_what_it_tells_of(shelf: Shelf) -> None:
     assert (row["bounce_of"], row["notice_of"]) == (None, None)
 
 
+async def test_what_a_person_sends_again_in_between_is_not_removed(shelf: Shelf) -> None:
+    house = House(shelf)
+    gone, back = await house.put(State.CANCELED), await house.put(State.CANCELED)
+    shelf.now += 60
+    seen = await house.retention.old(shelf.now, "~")
+    await shelf.outbox.retry(back)
+    assert await house.retention.remove_of(seen, shelf.now) == 1
+    assert (await house.kept(gone), await house.kept(back)) == (None, "whole")
+    assert await shelf.stored(back) == HEADER + b"hello\r\n"
+
+
+async def test_of_what_is_not_sent_any_more_in_between_the_body_stays(shelf: Shelf) -> None:
+    house = House(shelf)
+    sent = await house.put(State.SENT)
+    seen = await house.retention.over(shelf.now)
+    shelf.database._writer.execute("UPDATE outbox SET state = 'held' WHERE id = ?", (sent,))
+    assert await house.retention.drop_bodies_of(seen) == 0
+    assert (house.parts(), await house.kept(sent)) == ([HEADER + b"hello\r\n"], "whole")
+
+
+async def test_what_a_person_called_sent_is_kept_whole_as_long_as_what_failed(shelf: Shelf) -> None:
+    house = House(shelf)
+    one = await house.put(State.QUEUED)
+    message = await shelf.claimed()
+    await shelf.outbox.finish(message, Outcome(Cause.UNCLEAR), Next(State.UNCERTAIN, NOON, Cause.UNCLEAR))
+    await shelf.outbox.resolve(one)
+    shelf.now += DAY
+    assert await house.keeping.round() == (0, 0)
+    shelf.now += 30 * DAY
+    assert await house.keeping.round() == (0, 1)
+
+
 async def test_more_than_a_batch_goes_in_one_round(shelf: Shelf) -> None:
     house = House(shelf)
     for number in range(450):
@@ -179,6 +211,32 @@ async def test_room_is_given_back(shelf: Shelf) -> None:
 async def test_what_is_looked_for_often_has_an_index(shelf: Shelf, name: str) -> None:
     from pillarbox.store.database import queries
 
-    given: dict[str, float | str] = {"since": 0.0, "limit": 1, "seqs": "[]"}
+    given: dict[str, float | str] = {"since": 0.0, "limit": 1, "seqs": "[]", "doubts": "[]"}
     plan = shelf.database._writer.execute("EXPLAIN QUERY PLAN " + queries("sqlite")[name], given)
     assert not [row for row in plan if str(row[-1]).endswith("SCAN outbox")]
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.SENDING, State.DEFERRED, State.HELD, State.UNCERTAIN])
+async def test_what_says_whose_copies_are_in_sent_items_stays_while_a_twin_waits(shelf: Shelf, state: State) -> None:
+    house = House(shelf)
+    old, other = await house.put(State.SENT), await house.put(State.SENT)
+    twin = await house.put(state)
+    write = shelf.database._writer.execute
+    write("UPDATE outbox SET message_id = '<one@scanner>' WHERE id IN (?, ?)", (old, twin))
+    shelf.now += 1
+    assert (await house.keeping.round(0.0)).messages == 1
+    assert (await house.kept(old) is not None, await house.kept(other)) == (True, None)
+    write("UPDATE outbox SET state = 'sent', finished_at = ? WHERE id = ?", (shelf.now, twin))
+    shelf.now += 1
+    assert (await house.keeping.round(0.0)).messages == 2
+
+
+async def test_nor_does_it_go_where_the_twin_came_while_it_was_looked_for(shelf: Shelf) -> None:
+    house = House(shelf)
+    old = await house.put(State.SENT)
+    shelf.now += 1
+    seqs = await house.retention.old(shelf.now, "~")
+    twin = await house.put(State.QUEUED)
+    shelf.database._writer.execute("UPDATE outbox SET message_id = '<one@x>' WHERE id IN (?, ?)", (old, twin))
+    assert await house.retention.remove_of(seqs, shelf.now) == 0
+    assert await house.kept(old) is not None

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,9 @@ class Way:
     """A transport that notes what it is asked."""
 
     name: str
+    cause: Cause = Cause.ACCEPTED
+    drafts: tuple[str, ...] = ()
+    """Ids of the drafts that it keeps; the last one may have been sent."""
     asked: list[str] = field(default_factory=list)
 
     async def ready(self, mailbox: Mailbox) -> None:
@@ -31,7 +35,9 @@ class Way:
 
     async def send(self, message: object, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
         self.asked.append("send")
-        return Report(Outcome(Cause.ACCEPTED, text=self.name))
+        for draft_id in self.drafts:
+            await keep_draft(draft_id)
+        return Report(Outcome(self.cause, text=self.name), (self.name,))
 
     async def look_up(self, message: object) -> Look:
         self.asked.append("look_up")
@@ -44,7 +50,15 @@ def mailbox(transport: str = "", *permissions: str, assurance: str = "") -> Mail
 
 
 def route(default: str = "auto", *, smtp: bool = True) -> Route:
-    return Route(Way("graph"), Way("smtp") if smtp else None, default, LIMIT)
+    return Route(Way("graph"), Way("smtp") if smtp else None, default, LIMIT, again)
+
+
+async def again(message: object) -> AsyncIterator[bytes]:
+    yield b""
+
+
+async def kept(draft_id: str, *, whole: bool = True) -> None:
+    pass
 
 
 async def nothing() -> AsyncIterator[bytes]:
@@ -124,7 +138,7 @@ async def test_where_no_smtp_host_is_known_graph_is_the_only_way() -> None:
 
 async def test_a_mailbox_that_is_to_send_by_smtp_does_not_send_otherwise_where_no_host_is_known() -> None:
     graph, message = Way("graph"), claimed(mailbox("smtp"), "alice@contoso.example")
-    taken = Route(graph, None, "auto", LIMIT)
+    taken = Route(graph, None, "auto", LIMIT, again)
     await taken.ready(message.mailbox)
     outcome = (await taken.send(message, nothing(), no_draft)).outcome
     assert (outcome.cause, outcome.code) == (Cause.ACCOUNT_BROKEN, "mailbox.no_smtp_host")
@@ -135,19 +149,64 @@ async def test_a_mailbox_that_is_to_send_by_smtp_does_not_send_otherwise_where_n
 @pytest.mark.parametrize(("transport", "asked"), [("smtp", "smtp"), ("auto", "graph"), ("", "graph")])
 async def test_a_token_is_fetched_for_the_way_that_is_mostly_taken(transport: str, asked: str) -> None:
     graph, smtp = Way("graph"), Way("smtp")
-    await Route(graph, smtp, "auto", LIMIT).ready(mailbox(transport))
+    await Route(graph, smtp, "auto", LIMIT, again).ready(mailbox(transport))
     assert (graph.asked, smtp.asked) == ((["ready"], []) if asked == "graph" else ([], ["ready"]))
 
 
 @pytest.mark.parametrize(
-    ("transport", "shared", "found"),
-    [("smtp", True, Found.UNKNOWN), ("smtp", False, Found.ABSENT), ("graph", True, Found.ABSENT)],
+    ("transport", "shared", "size", "found"),
+    [
+        ("smtp", True, 9, Found.UNKNOWN),
+        ("smtp", False, 9, Found.ABSENT),
+        ("graph", True, 9, Found.ABSENT),
+        ("auto", True, 9, Found.ABSENT),
+        ("auto", True, LIMIT + 1, Found.UNKNOWN),
+    ],
 )
 async def test_what_somebody_sent_by_smtp_for_a_shared_mailbox_may_lie_in_their_own(
-    transport: str, found: Found, *, shared: bool
+    transport: str, size: int, found: Found, *, shared: bool
 ) -> None:
-    of = replace(mailbox(transport), sign_in=SignIn(("mail", "exchange"), shared=shared))
-    assert (await route().look_up(claimed(of, "alice@contoso.example"))).found is found
+    of = replace(mailbox(transport, assurance="draft"), sign_in=SignIn(("mail", "exchange"), shared=shared))
+    assert (await route().look_up(claimed(of, "alice@contoso.example", size=size))).found is found
+
+
+# ---- what Graph cannot, SMTP can
+
+
+async def sent(graph: Way, of: Mailbox, *, smtp: bool = True, **known: Any) -> Report:
+    taken = Route(graph, Way("smtp") if smtp else None, "auto", LIMIT, again, ("graph.example", "smtp.example"))
+    message = claimed(of, "alice@contoso.example", part=FOR_ALICE, **known)
+    return await taken.send(message, nothing(), kept)
+
+
+async def test_what_graph_finds_too_large_goes_by_smtp_in_the_same_attempt() -> None:
+    report = await sent(Way("graph", Cause.TOO_LARGE), mailbox("auto"))
+    assert (report.outcome.text, report.host) == ("smtp", "smtp.example")
+    assert report.notes[::2] == ("graph", "smtp")
+    assert "so that it went by SMTP" in report.notes[1]
+
+
+async def test_what_graph_refuses_otherwise_does_not() -> None:
+    assert (await sent(Way("graph", Cause.BAD_CONTENT), mailbox("auto"))).outcome.text == "graph"
+    assert (await sent(Way("graph", Cause.UNCLEAR), mailbox("auto"))).outcome.text == "graph"
+
+
+async def test_nor_where_the_mailbox_has_no_smtp() -> None:
+    assert (await sent(Way("graph", Cause.TOO_LARGE), mailbox("graph"))).outcome.text == "graph"
+    assert (await sent(Way("graph", Cause.TOO_LARGE), mailbox())).outcome.text == "graph"
+    assert (await sent(Way("graph", Cause.TOO_LARGE), mailbox("auto"), smtp=False)).outcome.text == "graph"
+
+
+@pytest.mark.parametrize(("drafts", "way"), [(("AAMk",), "graph"), (("AAMk", ""), "smtp")])
+async def test_nor_while_there_is_a_draft_that_may_have_been_sent(drafts: tuple[str, ...], way: str) -> None:
+    report = await sent(Way("graph", Cause.TOO_LARGE, drafts), mailbox("auto", assurance="draft"))
+    assert report.outcome.text == way
+
+
+async def test_nor_in_a_shared_mailbox_in_which_a_look_up_could_not_tell() -> None:
+    of = replace(mailbox("auto", assurance="draft"), sign_in=SignIn(("mail", "exchange"), shared=True))
+    assert (await sent(Way("graph", Cause.TOO_LARGE), of)).outcome.text == "graph"
+    assert (await sent(Way("graph", Cause.TOO_LARGE), of, size=LIMIT + 1)).outcome.text == "smtp"
 
 
 async def test_what_left_by_smtp_is_looked_for_by_graph() -> None:
@@ -157,6 +216,6 @@ async def test_what_left_by_smtp_is_looked_for_by_graph() -> None:
 
 @pytest.mark.parametrize("transport", ["graph", "smtp"])
 async def test_an_attempt_tells_where_it_went(transport: str) -> None:
-    taken = Route(Way("graph"), Way("smtp"), "auto", LIMIT, ("graph.example", "smtp.example"))
+    taken = Route(Way("graph"), Way("smtp"), "auto", LIMIT, again, ("graph.example", "smtp.example"))
     message = claimed(mailbox(transport), "alice@contoso.example", size=9, part=FOR_ALICE)
     assert (await taken.send(message, nothing(), no_draft)).host == f"{transport}.example"

@@ -1,24 +1,73 @@
-"""Which copies in Sent Items can be this message's."""
+"""What the copies in Sent Items say of a message."""
 
 import pytest
 
 from pillarbox.core.accounts import AppRegistration, Mailbox
-from pillarbox.delivery.sent_items import its_copies
+from pillarbox.core.mail import Found
+from pillarbox.delivery.sent_items import judge
 from pillarbox.graph.mail import Copy
 from tests.claimed import claimed
 
-MESSAGE = claimed(Mailbox(1, "scanner@contoso.example", AppRegistration(1, "contoso", "t", "c")), id="MINE")
+NOW = 1_795_176_000.0
+MAILBOX = Mailbox(1, "scanner@contoso.example", AppRegistration(1, "contoso", "t", "c"))
+MESSAGE = claimed(MAILBOX, id="MINE", created_at=NOW - 300, started_at=NOW - 290)
+DAY = 86_400.0
 
 
-@pytest.mark.parametrize(("age", "its"), [(0, True), (300, True), (360, True), (361, False), (None, True), (-5, True)])
-def test_a_copy_that_is_older_than_the_message_is_of_another_one(age: float | None, its: bool) -> None:
-    assert bool(its_copies([Copy("A", False, age)], MESSAGE, 300)) is its
+def found(*copies: Copy, twins: int = 0, created_at: float = NOW - 300, started_at: float = NOW - 290) -> Found:
+    message = claimed(MAILBOX, id="MINE", created_at=created_at, started_at=started_at)
+    return judge(copies, message, NOW, twins)
 
 
-@pytest.mark.parametrize(("queue_id", "its"), [("", True), ("MINE", True), ("OTHER", False)])
-def test_a_copy_with_another_queue_id_is_of_another_message(queue_id: str, its: bool) -> None:
-    assert bool(its_copies([Copy("A", False, 1.0, queue_id)], MESSAGE, 300)) is its
+def copy(age: float | None = 1.0, queue_id: str = "") -> Copy:
+    return Copy("A", False, age, queue_id)
 
 
-def test_a_copy_with_its_queue_id_is_its_own_whatever_the_clocks_say() -> None:
-    assert its_copies([Copy("A", False, 9_000.0, "MINE")], MESSAGE, 300)
+def test_without_a_copy_it_is_absent() -> None:
+    assert found() is Found.ABSENT
+
+
+@pytest.mark.parametrize(
+    ("age", "says"),
+    [
+        (-5, Found.SENT),
+        (0, Found.SENT),
+        (360, Found.SENT),
+        (361, Found.UNKNOWN),
+        (DAY + 300, Found.UNKNOWN),
+        (DAY + 301, Found.ABSENT),
+        (None, Found.UNKNOWN),
+    ],
+)
+def test_a_copy_is_its_own_or_of_an_older_message_by_its_age(age: float | None, says: Found) -> None:
+    assert found(copy(age)) is says
+
+
+def test_a_copy_that_is_older_but_not_by_far_is_not_taken_for_anothers() -> None:
+    """The clock may have gone back since: what is sent again then is doubled."""
+    assert found(copy(2000.0), copy(5 * DAY)) is Found.UNKNOWN
+
+
+@pytest.mark.parametrize(("queue_id", "says"), [("MINE", Found.SENT), ("OTHER", Found.ABSENT)])
+def test_a_copy_with_a_queue_id_is_of_that_message_whatever_the_clocks_say(queue_id: str, says: Found) -> None:
+    assert found(copy(9 * DAY, queue_id), twins=3) is says
+    assert found(copy(1.0, queue_id), twins=3) is says
+
+
+@pytest.mark.parametrize(
+    ("copies", "twins", "says"), [(1, 1, Found.UNKNOWN), (2, 1, Found.SENT), (2, 2, Found.UNKNOWN)]
+)
+def test_it_is_sent_where_there_are_more_copies_than_its_twins_can_have_left(
+    copies: int, twins: int, says: Found
+) -> None:
+    assert found(*[copy()] * copies, twins=twins) is says
+
+
+def test_copies_that_name_others_prove_nothing_beside_a_nameless_one() -> None:
+    assert found(copy(), copy(1.0, "OTHER"), twins=1) is Found.UNKNOWN
+
+
+def test_a_copy_of_what_came_when_the_clock_was_ahead_is_its_own() -> None:
+    """The clock went back: the beginning of its attempt was set back with it."""
+    assert found(copy(20.0), created_at=NOW + 9 * DAY, started_at=NOW - 10) is Found.SENT
+    assert found(copy(DAY), created_at=NOW + 9 * DAY, started_at=NOW - 10) is Found.UNKNOWN

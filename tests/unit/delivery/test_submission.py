@@ -306,6 +306,17 @@ async def test_what_exchange_does_not_take_is_no_fault_of_graphs(shelf: Shelf) -
     assert await refusal(submission, shelf.submitter, sealed) == "mail.too_large_for_mailbox"
 
 
+async def test_what_must_stay_and_does_not_fit_into_one_call_is_refused_although_more_can_be_uploaded(
+    shelf: Shelf,
+) -> None:
+    submission = shelf.submission(max_size=10**8, route_limit=lambda _: 10**8, whole_limit=lambda _: 1000)
+    assert await refusal(submission, shelf.submitter, WHOLE + b"\r\n" + b"x" * 1001) == "mail.too_large_text"
+    head = WHOLE + b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+    signed = b"Content-Type: application/pkcs7-mime\r\n\r\n" + b"x" * 1001
+    assert await refusal(submission, shelf.submitter, head + signed) == "mail.too_large_sealed"
+    await submission.accept(ENVELOPE, in_memory(head + signed.replace(b"pkcs7-mime", b"pdf")), shelf.submitter)
+
+
 # ---- rate and backlog
 
 

@@ -21,6 +21,9 @@ def rows(**statuses: str) -> list[Traced]:
         ({"bob": "quarantined", "carol": "delivered"}, ("failed", "bob@contoso.example: quarantined")),
         # A group is expanded, and each member has a row.
         ({"bob": "expanded", "carol": "delivered", "dave": "delivered"}, ("delivered", "")),
+        ({"bob": "expanded", "carol": "delivered", "dave": "pending"}, None),
+        # Which does not count for a recipient of whom nothing is known.
+        ({"bob": "expanded", "dave": "delivered"}, None),
         # By another address of theirs.
         ({"bob": "delivered", "carol.smith": "delivered"}, ("delivered", "")),
         ({"bob": "delivered"}, None),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,12 @@ from pillarbox.core.cause import Cause
 from pillarbox.core.errors import Unavailable
 from pillarbox.core.governor import Limits
 from pillarbox.core.mail import Outcome
+from pillarbox.delivery.governor import Governors, Shown, Turn
+from pillarbox.delivery.transports import Report
 from pillarbox.delivery.worker import Worker
+from pillarbox.store.database import statement
+from pillarbox.store.limits import LimitStore
+from pillarbox.store.outbox import Claimed, Next
 from tests.unit.delivery.conftest import Shelf
 from tests.unit.delivery.gates import Gates
 
@@ -134,7 +140,7 @@ async def test_run_finds_what_was_there_before_the_start(shelf: Shelf, gates: Ga
 async def test_run_wakes_a_lane_when_a_message_comes_due(shelf: Shelf, gates: Gates, worker: Worker) -> None:
     await shelf.put("A")
     running = asyncio.create_task(worker.run())
-    gates.open("A", Outcome(Cause.UNREACHABLE, retry_after=0.01))
+    gates.open("A", Outcome(Cause.CONCURRENCY, retry_after=0.01))
     await attempted(shelf, 1)
     shelf.now += 0.01
     await gates.holds("A")
@@ -240,6 +246,34 @@ async def test_a_clock_that_goes_back_lengthens_no_pause(shelf: Shelf, gates: Ga
     await gates.until(lambda: "B" in gates.inside)
 
 
+async def test_a_clock_that_jumped_and_came_back_while_nobody_looked_lets_nothing_wait_for_years(
+    shelf: Shelf, gates: Gates, worker: Worker
+) -> None:
+    await shelf.put("A")
+    await worker._wake_due()
+    await gates.holds("A")
+    shelf.now += 10 * 365 * 86_400.0
+    gates.open("A", Outcome(Cause.UNREACHABLE))
+    await attempted(shelf, 1)
+    shelf.now -= 10 * 365 * 86_400.0
+    await worker._wake_due()
+    await gates.holds("A")
+
+
+async def test_that_the_clock_went_back_is_not_forgotten_while_the_store_is_full(
+    shelf: Shelf, gates: Gates, worker: Worker
+) -> None:
+    await worker._wake_due()
+    shelf.now += 86_400.0
+    await shelf.put("A")
+    shelf.now -= 86_400.0
+    shelf.full = True
+    await worker._wake_due()
+    shelf.full = False
+    await worker._wake_due()
+    await gates.holds("A")
+
+
 async def test_a_mistake_before_a_claim_cuts_off_nothing_that_is_in_flight(
     shelf: Shelf, gates: Gates, worker: Worker
 ) -> None:
@@ -258,6 +292,65 @@ async def test_a_mistake_before_a_claim_cuts_off_nothing_that_is_in_flight(
     await worker._wake_due()
     await gates.holds("B")
     assert await shelf.state("A") == "sent"
+
+
+class Clumsy(Governors):
+    """Governors with a mistake in them, while there is one."""
+
+    mistaken = False
+    writes_amiss = False
+
+    def fits(self, message: Claimed) -> bool:
+        if self.mistaken:
+            raise RuntimeError("boom")
+        return super().fits(message)
+
+    def told(self, turn: Turn, message: Claimed, report: Report, following: Next) -> Shown:
+        if self.mistaken:
+            raise RuntimeError("boom")
+        odd = [statement("outbox_give_back", expect=1, seq=0, number=1, state="queued")] if self.writes_amiss else []
+        shown = super().told(turn, message, report, following)
+        return replace(shown, statements=[*shown.statements, *odd])
+
+
+@pytest.fixture
+async def clumsy(shelf: Shelf, worker: Worker) -> Clumsy:
+    limits = LimitStore(shelf.database, shelf.clock)
+    made = Clumsy(limits, shelf.clock, shelf.log, worker.wake, Limits(concurrency=2), Limits(), lambda _: shelf.hosts)
+    worker._governors = made
+    return made
+
+
+async def test_what_is_claimed_when_we_make_a_mistake_is_given_back(
+    shelf: Shelf, gates: Gates, worker: Worker, clumsy: Clumsy
+) -> None:
+    clumsy.mistaken = True
+    await shelf.put("A", "B")
+    wake(worker, shelf)
+    while not shelf.lines.lines("unexpected"):
+        await shelf.lines.next()
+    rows = [await shelf.outbox.get(one) for one in "AB"]
+    assert [(row["state"], row["attempts"]) for row in rows if row] == [("queued", 0)] * 2
+    clumsy.mistaken = False
+    shelf.now += 1
+    await worker._wake_due()
+    await gates.holds("A", "B")
+
+
+@pytest.mark.parametrize("mistake", ["mistaken", "writes_amiss"])
+async def test_what_microsoft_said_is_kept_whatever_we_make_of_it(
+    shelf: Shelf, gates: Gates, worker: Worker, clumsy: Clumsy, mistake: str
+) -> None:
+    await shelf.put("A")
+    wake(worker, shelf)
+    await gates.holds("A")
+    setattr(clumsy, mistake, True)
+    gates.open("A")
+    await final(shelf, "A")
+    row = await shelf.outbox.get("A")
+    assert row is not None
+    (attempt,) = await shelf.outbox.attempts(row["seq"])
+    assert (row["state"], attempt["verdict"], attempt["notes"]) == ("sent", "sent", ["noted"])
 
 
 # ---- a store that is full

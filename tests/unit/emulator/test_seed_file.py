@@ -37,11 +37,13 @@ def test_a_user_with_everything(tmp_path: Path) -> None:
         ALICE + f'id = "{GUID}"\nname = "Alice A"\naliases = ["a@contoso.example"]\npassword = "x"\nrefusal = 53003\n'
     )
     text += 'second_factor = "enrolled"\nadministrator = true\nsmtp_auth = false\nimap = false\nfull = true\n'
+    text += "max_send_size = 9\n"
     user = planted(tmp_path, CONTOSO + text).only_tenant().users[GUID]
     assert (user.upn, user.name, user.aliases) == ("alice@contoso.example", "Alice A", ["a@contoso.example"])
     assert (user.password, user.refusal, user.second_factor, user.administrator) == ("x", 53003, "enrolled", True)
     assert user.mailbox
     assert (user.mailbox.smtp_auth, user.mailbox.imap, user.mailbox.full) == (False, False, True)
+    assert user.mailbox.max_send_size == 9
 
 
 def test_who_is_given_no_password_gets_one(tmp_path: Path) -> None:

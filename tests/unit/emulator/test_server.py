@@ -1,6 +1,7 @@
 """Start and stop, and what the emulator leaves behind: nothing."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import socket
@@ -50,6 +51,14 @@ async def test_a_port_in_use_is_an_error_and_leaves_nothing(tmp_path: Path, make
     with pytest.raises(OSError, match="in use"):
         await second.start(port=int(emulator.url.rpartition(":")[2]))
     assert not (tmp_path / "second").exists()
+
+
+async def test_hundreds_connect_at_once_and_none_has_to_try_again(emulator: Emulator) -> None:
+    host, _, port = emulator.url.removeprefix("https://").rpartition(":")
+    with contextlib.ExitStack() as all_of_them:
+        for _ in range(300):
+            # Nobody takes them meanwhile, as this is the thread that would; a second try comes after a second.
+            all_of_them.enter_context(socket.create_connection((host, int(port)), timeout=0.9))
 
 
 async def test_keys_are_made_where_none_are_given(tmp_path: Path) -> None:

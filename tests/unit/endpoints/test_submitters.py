@@ -21,6 +21,7 @@ AS_IT_IS_SAID: dict[str, Any] = {
     "max_size": 1000,
     "priority": "high",
     "max_age": 7200,
+    "on_broken": "tempfail",
     "enabled": False,
 }
 WISH = AS_IT_IS_SAID | {

@@ -45,6 +45,7 @@ def test_a_copy_without_a_time_has_no_age(created: object) -> None:
         answer({"value": [COPY]}, 503),
         answer({"value": [COPY]}, whole=False),
         answer({"value": [COPY, {"id": "B"}]}),
+        answer({"value": []} | {"@odata.nextLink": "https://graph.example/more"}),
         answer({"value": {}}),
         answer([]),
         Answer(200, {}, b"<html>"),

@@ -48,6 +48,8 @@ def test_an_invitation_beside_the_text_goes_as_a_file_and_a_picture_stays_inline
     made.add_alternative("BEGIN:VCALENDAR", subtype="calendar")
     found = converted(made.as_bytes())
     assert [(one.part.type, one.is_inline) for one in found.files] == [("image/png", True), ("text/calendar", False)]
+    assert "text/calendar" in found.words.lost
+    assert "image/png" not in found.words.lost
 
 
 def test_a_mail_without_a_text_has_an_empty_one() -> None:

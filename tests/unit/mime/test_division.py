@@ -157,6 +157,21 @@ def test_nothing_is_taken_out_of_what_is_signed_or_encrypted(sealed: bytes) -> N
     assert refused.value.reason == "sealed"
 
 
+@pytest.mark.parametrize(
+    "field",
+    [b"Content-Type: application/octet-stream; name=smime.p7m", b"Content-Disposition: attachment; filename=a.p7s"],
+)
+def test_nor_of_a_message_that_is_one_file_of_that_name(field: bytes) -> None:
+    raw = b"From: a@x.example\r\n" + field + b"\r\n\r\n" + BIG
+    with pytest.raises(NotDivisible) as refused:
+        divided(raw)
+    assert refused.value.reason == "sealed"
+
+
+def test_a_file_of_that_name_beside_a_text_is_a_file_as_all_others_are() -> None:
+    assert [one.part.type for one in divided(with_pdf(BIG, "contract.pdf.p7m").as_bytes()).taken] == ["application/pdf"]
+
+
 def test_a_large_file_beside_a_signed_part_goes_and_the_signed_part_stays_as_it_is() -> None:
     signed = with_pdf(b"small").as_bytes().replace(b"multipart/mixed", b"multipart/signed")
     signed = signed[signed.index(b"Content-Type: multipart/signed") :]

@@ -1,7 +1,7 @@
 """The outbox: what is claimed when, what each change of state allows, and what a crash leaves."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -184,6 +184,34 @@ async def test_a_result_of_what_is_not_being_sent_changes_nothing(bench: Bench) 
     with pytest.raises(ExpectationFailed):
         await bench.box.finish(message, Outcome(Cause.BAD_CONTENT), Next(State.FAILED, 0.0))
     assert ((await bench.row("M"))["state"], len(await bench.box.attempts(message.seq))) == ("sent", 1)
+
+
+@pytest.mark.parametrize("late", ["finish", "give_back", "keep_draft"])
+async def test_what_an_attempt_that_is_over_comes_to_changes_nothing_of_the_next_one(bench: Bench, late: str) -> None:
+    await bench.put("M")
+    over = await bench.attempt(Outcome(Cause.UNREACHABLE), State.DEFERRED, 1000.0)
+    (message,) = await bench.box.claim(1, 1)
+    acts: dict[str, Callable[[], Awaitable[None]]] = {
+        "finish": lambda: bench.box.finish(over, Outcome(Cause.ACCEPTED), Next(State.SENT, 0.0)),
+        "give_back": lambda: bench.box.give_back(over),
+        "keep_draft": lambda: bench.box.keep_draft(over, "DRAFT"),
+    }
+    with pytest.raises(ExpectationFailed):
+        await acts[late]()
+    row = await bench.row("M")
+    assert (row["state"], row["attempts"], row["draft_id"]) == ("sending", message.attempt, "")
+
+
+@pytest.mark.parametrize("state", [State.HELD, State.DEFERRED])
+async def test_a_claimed_message_that_does_not_go_is_held_if_it_was(bench: Bench, state: State) -> None:
+    await bench.put("M")
+    (message,) = await bench.box.claim(1, 1)
+    await bench.box.finish(message, Outcome(Cause.BLOCKED, "code"), Next(state, 1000.0, Cause.BLOCKED, 1))
+    taken = await (bench.box.claim_held(1, [Cause.BLOCKED]) if state is State.HELD else bench.box.claim(1, 1))
+    await bench.box.give_back(taken[0])
+    row = await bench.row("M")
+    expected = "held" if state is State.HELD else "queued"
+    assert (row["state"], row["attempts"], row["code"], row["cause"]) == (expected, 1, "code", "blocked")
 
 
 # ---- after a crash

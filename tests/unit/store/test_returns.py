@@ -19,6 +19,7 @@ from pillarbox.store.sqlite import SqliteDatabase
     [
         ("returns_sent", r"outbox USING INDEX outbox_message_id \(mailbox_id=\? AND message_id=\?\)"),
         ("returns_untold", r"outbox USING INDEX sqlite_autoindex_outbox_1 \(id>\?\)"),
+        ("outbox_told_since", r"outbox USING INDEX outbox_told \(<expr>=\? AND created_at>\? AND created_at<\?\)"),
         ("outbox_late", r"outbox USING INDEX sqlite_autoindex_outbox_1 \(id>\? AND id<\?\)"),
         ("outbox_late_for_its_time", r"outbox USING INDEX outbox_scheduled \(send_at>\? AND send_at<\?\)"),
     ],
@@ -47,12 +48,26 @@ async def test_a_report_takes_the_place_of_a_trace_and_not_the_other_way_round(
     returns, box = Returns(database), Outbox(database, lambda: 1000.0)
     await box.finish(message, Outcome(Cause.ACCEPTED), Next(State.SENT, 1000.0))
     assert await returns.traced("A", "delivered", "")
+    assert not await returns.traced("A", "delivered", "")
+    # Of one recipient more is known later.
+    assert await returns.traced("A", "failed", "x")
     assert not await returns.traced("A", "failed", "x")
+    assert not await returns.traced("A", "delivered", "")
     assert await returns.bounced("A", "Undeliverable")
     assert not await returns.traced("A", "delivered", "")
     row = await box.get("A")
     assert row is not None
     assert (row["delivery"], row["delivery_text"], row["state"]) == ("bounced", "Undeliverable", "sent")
+
+
+async def test_what_was_delivered_is_asked_for_a_little_longer(database: SqliteDatabase, message: Claimed) -> None:
+    returns, box = Returns(database), Outbox(database, lambda: 1000.0)
+    await box.finish(message, Outcome(Cause.ACCEPTED), Next(State.SENT, 1000.0))
+    among = ((message.mailbox.id,), "", 0.0, 2000.0)
+    for told, found in (("", [True, True]), ("delivered", [True, False]), ("failed", [False, False])):
+        if told:
+            assert await returns.traced("A", told, "")
+        assert [bool(await returns.untold(*among, firm, 10)) for firm in (1000.0, 1001.0)] == found
 
 
 async def test_of_what_was_not_sent_nothing_is_told(database: SqliteDatabase, message: Claimed) -> None:

@@ -20,8 +20,8 @@ Login = Callable[[Server, Credentials], Awaitable[str]]
 async def smtp_login(visit: Visit) -> Found:
     """Whether Exchange lets us in by SMTP."""
     cloud = visit.clients.cloud
-    if not visit.uses_exchange:
-        return _unused(visit, "check.smtp_unused")
+    if not visit.uses_exchange(asked=visit.smtp):
+        return _unused(visit, "check.smtp_unused", asked=visit.smtp)
     if not cloud.smtp_host:
         return left_out("check.no_exchange", protocol="SMTP")
     visit.need_token(Resource.EXCHANGE)
@@ -35,8 +35,8 @@ async def smtp_login(visit: Visit) -> Found:
 async def imap_login(visit: Visit) -> Found:
     """Whether Exchange lets us in by IMAP, and as far as INBOX."""
     cloud = visit.clients.cloud
-    if not visit.uses_exchange:
-        return _unused(visit, "check.imap_unused")
+    if not visit.uses_exchange(asked=visit.imap):
+        return _unused(visit, "check.imap_unused", asked=visit.imap)
     if not cloud.imap_host:
         return left_out("check.no_exchange", protocol="IMAP")
     visit.need_token(Resource.EXCHANGE)
@@ -51,11 +51,11 @@ async def imap_login(visit: Visit) -> Found:
     return found("check.imap", evidence, mailbox=visit.mailbox.address, host=place.shown, signer=shown.signer)
 
 
-def _unused(visit: Visit, by_app: str) -> Found:
-    """A person's sign-in must have asked for it; an app tries it when somebody wants to know."""
+def _unused(visit: Visit, by_app: str, *, asked: bool) -> Found:
+    """A person's sign-in must have asked for it; an app tries it when it is used, or somebody wants to know."""
     if visit.sign_in is None:
         # Asked for, and not possible: no URL is set to get a token for.
-        return left_out("check.no_exchange", protocol="Exchange Online") if visit.exchange else left_out(by_app)
+        return left_out("check.no_exchange", protocol="Exchange Online") if asked else left_out(by_app)
     return left_out("check.exchange_not_asked", mailbox=visit.mailbox.address)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pillarbox.admin import apps
@@ -29,6 +29,8 @@ class Check:
     clock: Clock
     log: Logger
     sleep: Sleep = asyncio.sleep
+    sends_by_smtp: Callable[[Mailbox], bool] = lambda _mailbox: False
+    """Whether mail of a mailbox may leave by SMTP."""
     patience: float = 1.0
     """How many times as long as usual a step may take."""
 
@@ -41,7 +43,8 @@ class Check:
     async def check_mailbox(self, address: str, to: str | None = None, *, exchange: bool = False) -> Report:
         """Test a mailbox; with `to` a real mail is sent there. The mode that follows is kept.
 
-        `exchange` tries SMTP and IMAP too where no token names a right to use them. Raises NotFound, InvalidInput.
+        SMTP is tried where mail may leave by it; `exchange` tries SMTP and IMAP in any case. Raises NotFound and
+        InvalidInput.
         """
         mailbox = await self.accounts.mailbox(address)
         if mailbox is None:
@@ -51,7 +54,8 @@ class Check:
         by_app = mailbox.sign_in is None and mailbox.state is MailboxState.OK
         credentials = await self.accounts.credentials(mailbox.app)
         trials = of_mailbox(by_app, len(credentials))
-        return await self._report(mailbox, trials, credentials, to or "", exchange=exchange)
+        smtp = exchange or self.sends_by_smtp(mailbox)
+        return await self._report(mailbox, trials, credentials, to or "", smtp=smtp, imap=exchange)
 
     async def _report(
         self,
@@ -60,7 +64,8 @@ class Check:
         credentials: Sequence[Credential],
         to: str = "",
         *,
-        exchange: bool = False,
+        smtp: bool = False,
+        imap: bool = False,
     ) -> Report:
         assurance = holder.assurance if isinstance(holder, Mailbox) else ""
 
@@ -71,7 +76,7 @@ class Check:
             return kept
 
         visit = Visit(
-            self.clients, holder, to, exchange, credentials, self.clock, self.sleep, self.submit_and_wait, keep
+            self.clients, holder, to, smtp, imap, credentials, self.clock, self.sleep, self.submit_and_wait, keep
         )
         *tried, verdict = trials
         for trial in tried:

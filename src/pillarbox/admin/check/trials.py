@@ -196,6 +196,8 @@ async def message_id(visit: Visit) -> Found:
     if "verify" not in visit.can:
         return left_out("check.message_id_closed")
     told = await visit.graph.sent_copy(visit.sent, visit.sleep)
+    if told.code == "check.message_id":
+        visit.can.add("find")
     if told.code == "check.message_id_other":
         # What is looked for by its Message-ID would never be found, and sent again each time.
         visit.can.discard("verify")
@@ -215,9 +217,14 @@ async def mode(visit: Visit) -> Found:
         if step in visit.broken:
             # What could not be tried just now must not take away what the last test found.
             return left_out("check.mode_open", mailbox=address, step=step)
-    assurance = "draft" if "draft" in visit.can else "verify" if "verify" in visit.can else "send-only"
+    # A copy was seen by its Message-ID, now or in a former test; a draft has its own id.
+    is_proved = "find" in visit.can or visit.mailbox.assurance == "verify"
+    can_verify = "verify" in visit.can
+    assurance = "draft" if "draft" in visit.can else "verify" if can_verify and is_proved else "send-only"
     if not await visit.keep_assurance(assurance):
         return left_out("check.mode_changed", mailbox=address)
+    if can_verify and assurance == "send-only":
+        return found("check.mode_unproved", {"assurance": assurance}, mailbox=address)
     return found(f"check.mode_{assurance.replace('-', '_')}", {"assurance": assurance}, mailbox=address)
 
 

@@ -44,8 +44,10 @@ class Visit:
     clients: Clients
     holder: AppRegistration | Mailbox
     to: str
-    exchange: bool
-    """Whether an app is to try SMTP and IMAP, which nothing that sends needs."""
+    smtp: bool
+    """Whether an app is to try SMTP, as mail leaves by it or somebody wants to know."""
+    imap: bool
+    """Whether it is to try IMAP, which nothing that sends needs."""
     credentials: Sequence[Credential]
     """Those of the app registration, newest first."""
     clock: Clock
@@ -91,7 +93,7 @@ class Visit:
         """The resources that must give a token: those that something uses."""
         if self.sign_in is not None:
             return tuple(one for one in Resource if self._asked_for(one))
-        by_exchange = self.exchange and bool(self.clients.cloud.exchange_url)
+        by_exchange = (self.smtp or self.imap) and bool(self.clients.cloud.exchange_url)
         return (Resource.GRAPH, Resource.EXCHANGE) if by_exchange else (Resource.GRAPH,)
 
     @property
@@ -122,10 +124,9 @@ class Visit:
         """Whether there is anything to do at Graph."""
         return Resource.GRAPH in self.wanted
 
-    @property
-    def uses_exchange(self) -> bool:
-        """Whether Exchange's old protocols are to be tried: by the sign-in, or by an app as somebody asked."""
-        return Resource.EXCHANGE in self.wanted
+    def uses_exchange(self, *, asked: bool) -> bool:
+        """Whether one of Exchange's old protocols is to be tried: by the sign-in, or by an app that is asked to."""
+        return Resource.EXCHANGE in self.wanted and (asked or self.sign_in is not None)
 
     def named_rights(self, resource: Resource) -> tuple[str, ...]:
         """The permissions that the token for a resource names."""

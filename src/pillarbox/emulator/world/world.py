@@ -20,6 +20,8 @@ from pillarbox.emulator.world.tenant import CONSUMERS, Tenant
 Clock = Callable[[], float]
 """Seconds since 1970."""
 
+SMALLEST_UPLOAD = 3_000_000
+"""3 MB, the smaller reading: what is larger does not fit into one request, and there must be no gap between the two."""
 TOKEN_LOOP_LIMIT = 30_000
 """Far above Microsoft's, which is not published: no bench and no test with a clock that stands still meets it."""
 
@@ -39,6 +41,7 @@ class World:
     `managed_identities`: those that the machine has on which clients believe they run.
     `key_vaults`: Azure Key Vaults by name.
     `imap_challenges_bad_tokens`: IMAP explains a refused token in a JSON challenge first, as Gmail does.
+    `smallest_upload`: bytes of a file from which on an upload session takes it; 3145728 is the other reading of 3 MB.
     `sent_copy_delay`: seconds until the copy in Sent Items can be seen.
     `replication_delay`: seconds until a new app registration is known wherever a service principal can be made.
     """
@@ -56,6 +59,7 @@ class World:
         self.sent_copy_delay = 0.0
         self.clock_skew = 0.0
         self.token_padding = 0
+        self.smallest_upload = SMALLEST_UPLOAD
         self.token_loop_limit = TOKEN_LOOP_LIMIT
         self.issuers: dict[str, dict[str, Any]] = {}
         self.managed_identities: list[ManagedIdentity] = []

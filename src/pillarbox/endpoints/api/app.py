@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from pillarbox.core.accounts import AppRegistration, Mailbox
 from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
+from pillarbox.core.scopes import Resource
 from pillarbox.delivery.governor import Governors
 from pillarbox.delivery.once import Once
 from pillarbox.delivery.retention import Dropped
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 class Services:
     """What the API needs of the house.
 
-    `smtp_address` is empty where no SMTP door is open, `smtp_host` where Exchange's is not known.
+    `smtp_address` is empty where no SMTP door is open, `smtp_host` where Exchange's is not known. `ways`
+    are those by which mail of a mailbox can leave, the first one first.
     """
 
     accounts: Accounts
@@ -58,6 +60,7 @@ class Services:
     changed: Callable[[AppRegistration | Mailbox], None]
     smtp_address: Callable[[], str]
     smtp_host: Callable[[], str]
+    ways: Callable[[Mailbox], Sequence[Resource]]
     log: Logger
     clock: Clock = time.time
 
@@ -100,7 +103,8 @@ def _add_accounts(app: FastAPI, services: Services) -> None:
     accounts, log = services.accounts, services.log
 
     def shown(mailbox: Mailbox) -> models.MailboxOut:
-        return models.MailboxOut.of(mailbox, services.governors.paused(mailbox))
+        ways, limit = services.ways(mailbox), services.submission.route_limit(mailbox)
+        return models.MailboxOut.of(mailbox, services.governors.waits(mailbox), ways, limit)
 
     @app.get("/api/v1/mailboxes")
     async def list_mailboxes() -> models.Mailboxes:
@@ -180,11 +184,7 @@ def _add_problems(app: FastAPI, log: Logger) -> None:
 
 def problem_of(error: PillarboxError, status: int | None = None) -> JSONResponse:
     """The answer that tells of an error (RFC 9457); `status` counts in place of the catalogue's. Pure."""
-    entry = error.entry
-    status = status or entry.http
-    problem = models.Problem(
-        title=error.sentence, status=status, code=error.code, hint=error.cure, retryable=entry.retry
-    )
+    problem = models.Problem.of(error, status)
     # RFC 9110 section 10.2.3, in seconds: what somebody else is at is over soon, a disk or a rate takes longer.
-    wait = {"Retry-After": "1" if status == 409 else "5"} if entry.retry else None
-    return JSONResponse(problem.model_dump(), status, wait, media_type="application/problem+json")
+    wait = {"Retry-After": "1" if problem.status == 409 else "5"} if problem.retryable else None
+    return JSONResponse(problem.model_dump(), problem.status, wait, media_type="application/problem+json")

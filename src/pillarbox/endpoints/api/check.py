@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 
+from pillarbox.core.scopes import Resource
+
 if TYPE_CHECKING:
     from pillarbox.admin.check.journey import Check
     from pillarbox.admin.check.steps import Report, Step
@@ -16,7 +18,7 @@ class _Model(BaseModel):
 
 
 class NewTest(_Model):
-    """`to`: send a real mail there; without it none is sent. `exchange`: try SMTP and IMAP too."""
+    """`to`: send a real mail there; without it none is sent. `exchange`: try SMTP and IMAP in any case."""
 
     to: str | None = None
     exchange: bool = False
@@ -65,7 +67,14 @@ def add(app: FastAPI, services: "Services") -> None:
         # What talks to Microsoft is imported when somebody does.
         from pillarbox.admin.check.journey import Check
 
-        return Check(services.accounts, services.clients(), services.send_test, services.clock, services.log)
+        return Check(
+            services.accounts,
+            services.clients(),
+            services.send_test,
+            services.clock,
+            services.log,
+            sends_by_smtp=lambda mailbox: Resource.EXCHANGE in services.ways(mailbox),
+        )
 
     @app.post("/api/v1/apps/{name}:test")
     async def test_app(name: str) -> ReportOut:

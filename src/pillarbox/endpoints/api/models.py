@@ -3,22 +3,26 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from pillarbox.access.submitter_rules import Wanted
+from pillarbox.admin.outbox import Act
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import LARGEST, LONGEST_AGE, MOST_RATE, Mailbox, MailboxChoice, OnBroken, Submitter
 from pillarbox.core.cause import Cause
+from pillarbox.core.errors import PillarboxError
 from pillarbox.core.graph_limits import MOST_MESSAGE
-from pillarbox.core.mail import Priority
+from pillarbox.core.mail import Priority, State
+from pillarbox.core.scopes import Resource
 from pillarbox.core.vault import Secret
 from pillarbox.store.database import Row
 from pillarbox.store.limits import OPERATOR, Pause
 from pillarbox.store.submitters import Token
 
 PriorityName = Literal["low", "normal", "high"]
+_WAYS: Final = {Resource.GRAPH: "graph", Resource.EXCHANGE: "smtp"}
 
 
 class Model(BaseModel):
@@ -87,7 +91,8 @@ class MailboxOut(Model):
 
     `state` is ok or needs_sign_in, `state_code` why. `mode` is the assurance mode that counts: `chosen_assurance` where
     a person chose one, else `assurance`, which the last test found, else send-only. See MailboxWish for the others.
-    `paused` is why nothing of it is sent now; the pause that ends last comes first.
+    `ways` (graph, smtp) are those by which its mail can leave, the first one first; `largest` is bytes of a message
+    that can, with its attachments. `paused` is why nothing of it is sent now; the pause that ends last comes first.
     """
 
     address: str
@@ -102,10 +107,12 @@ class MailboxOut(Model):
     on_uncertain: str
     transport: str
     send_limit: int
+    ways: list[str]
+    largest: int
     paused: list[PauseOut]
 
     @classmethod
-    def of(cls, mailbox: Mailbox, pauses: Iterable[Pause]) -> "MailboxOut":
+    def of(cls, mailbox: Mailbox, pauses: Iterable[Pause], ways: Iterable[Resource], limit: int) -> "MailboxOut":
         """From our word."""
         sign_in = mailbox.sign_in
         return cls(
@@ -121,6 +128,8 @@ class MailboxOut(Model):
             on_uncertain=mailbox.on_uncertain or "retry",
             transport=mailbox.transport,
             send_limit=mailbox.send_limit,
+            ways=[_WAYS[way] for way in ways],
+            largest=limit,
             paused=list(map(PauseOut.of, pauses)),
         )
 
@@ -358,7 +367,9 @@ class Notice(Model):
 class Trace(Model):
     """A message and everything that was tried. `notes` are sentences on its way in, and on what people did with it.
 
-    `notices` are the messages that tell of it; `notice_of` is the id of the one that it tells of itself.
+    `notices` are the messages that tell of it; `notice_of` is the id of the one that it tells of itself. `waits` is why
+    nothing of its mailbox is sent now, where it is to be sent. `doubt` is what becomes of it by itself while it is
+    uncertain: `look_up`, `send_again` or `hold`; else empty.
     """
 
     message: Send
@@ -369,10 +380,14 @@ class Trace(Model):
     dsn: Dsn
     notes: list[str]
     attempts: list[Attempt]
+    waits: list[PauseOut]
+    doubt: Literal["", "look_up", "send_again", "hold"]
 
     @classmethod
-    def of_rows(cls, row: Row, attempts: Sequence[Row], notices: Sequence[Row]) -> "Trace":
-        """From a row of the outbox, its attempts, and the messages that tell of it."""
+    def of_rows(
+        cls, row: Row, attempts: Sequence[Row], notices: Sequence[Row], mailbox: Mailbox, pauses: Iterable[Pause]
+    ) -> "Trace":
+        """From a row of the outbox, its attempts, the messages that tell of it, its mailbox and that one's pauses."""
         fields = Attempt.model_fields
         return cls(
             message=Send.of(row),
@@ -383,11 +398,19 @@ class Trace(Model):
             dsn=Dsn(**asdict(row["dsn"])),
             notes=row["notes"],
             attempts=[Attempt(**{name: one[name] for name in fields}) for one in attempts],
+            waits=list(map(PauseOut.of, pauses)) if row["state"] in (State.QUEUED, State.DEFERRED) else [],
+            doubt=_doubt(mailbox, row["expires_at"] <= row["due_at"]) if row["state"] == State.UNCERTAIN else "",
         )
 
 
+def _doubt(mailbox: Mailbox, late: bool) -> Literal["look_up", "send_again", "hold"]:
+    if mailbox.can_look_up:
+        return "look_up"
+    return "hold" if late or mailbox.on_uncertain == "hold" else "send_again"
+
+
 class Queued(Model):
-    """A message was accepted."""
+    """A message was accepted. `state` is `over` where it was asked again with its idempotency key, and purged since."""
 
     id: str
     state: str = "queued"
@@ -470,3 +493,37 @@ class Problem(BaseModel):
     code: str
     hint: str
     retryable: bool
+
+    @classmethod
+    def of(cls, error: PillarboxError, status: int | None = None) -> "Problem":
+        """From our word; `status` counts in place of the catalogue's."""
+        entry = error.entry
+        return cls(
+            title=error.sentence,
+            status=status or entry.http,
+            code=error.code,
+            hint=error.cure,
+            retryable=entry.retry,
+        )
+
+
+class Decisions(Model):
+    """What a person does with these messages; the `reason` is for the trace of those that are rejected."""
+
+    act: Act
+    ids: list[str] = Field(max_length=500)
+    reason: str = Field("", max_length=500)
+
+
+class Decision(Model):
+    """What came of it for one message: the message as it is now, or a problem."""
+
+    id: str
+    send: Send | None = None
+    problem: Problem | None = None
+
+
+class Decided(Model):
+    """What came of it for each message, in the order that was asked."""
+
+    data: list[Decision]

@@ -1,5 +1,6 @@
 """Messages by the API: hand one in, look where they are, decide what becomes of them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Final
@@ -12,7 +13,7 @@ from pillarbox.core import headers
 from pillarbox.core.accounts import LONGEST_AGE
 from pillarbox.core.cause import Cause
 from pillarbox.core.content import in_memory
-from pillarbox.core.errors import Conflict, InvalidInput, NotFound
+from pillarbox.core.errors import Conflict, InvalidInput, NotFound, PillarboxError
 from pillarbox.core.mail import Arrival, Envelope, Priority, State, is_address
 from pillarbox.delivery import once
 from pillarbox.delivery.queue_id import first_of
@@ -62,12 +63,13 @@ def _add_sending(app: FastAPI, services: "Services") -> None:
         async with _asked(services, f"{operator.name} sends", idempotency_key, digest) as asked:
             if asked is not None and asked.former:
                 response.headers["Idempotent-Replayed"] = "true"
-                queue_id = asked.former
-            else:
-                also = asked.kept_with if asked is not None else lambda _queue_id: ()
-                queue_id = await services.submission.accept(
-                    envelope, in_memory(mime), operator, arrival=Arrival("api"), terms=terms, also=also
-                )
+                # What has become of it meanwhile.
+                row = await services.outbox.get(asked.former)
+                return models.Queued(id=asked.former, state=row["state"] if row is not None else "over")
+            also = asked.kept_with if asked is not None else lambda _queue_id: ()
+            queue_id = await services.submission.accept(
+                envelope, in_memory(mime), operator, arrival=Arrival("api"), terms=terms, also=also
+            )
         return models.Queued(id=queue_id, state=State.HELD if hold else State.QUEUED)
 
 
@@ -86,6 +88,8 @@ def _add_looking(app: FastAPI, services: "Services") -> None:
         before: str | None = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> models.Page:
+        if mailbox is not None:
+            await mailboxes.get(services.accounts, mailbox)
         ends = [end for end in (before, first_of(until) if until is not None else None) if end]
         rows = await box.list(
             limit=limit,
@@ -104,7 +108,9 @@ def _add_looking(app: FastAPI, services: "Services") -> None:
     @app.get("/api/v1/sends/{queue_id}")
     async def show_send(queue_id: str) -> models.Trace:
         row = await outbox.get(box, queue_id)
-        return models.Trace.of_rows(row, await box.attempts(row["seq"]), await box.notices(row["seq"]))
+        mailbox = await mailboxes.get(services.accounts, row["mailbox"])
+        attempts, notices = await box.attempts(row["seq"]), await box.notices(row["seq"])
+        return models.Trace.of_rows(row, attempts, notices, mailbox, services.governors.paused(mailbox))
 
     @app.get("/api/v1/sends/{queue_id}/message", response_class=Response, responses={200: {"content": {_MESSAGE: {}}}})
     async def export_send(queue_id: str, header: bool = False) -> Response:
@@ -118,6 +124,18 @@ def _add_looking(app: FastAPI, services: "Services") -> None:
 
 def _add_deciding(app: FastAPI, services: "Services") -> None:
     desk = outbox.Desk(services.outbox, services.wake, services.clock, services.log)
+
+    @app.post("/api/v1/outbox:decide")
+    async def decide(wish: models.Decisions) -> models.Decided:
+        async def one(queue_id: str) -> models.Decision:
+            try:
+                row = await desk.decide(wish.act, queue_id, wish.reason)
+            except PillarboxError as error:
+                return models.Decision(id=queue_id, problem=models.Problem.of(error))
+            return models.Decision(id=queue_id, send=models.Send.of(row))
+
+        # At once, as the store commits together what comes together; answered in the order that was asked.
+        return models.Decided(data=await asyncio.gather(*map(one, wish.ids)))
 
     @app.post("/api/v1/sends/{queue_id}:retry")
     async def retry_send(queue_id: str) -> models.Send:

@@ -6,7 +6,7 @@ from pillarbox.core import catalogue
 from pillarbox.core.accounts import Submitter
 from pillarbox.core.errors import InvalidInput
 from pillarbox.core.headers import address_key
-from pillarbox.core.mail import Dsn, Envelope
+from pillarbox.core.mail import UNASKED, Dsn, Envelope
 from pillarbox.endpoints.smtp import grammar
 from pillarbox.endpoints.smtp.rules import Rules
 
@@ -62,7 +62,10 @@ class Transaction:
         )
 
     def add_recipient(self, argument: str) -> None:
-        """RCPT. Of an address that is said again, also in another spelling, the first counts, with its parameters."""
+        """RCPT. Of an address that is said again, also in another spelling, the first counts.
+
+        But of all NOTIFY what any of them wants, so that no client misses what it asked for; and the first ORCPT.
+        """
         path = grammar.path(argument, "TO")
         if path is None or not path.address:
             raise InvalidInput("smtp.bad_recipient")
@@ -76,13 +79,13 @@ class Transaction:
         if path.lenient and _LENIENT_RECIPIENT not in self.notes:
             self.notes.append(_LENIENT_RECIPIENT)
         key = address_key(path.address)
-        if key in self._recipients:
-            return
-        self._recipients[key] = path.address
+        is_again = key in self._recipients
+        address = self._recipients.setdefault(key, path.address)
+        notify = _united(self._notify.get(address, ""), notify) if is_again else notify
         if notify:
-            self._notify[path.address] = notify
+            self._notify[address] = notify
         if orcpt:
-            self._orcpt[path.address] = orcpt
+            self._orcpt.setdefault(address, orcpt)
 
     def _check_letters(self, path: grammar.Path) -> None:
         """Letters beyond ASCII need SMTPUTF8 (RFC 6531 section 3.5)."""
@@ -90,6 +93,15 @@ class Transaction:
             raise InvalidInput("smtp.utf8_address")
 
 
+def _united(first: str, second: str) -> str:
+    """What one of two NOTIFY wants, or both; an empty one is none (RFC 3461 section 4.1)."""
+    if first == second:
+        return first
+    wanted = {event for notify in (first, second) for event in (notify or UNASKED).split(",")}
+    return ",".join(event for event in _EVENTS if event in wanted) or first
+
+
+_EVENTS: Final = ("SUCCESS", "FAILURE", "DELAY")
 _OF_MAIL: Final = frozenset({"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH"})
 """AUTH= is taken, and not trusted (RFC 4954 section 5)."""
 _OF_RCPT: Final = frozenset({"NOTIFY", "ORCPT"})

@@ -12,6 +12,7 @@ from pillarbox.admin.check.journey import Check
 from pillarbox.admin.check.steps import Report, Status, Step
 from pillarbox.admin.clients import Clients
 from pillarbox.core.accounts import Account, AppRegistration, Mailbox, SignIn
+from pillarbox.core.clock import Watched
 from pillarbox.core.clouds import CLOUDS, Cloud
 from pillarbox.core.governor import Limits
 from pillarbox.core.log import Logger, make_logger
@@ -55,6 +56,7 @@ class Bench:
     waited: list[float] = field(default_factory=list)
     made: list[Clients] = field(default_factory=list)
     worker: Worker | None = None
+    sends_by_smtp: bool = False
 
     def __post_init__(self) -> None:
         self.accounts = Accounts(self.database, Vault(bytes(32)), self.clock)
@@ -107,7 +109,10 @@ class Bench:
     @property
     def check(self) -> Check:
         """The Test button."""
-        return Check(self.accounts, self.clients, self.trial.send, self.clock, self.log, self._sleep)
+        return Check(
+            *(self.accounts, self.clients, self.trial.send, self.clock, self.log, self._sleep),
+            sends_by_smtp=lambda _mailbox: self.sends_by_smtp,
+        )
 
     async def _sleep(self, seconds: float) -> None:
         self.waited.append(seconds)
@@ -159,7 +164,8 @@ class Bench:
         limits, store = Limits(concurrency=1), LimitStore(self.database, self.clock)
         governors = Governors(store, self.clock, self.log, self._wake, limits, Limits(), lambda _: ("graph",))
         self.worker = Worker(
-            self.outbox, self.accounts, transport, self.clock, self.log, governors, (120.0,), lambda: None
+            *(self.outbox, self.accounts, transport, Watched(self.clock, self.clock), self.log, governors),
+            *((120.0,), lambda: None),
         )
         return self.worker
 

@@ -297,6 +297,16 @@ async def _both(bench: Bench) -> App:
     return app
 
 
+async def test_smtp_is_tried_where_mail_may_leave_by_it_and_imap_is_not(bench: Bench) -> None:
+    await _both(bench)
+    assert step(await bench.press(), "smtp").status is Status.SKIP
+    bench.sends_by_smtp = True
+    report = await bench.press()
+    assert (step(report, "smtp").code, step(report, "imap").code) == ("check.smtp", "check.imap_unused")
+    bench.emulator.world.mailbox(SCANNER).smtp_auth = False
+    says(await bench.press(), "smtp", first=("switched off for this mailbox", "5.7.139"), cure=())
+
+
 async def test_smtp_auth_off_for_the_tenant(bench: Bench) -> None:
     await _both(bench)
     bench.seed.tenant.smtp_auth = False

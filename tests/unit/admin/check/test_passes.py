@@ -81,11 +81,16 @@ async def test_more_rights_than_needed_are_told_with_the_way_to_limit_them(bench
     assert "docs/how-to/limit-an-app-to-some-mailboxes.md" in rights.cure
 
 
-async def test_reading_basics_makes_the_mode_verify(bench: Bench) -> None:
-    app = bench.emulator.world.add_app("Verifier", ["Mail.Send", "Mail.ReadBasic.All"], tenant=bench.seed.tenant)
-    bench.seed.secrets[app.client_id] = bench.emulator.world.add_secret(app)
-    await bench.mailbox(app=app)
-    assert (await bench.press()).assurance == await bench.assurance() == "verify"
+async def test_reading_basics_makes_the_mode_verify_once_a_copy_was_found_by_its_message_id(sending: Bench) -> None:
+    app = sending.emulator.world.add_app("Verifier", ["Mail.Send", "Mail.ReadBasic.All"], tenant=sending.seed.tenant)
+    sending.seed.secrets[app.client_id] = sending.emulator.world.add_secret(app)
+    await sending.mailbox(app=app)
+    report = await sending.press()
+    assert (report.assurance, await sending.assurance()) == ("send-only", "send-only")
+    assert "--to ADDRESS" in report.steps[-1].sentence
+    assert (await sending.press(to=ALICE)).assurance == await sending.assurance() == "verify"
+    # What was proved once need not be proved by each test.
+    assert (await sending.press()).assurance == await sending.assurance() == "verify"
 
 
 async def test_delegated_mailbox_with_all_permissions(bench: Bench) -> None:
@@ -225,7 +230,7 @@ async def test_where_a_draft_is_taken_in_json_alone_that_is_told_and_the_mode_is
     found = step(report, "drafts")
     assert (found.status, found.code) == (Status.SKIP, "check.drafts_in_json")
     assert "400 ErrorMimeContentInvalid" in found.sentence
-    assert report.assurance == "verify"
+    assert (report.assurance, report.steps[-1].code) == ("send-only", "check.mode_unproved")
     requests = bench.emulator.ledger.requests
     assert requests["DELETE /v1.0/users/{user}/messages/{message}"] == 2
 

@@ -717,7 +717,7 @@ def test_original_recipient_with_international_letters_needs_smtputf8() -> None:
     assert codes(driver.feed(b"RSET\r\nMAIL FROM:<scanner@contoso.example> SMTPUTF8\r\n", recipient)) == [250] * 3
 
 
-def test_address_that_is_said_again_is_one_recipient_and_the_first_counts() -> None:
+def test_address_that_is_said_again_is_one_recipient_of_whom_all_is_told_that_was_asked_for() -> None:
     driver = play([LOGIN, b"MAIL FROM:<scanner@contoso.example>\r\n"])
     said = driver.feed(
         b"RCPT TO:<alice@contoso.example> NOTIFY=NEVER\r\n"
@@ -727,8 +727,29 @@ def test_address_that_is_said_again_is_one_recipient_and_the_first_counts() -> N
     # What is said again counts for the limit, as with Postfix: else one command could come for ever.
     assert codes(said) == [250, 250, 250, 452, 354, 250]
     assert driver.submits[0].envelope == Envelope(
-        "scanner@contoso.example", ("alice@contoso.example",), Dsn(notify={"alice@contoso.example": "NEVER"})
+        "scanner@contoso.example",
+        ("alice@contoso.example",),
+        Dsn(notify={"alice@contoso.example": "SUCCESS,DELAY"}, orcpt={"alice@contoso.example": "rfc822;a"}),
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wanted"),
+    [
+        ("", "", {}),
+        (" NOTIFY=NEVER", " NOTIFY=NEVER", {"alice@contoso.example": "NEVER"}),
+        # Who says nothing wants to hear of failure and delay (RFC 3461 section 4.1).
+        (" NOTIFY=NEVER", "", {"alice@contoso.example": "FAILURE,DELAY"}),
+        ("", " NOTIFY=SUCCESS", {"alice@contoso.example": "SUCCESS,FAILURE,DELAY"}),
+    ],
+)
+def test_of_two_wishes_for_one_recipient_both_count(first: str, second: str, wanted: dict[str, str]) -> None:
+    driver = play([LOGIN, b"MAIL FROM:<scanner@contoso.example>\r\n"])
+    driver.feed(
+        f"RCPT TO:<alice@contoso.example>{first}\r\nRCPT TO:<alice@contoso.example>{second}\r\n".encode(),
+        b"DATA\r\n.\r\n",
+    )
+    assert driver.submits[0].envelope.dsn.notify == wanted
 
 
 # ---- any bytes in any pieces

@@ -24,8 +24,6 @@ from pillarbox.emulator.mail.content import Attachment
 from pillarbox.emulator.world import Mailbox, World
 from pillarbox.emulator.world.uploads import LIFETIME, OutOfOrder, UploadSession
 
-MIN_SIZE = 3_000_000
-"""3 MB, the smaller reading: what is larger does not fit into one request, which MIN_SIZE must leave no gap to."""
 MAX_SIZE = 150 * 1024 * 1024
 MAX_PART = 4 * 1024 * 1024
 """A part has less."""
@@ -96,7 +94,7 @@ def _read(request: Request, value: Any, message: str) -> UploadSession:
     if kind != "file":
         raise GraphError("ErrorInvalidRequest", "Upload sessions are for file attachments only.")
     name, size = required_text(known, "name"), fields.integer(required(known, "size"), "size")
-    if size < MIN_SIZE:
+    if size < request.world.smallest_upload:
         raise GraphError("ErrorAttachmentSizeShouldNotBeLessThanMinimumSize")
     if size > MAX_SIZE:
         raise GraphError("ErrorAttachmentSizeLimitExceeded")

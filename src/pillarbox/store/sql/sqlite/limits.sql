@@ -17,16 +17,30 @@ DELETE FROM pauses WHERE until <= :now AND cause NOT IN (SELECT value FROM json_
 
 -- name: limits_release
 -- The account is good again: all that was held for it goes, in the order in which it came. However old it has become
--- meanwhile, it is tried for an hour.
-UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, code = '', reason = '', cure = '', request_id = '',
-    expires_at = max(expires_at, :now + 3600)
+-- meanwhile, it is tried for an hour (delivery/policy.py).
+UPDATE outbox SET state = 'queued', due_at = min(max(created_at, send_at), :now), finished_at = NULL, code = '',
+    reason = '', cure = '', request_id = ''
 WHERE mailbox_id = :mailbox_id AND state = 'held' AND cause = :cause RETURNING id;
 
 -- name: limits_release_everywhere
 -- As limits_release, for what was held for a host: of all mailboxes.
-UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, code = '', reason = '', cure = '', request_id = '',
-    expires_at = max(expires_at, :now + 3600)
+UPDATE outbox SET state = 'queued', due_at = min(max(created_at, send_at), :now), finished_at = NULL, code = '',
+    reason = '', cure = '', request_id = ''
 WHERE state = 'held' AND cause = :cause RETURNING mailbox_id;
+
+-- name: limits_release_of_app
+-- As limits_release, for what was held for an app registration: of all its mailboxes.
+UPDATE outbox SET state = 'queued', due_at = min(max(created_at, send_at), :now), finished_at = NULL, code = '',
+    reason = '', cure = '', request_id = ''
+WHERE mailbox_id IN (SELECT id FROM mailboxes WHERE app_id = :app_id) AND state = 'held' AND cause = :cause
+RETURNING mailbox_id;
+
+-- name: limits_hasten
+-- What was put off for a fault that is over is due now, not all at once.
+UPDATE outbox SET due_at = min(due_at, :now + seq % 30)
+WHERE mailbox_id IN (SELECT id FROM mailboxes WHERE :app_id IS NULL OR app_id = :app_id)
+    AND state IN ('queued', 'deferred') AND state = 'deferred' AND cause = :cause
+RETURNING mailbox_id;
 
 -- name: limits_held
 -- Mailboxes with something held for one of these causes: a probe can be taken of it.
@@ -41,4 +55,4 @@ SELECT o.mailbox_id, m.app_id, CAST(a.started_at / :slot AS INTEGER) * :slot AS 
     sum(iif(a.verdict IN ('sent', 'uncertain'), json_array_length(o.recipients), 0)) AS recipients,
     sum(o.size) AS bytes
 FROM attempts a JOIN outbox o ON o.seq = a.seq JOIN mailboxes m ON m.id = o.mailbox_id
-WHERE a.started_at > :since GROUP BY 1, 2, 3 ORDER BY 3;
+WHERE a.started_at > :since AND a.started_at <= :now GROUP BY 1, 2, 3 ORDER BY 3;

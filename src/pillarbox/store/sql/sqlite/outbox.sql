@@ -17,15 +17,22 @@ SELECT data FROM bodies WHERE seq = :seq AND part = :part;
 -- name: outbox_claim
 -- "About to send": take up to :limit messages of a mailbox that are due, by priority, then oldest first, each with its
 -- first part. From here on Microsoft may have them. The index is in this order: no more rows are read than are taken, as
--- long as each priority is named.
+-- long as each priority is named. Of what a crash cut off one goes at a time, of all mailboxes: else one that ends the
+-- process would take with it what is sent beside it, and each would count as often cut off as that one.
 UPDATE outbox SET state = 'sending', started_at = :now, attempts = attempts + 1, began_at = :now, checks = 0
 WHERE seq IN (
     SELECT seq FROM outbox
     WHERE mailbox_id = :mailbox_id AND priority IN (1, 0, -1) AND state IN ('queued', 'deferred') AND due_at <= :now
+    AND (cause <> 'interrupted' OR seq = (
+        SELECT min(seq) FROM outbox
+        WHERE mailbox_id = :mailbox_id AND cause = 'interrupted' AND state IN ('queued', 'deferred', 'sending')
+        AND state IN ('queued', 'deferred') AND due_at <= :now AND NOT EXISTS (
+            SELECT 1 FROM outbox
+            WHERE cause = 'interrupted' AND state IN ('queued', 'deferred', 'sending') AND state = 'sending')))
     ORDER BY priority DESC, due_at, seq LIMIT :limit)
 RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at, priority,
-    cause, repeats, expires_at, purpose,
-    draft_id, checks, (SELECT data FROM bodies WHERE bodies.seq = outbox.seq AND part = 0) AS part;
+    cause, repeats, expires_at, spared_from, purpose,
+    draft_id, draft_whole, checks, (SELECT data FROM bodies WHERE bodies.seq = outbox.seq AND part = 0) AS part;
 
 -- name: outbox_claim_held
 -- "About to send", of the oldest message that is held for one of these causes.
@@ -34,22 +41,23 @@ WHERE seq = (SELECT seq FROM outbox
     WHERE mailbox_id = :mailbox_id AND state = 'held' AND cause IN (SELECT value FROM json_each(:causes))
     ORDER BY seq LIMIT 1)
 RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at, priority,
-    cause, repeats, expires_at, purpose,
-    draft_id, checks, (SELECT data FROM bodies WHERE bodies.seq = outbox.seq AND part = 0) AS part;
+    cause, repeats, expires_at, spared_from, purpose,
+    draft_id, draft_whole, checks, (SELECT data FROM bodies WHERE bodies.seq = outbox.seq AND part = 0) AS part;
 
 -- name: outbox_give_back
--- What was claimed is not begun after all. Its place is by when it was due.
-UPDATE outbox SET state = 'queued', attempts = attempts - 1, started_at = NULL, began_at = NULL
-WHERE seq = :seq AND state = 'sending';
+-- What was claimed is not begun after all: it is what it was. Its place is by when it was due.
+UPDATE outbox SET state = :state, attempts = attempts - 1, started_at = NULL, began_at = NULL
+WHERE seq = :seq AND state = 'sending' AND attempts = :number;
 
 -- name: outbox_add_notice
--- A message of ours about another one, of which there is at most one of each purpose.
+-- A message of ours about another one, of which there is at most one of each purpose, but for those that came to nothing.
 INSERT INTO outbox (id, mailbox_id, submitter, sender, recipients, size, message_id, purpose, bounce_of, created_at,
                     state, due_at, expires_at, priority)
 SELECT :id, :mailbox_id, submitter, '', :recipients, :size, :message_id, :purpose, seq, :now, 'queued', :now, :expires_at,
     :priority
 FROM outbox WHERE seq = :about
-AND NOT EXISTS (SELECT 1 FROM outbox told WHERE told.bounce_of = :about AND told.purpose = :purpose)
+AND NOT EXISTS (SELECT 1 FROM outbox told WHERE told.bounce_of = :about AND told.purpose = :purpose
+    AND told.state NOT IN ('failed', 'canceled'))
 AND (:purpose <> 'delayed' OR state IN ('queued', 'deferred', 'held', 'uncertain'))
 RETURNING id;
 
@@ -57,11 +65,25 @@ RETURNING id;
 -- One piece of the body of a notice, where that was written.
 INSERT INTO bodies (seq, part, data) SELECT seq, :part, :data FROM outbox WHERE id = :id;
 
+-- name: outbox_untold
+-- What bounced has failed, and no more, when its bounce has come to nothing. It may be this message, or this one's bounce.
+UPDATE outbox SET state = 'failed', notes = json_insert(notes, '$[#]', :note)
+WHERE state = 'bounced'
+AND (id = :id OR seq = (SELECT told.bounce_of FROM outbox told WHERE told.id = :id AND told.purpose = 'bounce'))
+AND (SELECT min(told.state IN ('failed', 'canceled')) FROM outbox told
+    WHERE told.bounce_of = outbox.seq AND told.purpose = 'bounce');
+
+-- name: outbox_told_again
+-- The bounce of what has failed is sent again.
+UPDATE outbox SET state = 'bounced'
+WHERE state = 'failed'
+AND seq = (SELECT told.bounce_of FROM outbox told WHERE told.id = :id AND told.purpose = 'bounce');
+
 -- name: outbox_late
 -- Up to :limit messages that wait, from the id :since on and before :before, of which no warning tells. What was to wait
 -- for its time, or for an approval, is not meant. Queue ids sort by age.
 SELECT seq, id, mailbox_id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at,
-    cause, repeats, expires_at, purpose, draft_id, checks, state, began_at, NULL AS part
+    cause, repeats, expires_at, spared_from, purpose, draft_id, draft_whole, checks, state, began_at, NULL AS part
 FROM outbox WHERE id >= :since AND id < :before AND state IN ('queued', 'sending', 'deferred', 'held', 'uncertain')
 AND purpose = '' AND approval <> 'wanted' AND send_at <= created_at
 AND NOT EXISTS (SELECT 1 FROM outbox told WHERE told.bounce_of = outbox.seq AND told.purpose = 'delayed')
@@ -70,7 +92,7 @@ ORDER BY id LIMIT :limit;
 -- name: outbox_late_for_its_time
 -- As outbox_late, of those that were to wait for a time which lies after :since, and not after :until.
 SELECT seq, id, mailbox_id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at,
-    cause, repeats, expires_at, purpose, draft_id, checks, state, began_at, NULL AS part
+    cause, repeats, expires_at, spared_from, purpose, draft_id, draft_whole, checks, state, began_at, NULL AS part
 FROM outbox WHERE send_at > 0 AND send_at > :since AND send_at <= :until
 AND state IN ('queued', 'sending', 'deferred', 'held', 'uncertain')
 AND purpose = '' AND approval <> 'wanted' AND send_at > created_at
@@ -78,12 +100,15 @@ AND NOT EXISTS (SELECT 1 FROM outbox told WHERE told.bounce_of = outbox.seq AND 
 ORDER BY send_at LIMIT :limit;
 
 -- name: outbox_told_since
--- Whom notices were written to since then.
-SELECT recipients, created_at FROM outbox WHERE bounce_of IS NOT NULL AND created_at > :since ORDER BY created_at;
+-- How many notices were written to somebody since then, also about messages that are there no more.
+SELECT count(*) AS told FROM outbox
+WHERE lower(recipients) = lower(:recipients) AND created_at > :since AND created_at <= :now
+AND purpose <> '' AND purpose <> 'test';
 
 -- name: outbox_keep_draft
 -- The draft that Microsoft has made of a message that is being sent.
-UPDATE outbox SET draft_id = :draft_id WHERE seq = :seq AND state IN ('sending', 'uncertain');
+UPDATE outbox SET draft_id = :draft_id, draft_whole = :whole
+WHERE seq = :seq AND state IN ('sending', 'uncertain') AND attempts = :number;
 
 -- name: outbox_doubtful
 -- Take up to :limit uncertain messages of a mailbox to look for them; until then nobody else does.
@@ -92,39 +117,45 @@ WHERE seq IN (
     SELECT seq FROM outbox WHERE mailbox_id = :mailbox_id AND state = 'uncertain' AND due_at <= :now
     ORDER BY due_at, seq LIMIT :limit)
 RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at,
-    cause, repeats, expires_at, purpose,
-    draft_id, checks, began_at, NULL AS part;
+    cause, repeats, expires_at, spared_from, purpose,
+    draft_id, draft_whole, checks, began_at, NULL AS part;
 
 -- name: outbox_looked
 -- What a look-up comes to. It is about the attempt that was; a person may have decided meanwhile.
-UPDATE outbox SET state = :state, due_at = :due_at, checks = :checks, finished_at = :finished_at,
+UPDATE outbox SET state = :state, due_at = :due_at, checks = :checks, finished_at = :finished_at, cause = :cause,
     maybe_duplicate = max(maybe_duplicate, :maybe_duplicate),
     code = iif(:state = 'sent', '', coalesce(:code, code)),
     reason = iif(:state = 'sent', '', coalesce(:reason, reason)),
     cure = iif(:state = 'sent', '', coalesce(:cure, cure)),
-    draft_id = iif(:state = 'sent', '', draft_id)
+    spared_from = iif(:expires_at > expires_at, coalesce(spared_from, expires_at), spared_from),
+    expires_at = max(expires_at, :expires_at),
+    draft_id = iif(:state = 'sent' AND draft_whole, '', draft_id)
 WHERE seq = :seq AND state = 'uncertain' AND attempts = :number;
 
 -- name: outbox_twins
--- How many copies in Sent Items other messages of this Message-ID may have left since then.
+-- How many copies in Sent Items other messages of this Message-ID may have left.
 SELECT (SELECT count(*) FROM outbox o JOIN attempts a ON a.seq = o.seq
         WHERE o.mailbox_id = :mailbox_id AND o.message_id = :message_id AND o.seq <> :seq
-        AND a.started_at >= :since AND (a.verdict IN ('sent', 'uncertain') OR a.http_status = 429))
+        AND (a.verdict IN ('sent', 'uncertain') OR a.http_status = 429))
      + (SELECT count(*) FROM outbox o
         WHERE o.mailbox_id = :mailbox_id AND o.message_id = :message_id AND o.seq <> :seq AND o.state = 'sending')
     AS copies;
 
 -- name: outbox_note_look
--- A sentence about a look-up, in the trace of its attempt. It was a request to Microsoft, as that was.
-UPDATE attempts SET notes = json_insert(notes, '$[#]', :note), requests = requests + 1
+-- A sentence about a look-up, in the trace of its attempt, and how many requests to Microsoft it was.
+UPDATE attempts SET notes = iif(:note = '', notes, json_insert(notes, '$[#]', :note)), requests = requests + :requests
 WHERE seq = :seq AND number = :number;
 
 -- name: outbox_finish
--- The result of an attempt: the next state, and why.
+-- The result of an attempt: the next state, and why. Where the clock went back meanwhile, it began now. When it was to
+-- expire first is kept where that is made later.
 UPDATE outbox SET state = :state, due_at = :due_at, started_at = NULL, finished_at = :finished_at,
+    began_at = min(began_at, :now),
+    spared_from = iif(:expires_at > expires_at, coalesce(spared_from, expires_at), spared_from),
+    expires_at = max(expires_at, :expires_at),
     cause = :cause, repeats = :repeats, code = :code, reason = :reason, cure = :cure, request_id = :request_id,
-    draft_id = iif(:state = 'sent', '', draft_id)
-WHERE seq = :seq AND state = 'sending';
+    draft_id = iif(:state = 'sent' AND draft_whole, '', draft_id)
+WHERE seq = :seq AND state = 'sending' AND attempts = :number;
 
 -- name: outbox_add_attempt
 -- What one attempt came to, kept for the trace.
@@ -158,9 +189,18 @@ UPDATE outbox SET due_at = max(min(due_at, began_at + :last_look),
 WHERE state = 'uncertain' AND (checks > 0 OR due_at > began_at + :last_look);
 
 -- name: outbox_clock_doubts
--- The clock went back: what is uncertain settles from now on, if it began later than now.
-UPDATE outbox SET due_at = :now + max(due_at - began_at, 0), began_at = :now
-WHERE state = 'uncertain' AND began_at > :now;
+-- The clock went back: what is uncertain settles from now on, if it began later than now, or waits for a time that was
+-- shown after it began.
+UPDATE outbox SET began_at = min(began_at, :now), due_at = CASE
+    WHEN due_at BETWEEN began_at AND began_at + :longest_look THEN :now + due_at - began_at
+    ELSE :now + :last_look END
+WHERE state = 'uncertain' AND (began_at > :now OR due_at > :now + :longest_look);
+
+-- name: outbox_clock_spared
+-- The clock went back: what was spared when it was ahead expires as it was to.
+UPDATE outbox SET expires_at = spared_from, spared_from = NULL
+WHERE state IN ('queued', 'sending', 'deferred', 'held', 'uncertain') AND spared_from IS NOT NULL
+AND expires_at > :now + :longest_wait;
 
 -- name: outbox_clock_went_back
 -- What is queued is due, whatever the clock said when it was, unless it is to wait for its time; and no wait is longer
@@ -210,19 +250,28 @@ AND (:code IS NULL OR o.code = :code) AND (:cause IS NULL OR o.cause = :cause)
 ORDER BY o.id DESC LIMIT :limit;
 
 -- name: outbox_retry
--- Send again, now, what waits for a person or for its time; it is tried for as long as it would have been at first. What
--- waits for an approval, or was refused one, is not meant; nor is what is there no more.
-UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, repeats = 0, code = '', reason = '', cure = '',
-    request_id = '', expires_at = max(expires_at, :now + expires_at - max(created_at, send_at)),
-    maybe_duplicate = max(maybe_duplicate, state = 'uncertain'
-        OR (state = 'held' AND cause IN ('unclear', 'interrupted', 'draft_gone', 'internal')))
+-- Send again, now, what waits for a person, but not before its time; it is tried for as long as at first. What
+-- waits for an approval, or was refused one, is not meant; nor is what is there no more. Whose last attempt came to one
+-- of :doubts may have arrived, whatever became of it since. A notice goes unless there is another of its kind by now.
+UPDATE outbox SET state = 'queued', due_at = max(:now, send_at), finished_at = NULL, repeats = 0, code = '', reason = '',
+    cure = '', request_id = '', spared_from = NULL,
+    expires_at = max(expires_at, :now + coalesce(spared_from, expires_at) - max(created_at, send_at)),
+    maybe_duplicate = max(maybe_duplicate, state = 'uncertain' OR cause IN (SELECT value FROM json_each(:doubts)))
 WHERE id = :id AND state IN ('held', 'uncertain', 'deferred', 'failed', 'bounced', 'canceled')
-AND approval IN ('', 'given') AND kept = 'whole' RETURNING id;
+AND approval IN ('', 'given') AND kept = 'whole'
+AND NOT EXISTS (SELECT 1 FROM outbox told WHERE told.bounce_of = outbox.bounce_of AND told.purpose = outbox.purpose
+    AND told.seq <> outbox.seq AND told.state NOT IN ('failed', 'canceled')) RETURNING id;
+
+-- name: outbox_hold_again
+-- What was canceled while it waited for an approval waits for it again.
+UPDATE outbox SET state = 'held', finished_at = NULL, code = :code, reason = :reason, cure = :cure
+WHERE id = :id AND state = 'canceled' AND approval = 'wanted' AND kept = 'whole';
 
 -- name: outbox_resolve
--- A person has found it in the mailbox: it is sent.
+-- A person has found it in the mailbox: it is sent. What is held for another cause than one of :doubts is not there.
 UPDATE outbox SET state = 'sent', finished_at = :now, code = '', reason = '', cure = ''
-WHERE id = :id AND state IN ('held', 'uncertain') AND approval IN ('', 'given') RETURNING id;
+WHERE id = :id AND (state = 'uncertain' OR (state = 'held' AND cause IN (SELECT value FROM json_each(:doubts))))
+AND approval IN ('', 'given') RETURNING id;
 
 -- name: outbox_approve
 -- A person lets it go: at its time, and tried for as long as it would have been.
@@ -237,8 +286,8 @@ WHERE id = :id AND state = 'held' AND approval = 'wanted' RETURNING id;
 
 -- name: outbox_retry_signed_in
 -- Send again, now, what was held for want of a token, now that somebody has signed in for its mailbox.
-UPDATE outbox SET state = 'queued', due_at = :now, finished_at = NULL, code = '', reason = '', cure = '', request_id = '',
-    expires_at = max(expires_at, :now + 3600)
+UPDATE outbox SET state = 'queued', due_at = min(max(created_at, send_at), :now), finished_at = NULL, code = '',
+    reason = '', cure = '', request_id = ''
 WHERE mailbox_id = :mailbox_id AND state = 'held'
 AND (code LIKE 'token.%' OR code = 'microsoft.token_refused') RETURNING id;
 

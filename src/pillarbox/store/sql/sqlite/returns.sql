@@ -10,13 +10,16 @@ UPDATE outbox SET delivery = 'bounced', delivery_text = :text
 WHERE id = :id AND state = 'sent' AND delivery <> 'bounced' RETURNING id;
 
 -- name: returns_untold
--- Up to :limit sent messages of these mailboxes of which nothing more is known, the newest first.
+-- Up to :limit sent messages of these mailboxes of which nothing more is known, the newest first; then those that were
+-- delivered, as far as their attempt began from :firm on.
 SELECT id, mailbox_id, message_id, recipients, began_at FROM outbox
-WHERE id >= :since AND state = 'sent' AND delivery = '' AND began_at >= :earliest AND began_at <= :latest
+WHERE id >= :since AND state = 'sent' AND began_at >= :earliest AND began_at <= :latest
+AND (delivery = '' OR (delivery = 'delivered' AND began_at >= :firm))
 AND +mailbox_id IN (SELECT value FROM json_each(:mailboxes)) -- By age, not all that a mailbox ever sent.
-ORDER BY id DESC LIMIT :limit;
+ORDER BY delivery, id DESC LIMIT :limit;
 
 -- name: returns_traced
--- What the trace tells of a sent message, where nothing was told before.
+-- What the trace tells of a sent message, where nothing was told before, or less.
 UPDATE outbox SET delivery = :delivery, delivery_text = :text
-WHERE id = :id AND state = 'sent' AND delivery = '' RETURNING id;
+WHERE id = :id AND state = 'sent'
+AND (delivery = '' OR (delivery = 'delivered' AND :delivery = 'failed')) RETURNING id;

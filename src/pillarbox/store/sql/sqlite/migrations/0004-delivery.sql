@@ -5,8 +5,10 @@ ALTER TABLE outbox ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0;         -- att
 ALTER TABLE outbox ADD COLUMN began_at REAL;                              -- the last attempt: what was unclear settles from here
 ALTER TABLE outbox ADD COLUMN checks INTEGER NOT NULL DEFAULT 0;          -- look-ups since then
 ALTER TABLE outbox ADD COLUMN draft_id TEXT NOT NULL DEFAULT '';          -- Microsoft's immutable id of the draft
+ALTER TABLE outbox ADD COLUMN draft_whole INTEGER NOT NULL DEFAULT 1;     -- 0: it lacks something, and is never sent
 ALTER TABLE outbox ADD COLUMN maybe_duplicate INTEGER NOT NULL DEFAULT 0; -- sent again although the first may have arrived
 ALTER TABLE outbox ADD COLUMN expires_at REAL NOT NULL DEFAULT 9e999;     -- no attempt after that; 9e999: none was chosen then
+ALTER TABLE outbox ADD COLUMN spared_from REAL;                           -- the expires_at before it was made later
 ALTER TABLE outbox ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;        -- the higher first, within its mailbox
 ALTER TABLE outbox ADD COLUMN send_at REAL NOT NULL DEFAULT 0;            -- not before; 0: at once
 ALTER TABLE outbox ADD COLUMN approval TEXT NOT NULL DEFAULT '';          -- wanted: held until a person decides; given, refused
@@ -17,17 +19,22 @@ ALTER TABLE outbox ADD COLUMN bounce_of INTEGER REFERENCES outbox;        -- the
 ALTER TABLE outbox ADD COLUMN delivery TEXT NOT NULL DEFAULT '';
 ALTER TABLE outbox ADD COLUMN delivery_text TEXT NOT NULL DEFAULT '';
 
--- Of each message at most one notice of each kind.
-CREATE UNIQUE INDEX outbox_notice ON outbox (bounce_of, purpose) WHERE bounce_of IS NOT NULL;
+-- What tells of a message: of each kind at most one, but for those that came to nothing.
+CREATE INDEX outbox_notice ON outbox (bounce_of, purpose) WHERE bounce_of IS NOT NULL;
+CREATE UNIQUE INDEX outbox_one_notice ON outbox (bounce_of, purpose)
+    WHERE bounce_of IS NOT NULL AND state NOT IN ('failed', 'canceled');
 -- What was to wait for its time.
 CREATE INDEX outbox_scheduled ON outbox (send_at) WHERE send_at > 0;
 -- How many notices went to whom of late.
-CREATE INDEX outbox_told ON outbox (created_at) WHERE bounce_of IS NOT NULL;
+CREATE INDEX outbox_told ON outbox (lower(recipients), created_at) WHERE purpose <> '';
 -- Drafts that were left behind. Almost empty: what was sent has none any more.
 CREATE INDEX outbox_drafts ON outbox (mailbox_id, finished_at)
     WHERE draft_id <> '' AND state IN ('sent', 'canceled', 'failed', 'bounced');
 -- Which messages have one Message-ID: a look into a mailbox tells no more.
 CREATE INDEX outbox_message_id ON outbox (mailbox_id, message_id);
+-- What a crash cut off, until its next attempt is over. Almost empty.
+CREATE INDEX outbox_suspects ON outbox (state, mailbox_id, seq)
+    WHERE cause = 'interrupted' AND state IN ('queued', 'deferred', 'sending');
 -- What waits to be looked up, beside what waits to be sent.
 CREATE INDEX outbox_doubtful ON outbox (mailbox_id, due_at) WHERE state = 'uncertain';
 

@@ -1,0 +1,86 @@
+"""What an outcome means for other messages: the pauses that begin by it, and what goes when one is over. Pure."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from pillarbox.core.accounts import Mailbox
+from pillarbox.core.cause import Cause
+from pillarbox.core.mail import Outcome, State
+from pillarbox.delivery.pauses import OF_THE_HOST, PROBED
+from pillarbox.delivery.strikes import COUNTED
+from pillarbox.store import limits as store
+from pillarbox.store.database import Statement
+from pillarbox.store.limits import Pause
+from pillarbox.store.outbox import Next
+
+HELD: Final = (Cause.ACCOUNT_BROKEN, Cause.ACCESS_DENIED, Cause.BLOCKED, Cause.UNTRUSTED)
+"""Causes that hold messages, which go again when a probe was taken."""
+_MOST_GUESSED: Final = 60.0
+"""Seconds for which all of an app registration waits where no header says that it is meant."""
+_MOST_ASKED: Final = 3600.0
+"""Seconds for which Microsoft can pause a mailbox at once."""
+
+
+def asked_for(outcome: Outcome, following: Next, mailbox: Mailbox, now: float, *, guessed: bool) -> list[Pause]:
+    """The pauses that Microsoft asks for; of the app registration too where it is `guessed` that it is meant."""
+    if outcome.cause in PROBED and outcome.cause is not Cause.UNCLEAR:
+        return []
+    until = now + _asked(outcome)
+    if outcome.cause in (Cause.THROTTLED, Cause.QUOTA) and following.state is State.DEFERRED:
+        until = max(until, following.due_at)
+    if until <= now:
+        return []
+    own, app = store.mailbox_scope(mailbox.id), store.app_scope(mailbox.app.id)
+    cause = Cause.QUOTA if outcome.cause is Cause.QUOTA else Cause.THROTTLED
+    pauses = [Pause(app if outcome.app_wide else own, cause, until, outcome.text, now)]
+    if guessed:
+        pauses.append(Pause(app, cause, min(until, now + _MOST_GUESSED), outcome.text, now))
+    return pauses
+
+
+def broken(outcome: Outcome, mailbox: Mailbox, host: str, now: float) -> list[Pause]:
+    """The pause for what one attempt shows to be at fault; `host` is the scope of where it went."""
+    if outcome.cause not in PROBED or outcome.cause in COUNTED:
+        return []
+    scope = store.mailbox_scope(mailbox.id)
+    if outcome.cause in OF_THE_HOST:
+        scope = host
+    elif outcome.app_wide and mailbox.sign_in is None:
+        scope = store.app_scope(mailbox.app.id)
+    return [_probed(scope, outcome.cause, outcome, now)]
+
+
+def struck_out(outcome: Outcome, scopes: Iterable[str], now: float) -> list[Pause]:
+    """The pauses for what attempts in succession show to be at fault."""
+    cause = outcome.cause if outcome.cause in COUNTED else Cause.UNCLEAR
+    return [_probed(scope, cause, outcome, now) for scope in scopes]
+
+
+def ending(pause: Pause, mailbox: Mailbox, now: float) -> list[Statement]:
+    """What is to be written when a pause is over: what was held or put off for it goes."""
+    cause, of_app = Cause(pause.cause), pause.scope == store.app_scope(mailbox.app.id)
+    if cause is Cause.UNCLEAR:
+        return [store.end(pause)]
+    if cause not in HELD:
+        return [store.end(pause), store.hasten(mailbox.app.id if of_app else None, cause, now)]
+    if cause in OF_THE_HOST:
+        return [store.end(pause), store.release_everywhere(cause, now)]
+    if of_app:
+        return [store.end(pause), store.release_of_app(mailbox.app.id, cause, now)]
+    return [store.end(pause), store.release(mailbox.id, cause, now)]
+
+
+def name_of(scope: str, mailbox: Mailbox) -> str:
+    """A scope of a mailbox with names that people know."""
+    kind, _, name = scope.partition("/")
+    return f"{kind}/{({'mailbox': mailbox.address, 'app': mailbox.app.name}).get(kind, name)}"
+
+
+def _probed(scope: str, cause: Cause, outcome: Outcome, now: float) -> Pause:
+    # What an outage asks for is a pause of its own.
+    asked = 0.0 if cause is Cause.UNCLEAR else _asked(outcome)
+    return Pause(scope, cause, now + max(PROBED[cause], asked), outcome.text, now)
+
+
+def _asked(outcome: Outcome) -> float:
+    return min(outcome.retry_after or 0.0, _MOST_ASKED)
