@@ -134,13 +134,21 @@ class Microsoft:
 
 
 @pytest.fixture
+def with_exchange() -> bool:
+    """Whether `microsoft` has SMTP and IMAP too: a file that wants them has a fixture of this name."""
+    return False
+
+
+@pytest.fixture
 async def microsoft(
-    tmp_path: Path, certificates: Certificates, signing_key: SigningKey, recorder: Recorder
+    tmp_path: Path, certificates: Certificates, signing_key: SigningKey, recorder: Recorder, with_exchange: bool
 ) -> AsyncIterator[Microsoft]:
     """An emulator of its own for this test."""
     folder = tmp_path / "emulator"
     folder.mkdir()
-    async with Emulator(folder, certificates=certificates, signing_key=signing_key, witness=recorder) as emulator:
+    async with Emulator(
+        folder, certificates=certificates, signing_key=signing_key, witness=recorder, exchange=with_exchange
+    ) as emulator:
         yield Microsoft(emulator, seed(emulator.world))
 
 

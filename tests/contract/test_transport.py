@@ -25,7 +25,7 @@ from pillarbox.core.vault import Secret
 from pillarbox.delivery.graph_transport import GraphTransport
 from pillarbox.delivery.smtp_transport import SmtpTransport
 from pillarbox.delivery.transports import Report, Transport
-from pillarbox.emulator import Certificates, Emulator, SigningKey, seed
+from pillarbox.emulator import Certificates
 from pillarbox.entra.acquire import Acquire
 from pillarbox.entra.authority import Authority
 from pillarbox.entra.sources import Sources
@@ -35,7 +35,6 @@ from pillarbox.exchange.submission import Submissions
 from pillarbox.graph.client import GraphClient
 from tests.claimed import claimed, no_draft, no_twins
 from tests.conftest import Log, Microsoft
-from tests.openapi.recorder import Recorder
 
 HEAD = b"From: scanner@contoso.example\r\nDate: Fri, 20 Nov 2026 11:59:00 +0000\r\nMessage-ID: <1@contoso.example>\r\n"
 MAIL = (
@@ -141,15 +140,8 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def microsoft(
-    tmp_path: Path, certificates: Certificates, signing_key: SigningKey, recorder: Recorder
-) -> AsyncIterator[Microsoft]:
-    """An emulator with Exchange."""
-    folder = tmp_path / "emulator"
-    folder.mkdir()
-    emulator = Emulator(folder, certificates=certificates, signing_key=signing_key, witness=recorder, exchange=True)
-    async with emulator:
-        yield Microsoft(emulator, seed(emulator.world))
+def with_exchange() -> bool:
+    return True
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def replies() -> dict[str, set[str]]:
     """
     found: dict[str, set[str]] = {}
     for code, entry in catalogue.entries().items():
-        if entry.smtp != ANY_ERROR and not entry.dsn:
+        if entry.smtp != ANY_ERROR and not code.startswith("cause."):
             found.setdefault(entry.smtp, set()).add(code)
     return found
 

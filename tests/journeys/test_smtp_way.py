@@ -3,7 +3,6 @@
 import asyncio
 import math
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,9 @@ import pytest
 from pillarbox.admin import mailboxes
 from pillarbox.core.accounts import Account, MailboxChoice, SignIn
 from pillarbox.core.errors import Conflict, InvalidInput
-from pillarbox.emulator import App, Certificates, Emulator, SigningKey, seed
+from pillarbox.emulator import App
 from pillarbox.store.drafts import Drafts
 from tests.conftest import House, MakeHouse, Microsoft
-from tests.openapi.recorder import Recorder
 from tests.service import pillarbox
 
 SCANNER, ALICE, BOB = "scanner@contoso.example", "alice@contoso.example", "bob@contoso.example"
@@ -29,15 +27,8 @@ PLENTY = {"smtp.max_size": "10000000"}
 
 
 @pytest.fixture
-async def microsoft(
-    tmp_path: Path, certificates: Certificates, signing_key: SigningKey, recorder: Recorder
-) -> AsyncIterator[Microsoft]:
-    """An emulator with Exchange."""
-    folder = tmp_path / "emulator"
-    folder.mkdir()
-    emulator = Emulator(folder, certificates=certificates, signing_key=signing_key, witness=recorder, exchange=True)
-    async with emulator:
-        yield Microsoft(emulator, seed(emulator.world))
+def with_exchange() -> bool:
+    return True
 
 
 def app_of(house: House, *rights: str) -> App:

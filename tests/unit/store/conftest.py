@@ -27,3 +27,11 @@ async def mailbox(accounts: Accounts, app: AppRegistration) -> Mailbox:
     added = await accounts.add_mailbox("Scanner@Contoso.example", app)
     assert added is not None
     return added
+
+
+@pytest.fixture
+async def two_mailboxes(database: SqliteDatabase, accounts: Accounts, app: AppRegistration) -> SqliteDatabase:
+    """A store with the mailboxes 1 and 2."""
+    assert await accounts.add_mailbox("one@x.example", app)
+    assert await accounts.add_mailbox("two@x.example", app)
+    return database

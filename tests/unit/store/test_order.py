@@ -1,19 +1,15 @@
 """What is claimed first, and not before its time; and that a claim costs the same however much waits."""
 
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from pillarbox.core.cause import Cause
 from pillarbox.core.content import InMemory
 from pillarbox.core.mail import Approval, Envelope, Outcome, Priority, State
-from pillarbox.core.vault import Secret, Vault
-from pillarbox.store.accounts import Accounts
 from pillarbox.store.database import Row, queries
 from pillarbox.store.outbox import LONGEST_WAIT, NEEDS_APPROVAL, Claimed, NewMessage, Next, Outbox
-from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
+from pillarbox.store.sqlite import SqliteDatabase
 
 LOW, NORMAL, HIGH = Priority
 MAIL = InMemory(b"mail")
@@ -48,14 +44,8 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    database = await open_sqlite(tmp_path / "store.db", on_death=print)
-    accounts = Accounts(database, Vault(bytes(32)), lambda: 0.0)
-    app = await accounts.add_app("contoso", "t", "c", Secret("s"))
-    assert app is not None
-    assert await accounts.add_mailbox("one@x.example", app)
-    yield Bench(database)
-    await database.close()
+def bench(two_mailboxes: SqliteDatabase) -> Bench:
+    return Bench(two_mailboxes)
 
 
 # ---- priority

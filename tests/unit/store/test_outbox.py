@@ -1,9 +1,8 @@
 """The outbox: what is claimed when, what each change of state allows, and what a crash leaves."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 
@@ -11,11 +10,9 @@ from pillarbox.core.cause import Cause
 from pillarbox.core.content import InMemory
 from pillarbox.core.errors import Unavailable
 from pillarbox.core.mail import Arrival, Dsn, Envelope, Outcome, State
-from pillarbox.core.vault import Secret, Vault
-from pillarbox.store.accounts import Accounts
 from pillarbox.store.database import ExpectationFailed, Row, queries
 from pillarbox.store.outbox import INTERRUPTED, PART_BYTES, Claimed, NewMessage, Next, Outbox
-from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
+from pillarbox.store.sqlite import SqliteDatabase
 
 ENVELOPE = Envelope("s@x.example", ("ü@y.example", "b@y.example"))
 
@@ -65,15 +62,8 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    database = await open_sqlite(tmp_path / "store.db", on_death=print)
-    accounts = Accounts(database, Vault(bytes(32)), lambda: 0.0)
-    app = await accounts.add_app("contoso", "t", "c", Secret("s"))
-    assert app is not None
-    assert await accounts.add_mailbox("one@x.example", app)
-    assert await accounts.add_mailbox("two@x.example", app)
-    yield Bench(database)
-    await database.close()
+def bench(two_mailboxes: SqliteDatabase) -> Bench:
+    return Bench(two_mailboxes)
 
 
 # ---- in and out
