@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from pillarbox.admin.connect import Connect
     from pillarbox.delivery.assurance import Assurance
     from pillarbox.delivery.delays import Delays
+    from pillarbox.delivery.draft_transport import DraftTransport
     from pillarbox.delivery.drafts import Sweep
     from pillarbox.delivery.graph_transport import GraphTransport
     from pillarbox.delivery.large import LargeMail
@@ -378,6 +379,8 @@ class Gateway:
                 delivery.retry_after_default,
                 self.outbox.twins,
                 self._reached,
+                settle=delivery.settle[0],
+                jumped_at=lambda: self._clock.jumped_at,
             )
             transport = self._transport or self._route(self._large_mail(DraftTransport(graph, self._reached), graph))
             self._assurance = Assurance(
@@ -488,7 +491,7 @@ class Gateway:
         )
         return Notices(self.outbox, self.accounts, self._clock, self._random, self.log, self.wake, wishes)
 
-    def _large_mail(self, drafts: "Transport", graph: "GraphTransport") -> "LargeMail":
+    def _large_mail(self, drafts: "DraftTransport", graph: "GraphTransport") -> "LargeMail":
         from pillarbox.delivery.large import LargeMail
         from pillarbox.graph.uploads import Uploads, hosts_of
 

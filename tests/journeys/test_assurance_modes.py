@@ -153,6 +153,22 @@ async def test_a_throttled_message_that_left_is_not_sent_again_while_it_cannot_b
     assert (arrived(house), causes) == (1, ["throttled", "unclear"])
 
 
+async def test_nor_where_the_clock_jumped_over_the_time_in_which_its_copy_was_to_come(make_house: MakeHouse) -> None:
+    ahead = [0.0]
+    settings, clocks = {"delivery.settle": "120 300 900"}, {"running": time.monotonic}
+    house = await make_house(settings, clock=lambda: time.time() + ahead[0], **clocks)
+    await house.furnish(SCANNER, app=app_of(house, "verify"))
+    await house.gateway.accounts.choose(await box_of(house), MailboxChoice("verify", ""))
+    told = {"status": 429, "message": "Too fast.", "retry_after": 1, "sent_copy_delay": 30}
+    fault(house, path="/sendMail", when="after", **told)
+    queue_id = await house.accept(MAIL, ALICE)
+    await house.settled(queue_id, "deferred")
+    ahead[0] = 3600.0
+    house.gateway.worker().look_again()
+    row = await house.settled(queue_id, "uncertain")
+    assert (arrived(house), row["cause"]) == (1, "unclear")
+
+
 async def test_a_copy_is_found_of_what_was_accepted_while_the_clock_was_years_ahead(make_house: MakeHouse) -> None:
     ahead = [10 * 365 * 86_400.0]
     house = await furnished(partial(make_house, clock=lambda: time.time() + ahead[0]), "verify")

@@ -315,10 +315,16 @@ async def test_of_what_was_sent_the_header_is_left(house: House) -> None:
     assert "Kept:          the header alone\n" in await run(house, "outbox", "show", queue_id)
 
 
-async def test_purge_removes_what_came_to_its_end(house: House) -> None:
+async def test_purge_removes_what_came_to_its_end_and_after_a_day_what_left_a_copy(make_house: MakeHouse) -> None:
+    ahead = [0.0]
+    house = await make_house(clock=lambda: time.time() + ahead[0])
+    await house.furnish("scanner@contoso.example")
     gone = await house.accept(MAIL, TO)
     await house.settled(gone)
     (kept,) = await refused(house)
+    assert (await run(house, "outbox", "purge", "--older-than", "0s")).startswith("Removed 0 messages")
+    assert (await asked(house, "outbox", "show", gone))[0] == 0
+    ahead[0] = 86_400.0
     output = await run(house, "outbox", "purge", "--older-than", "0s")
     assert output.startswith("Removed 1 messages")
     assert (await asked(house, "outbox", "show", gone))[0] == 3
@@ -399,9 +405,13 @@ async def test_with_a_key_it_is_sent_once(house: House, tmp_path: Path) -> None:
     assert len(house.microsoft.emulator.ledger.entries) == 1
 
 
-async def test_a_key_whose_message_was_purged_is_told_to_be_over(house: House) -> None:
+async def test_a_key_whose_message_was_purged_is_told_to_be_over(make_house: MakeHouse) -> None:
+    ahead = [0.0]
+    house = await make_house(clock=lambda: time.time() + ahead[0])
+    await house.furnish("scanner@contoso.example")
     words = ("--idempotency-key", "k")
     first = await sent(house, *words, "--wait", "20")
+    ahead[0] = 86_400.0
     await run(house, "outbox", "purge", "--older-than", "0s")
     for more in ((), ("--wait", "20")):
         again = await sent(house, *words, *more)

@@ -373,6 +373,31 @@ async def test_the_draft_of_an_attempt_that_was_cut_off_is_thrown_away_when_its_
     assert len(drafts(house)) == 1
 
 
+async def test_no_other_draft_is_made_while_one_that_is_not_whole_cannot_be_thrown_away(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft", **LARGE)
+    fault(house, path="/AttachmentSessions", method="PUT", status=400)
+    fault(house, pattern="GET .*/messages/.*", status=400, times=2)
+    queue_id = await house.accept(mail(os.urandom(4_000_000)).as_bytes(), ALICE)
+    await house.settled(queue_id, "deferred")
+    assert len(drafts(house)) == 1
+    await house.gateway.outbox.retry(queue_id)
+    house.gateway.wake(1)
+    row = await house.settled(queue_id, "deferred")
+    assert (row["attempts"], row["code"]) == (2, "draft.not_made")
+    assert len(drafts(house)) == 1
+    await again(house, queue_id)
+    assert len(arrived(house)) == 1
+    assert not drafts(house)
+
+
+@pytest.mark.parametrize("size", [4_000_000, 1000])
+async def test_a_draft_that_was_just_made_is_not_asked_for_before_it_is_sent(make_house: MakeHouse, size: int) -> None:
+    house = await furnished(make_house, "draft", **LARGE)
+    fault(house, pattern="GET .*/messages/.*", status=400)
+    row = await house.settled(await house.accept(mail(os.urandom(size)).as_bytes(), ALICE))
+    assert row["attempts"] == 1
+
+
 async def test_a_mailbox_that_takes_drafts_and_no_uploads_refuses_the_message_alone(make_house: MakeHouse) -> None:
     house = await furnished(make_house, "draft", **LARGE)
     fault(house, path="createUploadSession", status=403, code="ErrorAccessDenied")

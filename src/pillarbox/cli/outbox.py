@@ -185,7 +185,10 @@ def export(queue_id: str, header: bool, output: Path | None, api: Api) -> None:
 @json_option
 @with_api
 def purge(older_than: float | None, as_json: bool, api: Api) -> None:
-    """Remove messages that were sent, bounced, canceled or have failed, when `retention.messages` has passed."""
+    """Remove messages that were sent, bounced, canceled or have failed, when `retention.messages` has passed.
+
+    What may have left a copy in its mailbox stays for a day.
+    """
     purged = api.post("/api/v1/outbox:purge", {"older_than": older_than}, timeout=PATIENT)
     if as_json:
         show.as_json(purged)

@@ -97,5 +97,8 @@ _VERDICTS = {
     **dict.fromkeys((Cause.UNCLEAR, Cause.INTERRUPTED, Cause.DRAFT_GONE, Cause.INTERNAL), Verdict.UNCERTAIN),
 }
 
+SOMETIMES_SENT: Final = (Cause.THROTTLED, Cause.CONCURRENCY, Cause.QUOTA)
+"""Refusals with which mail was seen to leave all the same: https://learn.microsoft.com/answers/questions/5629476"""
+
 DOUBTS: Final = tuple(cause for cause in Cause if cause.verdict is Verdict.UNCERTAIN)
 """The causes after which Microsoft may have the message."""

@@ -147,7 +147,8 @@ class Outcome:
     """The result of one attempt, with Microsoft's own words. `retry_after` is seconds that it asked us to wait.
 
     `app_wide`: all mailboxes of the app registration are to wait. `reports`: who took the message was told what the
-    client asked of delivery status, and reports so itself (RFC 3461 section 5.2.1).
+    client asked of delivery status, and reports so itself (RFC 3461 section 5.2.1). `recipient` is whom a refusal means
+    alone, where that was said.
     """
 
     cause: Cause
@@ -159,6 +160,7 @@ class Outcome:
     retry_after: float | None = None
     app_wide: bool = False
     reports: bool = False
+    recipient: str = ""
 
     @property
     def verdict(self) -> Verdict:

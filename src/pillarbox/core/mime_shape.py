@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from pillarbox.core.errors import InvalidInput
 from pillarbox.core.sealed_mime import is_sealed, is_sealed_message
+from pillarbox.core.text_parts import is_known, is_text
 
 MAX_DEPTH: Final = 50
 """Multiparts and messages inside each other."""
@@ -32,6 +33,7 @@ _REGULAR: Final = re.compile(rb'[^;"]*+(?:' + _PARAMETER + rb")*+")
 # In a boundary: Python takes quotes and angle brackets away twice and leaves backslashes; a comment is one to some.
 _UNCLEAR: Final = re.compile(rb'[\x00-\x1f\x7f"<>\\]')
 _UNCLEAR_UNQUOTED: Final = re.compile(rb"[ \t(]")
+_READ: Final = (b"content-type", b"content-disposition", b"content-transfer-encoding")
 _TEXT: Final = b"text/plain"
 _MESSAGE: Final = b"message/rfc822"
 
@@ -45,6 +47,8 @@ class _Multipart(NamedTuple):
     """It is signed or encrypted, or within what is."""
     has_forms: bool
     """Its parts are forms of one text."""
+    has_root: bool
+    """Its first part is what the others are shown in (RFC 2387)."""
 
 
 class _Delimiter(NamedTuple):
@@ -58,12 +62,13 @@ class Shape:
     """Counts the parts of one message. `feed` it the message's body, in pieces of any length.
 
     `depth` is how many multiparts and messages are inside each other at most, `parts` how many parts there are in all.
-    `staying` is how many bytes of it, or more, cannot be taken out of it as files: its text in all its forms, and what
-    is signed or encrypted; `holds_sealed` tells whether there is such.
+    `staying` is how many bytes of it cannot be taken out of it as files: its text in all its forms, what is between
+    the parts, and what is signed or encrypted; `holds_sealed` tells whether there is such. A message within it is a
+    file, whatever it holds.
     """
 
-    def __init__(self, *content_types: bytes, disposition: bytes = b"") -> None:
-        """`content_types` are the values of the message's own Content-Type, unfolded. Raises as `feed`."""
+    def __init__(self, *content_types: bytes, disposition: bytes = b"", encoding: bytes = b"") -> None:
+        """The values of the message's own Content-Type and so on, unfolded. Raises as `feed`."""
         self.depth = 0
         self.parts = 0
         self.staying = 0
@@ -82,9 +87,14 @@ class Shape:
         self._header_bytes = 0
         self._content_types: list[bytes] = []
         self._disposition = disposition
+        self._encoding = encoding
         self._default = _TEXT
+        self._fresh: _Multipart | None = None
+        """The multipart whose first part has not begun."""
+        self._is_form = False
+        """What has begun is a form of the text."""
         self._folded = b""
-        """The field, of these two, that the next line may go on with."""
+        """The field, of these three, that the next line may go on with."""
         self._enter(content_types or [_TEXT], 0)
 
     @property
@@ -144,17 +154,20 @@ class Shape:
         if self._in_header:
             self._check_header(len(line))
         if delimiter := self._delimiters.get(line.rstrip(_BLANKS)):
-            self._leave(before)
-            self._delimit(delimiter)
-            self._stays_from = before if self._is_sealed else None
+            level = self._level(delimiter.boundary)
+            is_own = None not in self._open[:level]
+            if is_own:
+                self._leave(before)
+            self._delimit(delimiter, level)
+            if is_own:
+                self._stays_from = before if delimiter.is_last or self._is_sealed else None
         elif self._in_header:
             self._read_header(line, behind)
 
     # ---- between parts
 
-    def _delimit(self, delimiter: _Delimiter) -> None:
-        """A part of a multipart that is open begins, or its last one ends."""
-        level = self._level(delimiter.boundary)
+    def _delimit(self, delimiter: _Delimiter, level: int) -> None:
+        """A part of the multipart that is open at this level begins, or its last one ends."""
         if delimiter.is_last:
             self._close_down_to(level)
             self._in_header = False
@@ -164,6 +177,9 @@ class Shape:
         if self.parts > MAX_PARTS:
             raise InvalidInput("mail.mime_too_many_parts", limit=MAX_PARTS)
         multipart = self._open[level]
+        is_root = multipart is not None and multipart.has_root and multipart is self._fresh
+        self._is_form = is_root or (multipart is not None and multipart.has_forms)
+        self._fresh = None
         self._begin_header(multipart.default if multipart else _TEXT)
 
     def _level(self, boundary: bytes) -> int:
@@ -192,6 +208,7 @@ class Shape:
         self._header_bytes = 0
         self._content_types = []
         self._disposition = b""
+        self._encoding = b""
         self._default = default
         self._folded = b""
 
@@ -200,7 +217,7 @@ class Shape:
         if line[:1] in (b" ", b"\t"):
             if self._folded == b"content-type":
                 self._content_types.append(self._checked(self._content_types.pop() + line))
-            elif self._folded:
+            elif self._folded == b"content-disposition":
                 self._disposition += line
             return
         name, colon, text = line.partition(b":")
@@ -209,11 +226,13 @@ class Shape:
             # The empty line, or one that is no field: the body has begun.
             self._enter(self._content_types or [self._default], behind)
             return
-        self._folded = lower if (lower := name.lower()) in (b"content-type", b"content-disposition") else b""
+        self._folded = lower if (lower := name.lower()) in _READ else b""
         if self._folded == b"content-type":
             self._content_types.append(self._checked(text))
-        elif self._folded:
+        elif self._folded == b"content-disposition":
             self._disposition += b"; " + text
+        elif self._folded:
+            self._encoding = self._encoding or text
 
     def _check_header(self, more: int) -> None:
         if self._header_bytes + more > MAX_PART_HEADER:
@@ -230,12 +249,13 @@ class Shape:
         """The body of a part begins there. Where a type is hidden behind a comment, rather too much is counted."""
         self._in_header = False
         types = {one.strip(_BLANKS) for one in content_types}
-        is_root = not self._open
-        sealed = self._is_sealed or any(
-            is_sealed_message(one, self._disposition) if is_root else is_sealed(one) for one in types
+        is_root, is_own = not self._open, None not in self._open
+        sealed = self._is_sealed or (
+            is_own and any(is_sealed_message(one, self._disposition) if is_root else is_sealed(one) for one in types)
         )
         self.holds_sealed |= sealed
-        self._stays_from = at if sealed or self._is_text(types) else None
+        if is_own:
+            self._stays_from = at if sealed or self._stays(types) else None
         for content_type in types:
             lower = content_type.lower()
             is_multipart = b"multipart/" in lower
@@ -246,7 +266,11 @@ class Shape:
             boundary = _boundary_of(content_type) if is_multipart else None
             if boundary is not None:
                 default = _MESSAGE if b"multipart/digest" in lower else _TEXT
-                self._go_in(_Multipart(boundary, default, sealed, lower.startswith(b"multipart/alternative")))
+                has_forms, has_root = (lower.startswith(b"multipart/" + one) for one in (b"alternative", b"related"))
+                self._go_in(_Multipart(boundary, default, sealed, has_forms, has_root))
+                if is_own:
+                    # What stands before its first part.
+                    self._stays_from = at
             if is_message:
                 self._go_in(None)
                 self._begin_header(_TEXT)
@@ -256,17 +280,9 @@ class Shape:
         """Whether what begins now is within something that is signed or encrypted."""
         return any(one is not None and one.is_sealed for one in self._open)
 
-    def _is_text(self, types: Collection[bytes]) -> bool:
-        """Whether it is the text that is read, or a form of it. In doubt not: nothing may be refused for it then."""
-        if None in self._open or any(b"/" in one and b"message/" in one.lower() for one in types):
-            return False
-        parent = self._open[-1] if self._open else None
-        is_form = parent is not None and parent.has_forms
-        is_nameless = not self._disposition and not any(b"name" in one.lower() for one in types)
-        return all(
-            (one.lower().startswith(b"text/") and is_nameless) or (is_form and b"multipart/" not in one.lower())
-            for one in types
-        )
+    def _stays(self, types: Collection[bytes]) -> bool:
+        """Whether it cannot be a file: the text that is read, a form of it, or what nobody can decode."""
+        return self._is_form or is_text(types, self._disposition) or not is_known(self._encoding.decode("latin-1"))
 
     def _leave(self, at: int) -> None:
         """The body of a part ends there."""
@@ -276,6 +292,7 @@ class Shape:
     def _go_in(self, composite: _Multipart | None) -> None:
         self._open.append(composite)
         if composite is not None:
+            self._fresh = composite
             self._look_for(self._boundaries | {composite.boundary})
         self.depth = max(self.depth, len(self._open))
         if self.depth > MAX_DEPTH:

@@ -46,6 +46,8 @@ class Report:
     diagnostic: str
     reasons: Sequence[str]
     hostname: str
+    refused: str = ""
+    """The recipient that status and diagnostic are of alone; empty: of all."""
 
 
 LOOP: Final = "X-Pillarbox-Loop"
@@ -244,15 +246,21 @@ def _for_programs(report: Report, about: Claimed) -> str:
 
 
 def _of_recipient(report: Report, about: Claimed, recipient: str) -> Mapping[str, str]:
+    is_meant = report.refused in ("", recipient)
+    why = f"x-pillarbox; {catalogue.sentence('notice.for_another', recipient=report.refused)}"
     return {
         "Original-Recipient": _original_recipient(about.envelope.dsn.orcpt.get(recipient, "")),
         "Final-Recipient": _typed(recipient),
         "Action": report.action,
-        "Status": _ascii(report.status),
-        "Diagnostic-Code": _ascii(report.diagnostic[:_MOST_TEXT]),
+        "Status": _ascii(report.status if is_meant else _OTHER_STATUS),
+        "Diagnostic-Code": _ascii((report.diagnostic if is_meant else why)[:_MOST_TEXT]),
         "Last-Attempt-Date": formatdate(about.started_at) if about.started_at else "",
         "Will-Retry-Until": _until(about) if report.action is Action.DELAYED else "",
     }
+
+
+_OTHER_STATUS: Final = "5.0.0"
+"""Of a recipient for whom nothing was wrong."""
 
 
 def _until(about: Claimed) -> str:

@@ -19,6 +19,7 @@ from pillarbox.delivery.crash_points import Reached, unheeded
 from pillarbox.delivery.drafts import Fate
 from pillarbox.delivery.graph_failures import FAILURES, outcome_of
 from pillarbox.delivery.graph_transport import GraphTransport, judge
+from pillarbox.delivery.pauses import LOOK_FAILED
 from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.graph import mail
 from pillarbox.graph.client import Answer, AnswerLost
@@ -59,14 +60,22 @@ class DraftTransport:
                 made = await self._make(message, body, notes)
                 if isinstance(made, Outcome):
                     return Report(made, tuple(notes))
-                draft_id = made
-                await keep_draft(draft_id)
+                await keep_draft(made)
                 self.reached("after_keep_draft")
-            elif (ended := await self._ended(message)) is not None:
-                return replace(ended, notes=(*notes, *ended.notes))
-            outcome = await self._send(message, draft_id)
+                report = await self.send_made(replace(message, draft_id=made), keep_draft)
+            else:
+                report = await self._ended(message) or await self.send_made(message, keep_draft)
+            return replace(report, notes=(*notes, *report.notes))
+        except FAILURES as error:
+            return Report(outcome_of(error), tuple(notes))
+
+    async def send_made(self, message: Claimed, keep_draft: KeepDraft) -> Report:
+        """Send the draft of a message, which is whole, kept, and known to be unsent."""
+        notes: list[str] = []
+        try:
+            outcome = await self._send(message)
             if outcome.verdict is Verdict.REFUSED:
-                outcome = await self._refused_draft(message, draft_id, outcome, keep_draft, notes)
+                outcome = await self._refused_draft(message, outcome, keep_draft, notes)
             return Report(outcome, tuple(notes))
         except FAILURES as error:
             return Report(outcome_of(error), tuple(notes))
@@ -92,7 +101,7 @@ class DraftTransport:
                 self.plain.client, message.mailbox.address, addressed.mime, self._token(message)
             )
         except AnswerLost as error:
-            return _not_made(error.sentence)
+            return not_made(error.sentence)
         self.reached("after_create")
         return mail.draft_in(answer) or await self._refused(message, answer)
 
@@ -100,7 +109,7 @@ class DraftTransport:
         outcome = await self._judged(message, answer)
         if outcome.verdict in (Verdict.SENT, Verdict.UNCERTAIN):
             return replace(
-                _not_made(sent_items.said(answer)),
+                not_made(sent_items.said(answer)),
                 cause=Cause.BUSY,  # it is reached
                 http_status=answer.status,
                 request_id=answer.request_id,
@@ -122,19 +131,19 @@ class DraftTransport:
         if copy is None:
             look = sent_items.failed(sent_items.said(answer))
             cure = Cause.UNCLEAR.entry.cure
-            return Report(Outcome(Cause.UNCLEAR, code="look.failed", text=look.note, cure=cure))
+            return Report(Outcome(Cause.UNCLEAR, code=LOOK_FAILED, text=look.note, cure=cure))
         if not copy.is_draft:
             return Report(Outcome(Cause.ACCEPTED), (catalogue.sentence("look.draft_sent"),))
         return None
 
     async def _refused_draft(
-        self, message: Claimed, draft_id: str, outcome: Outcome, keep_draft: KeepDraft, notes: list[str]
+        self, message: Claimed, outcome: Outcome, keep_draft: KeepDraft, notes: list[str]
     ) -> Outcome:
         """What a refusal comes to: the draft is thrown away, unless it was sent all the same.
 
         One that cannot be deleted now is left to the sweep.
         """
-        fate = await drafts.discard(self.plain.client, message.mailbox, draft_id, self._token(message))
+        fate = await drafts.discard(self.plain.client, message.mailbox, message.draft_id, self._token(message))
         if fate is Fate.DELETED:
             await keep_draft("")
         if fate is Fate.SENT:
@@ -147,10 +156,10 @@ class DraftTransport:
         mailbox = message.mailbox
         return await mail.message_state(self.plain.client, mailbox.address, message.draft_id, self._token(message))
 
-    async def _send(self, message: Claimed, draft_id: str) -> Outcome:
+    async def _send(self, message: Claimed) -> Outcome:
         self.reached("before_send")
         mailbox = message.mailbox
-        answer = await mail.send_draft(self.plain.client, mailbox.address, draft_id, self.plain.tokens.source(mailbox))
+        answer = await mail.send_draft(self.plain.client, mailbox.address, message.draft_id, self._token(message))
         self.reached("after_answer")
         code, _ = answer.error()
         if answer.status in (400, 404) and code in _GONE:
@@ -199,7 +208,7 @@ def _gone(answer: Answer) -> Outcome:
     )
 
 
-def _not_made(reason: str) -> Outcome:
-    """Whatever became of the draft: nothing was sent, so that it can be tried again soon."""
+def not_made(reason: str) -> Outcome:
+    """There is no draft. Whatever became of the draft: nothing was sent, so that it can be tried again soon."""
     error = PillarboxError("draft.not_made", reason=reason)
     return Outcome(Cause.UNREACHABLE, code=error.code, text=error.sentence, cure=error.cure)

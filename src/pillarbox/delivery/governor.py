@@ -76,11 +76,14 @@ class _App:
     slowed: dict[int, float] = field(default_factory=dict)
     """Mailboxes that Microsoft has slowed since it took something of the app's, and when."""
 
-    def room(self, mailbox_id: int, now: float) -> int:
-        """Places for this mailbox: those that are left when each that was before it has one."""
-        most = self.governor.most(now)
-        ahead = list(self.waiting).index(mailbox_id) if mailbox_id in self.waiting else len(self.waiting)
-        return max(0, most - ahead)
+    def room(self, mailbox_id: int, now: float, takes: Callable[[int], bool]) -> int:
+        """Places for this mailbox: those that are left when each before it has one, if it `takes` it now."""
+        left = self.governor.most(now)
+        for ahead in self.waiting:
+            if left <= 0 or ahead == mailbox_id:
+                break
+            left -= takes(ahead)
+        return max(0, left)
 
     def is_slowed(self, mailbox_id: int, now: float) -> bool:
         """Whether it is all of the app that Microsoft slows, now that it has slowed this mailbox."""
@@ -121,6 +124,12 @@ class Governors:
         """Mailboxes that were told that nothing may go."""
         self._asked_for: set[int] = set()
         """Mailboxes for which a person has asked for a try."""
+        self._due: dict[int, None] = {}
+        """Mailboxes of which something is due, as far as is known: the last one that was a probe comes last."""
+        self._gave_way: set[int] = set()
+        """Mailboxes that let another one be the probe."""
+        self._held: dict[int, list[Cause]] = {}
+        """Mailboxes of which something is held, and for which causes, as the store was last seen."""
         self._heads: dict[int, float] = {}
         """When a mailbox is to be looked at again, where the last message that was claimed did not fit."""
         self._fits_at: dict[int, float] = {}
@@ -154,7 +163,14 @@ class Governors:
     def opens_at(self, mailbox_id: int) -> float:
         """When something of this mailbox may go, as far as is known; infinite: when `wake` says so."""
         mailbox = self._seen.get(mailbox_id)
-        return self._look(mailbox)[1] if mailbox is not None else 0.0
+        if mailbox is None:
+            return 0.0
+        count, opens_at, probes = self._places(mailbox)
+        if self._better_probe(mailbox, probes) is not None:
+            return math.inf
+        if not count and self.is_open(mailbox) and mailbox_id not in self._app(mailbox.app.id).waiting:
+            return 0.0  # its lane has to come for a place in the line
+        return opens_at
 
     def is_open(self, mailbox: Mailbox) -> bool:
         """Whether a message may go as far as the mailbox is concerned. It has no place in any line by that."""
@@ -163,18 +179,27 @@ class Governors:
 
     def may_send(self, mailbox: Mailbox) -> bool:
         """Whether a message may go now. If not, `wake` or `opens_at` tells when."""
-        self._see(mailbox)
-        if self._look(mailbox)[0]:
+        self.see(mailbox)
+        count, _, probes = self._places(mailbox)
+        first = self._better_probe(mailbox, probes)
+        if count and first is None:
             return True
         self._refused.add(mailbox.id)
         app = self._app(mailbox.app.id)
-        if self.is_open(mailbox):
+        if first is not None:
+            self._gave_way.add(mailbox.id)
+            self._wake(first)
+        elif self.is_open(mailbox):
             app.waiting.setdefault(mailbox.id)
         elif not self._requests.get(mailbox.id):
             self._leave(app, mailbox.id)
         return False
 
-    def _see(self, mailbox: Mailbox) -> None:
+    def is_seen(self, mailbox_id: int) -> bool:
+        """Whether it is known what the mailbox is."""
+        return mailbox_id in self._seen
+
+    def see(self, mailbox: Mailbox) -> None:
         """It may have another app registration by now: for a place of the former it waits no more."""
         known = self._seen.get(mailbox.id)
         self._seen[mailbox.id] = mailbox
@@ -194,7 +219,7 @@ class Governors:
         """Places for up to `most` messages, which are to be released; none where nothing may go now."""
         if not self.may_send(mailbox):
             return Turn(mailbox, 0)
-        count, _, probes = self._look(mailbox)
+        count, _, probes = self._places(mailbox)
         count = min(count, most)
         self._app(mailbox.app.id).waiting.pop(mailbox.id, None)
         self._refused.discard(mailbox.id)
@@ -202,6 +227,10 @@ class Governors:
         if not probes:
             return Turn(mailbox, count)
         number = self._probed_last[mailbox.id] = self._pauses.begin_probe(probes)
+        if mailbox.id in self._due:
+            del self._due[mailbox.id]
+            self._due[mailbox.id] = None
+        self._gave_way.clear()  # they are woken as all who were refused
         asked_for = mailbox.id in self._asked_for
         self._asked_for.discard(mailbox.id)
         return Turn(mailbox, count, probes, asked_for, number)
@@ -223,8 +252,48 @@ class Governors:
         """Mailboxes in the order in which they are to be woken: the last one that was a probe comes last."""
         return sorted(mailbox_ids, key=lambda mailbox_id: self._probed_last.get(mailbox_id, 0))
 
+    def are_due(self, mailbox_ids: Iterable[int], waited: Iterable[int]) -> list[int]:
+        """Something of these is due now, and of no other; the mailboxes `in_turn`.
+
+        What `waited` in a line before that was known, and has nothing by now, waits there no more.
+        """
+        self._due = dict.fromkeys(self.in_turn(mailbox_ids))
+        for mailbox_id in waited:
+            if mailbox_id not in self._due and not self._requests.get(mailbox_id):
+                for app in self._apps.values():
+                    self._leave(app, mailbox_id)
+        return list(self._due)
+
+    def in_line(self) -> set[int]:
+        """Mailboxes that wait for a place of their app registration."""
+        return {mailbox_id for app in self._apps.values() for mailbox_id in app.waiting}
+
+    def _takes_place(self, mailbox_id: int) -> bool:
+        """Whether a mailbox in a line would take its place now: no other waits for one that may not go itself."""
+        mailbox = self._seen.get(mailbox_id)
+        if mailbox is None:
+            return False
+        return self.is_open(mailbox) or (
+            bool(self._requests.get(mailbox_id)) and not self._request_wait_of_its_own(mailbox, self._clock())
+        )
+
+    def _better_probe(self, mailbox: Mailbox, probes: Collection[Pause]) -> int | None:
+        """Who is to be the probe in place of this mailbox: one that waits for the same, and was none for longer."""
+        if not probes or mailbox.id in self._asked_for:
+            return None
+        mine = self._probed_last.get(mailbox.id, 0)
+        for other_id in self._due:
+            if self._probed_last.get(other_id, 0) >= mine:
+                return None
+            other = self._seen.get(other_id)
+            if other is not None:
+                count, _, its = self._places(other)
+                if count and any(one in probes for one in its):
+                    return other_id
+        return None
+
     def _wake_waiting(self, app: _App) -> None:
-        for mailbox_id in tuple(islice(app.waiting, app.governor.most(self._clock()))):
+        for mailbox_id in tuple(islice(filter(self._takes_place, app.waiting), app.governor.most(self._clock()))):
             # First, as they leave the place in the line to the next message when they have theirs.
             self._wake_requests(mailbox_id)
             self._wake(mailbox_id)
@@ -236,8 +305,12 @@ class Governors:
     def nothing_to_send(self, mailbox: Mailbox) -> None:
         """It waits for no place any more, but for look-ups: others need not let it go first."""
         self._refused.discard(mailbox.id)
+        self._due.pop(mailbox.id, None)
         if not self._requests.get(mailbox.id):
-            self._app(mailbox.app.id).waiting.pop(mailbox.id, None)
+            self._leave(self._app(mailbox.app.id), mailbox.id)
+        waiting, self._gave_way = self.in_turn(self._gave_way - {mailbox.id}), set()
+        for mailbox_id in waiting:
+            self._wake(mailbox_id)
 
     def fits(self, message: Claimed) -> bool:
         """Take of the limits what a claimed message needs; where that is more than is left, its mailbox waits."""
@@ -258,7 +331,7 @@ class Governors:
 
         It waits while Microsoft has asked us to, but not for a person's pause, nor for a probe.
         """
-        self._see(mailbox)
+        self.see(mailbox)
         while (wait := self._request_wait(mailbox)) > 0:
             await self._woken(mailbox, min(wait, MINUTE))
         self._app(mailbox.app.id).waiting.pop(mailbox.id, None)
@@ -285,25 +358,32 @@ class Governors:
                 self._wake(mailbox.id)
 
     def _request_wait(self, mailbox: Mailbox) -> float:
-        now = self._clock()
-        governor, app = self._governor(mailbox.id), self._app(mailbox.app.id)
-        paused = self._pauses.gate(self._scopes(mailbox), now, (Cause.THROTTLED,)).opens_at - now
-        wait = max(paused, governor.wait(now, Load()), app.governor.wait(now, Load()))
-        if wait > 0 or not governor.concurrency.free(now):
-            return wait if wait > 0 else MINUTE
-        if app.room(mailbox.id, now):
-            return 0.0
+        now, app = self._clock(), self._app(mailbox.app.id)
+        wait = self._request_wait_of_its_own(mailbox, now)
+        if wait > 0 and not self.is_open(mailbox):
+            # Its place is for who is behind it, whom nobody else may wake.
+            self._leave(app, mailbox.id)
+        wait = max(wait, app.governor.wait(now, Load()))
+        if wait > 0 or app.room(mailbox.id, now, self._takes_place):
+            return wait
         app.waiting.setdefault(mailbox.id)
         return MINUTE
 
-    def _look(self, mailbox: Mailbox) -> tuple[int, float, tuple[Pause, ...]]:
+    def _request_wait_of_its_own(self, mailbox: Mailbox, now: float) -> float:
+        """Seconds that a request waits, were it not for the app registration."""
+        governor = self._governor(mailbox.id)
+        paused = self._pauses.gate(self._concerning(mailbox), now, (Cause.THROTTLED,)).opens_at - now
+        wait = max(paused, governor.wait(now, Load()))
+        return wait if wait > 0 or governor.concurrency.free(now) else MINUTE
+
+    def _places(self, mailbox: Mailbox) -> tuple[int, float, tuple[Pause, ...]]:
         """How many messages may go now; when one may, if none; and the pauses of which it would be the probe."""
         now = self._clock()
         gate = self._pauses_and_head(mailbox, now)
         if gate.opens_at > now:
             return 0, gate.opens_at, ()
         governor, app = self._governor(mailbox.id), self._app(mailbox.app.id)
-        count = min(self._most(mailbox.id, now), app.room(mailbox.id, now))
+        count = min(self._most(mailbox.id, now), app.room(mailbox.id, now, self._takes_place))
         if count:
             return (1 if gate.probes else count), 0.0, gate.probes
         wait = max(governor.wait(now, _ONE), app.governor.wait(now, _ONE))
@@ -315,9 +395,10 @@ class Governors:
         return max(0, self._governor(mailbox_id).most(now) - sum(self._requests.get(mailbox_id, {}).values()))
 
     def _pauses_and_head(self, mailbox: Mailbox, now: float) -> Gate:
-        gate = self._pauses.gate(self._scopes(mailbox), now)
-        # A pause of a host where little of its mail goes does not stop the mailbox: what is held for it is its probe.
-        others = self._pauses.gate(self._other_hosts(mailbox), now, (Cause.UNTRUSTED,))
+        gate = self._pauses.gate(self._concerning(mailbox), now)
+        # A pause of a way that little of its mail takes does not stop the mailbox: what is held for it is its probe.
+        held = self._held.get(mailbox.id, ())
+        others = self._pauses.gate(self._pauses.within(self._other_ways(mailbox)), now, held)
         return Gate(max(gate.opens_at, self._head(mailbox.id, now)), gate.probes + others.probes)
 
     def _head(self, mailbox_id: int, now: float) -> float:
@@ -355,9 +436,14 @@ class Governors:
             store.EVERYTHING,
         )
 
-    def _other_hosts(self, mailbox: Mailbox) -> tuple[str, ...]:
-        """Scopes of the hosts where some of a mailbox's mail goes."""
-        return tuple(map(store.host_scope, self._hosts_of(mailbox)[1:]))
+    def _concerning(self, mailbox: Mailbox) -> list[Pause]:
+        """The pauses of all that a mailbox uses, but for ways that little of its mail takes."""
+        return [one for one in self._pauses.within(self._scopes(mailbox)) if findings.concerns(one, mailbox)]
+
+    def _other_ways(self, mailbox: Mailbox) -> list[str]:
+        """Scopes of the hosts where some of a mailbox's mail goes, and of the mailbox there."""
+        others = self._hosts_of(mailbox)[1:]
+        return [scope for host in others for scope in (store.host_scope(host), store.way_scope(mailbox.id, host))]
 
     # ---- what an attempt tells
 
@@ -365,19 +451,25 @@ class Governors:
         """An attempt has ended. What it has shown; call `written` when that is committed."""
         now, mailbox, outcome = self._clock(), message.mailbox, report.outcome
         self._correct(message, report, now)
-        host = store.host_scope(report.host or self._hosts_of(mailbox)[0])
-        used = (store.mailbox_scope(mailbox.id), store.app_scope(mailbox.app.id), host)
-        struck = self._strikes.struck(Tried(*used, message.started_at, now, outcome))
+        hosts = self._hosts_of(mailbox)
+        host = report.host or hosts[0]
+        scopes = (store.mailbox_scope(mailbox.id), store.app_scope(mailbox.app.id), store.host_scope(host))
+        used = (*scopes, store.way_scope(mailbox.id, host))
+        struck = self._strikes.struck(Tried(*scopes, message.started_at, now, outcome))
         guessed = self._guessed(outcome, mailbox, now)
         if outcome.cause is Cause.CONCURRENCY:
             self._slow(mailbox, message.started_at, now, app_wide=guessed or outcome.app_wide)
         over = self._over(turn, message, outcome, used)
         # What a probe came to is no answer to what it was for, unless it shows that.
-        still = [probed_again(one, now) for one in turn.probes if one not in over and self._pauses.is_there(one)]
+        still = [
+            probed_again(one, now, outcome)
+            for one in turn.probes
+            if one not in over and one.scope in used and self._pauses.is_there(one)
+        ]
         begun = [
             *still,
             *findings.asked_for(outcome, following, mailbox, now, guessed=guessed),
-            *findings.broken(outcome, mailbox, host, now),
+            *findings.broken(outcome, mailbox, host, now, is_other=host in hosts[1:]),
             # One that is there already ends by its own probe.
             *(one for one in findings.struck_out(outcome, struck, now) if not self._pauses.of(one.scope, one.cause)),
         ]
@@ -440,28 +532,36 @@ class Governors:
             one
             for one in self._pauses.within(used)
             if one.cause in PROBED
+            and findings.concerns(one, message.mailbox)
             # What was under way before it began tells nothing. What goes to a host now and then does not wait for it.
             and (one in turn.probes or one.at < message.started_at)
             and shows_over(outcome, one.cause, of_app=one.scope == app)
         ]
 
-    async def probes(self) -> dict[int, float]:
-        """Mailboxes of which something is held for a pause that a probe can end, and when one is due."""
-        if not any(pause.cause in HELD for pause in self._pauses):
-            return {}
-        held = await self._store.held(HELD)
-        due = ((mailbox_id, self._probe_due(mailbox_id, causes)) for mailbox_id, causes in held.items())
-        return {mailbox_id: at for mailbox_id, at in due if at < math.inf}
+    async def held(self) -> Collection[int]:
+        """Look which mailboxes have something held that goes by a probe."""
+        self._held = await self._store.held(HELD)
+        return self._held
+
+    def probes(self) -> dict[int, float]:
+        """Mailboxes of which something is held that goes by a probe, and when one is due."""
+        return {mailbox_id: self._probe_due(mailbox_id, causes) for mailbox_id, causes in self._held.items()}
 
     def _probe_due(self, mailbox_id: int, causes: Collection[Cause]) -> float:
-        """When what is held for one of these causes may be the probe; infinite where no pause is for it."""
+        """When what is held for one of these causes may be the probe.
+
+        What is held and has no pause, as its mailbox has another app registration or host by now, gets one that is
+        over: else nothing would let it go again.
+        """
         mailbox = self._seen.get(mailbox_id)
         if mailbox is None:
             return 0.0  # its lane finds out
-        scopes = self._scopes(mailbox) + self._other_hosts(mailbox)
-        pauses = [one for one in self._pauses.within(scopes) if one.cause in causes]
         now = self._clock()
-        return min(((one.until or 0.0) if lasts(one, now) else 0.0 for one in pauses), default=math.inf)
+        pauses = self._concerning(mailbox) + self._pauses.within(self._other_ways(mailbox))
+        for cause in causes:
+            if not any(one.cause == cause for one in pauses):
+                pauses.append(self._pauses.put(Pause(store.mailbox_scope(mailbox_id), cause, now, "", now)))
+        return min((one.until or 0.0) if lasts(one, now) else 0.0 for one in pauses if one.cause in causes)
 
     # ---- by hand
 
@@ -479,7 +579,8 @@ class Governors:
         """
         there = await self._store.resume(scope)
         self._pauses.drop(scope, store.OPERATOR)
-        probed = self._pauses.probe_now([scope], self._clock())
+        ways = {one.scope for one in self._pauses if one.scope.startswith(f"{scope}/")}
+        probed = self._pauses.probe_now([scope, *ways], self._clock())
         await self._store.pause(*probed)
         self._wake_all()
         return there or bool(probed)
@@ -487,11 +588,11 @@ class Governors:
     def is_broken(self, mailbox: Mailbox) -> bool:
         """Whether it waits for somebody to mend the account, and for no probe: when one is due, a message is wanted."""
         now = self._clock()
-        return self._pauses.gate(self._scopes(mailbox), now, HELD).opens_at > now
+        return self._pauses.gate(self._concerning(mailbox), now, HELD).opens_at > now
 
     def paused(self, mailbox: Mailbox) -> list[Pause]:
         """Why nothing of a mailbox goes now; the pause that ends last comes first."""
-        return self._pauses.shown(self._scopes(mailbox), self._clock())
+        return self._pauses.shown(self._concerning(mailbox), self._clock())
 
     def waits(self, mailbox: Mailbox) -> list[Pause]:
         """As `paused`, and the limit that it waits for."""
@@ -509,9 +610,9 @@ class Governors:
     def mended(self, holder: AppRegistration | Mailbox) -> None:
         """A credential, a sign-in or a test gives reason to try again: the next probes go at once."""
         # Which mailboxes an app registration has is not known here: one probe too many harms nobody.
-        scopes = (
-            [store.mailbox_scope(holder.id), store.app_scope(holder.app.id)] if isinstance(holder, Mailbox) else None
-        )
+        scopes = None
+        if isinstance(holder, Mailbox):
+            scopes = [store.mailbox_scope(holder.id), store.app_scope(holder.app.id), *self._other_ways(holder)]
         changed = self._pauses.probe_now(scopes, self._clock())
         if changed:
             # In the queue of the store before any message is, whose attempt may end them.
@@ -526,7 +627,7 @@ class Governors:
         mailbox = self._seen.get(mailbox_id)
         scopes: tuple[str, ...] = (store.mailbox_scope(mailbox_id),)
         if mailbox is not None:
-            scopes = self._scopes(mailbox) + self._other_hosts(mailbox)
+            scopes = (*self._scopes(mailbox), *self._other_ways(mailbox))
         if self._pauses.probe_now(scopes, self._clock()):
             self._asked_for.add(mailbox_id)
         self._wake(mailbox_id)
@@ -536,7 +637,12 @@ class Governors:
         await asyncio.gather(*self._writing, return_exceptions=True)
 
     def _wake_all(self, holder: AppRegistration | Mailbox | None = None) -> None:
-        for mailbox_id in {*self._governors, *([holder.id] if isinstance(holder, Mailbox) else [])}:
+        for mailbox_id in {
+            *self._governors,
+            *self._seen,
+            *self._due,
+            *([holder.id] if isinstance(holder, Mailbox) else []),
+        }:
             self._wake(mailbox_id)
 
 

@@ -1,5 +1,6 @@
 """The way out through Microsoft Graph: one call of sendMail, and what its answer means."""
 
+import math
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from typing import Final
 
 from pillarbox.core import catalogue, headers
 from pillarbox.core.accounts import Mailbox, SignIn
-from pillarbox.core.cause import Cause, Verdict
+from pillarbox.core.cause import SOMETIMES_SENT, Cause, Verdict
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.excerpt import scrubbed
 from pillarbox.core.mail import Clock, Found, Outcome
@@ -15,7 +16,7 @@ from pillarbox.core.retry_after import seconds_of
 from pillarbox.delivery import sent_items
 from pillarbox.delivery.crash_points import Reached, unheeded
 from pillarbox.delivery.graph_failures import FAILURES, outcome_of
-from pillarbox.delivery.policy import SOMETIMES_SENT
+from pillarbox.delivery.pauses import LOOK_FAILED
 from pillarbox.delivery.sent_items import Twins
 from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.entra.tokens import Tokens
@@ -34,6 +35,10 @@ class GraphTransport:
     retry_after_default: float
     twins: Twins
     reached: Reached = unheeded
+    settle: float = 0.0
+    """Seconds that are to be lived before it counts that no copy is there."""
+    jumped_at: Clock = lambda: -math.inf
+    """What the clock showed when it was set last, as far as that was seen."""
 
     async def ready(self, mailbox: Mailbox) -> None:
         """See `Transport.ready`."""
@@ -45,7 +50,7 @@ class GraphTransport:
     async def look_up(self, message: Claimed) -> Look:
         """See `Transport.look_up`."""
         token = self.tokens.source(message.mailbox)
-        return await sent_items.look(self.client, message, token, self.clock, self.twins)
+        return await sent_items.look(self.client, message, token, self.clock, self.twins, self.jumped_at())
 
     async def send(self, message: Claimed, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
         """See `Transport.send`."""
@@ -55,10 +60,10 @@ class GraphTransport:
             look = await self.look_up(message)
             if look.found is Found.SENT:
                 return Report(Outcome(Cause.ACCEPTED), (look.note,))
-            if look.found is Found.UNKNOWN:
+            if look.found is Found.UNKNOWN or self.clock() - self.jumped_at() < self.settle:
                 # Sent blindly it may come twice. It is looked for as all that is unclear.
                 cure = Cause.UNCLEAR.entry.cure
-                return Report(Outcome(Cause.UNCLEAR, code="look.failed", text=look.note, cure=cure))
+                return Report(Outcome(Cause.UNCLEAR, code=LOOK_FAILED, text=look.note, cure=cure))
         try:
             addressed = headers.address_to(b"".join([part async for part in body]), message.envelope.recipients)
             notes = tuple(catalogue.sentence("mail.recipient_removed", entry=entry) for entry in addressed.removed)
@@ -103,8 +108,14 @@ def judge(answer: Answer, mailbox: Mailbox, now: float, retry_after_default: flo
         http_status=answer.status,
         request_id=answer.request_id,
         retry_after=retry_after,
-        app_wide=cause is Cause.THROTTLED and bool(_APP_WIDE.match(answer.headers.get("x-ms-throttle-scope", ""))),
+        app_wide=_is_app_wide(cause, answer, text),
     )
+
+
+def _is_app_wide(cause: Cause, answer: Answer, text: str) -> bool:
+    if cause is Cause.THROTTLED:
+        return bool(_APP_WIDE.match(answer.headers.get("x-ms-throttle-scope", "")))
+    return cause is Cause.QUOTA and bool(TENANTS_LIMIT.search(text))
 
 
 _APP_WIDE: Final = re.compile(r"(?:Application|Tenant(?:_Application)?)/")
@@ -113,11 +124,12 @@ _SAYS_WHEN: Final = (Verdict.SENT, Verdict.RETRY, Verdict.UNCERTAIN)
 _HOUR: Final = 3600.0
 """Nothing waits for longer by one header."""
 
+TENANTS_LIMIT: Final = re.compile(r"\b5\.7\.(?:232|233|705|708)\b|\bTERRL\b", re.ASCII)
 _BY_WORDS: Final = (
     # Both come with codes that say something else, or less. The numbers are of Exchange's replies: the limits of a
     # tenant (https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online).
     (re.compile(r"MailboxConcurrency"), Cause.CONCURRENCY),
-    (re.compile(r"\b5\.7\.(?:232|233|705|708)\b|\bTERRL\b", re.ASCII), Cause.QUOTA),
+    (TENANTS_LIMIT, Cause.QUOTA),
 )
 _BY_STATUS: Final = {
     202: Cause.ACCEPTED,

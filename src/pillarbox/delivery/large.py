@@ -23,11 +23,12 @@ from pillarbox.core.graph_limits import OURS, most_mime
 from pillarbox.core.headers import address_key
 from pillarbox.core.mail import Outcome
 from pillarbox.delivery.crash_points import Reached, unheeded
+from pillarbox.delivery.draft_transport import DraftTransport, not_made
 from pillarbox.delivery.drafts import Fate, discard, discard_unkept
 from pillarbox.delivery.graph_failures import FAILURES, outcome_of
 from pillarbox.delivery.graph_transport import GraphTransport, judge
 from pillarbox.delivery.sent_items import said
-from pillarbox.delivery.transports import Again, KeepDraft, Kept, Look, Report, Transport
+from pillarbox.delivery.transports import Again, KeepDraft, Kept, Look, Report
 from pillarbox.graph import json_drafts, mail, uploads
 from pillarbox.graph.client import Answer
 from pillarbox.graph.json_drafts import JsonMessage
@@ -70,7 +71,7 @@ class LargeMail:
     more.
     """
 
-    drafts: Transport
+    drafts: DraftTransport
     plain: GraphTransport
     uploads: Uploads
     folder: Path
@@ -93,7 +94,9 @@ class LargeMail:
         gone = bool(message.draft_id) and message.cause == Cause.DRAFT_GONE
         if message.draft_id and not gone:
             return await self.drafts.send(message, body, keep_draft)
-        await self._discard(message.mailbox, message.begun_draft, keep_draft)
+        if not await self._discard(message.mailbox, message.begun_draft, keep_draft):
+            # Its id would be lost by that of another one, and it would lie there for ever.
+            return Report(replace(not_made(catalogue.sentence("draft.left")), cause=Cause.BUSY))
         if self._is_large(message):
             if message.mailbox.mode != "draft":
                 return Report(_too_large(message, most_mime(self.request_limit)))
@@ -126,7 +129,7 @@ class LargeMail:
             return Report(_before_sending(outcome_of(error)), tuple(notes))
         await keep_draft(draft_id)
         self.reached("after_keep_draft")
-        report = await self.drafts.send(replace(message, draft_id=draft_id, cause=""), body, keep_draft)
+        report = await self.drafts.send_made(replace(message, draft_id=draft_id, cause=""), keep_draft)
         return replace(report, notes=(*notes, *report.notes))
 
     def _is_large(self, message: Claimed) -> bool:
@@ -193,10 +196,14 @@ class LargeMail:
         notes.append(catalogue.sentence("mail.divided", count=len(divided.attachments)))
         return draft_id
 
-    async def _discard(self, mailbox: Mailbox, draft_id: str, keep_draft: KeepDraft) -> None:
-        """Throw away a draft that is not whole, if there is one. What does not work now is left to the sweep."""
-        if draft_id and await discard(self.plain.client, mailbox, draft_id, self._token(mailbox)) is not Fate.LEFT:
-            await keep_draft("")
+    async def _discard(self, mailbox: Mailbox, draft_id: str, keep_draft: KeepDraft) -> bool:
+        """Throw away a draft that is not whole; whether there is none now."""
+        if not draft_id:
+            return True
+        if await discard(self.plain.client, mailbox, draft_id, self._token(mailbox)) is Fate.LEFT:
+            return False
+        await keep_draft("")
+        return True
 
     async def _keep_message_id(self, message: Claimed, made: Answer, notes: list[str]) -> None:
         """Exchange is said to give drafts a Message-ID of its own; replies and reports name ours."""

@@ -199,6 +199,7 @@ class Notices:
             diagnostic=bounce.diagnostic(outcome) if outcome and action is not Action.RELAYED else "",
             reasons=_reasons(case),
             hostname=self._wishes.hostname,
+            refused=outcome.recipient if outcome and action is Action.FAILED else "",
         )
         original = bounce.original(message, beginning, report, whole=_is_whole_wanted(case, to))
         late = action is Action.DELAYED
@@ -296,7 +297,8 @@ def _status(case: _Case) -> str:
         return "2.0.0"
     words = case.outcome.cause.entry if case.outcome else None
     if case.action is Action.FAILED and words:
-        return words.dsn
+        own = case.outcome.code.partition(" ")[2] if case.outcome and case.outcome.recipient else ""
+        return own if own.startswith("5.") else words.dsn
     status = words.smtp.partition(" ")[2] if words else ""
     return status if status.startswith("4.") else "4.4.7"
 
@@ -309,12 +311,15 @@ def _reasons(case: _Case) -> Sequence[str]:
     if outcome is None:
         return (catalogue.sentence("notice.not_begun", mailbox=message.mailbox.address),)
     words = outcome.cause.entry
-    is_one_of_many = outcome.cause is Cause.BAD_RECIPIENT and len(message.envelope.recipients) > 1
+    is_many = len(message.envelope.recipients) > 1
+    is_one_of_many = outcome.cause is Cause.BAD_RECIPIENT and is_many and not outcome.recipient
+    for_others = outcome.recipient if is_many else ""
     said = (
         ended.sentence if ended else "",
         # Of what was unclear it was found out.
         words.sentence if not ended or outcome.verdict is Verdict.RETRY else "",
         catalogue.sentence("notice.one_of_them") if is_one_of_many else "",
+        catalogue.sentence("notice.for_another", recipient=for_others) if for_others else "",
         catalogue.sentence("notice.said", text=outcome.text) if outcome.text else "",
         ended.cure if ended else outcome.cure or words.cure,
     )

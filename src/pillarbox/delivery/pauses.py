@@ -32,6 +32,10 @@ OF_THE_HOST: Final = (Cause.UNTRUSTED, Cause.UNREACHABLE, Cause.UNKNOWN_HOST)
 _OUTAGE: Final = (30.0, 60.0, 120.0, 300.0)
 """Seconds between two probes of an outage: each may be a message more that is uncertain."""
 _HAD_TOKEN: Final = (Cause.UNREACHABLE, Cause.UNCLEAR)
+_LETS_IN: Final = (400, 413)
+"""Statuses of what is refused for what it is: by then Graph has looked at the token and at the rights."""
+LOOK_FAILED: Final = "look.failed"
+"""Code of an attempt that sent nothing, as it could not be told whether the one before it did. It proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Gate:
 def is_outage(outcome: Outcome) -> bool:
     """Whether an answer, or its loss, says no more than that Graph is out of order."""
     if outcome.http_status is None:
-        return outcome.cause is Cause.UNCLEAR
+        return outcome.cause is Cause.UNCLEAR and outcome.code != LOOK_FAILED
     return outcome.cause in (Cause.UNCLEAR, Cause.BUSY) and (outcome.http_status == 408 or outcome.http_status >= 500)
 
 
@@ -57,14 +61,18 @@ def shows_over(outcome: Outcome, cause: str, *, of_app: bool = False) -> bool:
     if cause in OF_THE_HOST:
         return outcome.is_answer
     if cause == Cause.TOKEN_UNAVAILABLE or (cause == Cause.ACCOUNT_BROKEN and of_app):
-        return outcome.is_answer or outcome.cause in _HAD_TOKEN
+        return outcome.is_answer or (outcome.cause in _HAD_TOKEN and outcome.code != LOOK_FAILED)
     if cause == Cause.UNCLEAR:
         return outcome.is_answer and not is_outage(outcome)
+    if cause in (Cause.ACCOUNT_BROKEN, Cause.ACCESS_DENIED) and outcome.verdict is Verdict.REFUSED:
+        return outcome.http_status in _LETS_IN
     return outcome.verdict is Verdict.SENT
 
 
-def probed_again(pause: Pause, now: float) -> Pause:
-    """The pause after a probe that has not shown it to be over."""
+def probed_again(pause: Pause, now: float, outcome: Outcome) -> Pause:
+    """The pause after a probe that has not shown it to be over. Microsoft may have refused that for what it is."""
+    if outcome.verdict is Verdict.REFUSED and outcome.is_answer:
+        return replace(pause, until=now, at=now)
     span = PROBED[pause.cause]
     if pause.cause == Cause.UNCLEAR:
         span = next((longer for longer in _OUTAGE if longer > _end(pause) - pause.at), _OUTAGE[-1])
@@ -111,10 +119,10 @@ class Pauses:
         if self._pauses.get(scope, {}).pop(cause, None) is not None:
             self._probing.pop((scope, cause), None)
 
-    def gate(self, scopes: Collection[str], now: float, causes: Collection[str] | None = None) -> Gate:
-        """When something that is within all these scopes may go; of `causes` alone where they are given."""
+    def gate(self, pauses: Iterable[Pause], now: float, causes: Collection[str] | None = None) -> Gate:
+        """When something may go that all these pauses are for; by those of `causes` alone where they are given."""
         opens_at, probes = 0.0, []
-        for pause in self.within(scopes):
+        for pause in pauses:
             if causes is not None and pause.cause not in causes:
                 continue
             if lasts(pause, now):
@@ -131,9 +139,9 @@ class Pauses:
         """The pauses of these scopes, also those that have ended by time."""
         return [one for scope in scopes for one in self._pauses.get(scope, {}).values()]
 
-    def shown(self, scopes: Collection[str], now: float) -> list[Pause]:
-        """The pauses within these scopes, for people to see; the one that ends last comes first."""
-        there = (one for one in self.within(scopes) if one.cause in PROBED or lasts(one, now))
+    def shown(self, pauses: Iterable[Pause], now: float) -> list[Pause]:
+        """Those of these pauses that people are to see; the one that ends last comes first."""
+        there = (one for one in pauses if one.cause in PROBED or lasts(one, now))
         return sorted(there, key=_end, reverse=True)
 
     def probe_now(self, scopes: Iterable[str] | None, now: float) -> list[Pause]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pillarbox.core.accounts import Mailbox
-from pillarbox.core.cause import Cause, Verdict
+from pillarbox.core.cause import SOMETIMES_SENT, Cause, Verdict
 from pillarbox.core.mail import Found, Outcome, State
 from pillarbox.store.outbox import Claimed, Next
 
@@ -23,8 +23,6 @@ NOT_TAKEN: Final = "outbox.not_taken"
 """Catalogue code of what was not found in the mailbox when its time was over."""
 UNCERTAIN: Final = "outbox.uncertain"
 """Catalogue code of what is held because nobody knows whether Microsoft took it."""
-SOMETIMES_SENT: Final = (Cause.THROTTLED, Cause.CONCURRENCY, Cause.QUOTA)
-"""Refusals with which mail was seen to leave all the same: https://learn.microsoft.com/answers/questions/5629476"""
 EXPIRED: Final = "outbox.expired"
 """Catalogue code of what was refused for a time until its own was over."""
 GIVEN_UP: Final = "outbox.given_up"
@@ -103,9 +101,9 @@ def _spared_until(message: Claimed, waited: float, since: float, now: float, jum
     The clock jumped, the machine slept, the service was down, a long queue was before it, its account held it: no time
     was lived in which Microsoft could have taken it. So it gets time of its own from its first attempt on after that.
     Once, as else a mailbox that is throttled for ever would never give up its backlog; and again where an account held
-    it, or the clock was seen to jump meanwhile.
+    it, or the clock was seen to jump meanwhile, however far.
     """
-    if message.cause in _HELD or (waited > LONG and (not message.spared or jumped_at > since)):
+    if message.cause in _HELD or jumped_at > since or (waited > LONG and not message.spared):
         return now + RESPITE
     return 0.0
 
@@ -121,12 +119,18 @@ def _again(outcome: Outcome, expires_at: float, repeats: int, now: float, chance
     if now >= expires_at:
         # Only here, at the end of an attempt that was just made: a clock that jumps expires nothing by itself.
         return State.FAILED, now, EXPIRED
+    return State.DEFERRED, now + wait_after(outcome, repeats, chance), ""
+
+
+def wait_after(outcome: Outcome, repeats: int, chance: float) -> float:
+    """Seconds until the next attempt after one that ended so, as so many in succession did; `chance` as in `after`."""
+    rule = RULES[outcome.cause]
     wait = rule.waits[min(repeats, len(rule.waits)) - 1] * (0.8 + 0.4 * chance)
     if outcome.retry_after is not None:
         # Never sooner than Microsoft asked, but that counts for an hour at the most.
         asked = min(outcome.retry_after, HOUR) * (1 + 0.1 * chance)
         wait = asked if rule.heeds else max(asked, wait)
-    return State.DEFERRED, now + wait, ""
+    return wait
 
 
 def longest_look(settle: Settle) -> float:
@@ -147,7 +151,19 @@ def after_look(found: Found, message: Claimed, settle: Settle, now: float, jumpe
     waited = now - message.started_at - _MOST_PATIENT * settle[-1]
     spared_until = _spared_until(message, waited, message.started_at, now, jumped_at)
     known = replace(message, expires_at=max(message.expires_at, spared_until))
-    return replace(_looked(found, known, settle, now), expires_at=spared_until)
+    following = _looked(found, known, settle, now)
+    if found is not Found.SENT and now - jumped_at < (gap := _gap(message, settle)):
+        # Nobody has lived all the time that was to be before this look: it does not count, and is made again.
+        following = Next(State.UNCERTAIN, now + gap, message.cause, message.repeats, message.checks)
+    return replace(following, expires_at=spared_until)
+
+
+def _gap(message: Claimed, settle: Settle) -> float:
+    """Seconds that are to be lived before its next look: since the end of its attempt, or the look before."""
+    number = message.checks
+    if number == 0 or not message.mailbox.can_look_up:
+        return first_look(message.mailbox, settle, message.repeats)
+    return settle[number] - settle[number - 1] if number < len(settle) else settle[-1]
 
 
 def _looked(found: Found, message: Claimed, settle: Settle, now: float) -> Next:

@@ -9,9 +9,12 @@ from pillarbox.core.errors import PillarboxError
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
 from pillarbox.delivery.queue_id import first_of
+from pillarbox.delivery.sent_items import LONG_BEFORE
 from pillarbox.store.idempotency import IdempotencyKeys
 from pillarbox.store.retention import BATCH, Retention
 
+_COPIES: Final = LONG_BEFORE
+"""Seconds after its end for which a message says whose a copy in Sent Items is: an older copy is nobody's who comes."""
 _PAUSE: Final = 10.0
 """Seconds between two rounds."""
 _BREATH: Final = 0.05
@@ -60,7 +63,7 @@ class Housekeeping:
         now = self.clock()
         ended = now - (self.messages if messages is None else messages)
         bodies = await self._in_batches(lambda: self.retention.drop_bodies(now - self.sent_bodies))
-        removed = await self._in_batches(lambda: self.retention.remove(ended, first_of(ended + 0.001)))
+        removed = await self._in_batches(lambda: self.retention.remove(ended, first_of(ended + 0.001), now - _COPIES))
         await self._in_batches(lambda: self.keys.forget(BATCH))
         return Dropped(bodies, removed)
 

@@ -6,6 +6,7 @@ then. What cannot be told is `unknown`: taking another message's copy for this o
 its own would double it. No clock decides that alone: it may have been wrong when the message came, and be right now.
 """
 
+import math
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -21,7 +22,7 @@ from pillarbox.store.outbox import Claimed
 
 _SKEW: Final = 60.0
 """Seconds that a copy may be older than its message by the two clocks: a whole second, and what an answer takes."""
-_LONG_BEFORE: Final = 86_400.0
+LONG_BEFORE: Final = 86_400.0
 """Seconds by which a copy that is older than the message is of another one, whatever the clocks did."""
 _MESSAGE_ID: Final = re.compile(r"<[^<>()\s@]+@[^<>()\s@]+>", re.ASCII)
 """The form by which Exchange finds a message: one msg-id (RFC 5322 section 3.6.4), and nothing beside it."""
@@ -30,8 +31,18 @@ Twins = Callable[[Claimed], Awaitable[int]]
 """How many copies other messages with the same Message-ID may have left (`Outbox.twins`)."""
 
 
-async def look(client: GraphClient, message: Claimed, token: TokenSource, clock: Clock, twins: Twins) -> Look:
-    """Whether Sent Items holds a message. What Microsoft or the network does is `unknown`, not an exception."""
+async def look(
+    client: GraphClient,
+    message: Claimed,
+    token: TokenSource,
+    clock: Clock,
+    twins: Twins,
+    jumped_at: float = -math.inf,
+) -> Look:
+    """Whether Sent Items holds a message. What Microsoft or the network does is `unknown`, not an exception.
+
+    `jumped_at` is when the clock was set last, as far as that was seen.
+    """
     try:
         answer = await mail.sent_copies(client, message.mailbox.address, message.message_id, token)
         copies = mail.copies_in(answer)
@@ -41,7 +52,7 @@ async def look(client: GraphClient, message: Claimed, token: TokenSource, clock:
         others = await twins(message)
     except PillarboxError as error:
         return failed(error.sentence)
-    match found := judge(copies, message, clock(), others):
+    match found := judge(copies, message, clock(), others, jumped_at):
         case Found.SENT:
             return Look(found, catalogue.sentence("look.sent"))
         case Found.ABSENT if _MESSAGE_ID.fullmatch(message.message_id):
@@ -51,11 +62,12 @@ async def look(client: GraphClient, message: Claimed, token: TokenSource, clock:
     return Look(found, catalogue.sentence("look.twins"))
 
 
-def judge(copies: Sequence[mail.Copy], message: Claimed, now: float, twins: int) -> Found:
+def judge(copies: Sequence[mail.Copy], message: Claimed, now: float, twins: int, jumped_at: float = -math.inf) -> Found:
     """What the copies with its Message-ID say of a message, of which others may have left so many. Pure.
 
     One that bears a queue id is of that message. Of the others those count that are no older than the message, by
-    Microsoft's own reckoning: are there more than the twins can have left, one is its own.
+    Microsoft's own reckoning: are there more than the twins can have left, one is its own. Where the clock jumped since
+    the message came its age is not known, and no copy is its own by that.
     """
     if any(copy.queue_id == message.id for copy in copies):
         return Found.SENT
@@ -63,9 +75,10 @@ def judge(copies: Sequence[mail.Copy], message: Claimed, now: float, twins: int)
     ages = [copy.age for copy in copies if not copy.queue_id]
     # A clock that went back shows less than it did when the message came; when its attempt began was set back with it.
     its = now - min(message.created_at, message.started_at)
-    if sum(age is not None and age <= its + _SKEW for age in ages) > twins:
+    own = sum(age is not None and age <= its + _SKEW for age in ages) > twins
+    if own and jumped_at <= message.created_at:
         return Found.SENT
-    if all(age is not None and age > its + _LONG_BEFORE for age in ages):
+    if all(age is not None and age > its + LONG_BEFORE for age in ages):
         return Found.ABSENT
     return Found.UNKNOWN
 

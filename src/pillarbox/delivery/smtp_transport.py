@@ -14,6 +14,7 @@ from pillarbox.core.mail import Found, Outcome
 from pillarbox.core.scopes import Resource
 from pillarbox.core.vault import Secret
 from pillarbox.delivery.crash_points import Reached, unheeded
+from pillarbox.delivery.graph_transport import TENANTS_LIMIT
 from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.entra.authority import TokenRefused, TokenUnavailable
 from pillarbox.entra.tokens import Tokens
@@ -117,6 +118,8 @@ def judge(reply: str, retry_after_default: float, recipient: str = "") -> Outcom
         text=f"{recipient}: {text}" if recipient else text,
         cure=known.explanation.remedy,
         retry_after=retry_after_default if cause is Cause.THROTTLED else None,
+        recipient=recipient,
+        app_wide=cause is Cause.QUOTA and bool(TENANTS_LIMIT.search(reply)),
     )
 
 

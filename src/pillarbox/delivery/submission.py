@@ -251,7 +251,7 @@ def _pieces(head: bytes, content: Content, body: int) -> Iterator[bytes]:
 
 async def _read_through(content: Content, top: TopBlock, digest: "_Hash | None") -> Shape:
     """Read the whole message for what needs it: its MIME shape, and its digest. Raises InvalidInput."""
-    shape = Shape(*top.content_types, disposition=top.disposition)
+    shape = Shape(*top.content_types, disposition=top.disposition, encoding=top.encoding)
     if not shape.is_done or digest is not None:
         if content.size <= PIECE:
             _feed(content, top, shape, digest)

@@ -17,7 +17,9 @@ from pillarbox.delivery.senders import ORIGINATORS, Leave
 
 LENGTH: Final = headers.MAX_BLOCK + 4096
 """Bytes of a message in which its header block ends, if it keeps within the caps."""
-_READ: Final = frozenset((*ORIGINATORS, b"message-id", b"date", b"content-type", b"content-disposition"))
+_READ: Final = frozenset(
+    (*ORIGINATORS, b"message-id", b"date", b"content-type", b"content-disposition", b"content-transfer-encoding")
+)
 _HELLO: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}|\[[0-9A-Za-z:.]{2,80}\]")
 
 
@@ -55,6 +57,11 @@ class TopBlock:
     def disposition(self) -> bytes:
         """Content-Disposition of the whole message: how a scanner names what it sends alone."""
         return b"; ".join(self.values.get(b"content-disposition", ()))
+
+    @property
+    def encoding(self) -> bytes:
+        """Content-Transfer-Encoding of the whole message."""
+        return next(iter(self.values.get(b"content-transfer-encoding", ())), b"")
 
     @property
     def message_id(self) -> str:

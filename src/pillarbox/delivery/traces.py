@@ -148,9 +148,9 @@ class Traces:
 def what_became(recipients: Sequence[str], rows: Sequence[Traced]) -> tuple[str, str] | None:
     """`delivered` or `failed`, and in which words, of a message to these recipients; None: it is not known of all yet.
 
-    Exchange may call a recipient otherwise than we did, by its first address: the rows of addresses that we do not know
-    count for those that we miss. Not where there is a group, whose members have such rows too. Of a message that may
-    have gone twice, one copy that came is enough. Pure.
+    Exchange may call a recipient otherwise than we did, by its first address: where it names none of ours, and as many
+    others, these are they. Not where there is a group, whose members have such rows too. Of a message that may have
+    gone twice, one copy that came is enough. Pure.
     """
     best: dict[str, Traced] = {}
     for row in rows:
@@ -160,7 +160,12 @@ def what_became(recipients: Sequence[str], rows: Sequence[Traced]) -> tuple[str,
     named = set(map(address_key, recipients))
     missing, others = named - best.keys(), best.keys() - named
     is_group = any(row.status == "expanded" for row in best.values())
-    if (missing and (is_group or len(others) < len(missing))) or any(_rank(row) == _OPEN for row in best.values()):
+    if not missing and not is_group:
+        # Others are whom a rule or a forwarding adds.
+        best = {key: best[key] for key in named}
+    elif missing and (is_group or missing != named or len(others) != len(missing)):
+        return None
+    if any(_rank(row) == _OPEN for row in best.values()):
         return None
     words = ", ".join(f"{row.recipient}: {row.status}" for row in best.values() if row.status not in _PLAIN)
     failed = any(row.status in _LOST for row in best.values())

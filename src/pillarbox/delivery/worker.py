@@ -27,6 +27,7 @@ from pillarbox.delivery.governor import NONE, Governors, Turn
 from pillarbox.delivery.notices import Notices, Told
 from pillarbox.delivery.transports import Report, Transport
 from pillarbox.store.accounts import Accounts
+from pillarbox.store.database import ExpectationFailed
 from pillarbox.store.outbox import Claimed, Next, Outbox
 
 _T = TypeVar("_T")
@@ -139,20 +140,32 @@ class Worker:
             if self._clock_went_back:
                 await self._outbox.clock_went_back(self._settle[-1], policy.longest_look(self._settle))
                 self._clock_went_back = False
-            due = await self._governors.probes()
-            for mailbox_id, at in (await self._outbox.due()).items():
+            in_line = self._governors.in_line()
+            due = dict(await self._outbox.due())
+            for mailbox_id in {*due, *await self._governors.held()}:
+                await self._see(mailbox_id)
+            for mailbox_id, at in self._governors.probes().items():
                 due[mailbox_id] = min(at, due.get(mailbox_id, at))
         except PillarboxError as error:
             self._log.error("store.unusable", where="worker", code=error.code, reason=error.sentence)
             return self._store_pause
         now, wait = self._clock(), _LOOK_AGAIN
-        for mailbox_id in self._governors.in_turn(due):
-            at = max(due[mailbox_id], self._paused_until(mailbox_id), self._governors.opens_at(mailbox_id))
+        due = {mailbox_id: max(at, self._paused_until(mailbox_id)) for mailbox_id, at in due.items()}
+        ready = self._governors.are_due((mailbox_id for mailbox_id, at in due.items() if at <= now), in_line)
+        opens = [self._governors.opens_at(mailbox_id) for mailbox_id in ready]
+        for mailbox_id, at in zip(ready, opens, strict=True):
             if at <= now:
                 self.wake(mailbox_id)
-            else:
-                wait = min(wait, at - now)
-        return wait
+        return min(wait, *(at - now for at in (*opens, *due.values()) if at > now), wait)
+
+    async def _see(self, mailbox_id: int) -> None:
+        """The governors know what it is before its lane begins, and who is to be a probe. Its lane tells the faults."""
+        if self._governors.is_seen(mailbox_id):
+            return
+        try:
+            self._governors.see(await self._accounts.mailbox_by_id(mailbox_id))
+        except Exception:
+            self._log.exception("unexpected", where=f"mailbox {mailbox_id}")
 
     # ---- one mailbox
 
@@ -241,14 +254,32 @@ class Worker:
     async def _use(self, turn: Turn, message: Claimed) -> None:
         try:
             await self._deliver(turn, message)
+        except Exception as error:
+            self._log.exception("unexpected", id=message.id)
+            await self._doubt(message, error)
         finally:
             self._governors.release(turn, 1)
             if message.cause == Cause.INTERRUPTED:
                 # Another one that a crash cut off had to wait for it.
                 self._due_changed.set()
 
+    async def _doubt(self, message: Claimed, error: Exception) -> None:
+        """What became of it could not be written: Microsoft may have it, and it must not stay `sending`."""
+        outcome = _mistake(error)
+        due_at = self._clock() + policy.first_look(message.mailbox, self._settle, 1)
+        following = Next(State.UNCERTAIN, due_at, outcome.cause, repeats=1)
+        try:
+            await self._persist(lambda: self._outbox.finish(message, outcome, following))
+        except ExpectationFailed:
+            # It was written after all.
+            return
+        self._doubted()
+
     def _may_send(self, mailbox: Mailbox) -> bool:
-        return self._is_ready(mailbox) and self._governors.may_send(mailbox)
+        if self._is_ready(mailbox):
+            return self._governors.may_send(mailbox)
+        self._governors.nothing_to_send(mailbox)  # others need not wait for it meanwhile
+        return False
 
     def _is_ready(self, mailbox: Mailbox) -> bool:
         return not self._stopping and self._paused_until(mailbox.id) <= self._clock()
@@ -272,7 +303,7 @@ class Worker:
         except Exception as error:
             # A mistake of ours must neither lose the message nor stop its mailbox. Microsoft may have taken it.
             self._log.exception("unexpected", id=message.id)
-            report = Report(Outcome(Cause.INTERNAL, "internal", repr(error), Cause.INTERNAL.entry.cure))
+            report = Report(_mistake(error))
         outcome = report.outcome
         self._reached("before_finish")
         now = self._clock()
@@ -350,6 +381,11 @@ class Worker:
         self.sent += state is State.SENT
         reply, request_id = _reply(outcome), outcome.request_id
         tell_final(self._log, message.told, state.value, self._clock(), reply=reply, request_id=request_id)
+
+
+def _mistake(error: Exception) -> Outcome:
+    """What an attempt comes to that a mistake of ours has ended."""
+    return Outcome(Cause.INTERNAL, "internal", repr(error), Cause.INTERNAL.entry.cure)
 
 
 def _reply(outcome: Outcome) -> str:

@@ -24,6 +24,7 @@ _IDLE: Final = 30.0
 """Seconds that a connection is kept for the next message."""
 _PATIENCE: Final = 600.0
 """Seconds for the reply to a whole message (RFC 5321 section 4.5.3.2.6): who gives up too early may send twice."""
+_NOT_SIGNED_IN: Final = 530
 _CLOSING: Final = "421"
 """The reply after which the other side closes the connection (RFC 5321 section 3.8)."""
 
@@ -35,6 +36,10 @@ class Refused(PillarboxError):
         super().__init__("exchange.not_taken", reply=reply)
         self.reply = reply
         self.recipient = recipient
+
+
+class _SignedOut(Refused):
+    """Before anything of the message was said: the connection is signed in no more (530, RFC 4954 section 6)."""
 
 
 class AnswerLost(PillarboxError):
@@ -73,21 +78,32 @@ class Submissions:
         LoginRefused, Refused, Untrusted, Unreachable (certainly not taken), and AnswerLost.
         """
         async with self._places[credentials.user]:
-            connection = await self._connection(credentials)
-            try:
-                taken = await connection.hand_in(envelope, size, pieces, self._patience)
-            except Refused as error:
-                if error.reply.startswith(_CLOSING):
-                    connection.abort()
-                else:
-                    self._keep(connection)
-                raise
-            except BaseException:
-                # In the middle of something: it is good for nothing else.
+            kept = await self._kept_one(credentials)
+            if kept is not None:
+                try:
+                    return await self._hand_in(kept, envelope, size, pieces)
+                except _SignedOut:
+                    # What one that has just signed in is told, counts.
+                    pass
+            return await self._hand_in(await self._new(credentials), envelope, size, pieces)
+
+    async def _hand_in(
+        self, connection: "_Connection", envelope: Envelope, size: int, pieces: AsyncIterator[bytes]
+    ) -> Taken:
+        try:
+            taken = await connection.hand_in(envelope, size, pieces, self._patience)
+        except Refused as error:
+            if isinstance(error, _SignedOut) or error.reply.startswith(_CLOSING):
                 connection.abort()
-                raise
-            self._keep(connection)
-            return taken
+            else:
+                self._keep(connection)
+            raise
+        except BaseException:
+            # In the middle of something: it is good for nothing else.
+            connection.abort()
+            raise
+        self._keep(connection)
+        return taken
 
     async def close(self) -> None:
         """Close the connections that are kept."""
@@ -95,8 +111,8 @@ class Submissions:
             self._begin_end(connection)
         await asyncio.gather(*self._ending)
 
-    async def _connection(self, credentials: Credentials) -> "_Connection":
-        """One that is kept and still answers, signed in by the same token, or a new one."""
+    async def _kept_one(self, credentials: Credentials) -> "_Connection | None":
+        """One that is kept and still answers, signed in by the same token."""
         kept = self._kept[credentials.user]
         while kept:
             connection = kept.pop()
@@ -108,6 +124,9 @@ class Submissions:
                 connection.abort()
                 raise
             connection.abort()
+        return None
+
+    async def _new(self, credentials: Credentials) -> "_Connection":
         client, _reply = await smtp.sign_in(self._server, credentials)
         return _Connection(client, self._server, credentials)
 
@@ -194,7 +213,10 @@ class _Connection:
         self._client.close()
 
     async def _say(self, *words: bytes, wanted: int = aiosmtplib.SMTPStatus.completed, recipient: str = "") -> None:
-        _good(await self._client.execute_command(*words), wanted, recipient)
+        reply = await self._client.execute_command(*words)
+        if reply.code == _NOT_SIGNED_IN:
+            raise _SignedOut(smtp.line(reply))
+        _good(reply, wanted, recipient)
 
     async def _write(self, pieces: AsyncIterator[bytes]) -> None:
         """The message with its dots doubled (RFC 5321 section 4.5.2), and with an end to its last line."""

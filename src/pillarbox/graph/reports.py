@@ -30,6 +30,8 @@ _MESSAGE_ID: Final = re.compile(r"<[^<>\s]+>")
 _STATUS: Final = re.compile(
     rb"^Content-Type:(?:[ \t]|\r?\n[ \t])*message/(?:global-)?delivery-status\b", re.IGNORECASE | re.MULTILINE
 )
+_CODED: Final = re.compile(rb"^Content-Transfer-Encoding:[ \t]*base64\b", re.IGNORECASE | re.MULTILINE)
+_EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
 _NEXT_PART: Final = re.compile(rb"^--", re.MULTILINE)
 _BLOCKS: Final = re.compile(r"\r?\n[ \t]*\r?\n")
 _FOLD: Final = re.compile(r"\r?\n(?=[ \t])")
@@ -122,17 +124,24 @@ def _about(fields: Mapping[str, str]) -> str:
 def said_in(mime: bytes) -> str | None:
     """Of each recipient that got nothing: address, status, and what was said (RFC 3464 section 2.3). Pure.
 
-    Empty where it tells of none, but of a delay, say; None where there is no such part in what was read.
+    Empty where it tells of none, but of a delay, say; None where no such part in what was read is legible.
 
     Read by its lines, not as MIME: whoever wrote it, it costs one pass over what is at the most a few pages.
     """
     begins = _STATUS.search(mime)
     if begins is None:
         return None
+    if _CODED.search(mime, mime.rfind(b"\n--", 0, begins.start()) + 1, _end_of_header(mime, begins.end())):
+        return None
     ends = _NEXT_PART.search(mime, begins.end())
     part = mime[begins.end() : ends.start() if ends else len(mime)].decode("utf-8", "replace")
     told = [said for block in _BLOCKS.split(part) if (said := _said_of(block))]
     return "; ".join(told[:_MOST_TOLD])
+
+
+def _end_of_header(mime: bytes, at: int) -> int:
+    end = _EMPTY_LINE.search(mime, at)
+    return end.end() if end else len(mime)
 
 
 def _said_of(block: str) -> str:

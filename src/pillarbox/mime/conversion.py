@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from email.utils import getaddresses
 from typing import Final
 
+from pillarbox.core.text_parts import KNOWN_ENCODINGS
 from pillarbox.mime.decoding import decoded
-from pillarbox.mime.division import KNOWN_ENCODINGS, NotDivisible, Taken, encoding, holds_sealed, is_shown, is_text
+from pillarbox.mime.division import NotDivisible, Taken, encoding, holds_sealed, is_shown, is_text
 from pillarbox.mime.naming import words_of
 from pillarbox.mime.tree import Buffer, Part
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pillarbox.core import headers
+from pillarbox.core import headers, text_parts
 from pillarbox.core.sealed_mime import is_sealed, is_sealed_message
+from pillarbox.core.text_parts import KNOWN_ENCODINGS
 from pillarbox.mime.tree import Buffer, Part
 
 _EMPTY: Final = b"Content-Type: text/plain; charset=us-ascii\r\n\r\n\r\n"
 """In the place of the last part of a multipart, which must have one (RFC 2046 section 5.1.1)."""
-KNOWN_ENCODINGS: Final = ("", "7bit", "8bit", "binary", "base64", "quoted-printable")
 _DESCRIBING: Final = (
     b"content-type",
     b"content-transfer-encoding",
@@ -89,14 +89,13 @@ def is_shown(part: Part, parent: Part | None) -> bool:
 
 def encoding(part: Part) -> str:
     """Its Content-Transfer-Encoding, in lower case."""
-    return str(part.header.get("Content-Transfer-Encoding", "")).partition("(")[0].strip(" \t\r\n;").lower()
+    return text_parts.plain_encoding(str(part.header.get("Content-Transfer-Encoding", "")))
 
 
 def is_text(part: Part) -> bool:
-    """Whether it is (part of) the text that is read, as all that is text and has no name is taken for it."""
-    header = part.header
-    is_text = header.get_content_maintype() in ("text", "multipart")
-    return is_text and header.get_content_disposition() != "attachment" and not header.get_filename()
+    """Whether it is (part of) the text that is read."""
+    types = _values(part, "Content-Type") or [part.type.encode()]
+    return text_parts.is_text(types, b"; ".join(_values(part, "Content-Disposition")))
 
 
 def _is_sealed(part: Part) -> bool:

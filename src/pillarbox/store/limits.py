@@ -20,6 +20,11 @@ def mailbox_scope(mailbox_id: int) -> str:
     return f"mailbox/{mailbox_id}"
 
 
+def way_scope(mailbox_id: int, host: str) -> str:
+    """Scope of a pause of what of one mailbox goes to a host where little of its mail goes."""
+    return f"mailbox/{mailbox_id}/{host}"
+
+
 def app_scope(app_id: int) -> str:
     """Scope of a pause of all mailboxes of an app registration."""
     return f"app/{app_id}"
@@ -118,6 +123,6 @@ def release_of_app(app_id: int, cause: Cause, now: float) -> Statement:
     return statement("limits_release_of_app", app_id=app_id, cause=cause, now=now)
 
 
-def hasten(app_id: int | None, cause: Cause, now: float) -> Statement:
-    """Lets what was put off for this cause be due within half a minute; of one app registration, or of all (None)."""
-    return statement("limits_hasten", app_id=app_id, cause=cause, now=now)
+def hasten(cause: Cause, now: float, *, app_id: int | None, mailbox_id: int | None) -> Statement:
+    """Lets what was put off for this cause be due within half a minute; of one app registration, or mailbox, or all."""
+    return statement("limits_hasten", app_id=app_id, mailbox_id=mailbox_id, cause=cause, now=now)

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox
-from pillarbox.core.cause import DOUBTS
+from pillarbox.core.cause import DOUBTS, SOMETIMES_SENT
 from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.mail import UNTOLD, Approval, Arrival, Clock, Dsn, Envelope, Outcome, Priority, State
 from pillarbox.store.accounts import mailbox_of
@@ -20,7 +20,7 @@ _json: Final = json.JSONEncoder(ensure_ascii=False).encode  # made once: json.du
 
 PART_BYTES: Final = 256 * 1024
 
-LONGEST_WAIT: Final = 24 * 3600.0
+LONGEST_WAIT: Final = 2 * 3600.0
 """Seconds that a message waits for its next attempt at the most."""
 
 INTERRUPTED: Final = "cause.interrupted"
@@ -36,6 +36,7 @@ NEEDS_APPROVAL: Final = "outbox.needs_approval"
 _OVER: Final = (State.SENT, State.FAILED, State.BOUNCED)
 """States that an attempt, or a look-up, may end in."""
 _DOUBTS: Final = _json(DOUBTS)
+_SOMETIMES_SENT: Final = _json(SOMETIMES_SENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -580,7 +581,14 @@ class Outbox:
 
     async def retry(self, queue_id: str, note: str = "") -> Row | None:
         """Queue a waiting or failed message again, now. The message as it was, or None where its state forbids it."""
-        act = statement("outbox_retry", expect=1, id=queue_id, now=self._clock(), doubts=_DOUBTS)
+        act = statement(
+            "outbox_retry",
+            expect=1,
+            id=queue_id,
+            now=self._clock(),
+            doubts=_DOUBTS,
+            sometimes_sent=_SOMETIMES_SENT,
+        )
         return await self._changed(queue_id, act, note, statement("outbox_told_again", id=queue_id), as_it_was=True)
 
     async def hold_again(self, queue_id: str, note: str = "") -> Row | None:

@@ -23,9 +23,12 @@ class Retention:
         """Of messages that Microsoft took before this time, keep no more than the header."""
         return await self.drop_bodies_of(await self.over(since))
 
-    async def remove(self, since: float, before: str) -> int:
-        """Remove messages that came to their end before `since`, and whose queue ids are below `before`."""
-        return await self.remove_of(await self.old(since, before), since)
+    async def remove(self, since: float, before: str, copies_since: float) -> int:
+        """Remove messages that came to their end before `since`, and whose queue ids are below `before`.
+
+        Those of which a copy or a draft may lie in the mailbox came to it before `copies_since` too.
+        """
+        return await self.remove_of(await self.old(since, before, copies_since), since, copies_since)
 
     # ---- in two steps: between them a person may bring a message back
 
@@ -45,17 +48,21 @@ class Retention:
         )
         return len(marked)
 
-    async def old(self, since: float, before: str) -> Sequence[int]:
+    async def old(self, since: float, before: str, copies_since: float) -> Sequence[int]:
         """Up to a batch of messages that may go."""
-        return _seqs(await self._database.read("retention_old", since=since, before=before, limit=BATCH))
+        return _seqs(
+            await self._database.read(
+                "retention_old", since=since, before=before, copies_since=copies_since, limit=BATCH
+            )
+        )
 
-    async def remove_of(self, seqs: Sequence[int], since: float) -> int:
+    async def remove_of(self, seqs: Sequence[int], since: float, copies_since: float) -> int:
         """Remove these messages, as far as they are still at their end."""
         if not seqs:
             return 0
         among = json.dumps(seqs)
         marked, *_ = await self._database.write(
-            statement("retention_mark_old", seqs=among, since=since),
+            statement("retention_mark_old", seqs=among, since=since, copies_since=copies_since),
             statement("retention_unlink", seqs=among),
             statement("retention_remove_attempts", seqs=among),
             statement("retention_remove_bodies", seqs=among),

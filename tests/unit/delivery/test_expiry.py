@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from pillarbox.core.accounts import Mailbox
+from pillarbox.core.accounts import Mailbox, MailboxChoice
 from pillarbox.core.cause import Cause
 from pillarbox.core.mail import Found, Outcome, State
 from pillarbox.delivery import policy
@@ -13,7 +13,7 @@ from pillarbox.delivery.policy import RESPITE
 from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.delivery.worker import Worker
 from pillarbox.store.limits import release, release_everywhere
-from pillarbox.store.outbox import Claimed, NewMessage
+from pillarbox.store.outbox import Claimed, NewMessage, Next
 from tests.unit.delivery.conftest import ENVELOPE, TO_A, Shelf
 
 YEAR = 365 * 86_400.0
@@ -219,3 +219,71 @@ async def test_what_was_canceled_before_its_time_waits_for_that_when_it_is_retri
     assert await shelf.outbox.claim(shelf.mailboxes[0].id, 1) == []
     shelf.now += HOUR
     assert (await shelf.claimed()).id == "A"
+
+
+@pytest.mark.parametrize("late", [0.0, 12 * HOUR])
+async def test_each_retry_gives_as_long_as_at_first_and_no_longer(shelf: Shelf, late: float) -> None:
+    await shelf.put("A", expires_at=shelf.now + late + 48 * HOUR, send_at=shelf.now + late)
+    shelf.now += late
+    for _ in range(5):
+        shelf.now += 47 * HOUR
+        message = await tried(shelf)
+        await shelf.outbox.retry("A")
+        row = await shelf.outbox.get("A")
+        assert row is not None
+        assert (message.id, row["expires_at"]) == ("A", shelf.now + 48 * HOUR)
+
+
+async def test_what_was_put_off_by_a_clock_that_was_a_day_ahead_is_due_at_once(shelf: Shelf) -> None:
+    noon = shelf.now
+    await shelf.put("A")
+    shelf.now += 20 * HOUR
+    await tried(shelf)
+    shelf.now = noon
+    await shelf.outbox.clock_went_back(SETTLE[-1], policy.longest_look(SETTLE))
+    assert (await shelf.claimed()).id == "A"
+
+
+async def test_a_restart_does_not_shorten_what_is_decided_blindly(shelf: Shelf) -> None:
+    await shelf.put("A")
+    message = await shelf.claimed()
+    unclear = Outcome(Cause.UNCLEAR)
+    await shelf.outbox.finish(message, unclear, Next(State.UNCERTAIN, shelf.now + 4 * HOUR, Cause.UNCLEAR, 9))
+    shelf.now += 60
+    await shelf.outbox.recover("stopped", "look", SETTLE)
+    row = await shelf.outbox.get("A")
+    assert row is not None
+    assert row["due_at"] == shelf.now - 60 + 4 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("mode", "cause", "hurried", "flagged"),
+    [
+        ("verify", Cause.THROTTLED, True, 1),
+        ("draft", Cause.QUOTA, True, 1),
+        ("verify", Cause.THROTTLED, False, 0),
+        ("send-only", Cause.THROTTLED, True, 0),
+        ("verify", Cause.UNREACHABLE, True, 0),
+    ],
+)
+async def test_what_a_person_sends_again_before_it_could_be_looked_for_is_flagged(
+    shelf: Shelf, mode: str, cause: Cause, hurried: bool, flagged: int
+) -> None:
+    await shelf.accounts.choose(shelf.mailboxes[0], MailboxChoice(mode, ""))
+    await shelf.put("A")
+    await tried(shelf, cause)
+    await shelf.outbox.cancel("A")
+    shelf.now += 0.0 if hurried else 2 * HOUR
+    await shelf.outbox.retry("A")
+    row = await shelf.outbox.get("A")
+    assert row is not None
+    assert (row["state"], row["maybe_duplicate"]) == ("queued", flagged)
+
+
+@pytest.mark.parametrize(("cause", "state"), [(Cause.UNCLEAR, "sent"), (Cause.UNREACHABLE, "canceled")])
+async def test_what_was_canceled_in_doubt_can_be_resolved(shelf: Shelf, cause: Cause, state: str) -> None:
+    await shelf.put("A")
+    await tried(shelf, cause)
+    await shelf.outbox.cancel("A")
+    await shelf.outbox.resolve("A")
+    assert await shelf.state("A") == state

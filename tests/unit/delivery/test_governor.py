@@ -33,14 +33,16 @@ class Answers:
         self.tried: list[str] = []
         self.requests = 1
         self.host = ""
+        self.hosts: dict[str, str] = {}
 
     async def ready(self, mailbox: Mailbox) -> None:
         """Nothing is needed."""
 
     async def send(self, message: Claimed, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
         self.tried.append(message.id)
+        host = self.hosts.get(message.id, self.host)
         await asyncio.sleep(0)
-        return Report(self.by_id.get(message.id, self.outcome), requests=self.requests, host=self.host)
+        return Report(self.by_id.get(message.id, self.outcome), requests=self.requests, host=host)
 
     async def look_up(self, message: Claimed) -> Look:
         raise NotImplementedError
@@ -565,9 +567,9 @@ async def test_a_broken_account_is_probed_by_one_message_and_all_go_when_it_is_t
     assert held <= 3
     if restarted:
         await service.restart()
-    for _ in range(3):
+    for number in range(held):
         assert await service.tried(minutes * 60 - 1) == []
-        assert await service.tried(1) == ["M000"]
+        assert await service.tried(1) == [f"M00{number}"]
     service.answers.outcome = SENT
     assert len(await service.tried(minutes * 60)) == 50
     assert await service.states() == {"sent": 51}
@@ -778,6 +780,71 @@ async def test_a_message_that_a_host_takes_shows_that_it_is_good_again(shelf: Sh
     await shelf.put("B")
     assert await service.tried(1) == ["B", "A"]
     assert await service.states() == {"sent": 2}
+
+
+SIGN_IN_OFF = Outcome(Cause.ACCOUNT_BROKEN, "535 5.7.139")
+
+
+async def refused_by_smtp(shelf: Shelf, service: Service, outcome: Outcome = SIGN_IN_OFF) -> None:
+    """A large message of a mailbox whose mail goes to Graph was refused by SMTP, which the mailbox may not use."""
+    shelf.hosts = ("graph", "smtp")
+    service.answers.by_id["A"], service.answers.hosts["A"] = outcome, "smtp"
+    service.answers.host = "graph"
+    await shelf.put("A")
+    await service.run()
+    assert await service.states() == {"held": 1}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("app_wide", [False, True])
+@pytest.mark.parametrize("cause", [Cause.ACCOUNT_BROKEN, Cause.ACCESS_DENIED, Cause.BLOCKED])
+async def test_what_one_way_refuses_stops_nothing_of_the_other(
+    shelf: Shelf, service: Service, cause: Cause, app_wide: bool, restarted: bool
+) -> None:
+    await refused_by_smtp(shelf, service, Outcome(cause, "535", app_wide=app_wide))
+    if restarted:
+        await service.restart()
+    await shelf.put(*ids(9))
+    assert sorted(await service.tried(1)) == ids(9)
+    assert service.governors.is_open(shelf.mailboxes[0])
+
+
+async def test_what_is_held_for_one_way_is_its_probe_every_five_minutes(shelf: Shelf, service: Service) -> None:
+    await refused_by_smtp(shelf, service)
+    service.answers.tried.clear()
+    for _ in range(60):
+        await service.run(60)
+    assert service.answers.tried == ["A"] * 12
+    service.answers.by_id["A"] = SENT
+    assert await service.tried(FIVE_MINUTES) == ["A"]
+    assert list(service.governors._pauses) == []
+
+
+async def test_what_is_held_for_one_way_is_not_each_probe_of_the_other(shelf: Shelf, service: Service) -> None:
+    await refused_by_smtp(shelf, service)
+    service.answers.by_id["B"] = SIGN_IN_OFF
+    await shelf.put("B")
+    await service.run()
+    assert await service.states() == {"held": 2}
+    service.answers.by_id["B"] = SENT
+    await service.run(FIVE_MINUTES)
+    await service.run(FIVE_MINUTES)
+    assert await service.states() == {"sent": 1, "held": 1}
+
+
+@pytest.mark.parametrize("by", ["mended", "resumed", "retried"])
+async def test_a_person_has_what_is_held_for_one_way_tried_at_once(shelf: Shelf, service: Service, by: str) -> None:
+    await refused_by_smtp(shelf, service)
+    box = shelf.mailboxes[0]
+    if by == "resumed":
+        assert await service.governors.resume(mailbox_scope(box.id))
+    elif by == "mended":
+        service.governors.mended(box)
+    else:
+        service.governors.retried(box.id)
+        # Of the queue, where a person has put it.
+        await shelf.outbox.retry("A")
+    assert await service.tried(1) == ["A"]
 
 
 async def test_a_success_between_is_no_fault_of_the_host(shelf: Shelf, make: MakeService) -> None:

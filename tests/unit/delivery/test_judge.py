@@ -284,3 +284,12 @@ def test_a_quota_of_a_day_does_not_end_when_throttling_does(code: str, seconds: 
     outcome = judge(answer(429, code, "No.", Retry_After="9"), NOON, 60.0)
     message = claimed(BY_APP, "bob@contoso.example", started_at=NOON)
     assert after(outcome, message, (120.0,), NOON, 0.0).due_at == NOON + seconds
+
+
+@pytest.mark.parametrize("said", ["550 5.7.705 Access denied", "550 5.7.708 Access denied", "over its limit (TERRL)"])
+def test_a_limit_of_the_tenant_is_of_all_its_mailboxes(said: str) -> None:
+    assert judge(answer(403, "ErrorAccessDenied", said), NOON, 60.0).app_wide
+
+
+def test_a_limit_of_one_mailbox_is_of_no_other() -> None:
+    assert not judge(answer(403, "ErrorExceededMessageLimit", "a day"), NOON, 60.0).app_wide

@@ -261,6 +261,17 @@ async def test_of_several_recipients_one_is_meant_and_people_read_that(shelf: Sh
         await shelf.outbox.cancel(told.notices[0].id)
 
 
+async def test_the_one_recipient_that_was_refused_has_the_words_and_the_others_are_told_why(shelf: Shelf) -> None:
+    message = await put(shelf, replace(ENVELOPE, recipients=("a@x.example", "b@x.example")))
+    refused = Outcome(Cause.BAD_RECIPIENT, "550 5.1.10", "Not found.", recipient="b@x.example")
+    mime = (await ended(shelf, notices(shelf), message, refused)).notices[0].mime
+    assert b"One of the recipients is meant" not in mime
+    first, second = mime.split(b"Final-Recipient: ")[1:]
+    assert b"Status: 5.0.0" in first
+    assert b"b@x.example was refused" in first.replace(b"\r\n", b"")
+    assert b"Status: 5.1.10\r\nDiagnostic-Code: smtp; 550 5.1.10 Not found." in second
+
+
 async def test_only_recipients_that_failures_are_wanted_of_stand_in_it(shelf: Shelf) -> None:
     dsn = Dsn(notify={"quiet@x.example": "NEVER"})
     message = await put(shelf, Envelope("one@contoso.example", ("a@x.example", "quiet@x.example"), dsn))

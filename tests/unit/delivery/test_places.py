@@ -4,9 +4,11 @@ import asyncio
 from dataclasses import replace
 
 from pillarbox.core.accounts import Mailbox
+from pillarbox.core.cause import Cause
 from pillarbox.core.governor import Limits
 from pillarbox.core.vault import Secret
 from pillarbox.delivery.governor import Governors
+from pillarbox.store.limits import Pause, mailbox_scope
 from tests.unit.delivery.conftest import Shelf
 from tests.unit.delivery.test_governor import THREE, Answers, Service
 
@@ -120,3 +122,67 @@ async def test_who_waits_for_a_token_holds_up_nobody_in_the_line(shelf: Shelf) -
     governors.release(turn, 1)
     assert governors.may_send(other)
     await service.worker.stop(0)
+
+
+async def test_a_look_up_whose_mailbox_is_throttled_by_now_leaves_its_place_to_the_next(shelf: Shelf) -> None:
+    governors = shelf.governors(THREE, ONE)
+    looks_up, sends = shelf.mailboxes
+    turn = governors.reserve(replace(sends, id=99), 50)
+    look = asyncio.create_task(looked(governors, looks_up))
+    await a_moment()
+    assert not governors.may_send(sends)
+    woken: list[int] = []
+    shelf.wake = woken.append
+    governors.release(turn, 1)
+    woken.clear()
+    governors._pauses.put(Pause(mailbox_scope(looks_up.id), Cause.THROTTLED, shelf.now + 3600, "", shelf.now))
+    await a_moment()
+    assert woken == [sends.id]
+    assert governors.may_send(sends)
+    look.cancel()
+
+
+async def test_who_may_not_go_is_before_nobody_in_the_line(shelf: Shelf) -> None:
+    service = Service(shelf, Answers(), THREE, Limits(requests=1))
+    await service.begin()
+    await shelf.put("A")
+    await service.run()
+    await shelf.put("B")
+    await shelf.put("C", mailbox=1)
+    await service.run()
+    await service.governors.pause(mailbox_scope(shelf.mailboxes[0].id), "x")
+    await service.run(660)
+    assert await shelf.state("C") == "sent"
+    await service.worker.stop(0)
+
+
+async def test_who_has_nothing_any_more_is_before_nobody_in_the_line(shelf: Shelf) -> None:
+    service = Service(shelf, Answers(), THREE, Limits(requests=1))
+    await service.begin()
+    await shelf.put("A")
+    await service.run()
+    await shelf.put("B")
+    await service.run()
+    await shelf.put("C", mailbox=1)
+    await service.run()
+    await shelf.outbox.cancel("B")
+    await service.run(660)
+    assert await shelf.state("C") == "sent"
+    await service.worker.stop(0)
+
+
+async def test_who_cannot_be_served_for_the_store_lets_the_next_go(shelf: Shelf) -> None:
+    service = Service(shelf, Answers(), THREE, ONE)
+    await service.begin()
+    one, two = shelf.mailboxes
+    await shelf.put("A")
+    await shelf.put("B", mailbox=1)
+    turn = service.governors.reserve(replace(two, id=99), 1)
+    assert not service.governors.may_send(one)
+    assert not service.governors.may_send(two)
+    service.worker._pause(one.id, 5)
+    service.governors.release(turn, 1)
+    async with asyncio.timeout(10):
+        while await shelf.state("B") != "sent":
+            await a_moment()
+    await service.worker.stop(1)

@@ -254,3 +254,30 @@ def test_in_send_only_it_is_sent_again_and_flagged_or_held_by_choice() -> None:
 def test_a_clock_that_goes_back_during_a_look_lets_the_next_one_wait_no_longer() -> None:
     following = after_look(Found.ABSENT, message(SEEING, started_at=NOW + 3e8), SETTLE, NOW)
     assert following.due_at == NOW + SETTLE[1]
+
+
+# ---- clocks
+
+
+@pytest.mark.parametrize(("mode", "checks", "gap"), [("verify", 0, 120), ("draft", 1, 180), ("verify", 2, 600)])
+@pytest.mark.parametrize("found", [Found.ABSENT, Found.UNKNOWN])
+def test_a_look_does_not_count_before_which_the_clock_jumped(mode: str, checks: int, gap: float, found: Found) -> None:
+    """Nobody has lived the time in which a copy was to come to be seen."""
+    doubted = message(replace(ALICE, assurance=mode), cause=Cause.UNCLEAR, repeats=1, checks=checks, **SETTLED)
+    again = after_look(found, doubted, SETTLE, NOW, jumped_at=NOW - gap + 1)
+    assert (again.state, again.due_at, again.checks) == (State.UNCERTAIN, NOW + gap, checks)
+    assert after_look(found, doubted, SETTLE, NOW, jumped_at=NOW - gap).checks == checks + 1
+    assert after_look(Found.SENT, doubted, SETTLE, NOW, jumped_at=NOW).state is State.SENT
+
+
+def test_nor_is_anything_sent_again_blindly_before_its_time_was_lived() -> None:
+    doubted = message(cause=Cause.UNCLEAR, repeats=2, **SETTLED)
+    again = after_look(Found.UNKNOWN, doubted, SETTLE, NOW, jumped_at=NOW - 1)
+    assert (again.state, again.due_at) == (State.UNCERTAIN, NOW + 1800)
+
+
+def test_a_jump_of_any_size_that_was_seen_spares_what_was_due_before_it() -> None:
+    old = message(expires_at=NOW - 1, due_at=NOW - 100, spared=True)
+    away = Outcome(Cause.UNREACHABLE)
+    assert after(away, old, SETTLE, NOW, EVEN, jumped_at=NOW - 50).state is State.DEFERRED
+    assert after(away, old, SETTLE, NOW, EVEN, jumped_at=NOW - 101).state is State.FAILED

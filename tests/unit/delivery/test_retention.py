@@ -48,7 +48,8 @@ class House:
             if state is not State.SENDING:
                 # A bounce is told of in the end; its time is that of the failure.
                 first = State.FAILED if state is State.BOUNCED else state
-                await self.shelf.outbox.finish(message, Outcome(Cause.ACCEPTED), Next(first, self.shelf.now))
+                cause = Cause.ACCEPTED if state is State.SENT else Cause.BAD_CONTENT
+                await self.shelf.outbox.finish(message, Outcome(cause), Next(first, self.shelf.now))
                 if state is State.BOUNCED:
                     self.shelf.database._writer.execute("UPDATE outbox SET state = 'bounced' WHERE id = ?", (new_id,))
         return new_id
@@ -156,9 +157,9 @@ async def test_what_a_person_sends_again_in_between_is_not_removed(shelf: Shelf)
     house = House(shelf)
     gone, back = await house.put(State.CANCELED), await house.put(State.CANCELED)
     shelf.now += 60
-    seen = await house.retention.old(shelf.now, "~")
+    seen = await house.retention.old(shelf.now, "~", shelf.now)
     await shelf.outbox.retry(back)
-    assert await house.retention.remove_of(seen, shelf.now) == 1
+    assert await house.retention.remove_of(seen, shelf.now, shelf.now) == 1
     assert (await house.kept(gone), await house.kept(back)) == (None, "whole")
     assert await shelf.stored(back) == HEADER + b"hello\r\n"
 
@@ -220,6 +221,7 @@ async def test_what_is_looked_for_often_has_an_index(shelf: Shelf, name: str) ->
 async def test_what_says_whose_copies_are_in_sent_items_stays_while_a_twin_waits(shelf: Shelf, state: State) -> None:
     house = House(shelf)
     old, other = await house.put(State.SENT), await house.put(State.SENT)
+    shelf.now += DAY
     twin = await house.put(state)
     write = shelf.database._writer.execute
     write("UPDATE outbox SET message_id = '<one@scanner>' WHERE id IN (?, ?)", (old, twin))
@@ -227,7 +229,7 @@ async def test_what_says_whose_copies_are_in_sent_items_stays_while_a_twin_waits
     assert (await house.keeping.round(0.0)).messages == 1
     assert (await house.kept(old) is not None, await house.kept(other)) == (True, None)
     write("UPDATE outbox SET state = 'sent', finished_at = ? WHERE id = ?", (shelf.now, twin))
-    shelf.now += 1
+    shelf.now += DAY
     assert (await house.keeping.round(0.0)).messages == 2
 
 
@@ -235,8 +237,57 @@ async def test_nor_does_it_go_where_the_twin_came_while_it_was_looked_for(shelf:
     house = House(shelf)
     old = await house.put(State.SENT)
     shelf.now += 1
-    seqs = await house.retention.old(shelf.now, "~")
+    seqs = await house.retention.old(shelf.now, "~", shelf.now)
     twin = await house.put(State.QUEUED)
     shelf.database._writer.execute("UPDATE outbox SET message_id = '<one@x>' WHERE id IN (?, ?)", (old, twin))
-    assert await house.retention.remove_of(seqs, shelf.now) == 0
+    assert await house.retention.remove_of(seqs, shelf.now, shelf.now) == 0
     assert await house.kept(old) is not None
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (State.SENT, "cause = ''"),
+        (State.FAILED, "draft_id = 'D'"),
+        (State.CANCELED, "draft_id = 'D'"),
+    ],
+)
+async def test_of_which_a_copy_or_a_draft_may_lie_in_the_mailbox_stays_for_a_day(
+    shelf: Shelf, state: State, told: str
+) -> None:
+    """A message with the same Message-ID that comes today is not to be taken for sent by that copy."""
+    house = House(shelf)
+    one = await house.put(state)
+    shelf.database._writer.execute("UPDATE outbox SET " + told)
+    shelf.now += DAY - 1
+    assert (await house.keeping.round(0.0)).messages == 0
+    assert await house.kept(one) is not None
+    shelf.now += 1
+    assert (await house.keeping.round(0.0)).messages == 1
+
+
+@pytest.mark.parametrize(
+    ("cause", "status", "removed"),
+    [(Cause.UNCLEAR, 504, 0), (Cause.THROTTLED, 429, 0), (Cause.UNREACHABLE, None, 1)],
+)
+async def test_so_does_what_was_canceled_in_doubt(shelf: Shelf, cause: Cause, status: int | None, removed: int) -> None:
+    house = House(shelf)
+    await house.put(State.QUEUED)
+    message = await shelf.claimed()
+    outcome = Outcome(cause, http_status=status)
+    await shelf.outbox.finish(message, outcome, Next(State.DEFERRED, shelf.now, cause))
+    await shelf.outbox.cancel(message.id)
+    shelf.now += 60
+    seqs = await house.retention.old(shelf.now, "~", shelf.now)
+    assert (await house.keeping.round(0.0)).messages == removed
+    assert await house.retention.remove_of(seqs, shelf.now, shelf.now - DAY) == 0
+
+
+async def test_a_hundred_thousand_of_one_message_id_are_not_read_for_whom_waits(shelf: Shelf) -> None:
+    from pillarbox.store.database import queries
+
+    given: dict[str, float | str] = {"since": 0.0, "copies_since": 0.0, "limit": 1, "before": "~", "seqs": "[]"}
+    for name in ("retention_old", "retention_mark_old"):
+        rows = shelf.database._writer.execute("EXPLAIN QUERY PLAN " + queries("sqlite")[name], given)
+        plan = [str(row[-1]) for row in rows]
+        assert any("SEARCH twin USING" in step and "outbox_waiting_twins" in step for step in plan), plan

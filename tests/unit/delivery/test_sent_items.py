@@ -71,3 +71,10 @@ def test_a_copy_of_what_came_when_the_clock_was_ahead_is_its_own() -> None:
     """The clock went back: the beginning of its attempt was set back with it."""
     assert found(copy(20.0), created_at=NOW + 9 * DAY, started_at=NOW - 10) is Found.SENT
     assert found(copy(DAY), created_at=NOW + 9 * DAY, started_at=NOW - 10) is Found.UNKNOWN
+
+
+def test_by_its_age_no_copy_is_its_own_where_the_clock_jumped_since_it_came() -> None:
+    """An older copy of another one would seem to be younger than it is: it would be lost."""
+    assert judge([copy()], MESSAGE, NOW, 0, jumped_at=NOW - 299) is Found.UNKNOWN
+    assert judge([copy()], MESSAGE, NOW, 0, jumped_at=NOW - 301) is Found.SENT
+    assert judge([copy(1.0, "MINE")], MESSAGE, NOW, 0, jumped_at=NOW - 299) is Found.SENT

@@ -75,6 +75,8 @@ def test_only_a_throttling_answer_pauses() -> None:
 
 
 def test_refusal_of_one_recipient_that_nobody_knows_is_theirs_and_names_them() -> None:
+    assert judge("550 5.1.10 no", 1.0, "bob@contoso.example").recipient == "bob@contoso.example"
+    assert judge("550 5.1.10 no", 1.0).recipient == ""
     outcome = judge("550 5.7.1 no", 60.0, "bob@contoso.example")
     assert (outcome.cause, outcome.text) == (Cause.BAD_RECIPIENT, "bob@contoso.example: no")
     busy = judge("451 4.7.500 Server busy.", 60.0, "bob@contoso.example")
@@ -85,3 +87,8 @@ def test_refusal_of_one_recipient_that_nobody_knows_is_theirs_and_names_them() -
 def test_whatever_is_refused_has_an_outcome(status: int, text: str) -> None:
     verdict = judge(f"{status} {text}", 60.0).verdict
     assert verdict not in (Verdict.SENT, Verdict.UNCERTAIN)
+
+
+@pytest.mark.parametrize(("reply", "app_wide"), [("550 5.7.705 Access denied", True), ("554 5.2.2 full", False)])
+def test_a_limit_of_the_tenant_is_of_all_its_mailboxes(reply: str, app_wide: bool) -> None:
+    assert judge(reply, 60.0).app_wide is app_wide

@@ -24,8 +24,13 @@ def rows(**statuses: str) -> list[Traced]:
         ({"bob": "expanded", "carol": "delivered", "dave": "pending"}, None),
         # Which does not count for a recipient of whom nothing is known.
         ({"bob": "expanded", "dave": "delivered"}, None),
-        # By another address of theirs.
-        ({"bob": "delivered", "carol.smith": "delivered"}, ("delivered", "")),
+        # By other addresses of theirs.
+        ({"bob.smith": "delivered", "carol.smith": "delivered"}, ("delivered", "")),
+        ({"bob.smith": "delivered", "carol.smith": "delivered", "dave": "delivered"}, None),
+        # Whom a rule or a forwarding added says nothing of ours.
+        ({"bob": "delivered", "carol": "delivered", "dave": "failed"}, ("delivered", "")),
+        ({"bob": "delivered", "carol": "delivered", "dave": "pending"}, ("delivered", "")),
+        ({"bob": "delivered", "dave": "failed"}, None),
         ({"bob": "delivered"}, None),
         ({}, None),
         ({"bob": "failed", "carol": "pending"}, None),
@@ -47,6 +52,7 @@ def test_one_address_that_is_named_twice_is_one_recipient() -> None:
 
 
 def test_its_words_are_no_longer_than_people_read() -> None:
-    told = what_became(BOTH[:1], rows(**{f"r{number}": "failed" for number in range(500)}))
+    many = {f"r{number}": "failed" for number in range(500)}
+    told = what_became([f"{name}@contoso.example" for name in many], rows(**many))
     assert told is not None
     assert len(told[1]) == 1000

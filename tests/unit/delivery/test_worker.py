@@ -353,6 +353,22 @@ async def test_what_microsoft_said_is_kept_whatever_we_make_of_it(
     assert (row["state"], attempt["verdict"], attempt["notes"]) == ("sent", "sent", ["noted"])
 
 
+async def test_what_became_of_it_could_not_be_told_for_a_mistake_of_ours_is_uncertain_at_once(
+    shelf: Shelf, gates: Gates, worker: Worker
+) -> None:
+    doubted = asyncio.Event()
+    # A probability that raises: between what Microsoft said, and the writing of it.
+    worker._chance, worker._doubted = lambda: 1 / 0, doubted.set
+    await shelf.put("A")
+    wake(worker, shelf)
+    await gates.holds("A")
+    gates.open("A")
+    await doubted.wait()
+    row = await shelf.outbox.get("A")
+    assert row is not None
+    assert (row["state"], row["cause"], row["due_at"]) == ("uncertain", "internal", shelf.now + 900)
+
+
 # ---- a store that is full
 
 

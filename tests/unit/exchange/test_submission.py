@@ -228,6 +228,30 @@ async def test_connection_that_exchange_is_about_to_close_is_not_kept(play: Play
     await desk.close()
 
 
+SIGNED_OUT = "530 5.7.57 Client not authenticated to send mail."
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
+async def test_connection_that_is_signed_in_no_more_is_replaced(
+    office: Office, desk: Submissions, command: str
+) -> None:
+    credentials = office.credentials
+    await desk.hand_in(credentials, TO_BOB, 9, pieces(MAIL))
+    office.emulator.faults.add(path=command, status=530, message=SIGNED_OUT.removeprefix("530 "), times=1)
+    await desk.hand_in(credentials, TO_BOB, 9, pieces(MAIL))
+    assert (asked(office, "AUTH"), len(office.emulator.ledger), len(desk._kept[ALICE])) == (2, 2, 1)
+
+
+async def test_what_a_connection_is_told_that_has_just_signed_in_counts(play: Play) -> None:
+    server = await play(exchange(MAIL=SIGNED_OUT.encode()))
+    desk = Submissions(server.server)
+    with pytest.raises(Refused) as caught:
+        await desk.hand_in(SHORT, TO_BOB, 9, pieces(MAIL))
+    assert (caught.value.reply, desk._kept[ALICE]) == (SIGNED_OUT, [])
+    assert sum(line.startswith(b"MAIL") for line in server.heard) == 1
+    await desk.close()
+
+
 async def test_connection_that_is_being_tried_is_closed_when_the_message_is_canceled(play: Play) -> None:
     usual, tried = exchange(), asyncio.Event()
 

@@ -136,6 +136,9 @@ def test_a_report_of_no_failure_tells_of_nobody(action: str) -> None:
     assert said_in(mime % action.encode()) == ""
     assert said_in(mime % b"Failed") == "a@x.example:"
     assert said_in(b"Content-Type: text/plain\r\n\r\nx") is None
+    for coded in (b"%s\r\nContent-Transfer-Encoding: base64", b"Content-Transfer-Encoding: base64\r\n%s"):
+        part = coded % b"Content-Type: message/delivery-status"
+        assert said_in(b"Content-Transfer-Encoding: base64\r\n\r\n--b\r\n" + part + b"\r\n\r\nQQ==\r\n--b--") is None
 
 
 @pytest.mark.parametrize(

@@ -261,3 +261,49 @@ def test_whatever_comes_in_what_stays_is_a_part_of_it_and_all_can_be_read(lines:
         assert 0 <= one.part.line <= one.part.start <= one.part.body <= one.part.end <= one.part.after <= len(raw)
         assert name_of(raw, one.part)
         b"".join(decoded(raw, one.part))
+
+
+TEXT_PART = b"Content-Type: text/plain\r\n\r\nhi"
+_LONG = b"0123456789012345678901234567890\r\n" * 300
+_SIGNED = b"Content-Type: multipart/signed; boundary=q\r\n\r\n--q\r\n\r\n" + _LONG + b"\r\n--q--"
+
+
+def _of(kind: bytes, *parts: bytes, epilogue: bytes = b"") -> bytes:
+    inner = b"".join(b"--o\r\n" + part + b"\r\n" for part in parts)
+    return b"Content-Type: multipart/" + kind + b"; boundary=o\r\n\r\n" + inner + b"--o--\r\n" + epilogue
+
+
+@pytest.mark.parametrize(
+    ("raw", "is_divided"),
+    [
+        (_of(b"mixed", TEXT_PART, b"Content-Type: text/html\r\nContent-Disposition: attachment\r\n\r\n" + _LONG), True),
+        (_of(b"mixed", TEXT_PART, b"Content-Type: text/html\r\nContent-Disposition: inline\r\n\r\n" + _LONG), False),
+        (_of(b"mixed", TEXT_PART, b"Content-Disposition: inline; filename=x\r\n\r\n" + _LONG), True),
+        (_of(b"mixed", TEXT_PART, b"Content-Type: text/plain; charset=filename\r\n\r\n" + _LONG), False),
+        (_of(b"mixed", TEXT_PART, b'Content-Type: text/plain; name=""\r\n\r\n' + _LONG), False),
+        (_of(b"mixed", TEXT_PART, b"Content-Type: pdf\r\n\r\n" + _LONG), False),
+        (_of(b"mixed", TEXT_PART, b"Content-Type: a/b\r\nContent-Transfer-Encoding: x-uu\r\n\r\n" + _LONG), False),
+        (b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: x-uu\r\n\r\n" + _LONG, False),
+        (_of(b"mixed", TEXT_PART, b"Content-Type: multipart/mixed\r\n\r\n" + _LONG), False),
+        (_of(b"mixed", TEXT_PART, b"Content-Type: message/rfc822\r\n\r\n" + _SIGNED), True),
+        (_of(b"signed", TEXT_PART, b"Content-Type: message/rfc822\r\n\r\n" + _SIGNED), False),
+        (_of(b"alternative", TEXT_PART, b"Content-Type: message/rfc822\r\n\r\n" + _SIGNED), False),
+        (_of(b"mixed", TEXT_PART, _SIGNED), False),
+        (_of(b"related", b"Content-Type: application/pdf\r\n\r\n" + _LONG, TEXT_PART), False),
+        (_of(b"related", TEXT_PART, b"Content-Type: image/png\r\n\r\n" + _LONG), True),
+        (_of(b"mixed", TEXT_PART, epilogue=_LONG), False),
+        (_of(b"mixed", TEXT_PART).replace(b"--o\r\n", _LONG + b"--o\r\n", 1), False),
+    ],
+)
+def test_the_door_takes_what_can_be_divided_and_nothing_else(raw: bytes, *, is_divided: bool) -> None:
+    header, _, body = raw.partition(b"\r\n\r\n")
+    fields = dict(line.split(b": ", 1) for line in header.split(b"\r\n"))
+    shape = Shape(fields[b"Content-Type"], encoding=fields.get(b"Content-Transfer-Encoding", b""))
+    shape.feed(body)
+    shape.end(len(body))
+    assert (shape.staying <= MOST) is is_divided
+    if is_divided:
+        assert divided(raw).taken
+    else:
+        with pytest.raises(NotDivisible):
+            divided(raw)

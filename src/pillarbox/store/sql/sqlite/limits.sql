@@ -38,7 +38,8 @@ RETURNING mailbox_id;
 -- name: limits_hasten
 -- What was put off for a fault that is over is due now, not all at once.
 UPDATE outbox SET due_at = min(due_at, :now + seq % 30)
-WHERE mailbox_id IN (SELECT id FROM mailboxes WHERE :app_id IS NULL OR app_id = :app_id)
+WHERE mailbox_id IN (SELECT id FROM mailboxes
+        WHERE (:app_id IS NULL OR app_id = :app_id) AND (:mailbox_id IS NULL OR id = :mailbox_id))
     AND state IN ('queued', 'deferred') AND state = 'deferred' AND cause = :cause
 RETURNING mailbox_id;
 

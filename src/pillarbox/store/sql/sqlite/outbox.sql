@@ -1,10 +1,11 @@
 -- name: outbox_enqueue
 -- A message that was accepted; committed before the door says 250.
 INSERT INTO outbox (id, mailbox_id, submitter, sender, recipients, dsn, size, message_id, purpose, arrival, notes,
-                    fingerprint, created_at, state, due_at, send_at, expires_at, priority, approval, code, reason, cure)
+                    fingerprint, created_at, state, due_at, send_at, expires_at, max_age, priority, approval, code, reason,
+                    cure)
 VALUES (:id, :mailbox_id, :submitter, :sender, :recipients, :dsn, :size, :message_id, :purpose, :arrival, :notes,
-        :fingerprint, :now, :state, max(:now, :send_at), :send_at, :expires_at, :priority, :approval, :code, :reason,
-        :cure);
+        :fingerprint, :now, :state, max(:now, :send_at), :send_at, :expires_at, :expires_at - max(:now, :send_at), :priority, :approval,
+        :code, :reason, :cure);
 
 -- name: outbox_add_part
 -- One piece of the body of the message that was enqueued in the same transaction.
@@ -35,11 +36,12 @@ RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created
     draft_id, draft_whole, checks, (SELECT data FROM bodies WHERE bodies.seq = outbox.seq AND part = 0) AS part;
 
 -- name: outbox_claim_held
--- "About to send", of the oldest message that is held for one of these causes.
+-- "About to send", of the message that is held for one of these causes and was tried least lately: one that takes
+-- another way than what is probed must not be the probe each time.
 UPDATE outbox SET state = 'sending', started_at = :now, attempts = attempts + 1, began_at = :now, checks = 0
 WHERE seq = (SELECT seq FROM outbox
     WHERE mailbox_id = :mailbox_id AND state = 'held' AND cause IN (SELECT value FROM json_each(:causes))
-    ORDER BY seq LIMIT 1)
+    ORDER BY began_at, seq LIMIT 1)
 RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at, priority,
     cause, repeats, expires_at, spared_from, purpose,
     draft_id, draft_whole, checks, (SELECT data FROM bodies WHERE bodies.seq = outbox.seq AND part = 0) AS part;
@@ -52,9 +54,9 @@ WHERE seq = :seq AND state = 'sending' AND attempts = :number;
 -- name: outbox_add_notice
 -- A message of ours about another one, of which there is at most one of each purpose, but for those that came to nothing.
 INSERT INTO outbox (id, mailbox_id, submitter, sender, recipients, size, message_id, purpose, bounce_of, created_at,
-                    state, due_at, expires_at, priority)
+                    state, due_at, expires_at, max_age, priority)
 SELECT :id, :mailbox_id, submitter, '', :recipients, :size, :message_id, :purpose, seq, :now, 'queued', :now, :expires_at,
-    :priority
+    :expires_at - :now, :priority
 FROM outbox WHERE seq = :about
 AND NOT EXISTS (SELECT 1 FROM outbox told WHERE told.bounce_of = :about AND told.purpose = :purpose
     AND told.state NOT IN ('failed', 'canceled'))
@@ -183,10 +185,13 @@ WHERE state = 'sending' RETURNING id;
 
 -- name: outbox_recover_looks
 -- After a crash: what was being looked up is looked up again, but not before the last of the settle times. Nor before
--- as long a wait as between two looks (:waits) has passed since the start: the clock may have jumped meanwhile.
+-- as long a wait as between two looks (:waits) has passed since the start: the clock may have jumped meanwhile. What is to be
+-- decided blindly waits as long as it was to.
 UPDATE outbox SET due_at = max(min(due_at, began_at + :last_look),
     :now + json_extract(:waits, '$[' || min(checks, json_array_length(:waits) - 1) || ']'))
-WHERE state = 'uncertain' AND (checks > 0 OR due_at > began_at + :last_look);
+WHERE state = 'uncertain' AND (checks > 0 OR (due_at > began_at + :last_look
+    AND (SELECT coalesce(nullif(m.chosen_assurance, ''), m.assurance) FROM mailboxes m WHERE m.id = outbox.mailbox_id)
+        IN ('verify', 'draft')));
 
 -- name: outbox_clock_doubts
 -- The clock went back: what is uncertain settles from now on, if it began later than now, or waits for a time that was
@@ -252,11 +257,15 @@ ORDER BY o.id DESC LIMIT :limit;
 -- name: outbox_retry
 -- Send again, now, what waits for a person, but not before its time; it is tried for as long as at first. What
 -- waits for an approval, or was refused one, is not meant; nor is what is there no more. Whose last attempt came to one
--- of :doubts may have arrived, whatever became of it since. A notice goes unless there is another of its kind by now.
+-- of :doubts may have arrived, whatever became of it since; so may what was to be looked for later, after one of
+-- :sometimes_sent. A notice goes unless there is another of its kind by now.
 UPDATE outbox SET state = 'queued', due_at = max(:now, send_at), finished_at = NULL, repeats = 0, code = '', reason = '',
     cure = '', request_id = '', spared_from = NULL,
-    expires_at = max(expires_at, :now + coalesce(spared_from, expires_at) - max(created_at, send_at)),
-    maybe_duplicate = max(maybe_duplicate, state = 'uncertain' OR cause IN (SELECT value FROM json_each(:doubts)))
+    expires_at = max(expires_at, :now + max_age),
+    maybe_duplicate = max(maybe_duplicate, state = 'uncertain' OR cause IN (SELECT value FROM json_each(:doubts))
+        OR (due_at > :now AND cause IN (SELECT value FROM json_each(:sometimes_sent))
+            AND (SELECT coalesce(nullif(m.chosen_assurance, ''), m.assurance) FROM mailboxes m
+                WHERE m.id = outbox.mailbox_id) IN ('verify', 'draft')))
 WHERE id = :id AND state IN ('held', 'uncertain', 'deferred', 'failed', 'bounced', 'canceled')
 AND approval IN ('', 'given') AND kept = 'whole'
 AND NOT EXISTS (SELECT 1 FROM outbox told WHERE told.bounce_of = outbox.bounce_of AND told.purpose = outbox.purpose
@@ -268,15 +277,16 @@ UPDATE outbox SET state = 'held', finished_at = NULL, code = :code, reason = :re
 WHERE id = :id AND state = 'canceled' AND approval = 'wanted' AND kept = 'whole';
 
 -- name: outbox_resolve
--- A person has found it in the mailbox: it is sent. What is held for another cause than one of :doubts is not there.
+-- A person has found it in the mailbox: it is sent. What is held, or was canceled, after another cause than one of
+-- :doubts is not there.
 UPDATE outbox SET state = 'sent', finished_at = :now, code = '', reason = '', cure = ''
-WHERE id = :id AND (state = 'uncertain' OR (state = 'held' AND cause IN (SELECT value FROM json_each(:doubts))))
+WHERE id = :id AND (state = 'uncertain' OR (state IN ('held', 'canceled') AND cause IN (SELECT value FROM json_each(:doubts))))
 AND approval IN ('', 'given') RETURNING id;
 
 -- name: outbox_approve
 -- A person lets it go: at its time, and tried for as long as it would have been.
 UPDATE outbox SET state = 'queued', approval = 'given', due_at = max(:now, send_at), code = '', reason = '', cure = '',
-    expires_at = max(expires_at, :now + expires_at - max(created_at, send_at))
+    expires_at = max(expires_at, :now + max_age)
 WHERE id = :id AND state = 'held' AND approval = 'wanted' RETURNING id;
 
 -- name: outbox_reject

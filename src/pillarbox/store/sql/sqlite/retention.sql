@@ -22,9 +22,13 @@ AND seq IN (SELECT seq FROM outbox WHERE seq IN (SELECT value FROM json_each(:se
 
 -- name: retention_old
 -- Up to :limit messages with ids below :before that came to their end before :since, oldest first. While another one with
--- the Message-ID of one waits, that stays: it says whose the copies in Sent Items are.
+-- the Message-ID of one waits, that stays: it says whose the copies in Sent Items are. Of which a copy or a draft may lie
+-- in the mailbox stays until it ended before :copies_since: another one with its Message-ID may come.
 SELECT seq FROM outbox
 WHERE id < :before AND state IN ('sent', 'bounced', 'failed', 'canceled') AND finished_at <= :since
+AND (finished_at <= :copies_since OR (state <> 'sent' AND draft_id = '' AND NOT EXISTS (
+    SELECT 1 FROM attempts WHERE attempts.seq = outbox.seq
+    AND (verdict IN ('sent', 'uncertain') OR http_status = 429))))
 AND NOT EXISTS (SELECT 1 FROM outbox twin WHERE twin.mailbox_id = outbox.mailbox_id
     AND twin.message_id = outbox.message_id AND twin.seq <> outbox.seq
     AND twin.state IN ('queued', 'sending', 'deferred', 'held', 'uncertain'))
@@ -35,6 +39,9 @@ ORDER BY id LIMIT :limit;
 -- transaction.
 UPDATE outbox SET kept = 'nothing' WHERE seq IN (SELECT value FROM json_each(:seqs))
 AND state IN ('sent', 'bounced', 'failed', 'canceled') AND finished_at <= :since
+AND (finished_at <= :copies_since OR (state <> 'sent' AND draft_id = '' AND NOT EXISTS (
+    SELECT 1 FROM attempts WHERE attempts.seq = outbox.seq
+    AND (verdict IN ('sent', 'uncertain') OR http_status = 429))))
 AND NOT EXISTS (SELECT 1 FROM outbox twin WHERE twin.mailbox_id = outbox.mailbox_id
     AND twin.message_id = outbox.message_id AND twin.seq <> outbox.seq
     AND twin.state IN ('queued', 'sending', 'deferred', 'held', 'uncertain')) RETURNING seq;

@@ -8,6 +8,7 @@ ALTER TABLE outbox ADD COLUMN draft_id TEXT NOT NULL DEFAULT '';          -- Mic
 ALTER TABLE outbox ADD COLUMN draft_whole INTEGER NOT NULL DEFAULT 1;     -- 0: it lacks something, and is never sent
 ALTER TABLE outbox ADD COLUMN maybe_duplicate INTEGER NOT NULL DEFAULT 0; -- sent again although the first may have arrived
 ALTER TABLE outbox ADD COLUMN expires_at REAL NOT NULL DEFAULT 9e999;     -- no attempt after that; 9e999: none was chosen then
+ALTER TABLE outbox ADD COLUMN max_age REAL NOT NULL DEFAULT 9e999;        -- seconds that it is tried: at first, and when retried
 ALTER TABLE outbox ADD COLUMN spared_from REAL;                           -- the expires_at before it was made later
 ALTER TABLE outbox ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;        -- the higher first, within its mailbox
 ALTER TABLE outbox ADD COLUMN send_at REAL NOT NULL DEFAULT 0;            -- not before; 0: at once
@@ -32,11 +33,19 @@ CREATE INDEX outbox_drafts ON outbox (mailbox_id, finished_at)
     WHERE draft_id <> '' AND state IN ('sent', 'canceled', 'failed', 'bounced');
 -- Which messages have one Message-ID: a look into a mailbox tells no more.
 CREATE INDEX outbox_message_id ON outbox (mailbox_id, message_id);
+-- And which of them wait: of a device's one Message-ID there may be a hundred thousand that have ended.
+CREATE INDEX outbox_waiting_twins ON outbox (mailbox_id, message_id)
+    WHERE state IN ('queued', 'sending', 'deferred', 'held', 'uncertain');
 -- What a crash cut off, until its next attempt is over. Almost empty.
 CREATE INDEX outbox_suspects ON outbox (state, mailbox_id, seq)
     WHERE cause = 'interrupted' AND state IN ('queued', 'deferred', 'sending');
 -- What waits to be looked up, beside what waits to be sent.
 CREATE INDEX outbox_doubtful ON outbox (mailbox_id, due_at) WHERE state = 'uncertain';
+
+-- What was unclear then settles from its last attempt too.
+UPDATE outbox SET cause = iif(state = 'uncertain', 'unclear', ''),
+    began_at = coalesce(started_at, (SELECT max(started_at) FROM attempts WHERE seq = outbox.seq), created_at)
+WHERE state IN ('sending', 'uncertain');
 
 ALTER TABLE attempts ADD COLUMN cause TEXT NOT NULL DEFAULT '';
 ALTER TABLE attempts ADD COLUMN requests INTEGER NOT NULL DEFAULT 1;      -- that it made to Graph, its look-ups too
