@@ -67,7 +67,7 @@ def judge(copies: Sequence[mail.Copy], message: Claimed, now: float, twins: int,
 
     One that bears a queue id is of that message. Of the others those count that are no older than the message, by
     Microsoft's own reckoning: are there more than the twins can have left, one is its own. Where the clock jumped since
-    the message came its age is not known, and no copy is its own by that.
+    the message came its age is not known: then those of a day count, for as long as every twin is known (retention).
     """
     if any(copy.queue_id == message.id for copy in copies):
         return Found.SENT
@@ -75,8 +75,8 @@ def judge(copies: Sequence[mail.Copy], message: Claimed, now: float, twins: int,
     ages = [copy.age for copy in copies if not copy.queue_id]
     # A clock that went back shows less than it did when the message came; when its attempt began was set back with it.
     its = now - min(message.created_at, message.started_at)
-    own = sum(age is not None and age <= its + _SKEW for age in ages) > twins
-    if own and jumped_at <= message.created_at:
+    oldest = LONG_BEFORE if jumped_at > message.created_at else its + _SKEW
+    if sum(age is not None and age <= oldest for age in ages) > twins:
         return Found.SENT
     if all(age is not None and age > its + LONG_BEFORE for age in ages):
         return Found.ABSENT
