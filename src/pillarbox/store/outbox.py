@@ -359,7 +359,7 @@ class Outbox:
                 requests=requests,
             ),
             *_notice_statements(notices, now),
-            _untold(message.id),
+            *_end_of_a_bounce(message, following),
             *also,
         )
 
@@ -421,7 +421,7 @@ class Outbox:
             ),
             statement("outbox_note_look", seq=message.seq, number=message.attempt, note=note, requests=requests),
             *_notice_statements(notices, now),
-            _untold(message.id),
+            *_end_of_a_bounce(message, following),
         )
 
     async def twins(self, message: Claimed) -> int:
@@ -662,6 +662,11 @@ def _notice_statements(notices: Iterable[Notice], now: float) -> Iterator[Statem
         )
         for part, data in enumerate(_parts(iter((notice.mime,)))):
             yield statement("outbox_add_notice_part", id=notice.id, part=part, data=data)
+
+
+def _end_of_a_bounce(message: Claimed, following: Next) -> list[Statement]:
+    """What belongs to the end of a bounce that failed, or of what has such a one: what was sent costs nothing more."""
+    return [_untold(message.id)] if following.state in (State.FAILED, State.BOUNCED) else []
 
 
 def _untold(queue_id: str) -> Statement:
