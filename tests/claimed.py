@@ -25,7 +25,7 @@ def claimed(mailbox: Mailbox, *recipients: str, **known: Any) -> Claimed:
     return Claimed(**{**fields, **known})
 
 
-async def no_draft(draft_id: str, *, whole: bool = True) -> None:
+async def no_draft(draft_id: str, *, whole: bool = True, given_up: bool = False) -> None:
     """For a transport that makes none: `keep_draft`."""
     raise AssertionError(f"a draft was made: {draft_id}")
 

@@ -22,6 +22,7 @@ from pillarbox.core.mail import Envelope
 from pillarbox.core.settings import Settings, load
 from pillarbox.core.vault import Secret
 from pillarbox.emulator import App, Certificates, Emulator, SigningKey, seed
+from pillarbox.emulator.faults import Faults
 from pillarbox.emulator.seed import Seed
 from pillarbox.gateway import Gateway
 from pillarbox.store.database import Row
@@ -140,14 +141,30 @@ def with_exchange() -> bool:
 
 
 @pytest.fixture
+def faults() -> Faults:
+    """What goes wrong at `microsoft`: nothing, until a test says so."""
+    return Faults()
+
+
+@pytest.fixture
 async def microsoft(
-    tmp_path: Path, certificates: Certificates, signing_key: SigningKey, recorder: Recorder, with_exchange: bool
+    tmp_path: Path,
+    certificates: Certificates,
+    signing_key: SigningKey,
+    recorder: Recorder,
+    with_exchange: bool,
+    faults: Faults,
 ) -> AsyncIterator[Microsoft]:
     """An emulator of its own for this test."""
     folder = tmp_path / "emulator"
     folder.mkdir()
     async with Emulator(
-        folder, certificates=certificates, signing_key=signing_key, witness=recorder, exchange=with_exchange
+        folder,
+        certificates=certificates,
+        signing_key=signing_key,
+        witness=recorder,
+        exchange=with_exchange,
+        faults=faults,
     ) as emulator:
         yield Microsoft(emulator, seed(emulator.world))
 

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pillarbox.emulator import Certificates, Emulator, SigningKey
-from pillarbox.emulator import seed as plant
 from tests.conftest import Microsoft
 from tests.faults import scale
 from tests.faults.chaos import Chaos
 from tests.faults.lives import SENDERS, Lives
-from tests.openapi.recorder import Recorder
 
 MakeLives = Callable[..., Lives]
 
@@ -30,21 +27,18 @@ def chaos(seed: int) -> Chaos:
 
 
 @pytest.fixture
-async def microsoft(
-    tmp_path: Path, certificates: Certificates, signing_key: SigningKey, recorder: Recorder, chaos: Chaos
-) -> AsyncIterator[Microsoft]:
-    """An emulator in which chance rules, with the mailboxes SENDERS."""
-    folder = tmp_path / "emulator"
-    folder.mkdir()
-    async with Emulator(
-        folder, certificates=certificates, signing_key=signing_key, witness=recorder, faults=chaos
-    ) as emulator:
-        planted = plant(emulator.world)
-        for address in SENDERS:
-            name = address.partition("@")[0]
-            if planted.tenant.user_by_address(address) is None:
-                emulator.world.add_user(planted.tenant, name)
-        yield Microsoft(emulator, planted)
+def faults(chaos: Chaos) -> Chaos:
+    """In `microsoft` chance rules."""
+    return chaos
+
+
+@pytest.fixture
+def microsoft(microsoft: Microsoft) -> Microsoft:
+    """An emulator with the mailboxes SENDERS."""
+    for address in SENDERS:
+        if microsoft.seed.tenant.user_by_address(address) is None:
+            microsoft.emulator.world.add_user(microsoft.seed.tenant, address.partition("@")[0])
+    return microsoft
 
 
 @pytest.fixture

@@ -25,27 +25,50 @@ MAILS = 12
 EXIT_TEMPORARY = 75
 
 
-def _submit(address: str, password: str) -> list[str]:
-    """Hand in mails, each again by a new connection where it is refused once; the queue ids that were told."""
+def _submit(address: str, password: str) -> list[tuple[int, str]]:
+    """Hand in mails, each by a connection of its own; what was said to them, as far as anything was."""
     host, _, port = address.rpartition(":")
-    ids: list[str] = []
+    replies: list[tuple[int, str]] = []
     for _ in range(MAILS):
         with contextlib.suppress(OSError, smtplib.SMTPException), smtplib.SMTP(host, int(port)) as client:
             client.login("printer", password)
             client.mail("scanner@contoso.example")
             client.rcpt("alice@contoso.example")
             code, text = client.data(MAIL)
-            if code == 250:
-                ids.append(text.decode().split()[-1])
-            else:
-                assert code in (421, 451, 452), (code, text)
-    return ids
+            replies.append((code, text.decode()))
+            assert code in (250, 421, 451, 452), replies
+    return replies
+
+
+def _told(replies: list[tuple[int, str]]) -> list[str]:
+    """The queue ids that were told."""
+    return [text.split()[-1] for code, text in replies if code == 250]
 
 
 def _kept(state: Path) -> set[str]:
     with closing(sqlite3.connect(state / "pillarbox.db")) as store:
         assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         return {row[0] for row in store.execute("SELECT id FROM outbox")}
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+async def test_a_commit_that_the_disk_does_not_sync_is_451_and_nothing_is_acknowledged(
+    microsoft: Microsoft, tmp_path: Path
+) -> None:
+    service = await serve(tmp_path, microsoft.settings)
+    app = microsoft.seed.gateway
+    secret, tenant = microsoft.seed.secrets[app.client_id], microsoft.seed.tenant.id
+    password = await asyncio.to_thread(furnish, service, tenant, app.client_id, secret, "scanner@contoso.example")
+    # Each second time: three in succession end the service.
+    strace = await _strace(service, "fdatasync", "error=EIO:when=1+2")
+    replies = await asyncio.to_thread(_submit, service.ready["smtp"], password)
+    refused = [(code, text[:5]) for code, text in replies if code != 250]
+    assert refused
+    assert set(refused) == {(451, "4.3.0")}
+    assert _kept(tmp_path / "state") == set(_told(replies))
+    strace.terminate()
+    await strace.communicate()
+    assert await service.end(signal.SIGTERM) == 0
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
@@ -57,7 +80,7 @@ async def test_a_disk_that_does_not_sync_three_times_in_succession_ends_the_serv
     secret, tenant = microsoft.seed.secrets[app.client_id], microsoft.seed.tenant.id
     password = await asyncio.to_thread(furnish, service, tenant, app.client_id, secret, "scanner@contoso.example")
     strace = await _strace(service, "fdatasync", "error=EIO:when=1+")
-    assert await asyncio.to_thread(_submit, service.ready["smtp"], password) == []
+    assert _told(await asyncio.to_thread(_submit, service.ready["smtp"], password)) == []
     assert await service.process.wait() == EXIT_TEMPORARY
     await strace.communicate()
 
@@ -78,7 +101,7 @@ async def test_no_250_for_what_the_disk_did_not_take(
     for number in range(1, CALLS * STEP + 1, STEP):
         service = await serve(tmp_path, microsoft.settings)
         strace = await _strace(service, call, f"error={error}:when={number}..{number + 1}")
-        ids = await asyncio.to_thread(_submit, service.ready["smtp"], password)
+        ids = _told(await asyncio.to_thread(_submit, service.ready["smtp"], password))
         told += ids
         refused += MAILS - len(ids)
         strace.terminate()

@@ -11,6 +11,10 @@ import pytest
 
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox, MailboxChoice
+from pillarbox.core.content import in_memory
+from pillarbox.core.mail import Envelope
+from pillarbox.core.vault import Secret
+from pillarbox.delivery.submission import Terms
 from pillarbox.emulator import App
 from pillarbox.emulator.world.mailbox import Message
 from pillarbox.graph import mail
@@ -150,7 +154,31 @@ async def test_a_throttled_message_that_left_is_not_sent_again_while_it_cannot_b
     fault(house, method="GET", path="/messages", status=503)
     row = await house.settled(await house.accept(MAIL, ALICE))
     causes = [attempt["cause"] for attempt in await house.gateway.outbox.attempts(row["seq"])]
-    assert (arrived(house), causes) == (1, ["throttled", "unclear"])
+    assert (arrived(house), causes) == (1, ["throttled", "doubted"])
+
+
+async def test_nor_is_it_bounced_where_it_is_too_old_by_then(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "verify")
+    fault(house, path="/sendMail", when="after", status=429, message="Too fast.", retry_after=1)
+    printer = await house.gateway.submitters.get("printer")
+    queue_id = await house.gateway.submission.accept(
+        Envelope(SCANNER, (ALICE,)), in_memory(MAIL), printer, terms=Terms(max_age=0.001)
+    )
+    row = await house.settled(queue_id, "sent", "failed", "bounced")
+    assert (arrived(house), row["state"]) == (1, "sent")
+
+
+async def test_what_was_refused_for_a_time_goes_and_is_flagged_where_a_twins_copy_hides_it(
+    make_house: MakeHouse,
+) -> None:
+    house = await furnished(make_house, "verify")
+    same = b"Message-ID: <scan@printer>\r\n" + MAIL
+    await house.settled(await house.accept(same, ALICE))
+    fault(house, path="/sendMail", when="before", status=429, message="Too fast.", retry_after=1)
+    row = await house.settled(await house.accept(same + b"page 2\r\n", ALICE))
+    causes = [attempt["cause"] for attempt in await house.gateway.outbox.attempts(row["seq"])]
+    assert (arrived(house), row["maybe_duplicate"], causes) == (2, 1, ["throttled", "doubted", "accepted"])
+    assert catalogue.sentence("look.undecided_again") in (await notes(house, row))[-1]
 
 
 async def test_nor_where_the_clock_jumped_over_the_time_in_which_its_copy_was_to_come(make_house: MakeHouse) -> None:
@@ -166,7 +194,7 @@ async def test_nor_where_the_clock_jumped_over_the_time_in_which_its_copy_was_to
     ahead[0] = 3600.0
     house.gateway.worker().look_again()
     row = await house.settled(queue_id, "uncertain")
-    assert (arrived(house), row["cause"]) == (1, "unclear")
+    assert (arrived(house), row["cause"]) == (1, "doubted")
 
 
 async def test_a_copy_is_found_of_what_was_accepted_while_the_clock_was_years_ahead(make_house: MakeHouse) -> None:
@@ -178,6 +206,21 @@ async def test_a_copy_is_found_of_what_was_accepted_while_the_clock_was_years_ah
     ahead[0] = 0.0
     row = await house.gateway.outbox.get(queue_id)
     assert row is not None
+    await house.gateway.outbox.clock_went_back(0.2, 3.2)
+    house.gateway.assurance().doubt()
+    row = await house.settled(queue_id)
+    assert (arrived(house), row["attempts"]) == (1, 1)
+
+
+async def test_so_it_is_where_the_copy_came_long_before_the_clock_was_set_right(make_house: MakeHouse) -> None:
+    ahead = [3600.0]
+    house = await furnished(partial(make_house, clock=lambda: time.time() + ahead[0], running=time.monotonic), "verify")
+    fault(house, path="/sendMail", when="after", cut=True, sent_copy_delay=0)
+    queue_id = await house.accept(MAIL, ALICE)
+    await house.settled(queue_id, "uncertain")
+    for copy in house.microsoft.emulator.world.mailbox(SCANNER).messages(float("inf")):
+        copy.created -= 90.0
+    ahead[0] = 0.0
     await house.gateway.outbox.clock_went_back(0.2, 3.2)
     house.gateway.assurance().doubt()
     row = await house.settled(queue_id)
@@ -236,7 +279,7 @@ async def test_of_two_mails_with_one_message_id_the_copy_of_one_is_not_taken_for
     await house.settled(queue_id, "uncertain")
     while len(house.log.lines("mail.looked_up")) < 3:
         await house.log.next()
-    assert all("found=unknown" in line for line in house.log.lines("mail.looked_up"))
+    assert all("found=undecided" in line for line in house.log.lines("mail.looked_up"))
     row = await house.settled(queue_id, "uncertain")
     assert (arrived(house), row["attempts"]) == (1, 1)
 
@@ -277,7 +320,7 @@ async def test_a_twin_that_is_purged_leaves_no_copy_that_is_taken_for_anothers(m
     await house.gateway.housekeeping.round(0.0)
     while len(house.log.lines("mail.looked_up")) < 4:
         await house.log.next()
-    assert all("found=unknown" in line for line in house.log.lines("mail.looked_up"))
+    assert all("found=undecided" in line for line in house.log.lines("mail.looked_up"))
 
 
 async def test_nor_is_a_copy_from_before_the_clock_went_ahead(make_house: MakeHouse) -> None:
@@ -290,7 +333,7 @@ async def test_nor_is_a_copy_from_before_the_clock_went_ahead(make_house: MakeHo
     await house.accept(same + b"page 2\r\n", ALICE)
     while len(house.log.lines("mail.looked_up")) < 4:
         await house.log.next()
-    assert all("found=unknown" in line for line in house.log.lines("mail.looked_up"))
+    assert all("found=undecided" in line for line in house.log.lines("mail.looked_up"))
 
 
 # ---- drafts
@@ -380,6 +423,30 @@ async def test_a_message_with_a_draft_goes_on_with_it_in_another_mode(make_house
     assert (arrived(house), drafts(house), row["draft_id"]) == (1, [], "")
 
 
+@pytest.mark.parametrize(("status", "flagged"), [(429, True), (507, False)])
+async def test_a_draft_that_is_out_of_reach_is_given_up_where_the_mode_makes_none(
+    make_house: MakeHouse, status: int, flagged: bool
+) -> None:
+    """Flagged unless it was certainly not sent. To see a draft takes Mail.ReadBasic."""
+    house = await furnished(make_house, "draft", **{"delivery.settle": "3600"})
+    fault(house, path="/send", when="before", status=status, retry_after=1)
+    queue_id = await house.accept(MAIL, ALICE)
+    await house.settled(queue_id, "deferred")
+    seed, app, accounts = house.microsoft.seed, app_of(house, "send-only"), house.gateway.accounts
+    added = await accounts.add_app(
+        "Mail.Send alone", seed.tenant.id, app.client_id, Secret(seed.secrets[app.client_id])
+    )
+    assert added is not None
+    await accounts.change_mailbox(await box_of(house), added)
+    await accounts.choose(await box_of(house), MailboxChoice("send-only"))
+    house.gateway.worker().forget()
+    await house.gateway.outbox.retry(queue_id)
+    house.gateway.wake(1)
+    row = await house.settled(queue_id)
+    assert (arrived(house), row["draft_id"], bool(row["maybe_duplicate"])) == (1, "", flagged)
+    assert await notes(house, row) == [catalogue.sentence("draft.given_up")]
+
+
 async def test_a_draft_whose_id_was_never_kept_is_thrown_away_and_another_one_sent(make_house: MakeHouse) -> None:
     house = await furnished(make_house, "draft")
     fault(house, method="POST", pattern="/messages$", when="after", status=504)
@@ -390,6 +457,28 @@ async def test_a_draft_whose_id_was_never_kept_is_thrown_away_and_another_one_se
     await house.settled(queue_id)
     asked = house.microsoft.emulator.ledger.requests
     assert (arrived(house), asked["POST /v1.0/users/{user}/messages"], drafts(house)) == (1, 2, [])
+
+
+async def test_a_draft_that_the_next_attempt_could_not_find_is_thrown_away_an_hour_after_its_message_ended(
+    make_house: MakeHouse,
+) -> None:
+    house = await furnished(make_house, "draft")
+    fault(house, method="POST", pattern="/messages$", when="after", status=504)
+    fault(house, method="GET", pattern="/mailFolders/drafts/messages$", status=503)
+    queue_id = await house.accept(MAIL, ALICE)
+    row = await house.settled(queue_id, "deferred")
+    box = house.microsoft.emulator.world.mailbox(SCANNER)
+    theirs = box.add(box.folders["drafts"], MAIL, row["message_id"], 0.0, read=True, draft=True)
+    await house.gateway.outbox.retry(queue_id)
+    house.gateway.wake(1)
+    await house.settled(queue_id)
+    await swept(house, 3500.0)
+    assert len(drafts(house)) == 2
+    fault(house, method="GET", pattern="/mailFolders/drafts/messages$", status=503)
+    await swept(house)
+    await swept(house)
+    assert (arrived(house), drafts(house)) == (1, [theirs])
+    assert len(house.log.lines("draft.discarded")) == 1
 
 
 async def test_a_draft_that_shows_no_header_is_known_by_its_mime(make_house: MakeHouse) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from pillarbox.cli.local import Api, UnixConnection
 from pillarbox.core.errors import PillarboxError
+from pillarbox.store.limits import way_scope
 from tests.conftest import House, MakeHouse
 from tests.service import pillarbox
 from tests.terminal import at_terminal
@@ -246,6 +247,22 @@ async def test_who_is_not_sent_for_is_shown_with_until_when_and_why(house: House
     (pause,) = json.loads(await run(house, "mailbox", "show", "scanner@contoso.example", "--json"))["paused"]
     assert (pause["what"], pause["cause"]) == ("mailbox", "throttled")
     assert 590 < pause["until"] - pause["at"] < 670
+
+
+async def test_a_way_that_is_refused_is_shown_and_the_mailbox_is_not_paused(make_house: MakeHouse) -> None:
+    house = await make_house({"microsoft.smtp_host": "smtp.contoso.example"})
+    await house.furnish("scanner@contoso.example")
+    await run(house, "mailbox", "change", "scanner@contoso.example", "--transport", "auto")
+    box = await house.gateway.accounts.mailbox("scanner@contoso.example")
+    assert box is not None
+    await house.gateway.governors.pause(way_scope(box.id, house.gateway._hosts[1]), "no SMTP today")
+    shown = json.loads(await run(house, "mailbox", "show", "scanner@contoso.example", "--json"))
+    assert (shown["paused"], [one["reason"] for one in shown["paused_by_smtp"]]) == ([], ["no SMTP today"])
+    in_words = (await run(house, "mailbox", "show", "scanner@contoso.example")).splitlines()
+    assert next(line for line in in_words if line.startswith("by SMTP")).endswith("no SMTP today")
+    (line,) = [line for line in (await run(house, "mailbox", "list")).splitlines() if line.startswith("scanner@")]
+    assert "by SMTP: until resumed operator" in line
+    assert "ok" in line.split()
 
 
 async def test_a_pause_needs_to_know_of_whom(house: House) -> None:

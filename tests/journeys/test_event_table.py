@@ -22,6 +22,7 @@ ROWS = {
     ],
     "commit fails": [
         "faults/test_disk_full.py::test_full_disk_is_452_and_heals_without_a_restart",
+        "faults/test_disk_errors.py::test_a_commit_that_the_disk_does_not_sync_is_451_and_nothing_is_acknowledged",
         "unit/endpoints/smtp/test_listener.py::test_store_that_cannot_take_it_now",
         "contract/test_database.py::test_when_the_writer_dies_everybody_who_waits_is_told",
     ],
@@ -73,6 +74,7 @@ ROWS = {
         "unit/delivery/test_governor.py::test_a_host_that_is_not_reached_five_times_is_probed_by_one_message",
     ],
     "NXDOMAIN": [
+        EVENT + "Graph's host does not exist",
         EVENT + "a proxy whose name does not exist",
         "unit/graph/test_client.py::test_a_name_that_dns_does_not_know_is_told_from_a_network_that_is_down",
     ],
@@ -125,6 +127,7 @@ ROWS = {
     "kill in the bounce": ["faults/test_bounce_kill.py::test_a_kill_around_the_bounce_leaves_exactly_one"],
     "disk full": ["faults/test_disk_full.py::test_full_disk_is_452_and_heals_without_a_restart"],
     "disk read-only, I/O error": [
+        "faults/test_disk_errors.py::test_a_commit_that_the_disk_does_not_sync_is_451_and_nothing_is_acknowledged",
         "unit/store/test_opening.py::test_what_else_fails_is_told_as_it_is",
         "contract/test_database.py::test_when_the_writer_dies_everybody_who_waits_is_told",
     ],
@@ -191,7 +194,7 @@ def test_each_row_is_tested(row: str) -> None:
 
 
 def test_each_cause_is_played_or_made_elsewhere() -> None:
-    elsewhere = {Cause.INTERRUPTED, Cause.DRAFT_GONE, Cause.INTERNAL, Cause.STORE}
+    elsewhere = {Cause.DOUBTED, Cause.INTERRUPTED, Cause.DRAFT_GONE, Cause.INTERNAL, Cause.STORE}
     elsewhere |= {cause for cause in Cause if cause.value == "busy"}  # of SMTP alone: unit/delivery/test_smtp_judge.py
     assert {event.cause for event in EVENTS} == set(Cause) - elsewhere
 

@@ -60,7 +60,7 @@ STATUSES = {
     Cause.UNKNOWN_HOST: ("4.4.3", "5.4.4"),
     Cause.STORE: ("4.3.0", "5.3.0"),
     Cause.NO_MAILBOX: ("4.1.8", "5.1.8"),
-    **dict.fromkeys((Cause.UNKNOWN, Cause.UNCLEAR, Cause.INTERRUPTED), ("4.3.0", "5.4.7")),
+    **dict.fromkeys((Cause.UNKNOWN, Cause.UNCLEAR, Cause.DOUBTED, Cause.INTERRUPTED), ("4.3.0", "5.4.7")),
     **dict.fromkeys((Cause.DRAFT_GONE, Cause.INTERNAL), ("4.3.0", "5.4.7")),
     Cause.UNTRUSTED: ("4.7.5",),
     Cause.ACCOUNT_BROKEN: ("4.7.0",),
@@ -169,6 +169,12 @@ EVENTS = [
         *(Cause.UNREACHABLE, LATER, (4, 6), "firewall"),
         settings={"microsoft.graph_url": "https://graph.microsoft.com"},
         environ={"HTTPS_PROXY": "http://127.0.0.1:CLOSED"},
+    ),
+    Event(
+        "Graph's host does not exist",
+        {},
+        *(Cause.UNKNOWN_HOST, LATER, (4, 6), "microsoft.graph_url"),
+        settings={"microsoft.graph_url": "https://graph.invalid"},
     ),
     Event(
         "a proxy whose name does not exist",

@@ -46,6 +46,15 @@ async def test_what_was_chosen_counts_until_it_is_taken_back(environ: dict[str, 
     assert (shown["mode"], shown["on_uncertain"]) == ("verify", "hold")
 
 
+async def test_a_mode_that_asks_for_more_than_the_test_found_is_told_of(environ: dict[str, str]) -> None:
+    told = await run(environ, "change", SCANNER, "--assurance", "draft")
+    assert "takes Mail.ReadWrite. Graph refuses each message then, and they are held." in told
+    assert f"`pillarbox mailbox change {SCANNER} --assurance found`" in told
+    assert "takes Mail.ReadWrite" in await run(environ, "show", SCANNER)
+    assert "Mail.Read" not in await run(environ, "change", SCANNER, "--assurance", "found")
+    assert "Mail.Read" not in await run(environ, "show", SCANNER)
+
+
 async def test_a_choice_is_of_one_mailbox_and_the_list_shows_it(environ: dict[str, str]) -> None:
     await run(environ, "change", SCANNER, "--assurance", "send-only")
     lines = {line.split("\t")[0]: line.split("\t") for line in (await run(environ, "list")).splitlines()}

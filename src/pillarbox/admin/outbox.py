@@ -3,13 +3,14 @@
 Who asks twice gets the same answer: what has come to the wanted state already is shown as it is.
 """
 
+import asyncio
 import datetime
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from pillarbox.core import catalogue
-from pillarbox.core.errors import Conflict, NotFound
+from pillarbox.core.errors import Conflict, NotFound, PillarboxError
 from pillarbox.core.log import Logger, tell_final
 from pillarbox.core.mail import Approval, Clock, State
 from pillarbox.store.database import Row
@@ -56,6 +57,27 @@ class Desk:
             case "reject":
                 return await self.reject(queue_id, reason)
 
+    async def decide_all(self, act: Act, queue_ids: Sequence[str], reason: str = "") -> list[Row | PillarboxError]:
+        """Do this act with each of these, and say what came of it, in their order.
+
+        Each mailbox is woken once, when all is done: of what a person asks for at once, one is the probe.
+        """
+        woken: dict[int, None] = {}
+        desk = replace(self, wake=lambda mailbox_id: woken.update({mailbox_id: None}))
+
+        async def one(queue_id: str) -> Row | PillarboxError:
+            try:
+                return await desk.decide(act, queue_id, reason)
+            except PillarboxError as error:
+                return error
+
+        try:
+            # At once, as the store commits together what comes together.
+            return await asyncio.gather(*map(one, queue_ids))
+        finally:
+            for mailbox_id in woken:
+                self.wake(mailbox_id)
+
     async def retry(self, queue_id: str) -> Row:
         """Send a message again, now; one that is queued or being sent stays so.
 
@@ -63,12 +85,12 @@ class Desk:
         """
         message = await get(self.outbox, queue_id)
         note = self._note("outbox.note_retried", former=message["state"])
-        former = await self.outbox.retry(queue_id, note) or await self.outbox.hold_again(queue_id, note)
-        if former is None:
+        queued = await self.outbox.retry(queue_id, note) or await self.outbox.hold_again(queue_id, note)
+        if queued is None:
             return await self._as_it_is(queue_id, _RETRY_HINT, State.QUEUED, State.SENDING)
-        self.log.info("mail.retried", id=queue_id, former=former["state"])
-        self.wake(former["mailbox_id"])
-        return await get(self.outbox, queue_id)
+        self.log.info("mail.retried", id=queue_id, former=message["state"])
+        self.wake(queued["mailbox_id"])
+        return queued
 
     async def cancel(self, queue_id: str) -> Row:
         """Do not send a message any more."""

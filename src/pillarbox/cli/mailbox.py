@@ -55,12 +55,13 @@ def list_mailboxes(as_json: bool, api: Api) -> None:
 @click.option(
     "--assurance",
     type=click.Choice(["send-only", "verify", "draft", "found"]),
-    help="How sure each message is; found: as the last test found.",
+    help="How sure each message is; found: as the last test found. Not verify where a program that submits here also "
+    "saves copies of its own in Sent Items of this mailbox, with the same Message-ID: draft can tell these apart.",
 )
 @click.option(
     "--on-uncertain",
     type=click.Choice(["retry", "hold"]),
-    help="What becomes of a message that may have been sent and cannot be looked up.",
+    help="What becomes of a message that may have been sent, where no look can tell.",
 )
 @click.option(
     "--transport",
@@ -90,6 +91,8 @@ def change(address: str, app: str | None, as_json: bool, api: Api, **choice: str
         show.line(f"{changed['app']} acts for {changed['address']} now.")
     if chosen:
         show.line(f"{changed['address']} now: mode {changed['mode']}, on_uncertain {changed['on_uncertain']}.")
+    if changed["warning"]:
+        show.line(changed["warning"])
     if "transport" in chosen:
         show.line(f"Its mail leaves by: {changed['transport']}.")
     if "send_limit" in chosen:
@@ -99,7 +102,8 @@ def change(address: str, app: str | None, as_json: bool, api: Api, **choice: str
 
 def _row(mailbox: dict[str, Any]) -> dict[str, Any]:
     pauses = mailbox["paused"]
-    paused = pause_words.in_short(pauses[0]) if pauses else ""
+    by_smtp = [f"by SMTP: {pause_words.in_short(one)}" for one in mailbox["paused_by_smtp"]]
+    paused = next(iter([*map(pause_words.in_short, pauses), *by_smtp]), "")
     return {**mailbox, "state": _state(mailbox["state"], pauses), "paused": paused}
 
 
@@ -118,10 +122,11 @@ def show_mailbox(address: str, as_json: bool, api: Api) -> None:
     if as_json:
         show.as_json(found)
         return
-    pauses = found.pop("paused")
+    pauses, by_smtp = found.pop("paused"), found.pop("paused_by_smtp")
     found |= {"state": _state(found["state"], pauses), "send_limit": found["send_limit"] or "as the settings say"}
     show.fields((name.replace("_", " "), value) for name, value in found.items())
     show.fields(("paused", pause_words.in_words(pause)) for pause in pauses)
+    show.fields(("by SMTP", f"paused {pause_words.in_words(pause)}") for pause in by_smtp)
 
 
 @command.command()

@@ -96,8 +96,8 @@ class Mailbox:
 
     `assurance` is the mode that the last test found (DESIGN.md, decision 10); empty before the first one. Where a
     person chose one it is `chosen_assurance`. `transport` is graph, smtp or auto, `on_uncertain` what becomes of an
-    uncertain message that cannot be looked up: retry or hold. `send_limit` is bytes of one message that Exchange takes;
-    0: as the settings say.
+    uncertain message of which no look can tell: retry or hold. `send_limit` is bytes of one message that Exchange
+    takes; 0: as the settings say.
     """
 
     id: int
@@ -116,6 +116,15 @@ class Mailbox:
     def mode(self) -> str:
         """The assurance mode that counts: send-only, verify or draft."""
         return self.chosen_assurance or self.assurance or "send-only"
+
+    @property
+    def lacking(self) -> str:
+        """Catalogue code of what the chosen mode takes and the last test did not find; empty: nothing is lacking."""
+        if self.assurance == "send-only" and self.chosen_assurance == "verify":
+            return "mailbox.cannot_verify"
+        if self.assurance in ("send-only", "verify") and self.chosen_assurance == "draft":
+            return "mailbox.cannot_draft"
+        return ""
 
     @property
     def can_look_up(self) -> bool:

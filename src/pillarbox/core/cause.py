@@ -57,6 +57,8 @@ class Cause(StrEnum):
     TOO_LARGE = "too_large"
 
     UNCLEAR = "unclear"
+    DOUBTED = "doubted"
+    """A refusal with which mail was seen to leave all the same, and no look has told yet whether this one did."""
     INTERRUPTED = "interrupted"
     """Our process ended in the middle."""
     DRAFT_GONE = "draft_gone"
@@ -94,7 +96,9 @@ _VERDICTS = {
     ),
     **dict.fromkeys((Cause.UNTRUSTED, Cause.ACCOUNT_BROKEN, Cause.ACCESS_DENIED, Cause.BLOCKED), Verdict.BROKEN),
     **dict.fromkeys((Cause.SEND_AS_DENIED, Cause.BAD_RECIPIENT, Cause.BAD_CONTENT, Cause.TOO_LARGE), Verdict.REFUSED),
-    **dict.fromkeys((Cause.UNCLEAR, Cause.INTERRUPTED, Cause.DRAFT_GONE, Cause.INTERNAL), Verdict.UNCERTAIN),
+    **dict.fromkeys(
+        (Cause.UNCLEAR, Cause.DOUBTED, Cause.INTERRUPTED, Cause.DRAFT_GONE, Cause.INTERNAL), Verdict.UNCERTAIN
+    ),
 }
 
 SOMETIMES_SENT: Final = (Cause.THROTTLED, Cause.CONCURRENCY, Cause.QUOTA)

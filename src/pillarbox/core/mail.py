@@ -138,6 +138,8 @@ class Found(StrEnum):
     SENT = "sent"
     ABSENT = "absent"
     """It is not there: not sent, or not to be seen yet."""
+    UNDECIDED = "undecided"
+    """It was looked up, and what is there may be of this message or not."""
     UNKNOWN = "unknown"
     """It could not be looked up."""
 

@@ -64,7 +64,8 @@ class Shape:
     `depth` is how many multiparts and messages are inside each other at most, `parts` how many parts there are in all.
     `staying` is how many bytes of it cannot be taken out of it as files: its text in all its forms, what is between
     the parts, and what is signed or encrypted; `holds_sealed` tells whether there is such. A message within it is a
-    file, whatever it holds.
+    file, whatever it holds. From a second multipart on that has the boundary of an open one all stays: which of the two
+    a delimiter is of, is not read alike everywhere.
     """
 
     def __init__(self, *content_types: bytes, disposition: bytes = b"", encoding: bytes = b"") -> None:
@@ -76,6 +77,8 @@ class Shape:
         self._fed = 0
         self._stays_from: int | None = None
         """Where the body began that cannot be taken out, if this one cannot."""
+        self._is_unclear = False
+        """A boundary was repeated: from there on all stays."""
         self._open: list[_Multipart | None] = []  # None: a message
         self._boundaries: set[bytes] = set()
         self._delimiters: dict[bytes, _Delimiter] = {}
@@ -155,7 +158,7 @@ class Shape:
             self._check_header(len(line))
         if delimiter := self._delimiters.get(line.rstrip(_BLANKS)):
             level = self._level(delimiter.boundary)
-            is_own = None not in self._open[:level]
+            is_own = self._is_own(level)
             if is_own:
                 self._leave(before)
             self._delimit(delimiter, level)
@@ -249,7 +252,7 @@ class Shape:
         """The body of a part begins there. Where a type is hidden behind a comment, rather too much is counted."""
         self._in_header = False
         types = {one.strip(_BLANKS) for one in content_types}
-        is_root, is_own = not self._open, None not in self._open
+        is_root, is_own = not self._open, self._is_own()
         sealed = self._is_sealed or (
             is_own and any(is_sealed_message(one, self._disposition) if is_root else is_sealed(one) for one in types)
         )
@@ -265,15 +268,20 @@ class Shape:
                 raise InvalidInput("mail.mime_two_types")
             boundary = _boundary_of(content_type) if is_multipart else None
             if boundary is not None:
+                self._is_unclear |= boundary in self._boundaries and self._is_own(self._level(boundary))
                 default = _MESSAGE if b"multipart/digest" in lower else _TEXT
                 has_forms, has_root = (lower.startswith(b"multipart/" + one) for one in (b"alternative", b"related"))
                 self._go_in(_Multipart(boundary, default, sealed, has_forms, has_root))
-                if is_own:
+                if is_own or (self._is_unclear and self._stays_from is None):
                     # What stands before its first part.
                     self._stays_from = at
             if is_message:
                 self._go_in(None)
                 self._begin_header(_TEXT)
+
+    def _is_own(self, level: int | None = None) -> bool:
+        """Whether what is at this level (None: what begins now) is judged by itself: in no message within this one."""
+        return not self._is_unclear and None not in self._open[:level]
 
     @property
     def _is_sealed(self) -> bool:

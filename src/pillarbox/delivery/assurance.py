@@ -159,6 +159,8 @@ class Assurance:
 def _note(look: Look, following: Next) -> str:
     """The sentence for the trace: also of what was decided though nothing could be looked up."""
     match following.state:
+        case State.QUEUED if look.found is Found.UNDECIDED:
+            return f"{look.note} {catalogue.sentence('look.undecided_again')}"
         case _ if look.note:
             return look.note
         case State.HELD:

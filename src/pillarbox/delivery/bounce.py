@@ -7,7 +7,7 @@ a header field, a line or a part of its own.
 import quopri
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from email.header import Header
 from email.utils import formatdate
@@ -17,6 +17,17 @@ from typing import Final
 from pillarbox.core import catalogue, headers
 from pillarbox.core.headers import address_key, without_comments
 from pillarbox.core.mail import UNASKED, Dsn, Outcome
+from pillarbox.delivery.bounce_fields import (
+    LONGEST_LINE,
+    WIDTH,
+    ascii_of,
+    clean,
+    decoded,
+    fields,
+    folded,
+    original_recipient,
+    typed,
+)
 from pillarbox.store.outbox import Claimed
 
 
@@ -59,18 +70,7 @@ _MOST_SUBJECT: Final = 300
 _MOST_INTERNATIONAL: Final = 80
 _MOST_TEXT: Final = 600
 """Characters of what Microsoft said."""
-_LONGEST_LINE: Final = 998
-"""RFC 5322 section 2.1.1."""
-_WIDTH: Final = 76
-
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
-_EMBEDDED: Final = re.compile(r"\\x\{(10[0-9A-F]{4}|[0-9A-F]{1,5})\}")
-# RFC 6533 section 3: what stands for itself in utf-8-addr-xtext.
-_NOT_QCHAR: Final = re.compile(r"[^!-*,\-.-<>-\[\]-~]")
 _BREAKS: Final = re.compile(rb"^--|\x00", re.MULTILINE)
-_FIELD: Final = re.compile(rb"^([!-9;-~]++)[ \t]*+:((?:[^\r\n]++|\r\n[ \t])*+)", re.MULTILINE)
-_WORD: Final = re.compile(" *[^ ]+")
 
 
 def wants(dsn: Dsn, recipient: str, action: Action) -> bool:
@@ -121,7 +121,7 @@ def original(about: Claimed, beginning: bytes, report: Report, *, whole: bool) -
     It can be where it lies in one piece here and needs no encoding but 8bit, as it may have no other (RFC 2046 section
     5.2.1).
     """
-    plain = b"\x00" not in beginning and _longest_line(beginning) <= _LONGEST_LINE
+    plain = b"\x00" not in beginning and _longest_line(beginning) <= LONGEST_LINE
     if whole and len(beginning) == about.size and plain and _boundary(report).encode() not in beginning:
         return Original(_WHOLE, beginning)
     return Original("text/rfc822-headers", header_of(beginning))
@@ -135,7 +135,7 @@ def is_notice(beginning: bytes) -> bool:
 
     RFC 6522 (multipart/report), RFC 3834 section 5 (Auto-Submitted).
     """
-    for name, value in _fields(beginning):
+    for name, value in fields(beginning):
         if name == LOOP.lower():
             return True
         word = _OF_NOTICES.get(name)
@@ -162,23 +162,23 @@ def compose(report: Report, about: Claimed, original: Original, now: float) -> b
 
 def _boundary(report: Report) -> str:
     # No line of quoted-printable has =_ in it, and others begin with no --.
-    return f"=_{_ascii(report.id)}"
+    return f"=_{ascii_of(report.id)}"
 
 
 def message_id(report: Report) -> str:
     """The Message-ID of the notice."""
-    return f"<{_ascii(report.id)}@{_ascii(address_key(report.mailbox).rpartition('@')[2])}>"
+    return f"<{ascii_of(report.id)}@{ascii_of(address_key(report.mailbox).rpartition('@')[2])}>"
 
 
 # ---- its header
 
 
 def _top(report: Report, about: Claimed, header: bytes, boundary: str, now: float, *, is_ascii: bool) -> bytes:
-    original = _ascii(about.message_id)[: _LONGEST_LINE // 2]
-    fields = {
-        "X-Pillarbox-Id": _ascii(report.id),
-        "From": f"{_FROM} <{_clean(report.mailbox)}>",
-        "To": _clean(report.to),
+    original = ascii_of(about.message_id)[: LONGEST_LINE // 2]
+    shown = {
+        "X-Pillarbox-Id": ascii_of(report.id),
+        "From": f"{_FROM} <{clean(report.mailbox)}>",
+        "To": clean(report.to),
         "Subject": _subject(report.action, header),
         "Date": formatdate(now),
         "Message-ID": message_id(report),
@@ -186,13 +186,13 @@ def _top(report: Report, about: Claimed, header: bytes, boundary: str, now: floa
         "Auto-Submitted": "auto-replied",
         # [MS-OXCMAIL] section 2.1.3.2.20: Exchange and Outlook answer it with nothing, not even with a receipt.
         "X-Auto-Response-Suppress": "All",
-        LOOP: _ascii(about.id),
+        LOOP: ascii_of(about.id),
         "MIME-Version": "1.0",
         "Content-Type": f'multipart/report; report-type=delivery-status;\r\n boundary="{boundary}"',
         # RFC 2045 section 6.4: 8bit within is 8bit without.
         **({} if is_ascii else {"Content-Transfer-Encoding": "8bit"}),
     }
-    return "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode("utf-8", "replace")
+    return "".join(f"{name}: {value}\r\n" for name, value in shown.items()).encode("utf-8", "replace")
 
 
 _FROM: Final = "Mail Delivery System"
@@ -205,8 +205,8 @@ _SUBJECT: Final = {
 
 def _subject(action: Action, header: bytes) -> str:
     """The subject of the message behind our words: as it stands there, so that encoded words stay what they are."""
-    raw = next((value for name, value in _fields(header) if name == "subject"), "")
-    text = _clean(raw).strip()
+    raw = next((value for name, value in fields(header) if name == "subject"), "")
+    text = clean(raw).strip()
     if not text:
         return _SUBJECT[action]
     if text.isascii():
@@ -223,37 +223,37 @@ _FOLD: Final = "\r\n"
 def _for_people(report: Report, about: Claimed) -> str:
     said = catalogue.entry(f"notice.{report.action}")
     lines = [
-        *textwrap.wrap(said.sentence, _WIDTH),
+        *textwrap.wrap(said.sentence, WIDTH),
         "",
-        *(f"    {_clean(recipient)}" for recipient in report.recipients),
+        *(f"    {clean(recipient)}" for recipient in report.recipients),
         "",
     ]
     for reason in report.reasons:
-        lines += [*textwrap.wrap(_clean(reason)[:_MOST_TEXT], _WIDTH), ""]
-    lines += [*textwrap.wrap(said.cure, _WIDTH), ""] if said.cure else []
-    return "\r\n".join([*lines, catalogue.sentence("notice.id", id=_ascii(about.id)), ""])
+        lines += [*textwrap.wrap(clean(reason)[:_MOST_TEXT], WIDTH), ""]
+    lines += [*textwrap.wrap(said.cure, WIDTH), ""] if said.cure else []
+    return "\r\n".join([*lines, catalogue.sentence("notice.id", id=ascii_of(about.id)), ""])
 
 
 def _for_programs(report: Report, about: Claimed) -> str:
     dsn = about.envelope.dsn
     of_message = {
-        "Original-Envelope-Id": _ascii(_decoded(dsn.envid)),
-        "Reporting-MTA": f"dns; {_ascii(report.hostname)}",
+        "Original-Envelope-Id": ascii_of(decoded(dsn.envid)),
+        "Reporting-MTA": f"dns; {ascii_of(report.hostname)}",
         "Arrival-Date": formatdate(about.created_at),
     }
     blocks = [of_message, *(_of_recipient(report, about, one) for one in report.recipients)]
-    return "\r\n".join("".join(_folded(name, text) for name, text in block.items() if text) for block in blocks)
+    return "\r\n".join("".join(folded(name, text) for name, text in block.items() if text) for block in blocks)
 
 
 def _of_recipient(report: Report, about: Claimed, recipient: str) -> Mapping[str, str]:
     is_meant = report.refused in ("", recipient)
     why = f"x-pillarbox; {catalogue.sentence('notice.for_another', recipient=report.refused)}"
     return {
-        "Original-Recipient": _original_recipient(about.envelope.dsn.orcpt.get(recipient, "")),
-        "Final-Recipient": _typed(recipient),
+        "Original-Recipient": original_recipient(about.envelope.dsn.orcpt.get(recipient, "")),
+        "Final-Recipient": typed(recipient),
         "Action": report.action,
-        "Status": _ascii(report.status if is_meant else _OTHER_STATUS),
-        "Diagnostic-Code": _ascii((report.diagnostic if is_meant else why)[:_MOST_TEXT]),
+        "Status": ascii_of(report.status if is_meant else _OTHER_STATUS),
+        "Diagnostic-Code": ascii_of((report.diagnostic if is_meant else why)[:_MOST_TEXT]),
         "Last-Attempt-Date": formatdate(about.started_at) if about.started_at else "",
         "Will-Retry-Until": _until(about) if report.action is Action.DELAYED else "",
     }
@@ -271,46 +271,13 @@ _NO_YEAR: Final = 253_402_300_800.0
 """The year 10000, which no date can be written of: such a message is tried without end."""
 
 
-def _typed(address: str) -> str:
-    """An address with its type; an international one in the form for 7-bit (RFC 6533 section 3)."""
-    return f"rfc822; {_ascii(address)}" if address.isascii() else f"utf-8; {_international(address)}"
-
-
-def _original_recipient(orcpt: str) -> str:
-    """An ORCPT with its text as it was meant, an international one in the form for 7-bit."""
-    kind, _, xtext = orcpt.partition(";")
-    text = _decoded(xtext)
-    if kind.lower() == "utf-8":
-        # Some of it may be in that form already.
-        text = _international(_EMBEDDED.sub(lambda match: chr(int(match[1], 16)), text))
-    return f"{_ascii(kind)}; {_ascii(text)}" if text else ""
-
-
-def _international(text: str) -> str:
-    """As utf-8-addr-xtext (RFC 6533 section 3)."""
-    return _NOT_QCHAR.sub(lambda match: f"\\x{{{ord(match[0]):02X}}}", text)
-
-
-def _folded(name: str, text: str) -> str:
-    """One field; folded before blanks, which all stay, and at any letter where a line would be longer than may be."""
-    field = f"{name}: {text}"
-    lines = [""]
-    for word in _WORD.findall(field):
-        if lines[-1] and len(lines[-1]) + len(word) > _WIDTH:
-            lines.append("")
-        lines[-1] += word
-    if max(map(len, lines)) >= _LONGEST_LINE:
-        lines = textwrap.wrap(field, _LONGEST_LINE - 1, subsequent_indent=" ", break_on_hyphens=False)
-    return "".join(f"{line}\r\n" for line in lines)
-
-
 def _part(content_type: str, content: bytes) -> bytes:
     """A part with its own header; quoted-printable where it is anything but short lines of ASCII.
 
     The CRLF before a boundary belongs to that (RFC 2046 section 5.1.1): a field that ends in one needs another.
     """
     content = headers.canonical(content)
-    plain = content.isascii() and not _BREAKS.search(content) and _longest_line(content) <= _LONGEST_LINE
+    plain = content.isascii() and not _BREAKS.search(content) and _longest_line(content) <= LONGEST_LINE
     coding = "" if plain else "Content-Transfer-Encoding: quoted-printable\r\n"
     if not plain:
         content = quopri.encodestring(content.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")
@@ -325,27 +292,3 @@ def _message(content: bytes) -> bytes:
 
 def _longest_line(content: bytes) -> int:
     return max(map(len, content.split(b"\r\n")))
-
-
-# ---- words of others
-
-
-def _fields(header: bytes) -> Iterator[tuple[str, str]]:
-    """The fields of a header block: name in lower case, value unfolded. Cut off or broken, it has those left of it."""
-    block = b"" if header.startswith(b"\r\n") else header.partition(b"\r\n\r\n")[0]
-    for field in _FIELD.finditer(block):
-        yield field[1].decode().lower(), field[2].replace(b"\r\n", b"").decode("utf-8", "replace").strip()
-
-
-def _decoded(xtext: str) -> str:
-    """What stands in an xtext (RFC 3461 section 4)."""
-    return _XTEXT.sub(lambda match: chr(int(match[1], 16)), xtext)
-
-
-def _ascii(text: str) -> str:
-    return _clean(text).encode("ascii", "replace").decode()
-
-
-def _clean(text: str) -> str:
-    """On one line, and no surrogates, which stand for bytes that are no text."""
-    return _CONTROL.sub(" ", text).encode("utf-8", "replace").decode()

@@ -17,8 +17,8 @@ from pillarbox.core.mail import Found, Outcome
 from pillarbox.delivery import drafts, sent_items
 from pillarbox.delivery.crash_points import Reached, unheeded
 from pillarbox.delivery.drafts import Fate
-from pillarbox.delivery.graph_failures import FAILURES, outcome_of
-from pillarbox.delivery.graph_transport import GraphTransport, judge
+from pillarbox.delivery.failures import FAILURES, outcome_of
+from pillarbox.delivery.graph_transport import GraphTransport
 from pillarbox.delivery.pauses import LOOK_FAILED
 from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.graph import mail
@@ -33,7 +33,8 @@ _GONE: Final = ("ErrorItemNotFound", "ErrorInvalidIdMalformed", "ErrorInvalidMai
 class DraftTransport:
     """Sends by a draft where the mailbox's mode is `draft`, and as `plain` does in every other mode.
 
-    A message of which there is a draft goes on with it whatever the mode is by now: what became of it can be told.
+    A message of which there is a draft goes on with it whatever the mode is by now: what became of it can be told, as
+    long as the app may see it.
     """
 
     plain: GraphTransport
@@ -53,18 +54,22 @@ class DraftTransport:
                 await keep_draft("")
                 notes.append(catalogue.sentence("draft.anew"))
                 draft_id = ""
-            if not draft_id and message.mailbox.mode != "draft":
+            if draft_id:
+                state = await self._state(message)
+                if not _is_lost(state, message.mailbox):
+                    return _ended(state) or await self.send_made(message, keep_draft)
+                await keep_draft("", given_up=True)
+                notes.append(catalogue.sentence("draft.given_up"))
+                draft_id = ""
+            if message.mailbox.mode != "draft":
                 report = await self.plain.send(message, body, keep_draft)
                 return replace(report, notes=(*notes, *report.notes))
-            if not draft_id:
-                made = await self._make(message, body, notes)
-                if isinstance(made, Outcome):
-                    return Report(made, tuple(notes))
-                await keep_draft(made)
-                self.reached("after_keep_draft")
-                report = await self.send_made(replace(message, draft_id=made), keep_draft)
-            else:
-                report = await self._ended(message) or await self.send_made(message, keep_draft)
+            made = await self._make(message, body, notes)
+            if isinstance(made, Outcome):
+                return Report(made, tuple(notes))
+            await keep_draft(made)
+            self.reached("after_keep_draft")
+            report = await self.send_made(replace(message, draft_id=made), keep_draft)
             return replace(report, notes=(*notes, *report.notes))
         except FAILURES as error:
             return Report(outcome_of(error), tuple(notes))
@@ -106,7 +111,7 @@ class DraftTransport:
         return mail.draft_in(answer) or await self._refused(message, answer)
 
     async def _refused(self, message: Claimed, answer: Answer) -> Outcome:
-        outcome = await self._judged(message, answer)
+        outcome = await self.plain.judged(message.mailbox, answer)
         if outcome.verdict in (Verdict.SENT, Verdict.UNCERTAIN):
             return replace(
                 not_made(sent_items.said(answer)),
@@ -118,23 +123,6 @@ class DraftTransport:
         return outcome
 
     # ---- sending it
-
-    async def _ended(self, message: Claimed) -> Report | None:
-        """What an attempt comes to before it begins, as the one before it may have sent the draft. None: it is unsent.
-
-        A second send of a draft is a second mail, if Microsoft takes it. Raises FAILURES: nothing was done then.
-        """
-        answer = await self._state(message)
-        copy = mail.copy_in(answer)
-        if answer.status == 404:
-            return Report(_gone(answer))
-        if copy is None:
-            look = sent_items.failed(sent_items.said(answer))
-            cure = Cause.UNCLEAR.entry.cure
-            return Report(Outcome(Cause.UNCLEAR, code=LOOK_FAILED, text=look.note, cure=cure))
-        if not copy.is_draft:
-            return Report(Outcome(Cause.ACCEPTED), (catalogue.sentence("look.draft_sent"),))
-        return None
 
     async def _refused_draft(
         self, message: Claimed, outcome: Outcome, keep_draft: KeepDraft, notes: list[str]
@@ -164,12 +152,7 @@ class DraftTransport:
         code, _ = answer.error()
         if answer.status in (400, 404) and code in _GONE:
             return _gone(answer)
-        return await self._judged(message, answer)
-
-    async def _judged(self, message: Claimed, answer: Answer) -> Outcome:
-        if answer.status == 403:
-            await self.plain.tokens.doubt(message.mailbox)
-        return judge(answer, message.mailbox, self.plain.clock(), self.plain.retry_after_default)
+        return await self.plain.judged(message.mailbox, answer)
 
     # ---- looking for it
 
@@ -194,6 +177,28 @@ class DraftTransport:
 
     def _token(self, message: Claimed) -> TokenSource:
         return self.plain.tokens.source(message.mailbox)
+
+
+def _ended(answer: Answer) -> Report | None:
+    """What an attempt comes to before it begins, as the one before it may have sent the draft. None: it is unsent.
+
+    A second send of a draft is a second mail, if Microsoft takes it. Pure; `answer` is what it says of the draft.
+    """
+    copy = mail.copy_in(answer)
+    if answer.status == 404:
+        return Report(_gone(answer))
+    if copy is None:
+        look = sent_items.failed(sent_items.said(answer))
+        cure = Cause.UNCLEAR.entry.cure
+        return Report(Outcome(Cause.UNCLEAR, code=LOOK_FAILED, text=look.note, cure=cure))
+    if not copy.is_draft:
+        return Report(Outcome(Cause.ACCEPTED), (catalogue.sentence("look.draft_sent"),))
+    return None
+
+
+def _is_lost(answer: Answer, mailbox: Mailbox) -> bool:
+    """Whether Microsoft does not show us a draft any more, and that is as somebody wants it: no time mends it."""
+    return answer.status == 403 and mailbox.mode != "draft"
 
 
 def _gone(answer: Answer) -> Outcome:

@@ -14,7 +14,7 @@ from typing import Final
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.bearer import TokenSource
-from pillarbox.core.errors import PillarboxError
+from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
 from pillarbox.entra.tokens import Tokens
@@ -28,6 +28,8 @@ _EVERY: Final = 600.0
 """Seconds between two rounds."""
 _OLD: Final = 3600.0
 """Seconds that a draft is left alone after its message ended: what was sent at last may be on its way still."""
+_LATELY: Final = 2 * 86_400.0
+"""Seconds of attempts of which drafts may be left whose ids were never kept."""
 _AT_ONCE: Final = 100
 """Drafts of one mailbox in one round."""
 
@@ -80,7 +82,7 @@ async def discard(
 
 
 async def discard_unkept(client: GraphClient, message: Claimed, token: TokenSource) -> None:
-    """Throw away the drafts of a message whose ids were never kept. What does not work is only litter.
+    """Throw away the drafts of a message whose ids were never kept. What does not work is left to the sweep.
 
     An attempt that was cut off has made them, and nobody knows how far it came: nothing was sent, as nothing is before
     the id is kept, and a draft may lack what was still to be attached. They bear our queue id: a Message-ID alone may
@@ -99,6 +101,7 @@ async def discard_unkept(client: GraphClient, message: Claimed, token: TokenSour
 class Sweep:
     """A small task that throws away the drafts of messages that ended otherwise: canceled, refused, found by a person.
 
+    So it does with drafts whose ids were never kept: an attempt was cut off, and the next one could not find them.
     `may` says whether a mailbox is to be used now, `request` gives a place for a request to it.
     """
 
@@ -130,6 +133,10 @@ class Sweep:
             mailbox = await self.accounts.mailbox_by_id(mailbox_id)
             if self.may(mailbox):
                 await self._clear(mailbox, since)
+        for mailbox_id in await self.drafts.doubtful(since - _LATELY):
+            mailbox = await self.accounts.mailbox_by_id(mailbox_id)
+            if mailbox.mode == "draft" and self.may(mailbox):
+                await self._clear_unkept(mailbox, since)
 
     async def _clear(self, mailbox: Mailbox, since: float) -> None:
         for left in await self.drafts.left(mailbox.id, since, _AT_ONCE):
@@ -150,3 +157,22 @@ class Sweep:
                     await self.drafts.found_sent(left, catalogue.sentence("draft.was_sent"))
                 case Fate.GONE:
                     await self.drafts.forget(left)
+
+    async def _clear_unkept(self, mailbox: Mailbox, since: float) -> None:
+        """Throw away drafts by the queue id that they bear; of what people write nothing is read but its Message-ID."""
+        token = self.tokens.source(mailbox)
+        try:
+            async with self.request(mailbox):
+                lying = mail.message_ids_in(await mail.newest_drafts(self.client, mailbox.address, token))
+            known = await self.drafts.known(mailbox.id, lying.values())
+            for draft_id in [one for one, message_id in lying.items() if message_id in known][:_AT_ONCE]:
+                async with self.request(mailbox):
+                    whose = await mail.queue_id(self.client, mailbox.address, draft_id, token)
+                    may = partial(self.drafts.is_unkept, whose, draft_id, since)
+                    fate = await discard(self.client, mailbox, draft_id, token, may)
+                if fate is Fate.DELETED:
+                    self.log.info("draft.discarded", id=whose, mailbox=mailbox.address)
+        except Unavailable:
+            raise
+        except PillarboxError:
+            return  # The next round tries again.

@@ -60,6 +60,15 @@ def broken(outcome: Outcome, mailbox: Mailbox, host: str, now: float, *, is_othe
     return [_probed(scope, outcome.cause, outcome, now)]
 
 
+def is_used(pause: Pause, mailbox: Mailbox, host: str, *, is_other: bool) -> bool:
+    """Whether an attempt at `host` that has failed tells of what a pause is for: as `broken` and `struck_out` blame."""
+    if pause.scope in (store.host_scope(host), store.way_scope(mailbox.id, host)):
+        return True
+    if is_other and pause.cause not in COUNTED:
+        return False
+    return pause.scope in (store.mailbox_scope(mailbox.id), store.app_scope(mailbox.app.id))
+
+
 def struck_out(outcome: Outcome, scopes: Iterable[str], now: float) -> list[Pause]:
     """The pauses for what attempts in succession show to be at fault."""
     cause = outcome.cause if outcome.cause in COUNTED else Cause.UNCLEAR

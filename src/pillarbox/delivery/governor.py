@@ -22,7 +22,7 @@ from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock, Outcome
 from pillarbox.delivery import findings
 from pillarbox.delivery.findings import HELD
-from pillarbox.delivery.pauses import PROBED, Gate, Pauses, lasts, probed_again, shows_over
+from pillarbox.delivery.pauses import PROBED, SOON, Gate, Pauses, lasts, probed_again, shows_over
 from pillarbox.delivery.strikes import Strikes, Tried
 from pillarbox.delivery.transports import Report
 from pillarbox.store import limits as store
@@ -43,15 +43,14 @@ class Turn:
     mailbox: Mailbox
     count: int
     probes: tuple[Pause, ...] = ()
-    asked_for: bool = False
-    """A person has asked for what is in the queue."""
     probe: int = 0
     """The probe's number."""
-
-    @property
-    def held(self) -> tuple[Cause, ...]:
-        """Causes for which messages are held, of which the probe is best taken."""
-        return () if self.asked_for else tuple(Cause(one.cause) for one in self.probes if one.cause in HELD)
+    held: tuple[Cause, ...] = ()
+    """Causes for which messages are held, of which the probe is best taken, before the queue."""
+    elsewhere: tuple[str, ...] = ()
+    """But not of what was held at these hosts: it does not show what is to be shown."""
+    held_elsewhere: tuple[Cause, ...] = ()
+    """Causes for which messages are held of which the probe is taken where there is no other."""
 
 
 NONE: Final = Turn(Mailbox(0, "", AppRegistration(0, "", "", "")), 0)
@@ -77,12 +76,18 @@ class _App:
     """Mailboxes that Microsoft has slowed since it took something of the app's, and when."""
 
     def room(self, mailbox_id: int, now: float, takes: Callable[[int], bool]) -> int:
-        """Places for this mailbox: those that are left when each before it has one, if it `takes` it now."""
-        left = self.governor.most(now)
-        for ahead in self.waiting:
-            if left <= 0 or ahead == mailbox_id:
+        """Places for this mailbox: when its turn has come one, and those that are left when each other has one.
+
+        Each that waits and `takes` it now: places come several at a time, and who is first may not have them all.
+        """
+        left, least = self.governor.most(now), 0
+        for other in self.waiting:
+            if left <= least:
                 break
-            left -= takes(ahead)
+            if other == mailbox_id:
+                least = 1
+            else:
+                left -= takes(other)
         return max(0, left)
 
     def is_slowed(self, mailbox_id: int, now: float) -> bool:
@@ -130,6 +135,8 @@ class Governors:
         """Mailboxes that let another one be the probe."""
         self._held: dict[int, list[Cause]] = {}
         """Mailboxes of which something is held, and for which causes, as the store was last seen."""
+        self._vain: dict[int, float] = {}
+        """When what is held is looked at again, where it had no probe for what was due."""
         self._heads: dict[int, float] = {}
         """When a mailbox is to be looked at again, where the last message that was claimed did not fit."""
         self._fits_at: dict[int, float] = {}
@@ -140,6 +147,8 @@ class Governors:
         self._requests: dict[int, dict[asyncio.Event, bool]] = {}
         """Look-ups that wait; whether it is the mailbox itself that has no place for them."""
         self._writing: set[asyncio.Task[None]] = set()
+        self._ended = self._ended_before = 0
+        """Pauses that ended so far, and until `held` began to look."""
 
     async def load(self) -> None:
         """Know the pauses again that there were before the restart."""
@@ -179,11 +188,15 @@ class Governors:
 
     def may_send(self, mailbox: Mailbox) -> bool:
         """Whether a message may go now. If not, `wake` or `opens_at` tells when."""
+        return self._may_go(mailbox)[0] > 0
+
+    def _may_go(self, mailbox: Mailbox) -> tuple[int, tuple[Pause, ...]]:
+        """How many messages may go now, and the pauses of which one would be the probe; none: it waits to be woken."""
         self.see(mailbox)
         count, _, probes = self._places(mailbox)
         first = self._better_probe(mailbox, probes)
         if count and first is None:
-            return True
+            return count, probes
         self._refused.add(mailbox.id)
         app = self._app(mailbox.app.id)
         if first is not None:
@@ -193,7 +206,7 @@ class Governors:
             app.waiting.setdefault(mailbox.id)
         elif not self._requests.get(mailbox.id):
             self._leave(app, mailbox.id)
-        return False
+        return 0, ()
 
     def is_seen(self, mailbox_id: int) -> bool:
         """Whether it is known what the mailbox is."""
@@ -217,10 +230,10 @@ class Governors:
 
     def reserve(self, mailbox: Mailbox, most: int) -> Turn:
         """Places for up to `most` messages, which are to be released; none where nothing may go now."""
-        if not self.may_send(mailbox):
+        free, probes = self._may_go(mailbox)
+        if not free:
             return Turn(mailbox, 0)
-        count, _, probes = self._places(mailbox)
-        count = min(count, most)
+        count = min(free, most)
         self._app(mailbox.app.id).waiting.pop(mailbox.id, None)
         self._refused.discard(mailbox.id)
         self._book(mailbox, count)
@@ -231,9 +244,17 @@ class Governors:
             del self._due[mailbox.id]
             self._due[mailbox.id] = None
         self._gave_way.clear()  # they are woken as all who were refused
-        asked_for = mailbox.id in self._asked_for
-        self._asked_for.discard(mailbox.id)
-        return Turn(mailbox, count, probes, asked_for, number)
+        of_others = set(self._other_ways(mailbox))
+        theirs = {one.cause for one in self._pauses.within(of_others)}
+        first = tuple(one for one in probes if one.scope not in of_others)
+        # What was held there when that was the first way has no pause of its own.
+        others = _held_for(one for one in probes if one.scope in of_others or one.cause not in theirs)
+        if mailbox.id in self._asked_for:
+            self._asked_for.discard(mailbox.id)
+            return Turn(mailbox, count, probes, number)
+        if not first:
+            return Turn(mailbox, count, probes, number, others)
+        return Turn(mailbox, count, probes, number, _held_for(first), self._other_hosts(mailbox), others)
 
     def release(self, turn: Turn, count: int) -> None:
         """Give back `count` places, and wake who was refused for want of them."""
@@ -302,8 +323,10 @@ class Governors:
         for event in self._requests.get(mailbox_id, ()):
             event.set()
 
-    def nothing_to_send(self, mailbox: Mailbox) -> None:
+    def nothing_to_send(self, mailbox: Mailbox, *, was_probe: bool = False) -> None:
         """It waits for no place any more, but for look-ups: others need not let it go first."""
+        if was_probe:
+            self._vain[mailbox.id] = self._clock() + SOON
         self._refused.discard(mailbox.id)
         self._due.pop(mailbox.id, None)
         if not self._requests.get(mailbox.id):
@@ -395,6 +418,8 @@ class Governors:
         return max(0, self._governor(mailbox_id).most(now) - sum(self._requests.get(mailbox_id, {}).values()))
 
     def _pauses_and_head(self, mailbox: Mailbox, now: float) -> Gate:
+        if not self._pauses:
+            return Gate(self._head(mailbox.id, now))
         gate = self._pauses.gate(self._concerning(mailbox), now)
         # A pause of a way that little of its mail takes does not stop the mailbox: what is held for it is its probe.
         held = self._held.get(mailbox.id, ())
@@ -442,8 +467,13 @@ class Governors:
 
     def _other_ways(self, mailbox: Mailbox) -> list[str]:
         """Scopes of the hosts where some of a mailbox's mail goes, and of the mailbox there."""
-        others = self._hosts_of(mailbox)[1:]
+        others = self._other_hosts(mailbox)
         return [scope for host in others for scope in (store.host_scope(host), store.way_scope(mailbox.id, host))]
+
+    def _other_hosts(self, mailbox: Mailbox) -> tuple[str, ...]:
+        """Where some of a mailbox's mail goes, but little of it."""
+        first, *others = self._hosts_of(mailbox)
+        return tuple(host for host in others if host != first)
 
     # ---- what an attempt tells
 
@@ -451,8 +481,8 @@ class Governors:
         """An attempt has ended. What it has shown; call `written` when that is committed."""
         now, mailbox, outcome = self._clock(), message.mailbox, report.outcome
         self._correct(message, report, now)
-        hosts = self._hosts_of(mailbox)
-        host = report.host or hosts[0]
+        host = report.host or self._hosts_of(mailbox)[0]
+        is_other = host in self._other_hosts(mailbox)
         scopes = (store.mailbox_scope(mailbox.id), store.app_scope(mailbox.app.id), store.host_scope(host))
         used = (*scopes, store.way_scope(mailbox.id, host))
         struck = self._strikes.struck(Tried(*scopes, message.started_at, now, outcome))
@@ -462,14 +492,14 @@ class Governors:
         over = self._over(turn, message, outcome, used)
         # What a probe came to is no answer to what it was for, unless it shows that.
         still = [
-            probed_again(one, now, outcome)
+            probed_again(one, now, outcome, is_used=findings.is_used(one, mailbox, host, is_other=is_other))
             for one in turn.probes
-            if one not in over and one.scope in used and self._pauses.is_there(one)
+            if one not in over and self._pauses.is_there(one)
         ]
         begun = [
             *still,
             *findings.asked_for(outcome, following, mailbox, now, guessed=guessed),
-            *findings.broken(outcome, mailbox, host, now, is_other=host in hosts[1:]),
+            *findings.broken(outcome, mailbox, host, now, is_other=is_other),
             # One that is there already ends by its own probe.
             *(one for one in findings.struck_out(outcome, struck, now) if not self._pauses.of(one.scope, one.cause)),
         ]
@@ -484,6 +514,7 @@ class Governors:
         """What an attempt has shown is committed."""
         for pause in shown.over:
             if self._pauses.is_there(pause):
+                self._ended += 1
                 self._pauses.drop(pause.scope, pause.cause)
                 self._log.info(
                     "mailbox.resumed",
@@ -540,7 +571,8 @@ class Governors:
 
     async def held(self) -> Collection[int]:
         """Look which mailboxes have something held that goes by a probe."""
-        self._held = await self._store.held(HELD)
+        ended_before = self._ended
+        self._held, self._ended_before = await self._store.held(HELD), ended_before
         return self._held
 
     def probes(self) -> dict[int, float]:
@@ -551,7 +583,7 @@ class Governors:
         """When what is held for one of these causes may be the probe.
 
         What is held and has no pause, as its mailbox has another app registration or host by now, gets one that is
-        over: else nothing would let it go again.
+        over: else nothing would let it go again. Not where one has ended since `held` looked: that one let it go.
         """
         mailbox = self._seen.get(mailbox_id)
         if mailbox is None:
@@ -559,9 +591,11 @@ class Governors:
         now = self._clock()
         pauses = self._concerning(mailbox) + self._pauses.within(self._other_ways(mailbox))
         for cause in causes:
-            if not any(one.cause == cause for one in pauses):
+            if self._ended == self._ended_before and not any(one.cause == cause for one in pauses):
                 pauses.append(self._pauses.put(Pause(store.mailbox_scope(mailbox_id), cause, now, "", now)))
-        return min((one.until or 0.0) if lasts(one, now) else 0.0 for one in pauses if one.cause in causes)
+        ends = [(one.until or 0.0) if lasts(one, now) else 0.0 for one in pauses if one.cause in causes]
+        vain = self._vain.get(mailbox_id, 0.0)
+        return max(min(ends, default=0.0), vain if vain <= now + SOON else 0.0)
 
     # ---- by hand
 
@@ -607,6 +641,10 @@ class Governors:
         limit = Pause(scope, Cause.QUOTA, until, catalogue.sentence("outbox.waits_for_limit"), now)
         return [*self.paused(mailbox), limit]
 
+    def paused_elsewhere(self, mailbox: Mailbox) -> list[Pause]:
+        """As `paused`, of the ways that little of its mail takes: the rest of it goes all the same."""
+        return self._pauses.shown(self._pauses.within(self._other_ways(mailbox)), self._clock())
+
     def mended(self, holder: AppRegistration | Mailbox) -> None:
         """A credential, a sign-in or a test gives reason to try again: the next probes go at once."""
         # Which mailboxes an app registration has is not known here: one probe too many harms nobody.
@@ -630,6 +668,7 @@ class Governors:
             scopes = (*self._scopes(mailbox), *self._other_ways(mailbox))
         if self._pauses.probe_now(scopes, self._clock()):
             self._asked_for.add(mailbox_id)
+        self._vain.pop(mailbox_id, None)
         self._wake(mailbox_id)
 
     async def close(self) -> None:
@@ -637,6 +676,7 @@ class Governors:
         await asyncio.gather(*self._writing, return_exceptions=True)
 
     def _wake_all(self, holder: AppRegistration | Mailbox | None = None) -> None:
+        self._vain.clear()
         for mailbox_id in {
             *self._governors,
             *self._seen,
@@ -644,6 +684,10 @@ class Governors:
             *([holder.id] if isinstance(holder, Mailbox) else []),
         }:
             self._wake(mailbox_id)
+
+
+def _held_for(pauses: Iterable[Pause]) -> tuple[Cause, ...]:
+    return tuple(Cause(one.cause) for one in pauses if one.cause in HELD)
 
 
 def _load(message: Claimed) -> Load:

@@ -15,7 +15,7 @@ from pillarbox.core.mail import Clock, Found, Outcome
 from pillarbox.core.retry_after import seconds_of
 from pillarbox.delivery import sent_items
 from pillarbox.delivery.crash_points import Reached, unheeded
-from pillarbox.delivery.graph_failures import FAILURES, outcome_of
+from pillarbox.delivery.failures import FAILURES, outcome_of
 from pillarbox.delivery.pauses import LOOK_FAILED
 from pillarbox.delivery.sent_items import Twins
 from pillarbox.delivery.transports import KeepDraft, Look, Report
@@ -60,10 +60,10 @@ class GraphTransport:
             look = await self.look_up(message)
             if look.found is Found.SENT:
                 return Report(Outcome(Cause.ACCEPTED), (look.note,))
-            if look.found is Found.UNKNOWN or self.clock() - self.jumped_at() < self.settle:
+            if look.found is not Found.ABSENT or self.clock() - self.jumped_at() < self.settle:
                 # Sent blindly it may come twice. It is looked for as all that is unclear.
-                cure = Cause.UNCLEAR.entry.cure
-                return Report(Outcome(Cause.UNCLEAR, code=LOOK_FAILED, text=look.note, cure=cure))
+                cure = Cause.DOUBTED.entry.cure
+                return Report(Outcome(Cause.DOUBTED, code=LOOK_FAILED, text=look.note, cure=cure))
         try:
             addressed = headers.address_to(b"".join([part async for part in body]), message.envelope.recipients)
             notes = tuple(catalogue.sentence("mail.recipient_removed", entry=entry) for entry in addressed.removed)
@@ -77,13 +77,17 @@ class GraphTransport:
             self.reached("after_answer")
         except FAILURES as error:
             return Report(outcome_of(error), notes)
-        if answer.status == 403:
-            await self.tokens.doubt(mailbox)
-        outcome = judge(answer, mailbox, self.clock(), self.retry_after_default)
+        outcome = await self.judged(mailbox, answer)
         if outcome.cause is Cause.UNKNOWN:
             said = scrubbed(answer.body.decode("utf-8", "replace"))
             notes += (catalogue.sentence("microsoft.raw_answer", body=said),)
         return Report(outcome, notes)
+
+    async def judged(self, mailbox: Mailbox, answer: Answer) -> Outcome:
+        """What an answer to a mail call means; after a 403 the token is doubted, which may lack a right given since."""
+        if answer.status == 403:
+            await self.tokens.doubt(mailbox)
+        return judge(answer, mailbox, self.clock(), self.retry_after_default)
 
 
 def judge(answer: Answer, mailbox: Mailbox, now: float, retry_after_default: float) -> Outcome:

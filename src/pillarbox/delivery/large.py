@@ -6,41 +6,37 @@ until everything is there: a draft without an id, or with that mark, was certain
 """
 
 import asyncio
-import os
-import tempfile
 from collections.abc import AsyncIterator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Final
 
-from pillarbox.core import catalogue, headers
+from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.bearer import TokenSource
 from pillarbox.core.cause import Cause, Verdict
-from pillarbox.core.errors import DISK_FULL, InvalidInput, Unavailable
+from pillarbox.core.errors import InvalidInput
 from pillarbox.core.graph_limits import OURS, most_mime
 from pillarbox.core.headers import address_key
 from pillarbox.core.mail import Outcome
 from pillarbox.delivery.crash_points import Reached, unheeded
+from pillarbox.delivery.draft_files import DraftFiles, NotMade
 from pillarbox.delivery.draft_transport import DraftTransport, not_made
 from pillarbox.delivery.drafts import Fate, discard, discard_unkept
-from pillarbox.delivery.graph_failures import FAILURES, outcome_of
-from pillarbox.delivery.graph_transport import GraphTransport, judge
+from pillarbox.delivery.failures import FAILURES, outcome_of
+from pillarbox.delivery.graph_transport import GraphTransport
+from pillarbox.delivery.message_file import nameless, write
 from pillarbox.delivery.sent_items import said
 from pillarbox.delivery.transports import Again, KeepDraft, Kept, Look, Report
-from pillarbox.graph import json_drafts, mail, uploads
+from pillarbox.graph import json_drafts, mail
 from pillarbox.graph.client import Answer
 from pillarbox.graph.json_drafts import JsonMessage
-from pillarbox.graph.mail import FileItem
 from pillarbox.graph.uploads import Stuck, Uploads
 from pillarbox.mime.conversion import Words
-from pillarbox.mime.split import Attachment, Divided, in_words, split
+from pillarbox.mime.split import Divided, in_words, split
 from pillarbox.store.outbox import Claimed
 
-SESSION_FROM: Final = 3_000_000
-"""Bytes from which on a file goes by an upload session; between this and 3 MiB Graph may want the other way."""
-_TOO_SMALL: Final = "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize"
 _AT_ONCE: Final = 2
 """Messages that are taken apart at the same time."""
 _MADE_AT_ONCE: Final = 16
@@ -48,16 +44,6 @@ _MADE_AT_ONCE: Final = 16
 _UPLOADS: Final = "outlook"
 """The host of uploads, for the count of attempts that did not reach one."""
 _TOO_LARGE: Final = ("mail.too_large_sealed", "mail.too_large_text", "mail.not_divided")
-_OF_THE_MESSAGE: Final = (Cause.TOO_LARGE, Cause.MAILBOX_FULL, Cause.THROTTLED, Cause.CONCURRENCY, Cause.QUOTA)
-"""What an answer about one attachment may say of the message; all else is about the upload, which is begun anew."""
-
-
-class _Refused(Exception):
-    """The draft cannot be made, or not now; nothing was sent."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.code)
-        self.outcome = outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +106,7 @@ class LargeMail:
         try:
             async with self._making:
                 draft_id = await self._make(message, body, most, keep_draft, notes)
-        except _Refused as refused:
+        except NotMade as refused:
             return Report(refused.outcome, tuple(notes))
         except Stuck as error:
             # That Outlook's host for uploads is out of reach says nothing of Graph's.
@@ -140,12 +126,12 @@ class LargeMail:
     async def _make(
         self, message: Claimed, body: AsyncIterator[bytes], most: int, keep_draft: KeepDraft, notes: list[str]
     ) -> str:
-        """The id of a draft that has everything. Raises _Refused and FAILURES: nothing was sent then."""
+        """The id of a draft that has everything. Raises NotMade and FAILURES: nothing was sent then."""
         client, token = self.plain.client, self._token(message.mailbox)
         if message.attempt > 1 and not message.begun_draft:
             await discard_unkept(client, message, token)
-        with _nameless(self.folder) as file:
-            await _write(file, body, message, notes)
+        with nameless(self.folder) as file:
+            notes += await write(file, body, message.envelope.recipients)
             address = message.mailbox.address
             async with self._parsing:
                 divided = await split(file, most, address, self.folder)
@@ -155,9 +141,9 @@ class LargeMail:
                 self.reached("after_create")
                 if mail.draft_in(answer):
                     return await self._complete(message, answer, divided, keep_draft, notes)
-            outcome = _before_sending(await self._judged(message.mailbox, answer))
+            outcome = _before_sending(await self.plain.judged(message.mailbox, answer))
             if outcome.cause is not Cause.BAD_CONTENT and answer.status != 415:
-                raise _Refused(outcome)
+                raise NotMade(outcome)
             notes.append(catalogue.sentence("draft.mime_refused", said=said(answer)))
             return await self._make_of_json(message, file, most, keep_draft, notes)
 
@@ -174,7 +160,7 @@ class LargeMail:
             token = self._token(message.mailbox)
             answer = await json_drafts.create(self.plain.client, message.mailbox.address, written, token)
             if not mail.draft_in(answer):
-                raise _Refused(_before_sending(await self._judged(message.mailbox, answer)))
+                raise NotMade(_before_sending(await self.plain.judged(message.mailbox, answer)))
             draft_id = await self._complete(message, answer, divided, keep_draft, notes)
         notes.append(catalogue.sentence("draft.of_json", lost=", ".join(words.lost) or "nothing"))
         return draft_id
@@ -188,8 +174,9 @@ class LargeMail:
         self.reached("after_begun_draft")
         try:
             await self._keep_message_id(message, made, notes)
+            files = DraftFiles(self.plain, self.uploads, message.mailbox, draft_id, divided)
             for one in divided.attachments:
-                await self._attach(message.mailbox, draft_id, divided, one)
+                await files.attach(one)
         except Exception:
             await self._discard(message.mailbox, draft_id, keep_draft)
             raise
@@ -218,41 +205,6 @@ class LargeMail:
         )
         if json_drafts.message_id_in(answer) != message.message_id:
             notes.append(catalogue.sentence("draft.other_message_id", found=json_drafts.message_id_in(made)))
-
-    async def _attach(self, mailbox: Mailbox, draft_id: str, divided: Divided, one: Attachment) -> None:
-        item = FileItem(one.name, one.content_type, one.size, one.content_id, one.is_inline)
-        if one.size < SESSION_FROM:
-            return await self._add(mailbox, draft_id, item, divided, one)
-        token = self._token(mailbox)
-        answer = await mail.create_upload_session(self.plain.client, mailbox.address, draft_id, item, token)
-        session = uploads.session_in(answer)
-        if not session and answer.error()[0] == _TOO_SMALL:
-            return await self._add(mailbox, draft_id, item, divided, one)
-        if not session:
-            raise _Refused(_of_an_attachment(await self._judged(mailbox, answer), may_be_right=answer.status == 403))
-
-        async def read(begin: int, end: int) -> bytes:
-            return await asyncio.to_thread(divided.read, one, begin, end)
-
-        refusal = await self.uploads.put(session, one.size, read)
-        if refusal is not None:
-            raise _Refused(_of_an_attachment(self._judgement(mailbox, refusal)))
-        return None
-
-    async def _add(self, mailbox: Mailbox, draft_id: str, item: FileItem, divided: Divided, one: Attachment) -> None:
-        content = await asyncio.to_thread(divided.read, one, 0, one.size)
-        token = self._token(mailbox)
-        answer = await mail.add_file(self.plain.client, mailbox.address, draft_id, item, content, token)
-        if answer.status != 201:
-            raise _Refused(_of_an_attachment(await self._judged(mailbox, answer)))
-
-    async def _judged(self, mailbox: Mailbox, answer: Answer) -> Outcome:
-        if answer.status == 403:
-            await self.plain.tokens.doubt(mailbox)
-        return self._judgement(mailbox, answer)
-
-    def _judgement(self, mailbox: Mailbox, answer: Answer) -> Outcome:
-        return judge(answer, mailbox, self.plain.clock(), self.plain.retry_after_default)
 
     def _token(self, mailbox: Mailbox) -> TokenSource:
         return self.plain.tokens.source(mailbox)
@@ -293,48 +245,3 @@ def _before_sending(outcome: Outcome) -> Outcome:
     if outcome.verdict in (Verdict.SENT, Verdict.UNCERTAIN):
         return replace(outcome, cause=Cause.UNREACHABLE)
     return outcome
-
-
-def _of_an_attachment(outcome: Outcome, *, may_be_right: bool = False) -> Outcome:
-    """What a refused attachment means for its message. The mailbox can send all other mail: nothing is said of that.
-
-    With `may_be_right` Graph allows the draft and not the upload, as in a shared mailbox by a person's sign-in
-    (https://learn.microsoft.com/graph/known-issues): no time mends that.
-    """
-    if may_be_right:
-        return replace(outcome, cause=Cause.TOO_LARGE)
-    return outcome if outcome.cause in _OF_THE_MESSAGE else replace(outcome, cause=Cause.UNREACHABLE)
-
-
-# ---- the message as a file
-
-
-def _nameless(folder: Path) -> IO[bytes]:
-    try:
-        return tempfile.TemporaryFile(dir=folder)
-    except OSError as error:
-        raise _not_written(error) from error
-
-
-async def _write(file: IO[bytes], body: AsyncIterator[bytes], message: Claimed, notes: list[str]) -> None:
-    """Write the message as it leaves: its recipients made equal to the envelope's."""
-    head = b""
-    async for part in body:
-        head += part
-        if len(head) >= headers.LONGEST_BLOCK:
-            break
-    addressed = headers.address_to(head, message.envelope.recipients)
-    notes += [catalogue.sentence("mail.recipient_removed", entry=entry) for entry in addressed.removed]
-    try:
-        await asyncio.to_thread(file.write, addressed.mime)
-        async for part in body:
-            await asyncio.to_thread(file.write, part)
-        await asyncio.to_thread(file.flush)
-    except OSError as error:
-        raise _not_written(error) from error
-
-
-def _not_written(error: OSError) -> Unavailable:
-    if error.errno in DISK_FULL:
-        return Unavailable("store.full")
-    return Unavailable("mime.unavailable", reason=os.strerror(error.errno or 0))

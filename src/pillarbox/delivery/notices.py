@@ -1,24 +1,32 @@
 """Notices: whether a sender is told what became of a message, by which mailbox, and who is told besides.
 
-The table stands in docs/explanation/bounces.md, the text is made by delivery/bounce.py. A notice is an ordinary message
-of the outbox, written in the transaction of the state that it tells of: there is one or there is none, also after a
+The rules are in delivery/notice_rules.py, the text is made by delivery/bounce.py. A notice is an ordinary message of
+the outbox, written in the transaction of the state that it tells of: there is one or there is none, also after a
 crash. A warning of a delay tells of no state and is written by itself (delivery/delays.py). None is ever written about
 a notice, as it has the null sender.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox
-from pillarbox.core.cause import Cause, Verdict
-from pillarbox.core.errors import PillarboxError, Unavailable
-from pillarbox.core.headers import address_key
+from pillarbox.core.errors import Unavailable
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock, Outcome, Priority, State
 from pillarbox.delivery import bounce
 from pillarbox.delivery.bounce import Action, Report
+from pillarbox.delivery.notice_rules import (
+    Case,
+    action_of,
+    is_whole_wanted,
+    may_be_told,
+    origin_of,
+    reasons_of,
+    silent,
+    status_of,
+)
 from pillarbox.delivery.queue_id import queue_id
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.outbox import Claimed, Next, Notice, Outbox
@@ -29,15 +37,6 @@ _HOUR: Final = 3600.0
 
 _PURPOSE: Final = {Action.FAILED: "bounce", Action.DELAYED: "delayed", Action.RELAYED: "relayed"}
 _POSTMASTER: Final = "postmaster"
-
-_CANNOT_SEND: Final = frozenset(
-    (Cause.NO_MAILBOX, Cause.MAILBOX_FULL, Cause.ACCOUNT_BROKEN, Cause.ACCESS_DENIED, Cause.BLOCKED)
-)
-"""Causes after which the message's own mailbox would not send a notice either."""
-_BUSY: Final = (Cause.THROTTLED, Cause.CONCURRENCY, Cause.QUOTA)
-"""Causes that a notice would wait for as the message did, in the same mailbox."""
-_OF_THE_BYTES: Final = (Cause.BAD_CONTENT, Cause.TOO_LARGE)
-"""Causes that a notice would meet too which gives the message back whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +60,6 @@ class Told:
     following: Next
     notices: tuple[Notice, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-class _Case(NamedTuple):
-    """What a notice tells: of which message, which begins so, and what its last attempt came to (None: it had none).
-
-    `ended`: why it is not tried again, where that is not what the attempt came to.
-    """
-
-    action: Action
-    message: Claimed
-    beginning: bytes
-    outcome: Outcome | None
-    ended: PillarboxError | None = None
-
-    @property
-    def wanting(self) -> Sequence[str]:
-        """The recipients of whom the client wants to hear it."""
-        envelope = self.message.envelope
-        return [one for one in envelope.recipients if bounce.wants(envelope.dsn, one, self.action)]
 
 
 class Notices:
@@ -125,7 +105,7 @@ class Notices:
         `outcome` is that of its last attempt; None: there was none. `can_send`: its own mailbox sends now, so that a
         warning from there would not come behind what it warns of. Raises Unavailable where the store cannot be read.
         """
-        case = _Case(Action.DELAYED, message, await self._outbox.beginning(message), outcome)
+        case = Case(Action.DELAYED, message, await self._outbox.beginning(message), outcome)
         notice, _ = await self._to_sender(case, can_send=can_send)
         return notice
 
@@ -136,7 +116,7 @@ class Notices:
             self._wake(notice.mailbox_id)
 
     async def _about(self, action: Action, message: Claimed, outcome: Outcome, following: Next) -> Told:
-        case = _Case(action, message, await self._outbox.beginning(message), outcome, following.error)
+        case = Case(action, message, await self._outbox.beginning(message), outcome, following.error)
         rows = await self._outbox.notices(message.seq)
         former = {row["purpose"] for row in rows if row["state"] not in (State.FAILED, State.CANCELED)}
         notices, notes = [], []
@@ -157,7 +137,7 @@ class Notices:
             following = replace(following, state=State.BOUNCED)
         return Told(following, tuple(notices), tuple(notes))
 
-    async def _to_sender(self, case: _Case, *, can_send: bool = True) -> tuple[Notice | None, str]:
+    async def _to_sender(self, case: Case, *, can_send: bool = True) -> tuple[Notice | None, str]:
         """The notice, or the sentence why there is none."""
         message = case.message
         code = silent(case.action, message, case.beginning)
@@ -169,19 +149,19 @@ class Notices:
             if keeper is None:
                 return None, catalogue.sentence("notice.stranger", sender=to)
             to = keeper.address
-        origin = _origin(case.action, message.mailbox, case.outcome, keeper, can_send=can_send)
+        origin = origin_of(case.action, message.mailbox, case.outcome, keeper, can_send=can_send)
         return await self._notice(_PURPOSE[case.action], case, origin, to, case.wanting)
 
-    async def _to_postmaster(self, case: _Case) -> tuple[Notice | None, str]:
+    async def _to_postmaster(self, case: Case) -> tuple[Notice | None, str]:
         """A copy for who runs the house, also about a message of the null sender, such as a bounce."""
         to, message = self._wishes.postmaster, case.message
         if not to or message.purpose in (_POSTMASTER, "test"):
             return None, ""
-        origin = _origin(case.action, message.mailbox, case.outcome, await self._keeper())
+        origin = origin_of(case.action, message.mailbox, case.outcome, await self._keeper())
         return await self._notice(_POSTMASTER, case, origin, to, message.envelope.recipients)
 
     async def _notice(
-        self, purpose: str, case: _Case, origin: Mailbox | None, to: str, recipients: Sequence[str]
+        self, purpose: str, case: Case, origin: Mailbox | None, to: str, recipients: Sequence[str]
     ) -> tuple[Notice | None, str]:
         action, message, beginning, outcome, _ = case
         if origin is None:
@@ -195,13 +175,13 @@ class Notices:
             mailbox=origin.address,
             to=to,
             recipients=recipients,
-            status=_status(case),
+            status=status_of(case),
             diagnostic=bounce.diagnostic(outcome) if outcome and action is not Action.RELAYED else "",
-            reasons=_reasons(case),
+            reasons=reasons_of(case),
             hostname=self._wishes.hostname,
             refused=outcome.recipient if outcome and action is Action.FAILED else "",
         )
-        original = bounce.original(message, beginning, report, whole=_is_whole_wanted(case, to))
+        original = bounce.original(message, beginning, report, whole=is_whole_wanted(case, to))
         late = action is Action.DELAYED
         notice = Notice(
             id=report.id,
@@ -222,105 +202,3 @@ class Notices:
         """The mailbox that sends and gets what the message's own cannot."""
         address = self._wishes.bounce_mailbox
         return await self._accounts.mailbox(address) if address else None
-
-
-# ---- pure
-
-
-def action_of(message: Claimed, following: Next) -> Action | None:
-    """What of a message that goes on so is to be told, if anything; of a delay tells delivery/delays.py."""
-    match following.state:
-        case State.FAILED:
-            return Action.FAILED
-        case State.SENT:
-            return Action.RELAYED if _is_success_wanted(message) else None
-        case _:
-            return None
-
-
-def _is_success_wanted(message: Claimed) -> bool:
-    envelope = message.envelope
-    return bool(envelope.dsn.notify) and any(
-        bounce.wants(envelope.dsn, one, Action.RELAYED) for one in envelope.recipients
-    )
-
-
-def silent(action: Action, message: Claimed, beginning: bytes) -> str:
-    """The catalogue's code of why the sender of a message is not told; empty where it is.
-
-    RFC 5321 section 4.5.5 (null sender), RFC 3461 section 4.1 (NOTIFY), RFC 3464 section 2.
-    """
-    if message.purpose == "test":
-        return "notice.of_test"
-    if not message.envelope.sender:
-        return "notice.null_sender"
-    if message.purpose or bounce.is_notice(beginning):
-        return "notice.of_notice"
-    if not any(bounce.wants(message.envelope.dsn, one, action) for one in message.envelope.recipients):
-        return "notice.not_wanted"
-    return ""
-
-
-def may_be_told(sender: str, mailbox: Mailbox, domains: Sequence[str]) -> bool:
-    """Whether a notice goes to this sender: one of the mailbox's own domain, or of those that the settings name.
-
-    A submitter with `force_from` may write anybody's address there, and they would get mail that they never caused.
-    """
-    own = {_domain(mailbox.address), *(_domain(f"@{one}") for one in domains)}
-    return _domain(sender) in own
-
-
-def _domain(address: str) -> str:
-    return address_key(address).rpartition("@")[2]
-
-
-def _origin(
-    action: Action, mailbox: Mailbox, outcome: Outcome | None, keeper: Mailbox | None, *, can_send: bool = True
-) -> Mailbox | None:
-    """The mailbox that a notice leaves from: the message's own, unless that is what is wrong."""
-    if not can_send or (outcome and outcome.cause in _CANNOT_SEND):
-        return keeper if keeper and keeper.id != mailbox.id else None
-    is_busy = action is Action.DELAYED or (outcome is not None and outcome.cause in _BUSY)
-    return keeper if keeper and is_busy else mailbox
-
-
-def _is_whole_wanted(case: _Case, to: str) -> bool:
-    """Whether the message is to be given back whole (RFC 3461 section 4.3): to its sender alone, as others' eyes are
-    not meant, and where what was refused are not its bytes."""
-    envelope, outcome = case.message.envelope, case.outcome
-    wanted = case.action is Action.FAILED and envelope.dsn.ret.upper() == "FULL"
-    return wanted and to == envelope.sender and not (outcome and outcome.cause in _OF_THE_BYTES)
-
-
-def _status(case: _Case) -> str:
-    if case.action is Action.RELAYED:
-        return "2.0.0"
-    words = case.outcome.cause.entry if case.outcome else None
-    if case.action is Action.FAILED and words:
-        own = case.outcome.code.partition(" ")[2] if case.outcome and case.outcome.recipient else ""
-        return own if own.startswith("5.") else words.dsn
-    status = words.smtp.partition(" ")[2] if words else ""
-    return status if status.startswith("4.") else "4.4.7"
-
-
-def _reasons(case: _Case) -> Sequence[str]:
-    """Sentences for people. What the cause says of further attempts is no cure where there are none."""
-    message, outcome, ended = case.message, case.outcome, case.ended
-    if case.action is Action.RELAYED:
-        return ()
-    if outcome is None:
-        return (catalogue.sentence("notice.not_begun", mailbox=message.mailbox.address),)
-    words = outcome.cause.entry
-    is_many = len(message.envelope.recipients) > 1
-    is_one_of_many = outcome.cause is Cause.BAD_RECIPIENT and is_many and not outcome.recipient
-    for_others = outcome.recipient if is_many else ""
-    said = (
-        ended.sentence if ended else "",
-        # Of what was unclear it was found out.
-        words.sentence if not ended or outcome.verdict is Verdict.RETRY else "",
-        catalogue.sentence("notice.one_of_them") if is_one_of_many else "",
-        catalogue.sentence("notice.for_another", recipient=for_others) if for_others else "",
-        catalogue.sentence("notice.said", text=outcome.text) if outcome.text else "",
-        ended.cure if ended else outcome.cure or words.cure,
-    )
-    return [text for text in said if text]

@@ -29,6 +29,8 @@ PROBED: Final[Mapping[str, float]] = MappingProxyType(
 )
 """Causes whose pause ends by a probe, and seconds between two of them."""
 OF_THE_HOST: Final = (Cause.UNTRUSTED, Cause.UNREACHABLE, Cause.UNKNOWN_HOST)
+SOON: Final = 30.0
+"""Seconds until the next probe after one that has told nothing of what it was for."""
 _OUTAGE: Final = (30.0, 60.0, 120.0, 300.0)
 """Seconds between two probes of an outage: each may be a message more that is uncertain."""
 _HAD_TOKEN: Final = (Cause.UNREACHABLE, Cause.UNCLEAR)
@@ -69,12 +71,17 @@ def shows_over(outcome: Outcome, cause: str, *, of_app: bool = False) -> bool:
     return outcome.verdict is Verdict.SENT
 
 
-def probed_again(pause: Pause, now: float, outcome: Outcome) -> Pause:
-    """The pause after a probe that has not shown it to be over. Microsoft may have refused that for what it is."""
-    if outcome.verdict is Verdict.REFUSED and outcome.is_answer:
+def probed_again(pause: Pause, now: float, outcome: Outcome, *, is_used: bool) -> Pause:
+    """The pause after a probe that has not shown it to be over, and perhaps has not even used what it is for.
+
+    What has left the queue, as it was refused for what it is, lets the next one be tried at once.
+    """
+    if outcome.verdict in (Verdict.SENT, Verdict.REFUSED):
         return replace(pause, until=now, at=now)
     span = PROBED[pause.cause]
-    if pause.cause == Cause.UNCLEAR:
+    if not is_used or (outcome.verdict is Verdict.RETRY and outcome.is_answer and pause.cause != Cause.UNCLEAR):
+        span = SOON
+    elif pause.cause == Cause.UNCLEAR:
         span = next((longer for longer in _OUTAGE if longer > _end(pause) - pause.at), _OUTAGE[-1])
     return replace(pause, until=now + span, at=now)
 
@@ -93,6 +100,10 @@ class Pauses:
         self._probing: dict[tuple[str, str], int] = {}
         """The number of the probe that is under way."""
         self._numbers = count(1)
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return any(self._pauses.values())
 
     def __iter__(self) -> Iterator[Pause]:
         """All of them, also those that have ended by time."""

@@ -75,8 +75,8 @@ def after(
     """
     waited = max(message.started_at - message.due_at, now - message.started_at)
     spared_until = _spared_until(message, waited, min(message.due_at, message.started_at), now, jumped_at)
-    repeats = message.repeats + 1 if message.cause == outcome.cause else 1
-    code = ""
+    cause, code = outcome.cause, ""
+    repeats = message.repeats + 1 if message.cause == cause else 1
     match outcome.verdict:
         case Verdict.SENT:
             state, due_at = State.SENT, now
@@ -90,9 +90,11 @@ def after(
         case Verdict.RETRY:
             state, due_at, code = _again(outcome, max(message.expires_at, spared_until), repeats, now, chance)
             if outcome.cause in SOMETIMES_SENT and message.mailbox.can_look_up:
-                # It is looked for before it is sent again: not before a copy can be seen.
+                # It is looked for before it is sent again, or given up: not before a copy can be seen.
                 due_at = max(due_at, now + settle[0])
-    return Next(state, due_at, outcome.cause, repeats, code=code, expires_at=spared_until)
+                if state is State.FAILED:
+                    state, cause, code = State.UNCERTAIN, Cause.DOUBTED, ""
+    return Next(state, due_at, cause, repeats, code=code, expires_at=spared_until)
 
 
 def _spared_until(message: Claimed, waited: float, since: float, now: float, jumped_at: float) -> float:
@@ -183,6 +185,9 @@ def _looked(found: Found, message: Claimed, settle: Settle, now: float) -> Next:
         return Next(State.FAILED, now, message.cause, message.repeats, checks, code=NOT_TAKEN)
     if found is Found.ABSENT:
         return _poisoned(message, checks, now) or Next(State.QUEUED, now, message.cause, message.repeats, checks)
+    if found is Found.UNDECIDED and message.cause == Cause.DOUBTED:
+        # Refused it most likely is not there; and what is there will be as old as it tomorrow.
+        return _unseen(message, settle, now)
     if is_late:
         return Next(State.HELD, now, message.cause, message.repeats, checks, code=UNCERTAIN)
     # It must not be sent again before somebody has looked.
@@ -190,7 +195,7 @@ def _looked(found: Found, message: Claimed, settle: Settle, now: float) -> Next:
 
 
 def _unseen(message: Claimed, settle: Settle, now: float) -> Next:
-    """In the mode `send-only` nobody can know: by choice it is sent again, and flagged, or a person decides."""
+    """Nobody can know, as in the mode `send-only`: by choice it is sent again, and flagged, or a person decides."""
     decided_at = min(message.started_at, now) + settle[-1]
     if now < decided_at:
         # It was to be looked up sooner, in the mode that the mailbox had.

@@ -5,24 +5,17 @@ matched by the Message-ID that it answers; where two messages have it, neither i
 failure: its own words say so, or where they may not be read its header.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.errors import PillarboxError
-from pillarbox.core.log import Logger
-from pillarbox.core.mail import Clock
-from pillarbox.delivery.governor import Governors
 from pillarbox.delivery.queue_id import first_of
-from pillarbox.entra.tokens import Tokens
-from pillarbox.graph.client import GraphClient
-from pillarbox.graph.paging import Patience
+from pillarbox.delivery.rounds import Read, Rounds
 from pillarbox.graph.reports import PAGE, DeliveryReport, came_since, details, reports
-from pillarbox.store.accounts import Accounts
-from pillarbox.store.returns import Returns
 
 _BACK: Final = 86_400.0
 """Seconds of a mailbox's past that are read at first."""
@@ -31,51 +24,20 @@ _AGAIN: Final = 7200.0
 _OLDEST: Final = 3 * 86_400.0
 """Seconds after which no report about a message is expected any more: Exchange gives up after one day."""
 _MOST_PAGES: Final = 20
-_WITHIN: Final = 300.0
-"""Seconds for one mailbox; what is left waits for the next round."""
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
-    """Looks into the mailboxes whose mode has the right, every so many seconds."""
+class Returned(Rounds):
+    """Looks into the mailboxes whose mode has the right."""
 
-    accounts: Accounts
-    returns: Returns
-    client: GraphClient
-    tokens: Tokens
-    governors: Governors
-    clock: Clock
-    log: Logger
-    every: float
     _read_until: dict[int, float] = field(default_factory=dict, init=False)
     """Up to when an inbox was read, by mailbox."""
 
-    async def run(self) -> None:
-        """Look, until canceled; `every` 0 looks never."""
-        while self.every:
-            await asyncio.sleep(self.every)
-            await self.round()
+    async def _reads(self, mailboxes: Sequence[Mailbox]) -> Sequence[tuple[Mailbox, Read]]:
+        return [(one, partial(self._read, one)) for one in mailboxes if one.can_look_up]
 
-    async def round(self) -> None:
-        """Look into each mailbox once, one after the other; not into one for which nothing is sent now."""
-        try:
-            mailboxes = [one for one in await self.accounts.mailboxes() if one.can_look_up]
-        except PillarboxError as error:
-            self.log.error("store.unusable", where="returned", code=error.code, reason=error.sentence)
-            return
-        for mailbox in mailboxes:
-            if self.governors.paused(mailbox):
-                continue
-            try:
-                async with asyncio.timeout(_WITHIN):
-                    await self._read(mailbox)
-            except TimeoutError:
-                # Its own mail takes all there is: the next round tries again.
-                continue
-            except PillarboxError as error:
-                self.log.info("mailbox.not_read", mailbox=mailbox.address, code=error.code, reason=error.sentence)
-            except Exception:
-                self.log.exception("unexpected", where=f"reports in {mailbox.address}")
+    def _not_read(self, mailbox: Mailbox, error: PillarboxError) -> None:
+        self.log.info("mailbox.not_read", mailbox=mailbox.address, code=error.code, reason=error.sentence)
 
     async def _read(self, mailbox: Mailbox) -> None:
         now = self.clock()
@@ -108,12 +70,12 @@ class Returned:
 
         At most those among 2,000 messages: without a time where these were all.
         """
-        patience, token = Patience(self.clock, asyncio.sleep, 0.0), self.tokens.source(mailbox)
+        token = self.tokens.source(mailbox)
         found: dict[str, list[DeliveryReport]] = {}
         path = came_since(mailbox.address, since)
         for _ in range(_MOST_PAGES):
             async with self.governors.request(mailbox):
-                page = await reports(self.client, path, token, patience)
+                page = await reports(self.client, path, token, self._patience)
             for report in page.reports:
                 found.setdefault(report.about, []).append(report)
             if page.next is None:

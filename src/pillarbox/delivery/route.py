@@ -48,22 +48,26 @@ class Route:
         kept = Kept(keep_draft, message.draft_id)
         with metered() as meter:
             report = await way.send(message, body, kept)
-            if self.smtp is not None and self._too_large(message, report) and not kept.draft_id:
+            if self.smtp is not None and way is self.graph and self._goes_on(message, report) and not kept.draft_id:
                 way, refused = self.smtp, report
-                by_smtp = catalogue.sentence("route.by_smtp", said=f"{refused.outcome.code}: {refused.outcome.text}")
+                told = catalogue.sentence("route.by_smtp", said=f"{refused.outcome.code}: {refused.outcome.text}")
                 report = await way.send(message, self.again(message), kept)
-                report = replace(report, notes=(*refused.notes, by_smtp, *report.notes))
-        return replace(report, requests=meter.requests, host=report.host or self.hosts[way is self.smtp])
+                report = replace(report, notes=(*refused.notes, told, *report.notes))
+        by_smtp = way is self.smtp
+        host, copy_at = report.host or self.hosts[by_smtp], _copy_at(message.mailbox, by_smtp=by_smtp)
+        return replace(report, requests=meter.requests, host=host, copy_at=copy_at)
 
     async def look_up(self, message: Claimed) -> Look:
         """See `Transport.look_up`: by Graph, also for what left by SMTP, as that lies in Sent Items too.
 
         But perhaps in those of the person who signed in for a shared mailbox: that it is not here proves nothing then.
+        What counts is how its attempt went, not how one would today; where a crash cut that off, how it may have.
         """
-        look = await self.graph.look_up(message)
-        sign_in = message.mailbox.sign_in
-        if look.found is Found.ABSENT and sign_in and sign_in.shared and self._may_go_by_smtp(message):
-            return Look(Found.UNKNOWN, catalogue.sentence("look.others_sent_items", who=sign_in.who))
+        look, mailbox = await self.graph.look_up(message), message.mailbox
+        may_use_smtp = mailbox.sign_in is not None and "exchange" in mailbox.sign_in.permissions
+        copy_at = message.copy_at or _copy_at(mailbox, by_smtp=may_use_smtp and not message.draft_id)
+        if look.found is Found.ABSENT and copy_at != mailbox.address:
+            return Look(Found.UNKNOWN, catalogue.sentence("look.others_sent_items", who=copy_at))
         return look
 
     def _way(self, message: Claimed) -> Transport | None:
@@ -76,23 +80,9 @@ class Route:
             return self._first(message.mailbox)
         return self.graph if self._fits(message) and not _names_others(message) else self.smtp
 
-    def _too_large(self, message: Claimed, report: Report) -> bool:
+    def _goes_on(self, message: Claimed, report: Report) -> bool:
         """Whether Graph has refused it for its size, and SMTP may take it."""
-        return report.outcome.cause is Cause.TOO_LARGE and self._may_go_by_smtp(message)
-
-    def _may_go_by_smtp(self, message: Claimed) -> bool:
-        """Whether it goes by SMTP, at once or when Graph has refused it.
-
-        A small one in a mailbox that is shared does not go on from Graph: a look-up could not tell that it did.
-        """
-        if self.smtp is None or message.draft_id:
-            return False
-        if self._way(message) is self.smtp:
-            return True
-        sign_in = message.mailbox.sign_in
-        is_shared = sign_in is not None and sign_in.shared
-        both = len(ways_of(message.mailbox, self.default)) == 2
-        return both and (message.size > self.one_call or not is_shared)
+        return report.outcome.cause is Cause.TOO_LARGE and len(ways_of(message.mailbox, self.default)) == 2
 
     def _fits(self, message: Claimed) -> bool:
         """Whether Graph takes it, whole or as a draft whose attachments are uploaded one by one."""
@@ -122,6 +112,12 @@ def ways_of(mailbox: Mailbox, default: str) -> tuple[Resource, ...]:
 def _no_host(mailbox: Mailbox) -> Outcome:
     error = ConfigError("mailbox.no_smtp_host", mailbox=mailbox.address)
     return Outcome(Cause.ACCOUNT_BROKEN, code=error.code, text=error.sentence, cure=error.cure)
+
+
+def _copy_at(mailbox: Mailbox, *, by_smtp: bool) -> str:
+    """In whose Sent Items the copy of a message lies that went by Graph, or may lie that went `by_smtp`."""
+    sign_in = mailbox.sign_in
+    return sign_in.who if by_smtp and sign_in and sign_in.shared else mailbox.address
 
 
 def _is_sealed(message: Claimed) -> bool:

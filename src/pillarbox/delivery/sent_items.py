@@ -2,8 +2,9 @@
 
 Exchange mostly does not show the header of what a mailbox sent, and so not our queue id
 (https://github.com/microsoftgraph/microsoft-graph-docs/issues/18761): copies are told from each other by their number
-then. What cannot be told is `unknown`: taking another message's copy for this one would lose this one, and overlooking
-its own would double it. No clock decides that alone: it may have been wrong when the message came, and be right now.
+then. What cannot be told is `undecided`: taking another message's copy for this one would lose this one, and
+overlooking its own would double it. No clock decides that alone: it may have been wrong when the message came, and be
+right now.
 """
 
 import math
@@ -58,7 +59,7 @@ async def look(
         case Found.ABSENT if _MESSAGE_ID.fullmatch(message.message_id):
             return Look(found, catalogue.sentence("look.absent"))
         case Found.ABSENT:
-            return Look(Found.UNKNOWN, catalogue.sentence("look.message_id"))
+            return Look(Found.UNDECIDED, catalogue.sentence("look.message_id"))
     return Look(found, catalogue.sentence("look.twins"))
 
 
@@ -67,20 +68,23 @@ def judge(copies: Sequence[mail.Copy], message: Claimed, now: float, twins: int,
 
     One that bears a queue id is of that message. Of the others those count that are no older than the message, by
     Microsoft's own reckoning: are there more than the twins can have left, one is its own. Where the clock jumped since
-    the message came its age is not known: then those of a day count, for as long as every twin is known (retention).
+    the message came, ahead or back, its age is not known: then those of a day count, for as long as every twin is known
+    (retention).
     """
     if any(copy.queue_id == message.id for copy in copies):
         return Found.SENT
     # Devices use one Message-ID for all that they send.
     ages = [copy.age for copy in copies if not copy.queue_id]
-    # A clock that went back shows less than it did when the message came; when its attempt began was set back with it.
+    # A clock that went back shows less than it did when the message came; when its attempt began was set back with it,
+    # which is a while after its copy came.
     its = now - min(message.created_at, message.started_at)
-    oldest = LONG_BEFORE if jumped_at > message.created_at else its + _SKEW
+    has_jumped = jumped_at > message.created_at or message.started_at < message.created_at
+    oldest = LONG_BEFORE if has_jumped else its + _SKEW
     if sum(age is not None and age <= oldest for age in ages) > twins:
         return Found.SENT
     if all(age is not None and age > its + LONG_BEFORE for age in ages):
         return Found.ABSENT
-    return Found.UNKNOWN
+    return Found.UNDECIDED
 
 
 def failed(reason: str) -> Look:

@@ -9,17 +9,18 @@ from pillarbox.core import catalogue, headers
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.bearer import Challenge
 from pillarbox.core.cause import Cause
-from pillarbox.core.errors import ConfigError, InvalidInput, PillarboxError, Unavailable
+from pillarbox.core.errors import PillarboxError
 from pillarbox.core.mail import Found, Outcome
 from pillarbox.core.scopes import Resource
 from pillarbox.core.vault import Secret
 from pillarbox.delivery.crash_points import Reached, unheeded
+from pillarbox.delivery.failures import FAILURES, outcome_of
 from pillarbox.delivery.graph_transport import TENANTS_LIMIT
 from pillarbox.delivery.transports import KeepDraft, Look, Report
-from pillarbox.entra.authority import TokenRefused, TokenUnavailable
+from pillarbox.entra.authority import TokenRefused
 from pillarbox.entra.tokens import Tokens
-from pillarbox.exchange.login import Credentials, LoginRefused, UnknownHost, Unreachable, Untrusted
-from pillarbox.exchange.submission import AnswerLost, Refused, Submissions, Taken
+from pillarbox.exchange.login import Credentials, LoginRefused
+from pillarbox.exchange.submission import Refused, Submissions, Taken
 from pillarbox.store.outbox import Claimed
 
 _BAD_TOKEN: Final = "535 5.7.3 "
@@ -53,8 +54,12 @@ class SmtpTransport:
             self.reached("before_send")
             taken = await self._handed_in(message, _pieces(start, body))
             self.reached("after_answer")
-        except PillarboxError as error:
-            return Report(self._outcome(error))
+        except Refused as error:
+            return Report(judge(error.reply, self.retry_after_default, error.recipient))
+        except LoginRefused as error:
+            return Report(judge(str(error.params["reply"]), self.retry_after_default))
+        except FAILURES as error:
+            return Report(outcome_of(error))
         return Report(Outcome(Cause.ACCEPTED, text=taken.reply, reports=taken.reports))
 
     async def _handed_in(self, message: Claimed, pieces: AsyncIterator[bytes]) -> Taken:
@@ -77,50 +82,31 @@ class SmtpTransport:
         credentials = Credentials(message.mailbox.address, Secret(token))
         return await self.submissions.hand_in(credentials, message.envelope, message.size, pieces)
 
-    def _outcome(self, error: PillarboxError) -> Outcome:
-        match error:
-            case Refused():
-                return judge(error.reply, self.retry_after_default, error.recipient)
-            case LoginRefused():
-                return judge(str(error.params["reply"]), self.retry_after_default)
-            case TokenUnavailable():
-                return _failed(Cause.TOKEN_UNAVAILABLE, error, error.retry_after)
-            case TokenRefused() | ConfigError():
-                return _failed(Cause.ACCOUNT_BROKEN, error)
-            case AnswerLost():
-                return _failed(Cause.UNCLEAR, error)
-            case Untrusted():
-                return _failed(Cause.UNTRUSTED, error)
-            case UnknownHost():
-                return _failed(Cause.UNKNOWN_HOST, error)
-            case Unreachable():
-                return _failed(Cause.UNREACHABLE, error)
-            case InvalidInput():
-                return _failed(Cause.BAD_CONTENT, error)
-            case Unavailable():
-                return _failed(Cause.STORE, error)
-        raise error
-
 
 def judge(reply: str, retry_after_default: float, recipient: str = "") -> Outcome:
     """What a refusal of Exchange's in SMTP means, such as `554 5.2.2 mailbox full; ...`. Pure.
 
-    `recipient` is whom it was said of. The table is core/catalogue/exchange-replies.csv.
+    `recipient` is at whom it was said. The table is core/catalogue/exchange-replies.csv.
     """
     known = catalogue.reply_of(reply)
     status, enhanced, text = _parted(reply)
-    cause = Cause(known.cause)
+    of_tenant = bool(TENANTS_LIMIT.search(reply))
+    cause = Cause.QUOTA if of_tenant else Cause(known.cause)
     if cause is Cause.UNKNOWN:
         cause = Cause.BAD_RECIPIENT if recipient else _by_class(enhanced)
     return Outcome(
         cause,
         code=f"{status} {enhanced}".rstrip(),
-        text=f"{recipient}: {text}" if recipient else text,
-        cure=known.explanation.remedy,
+        text=f"{recipient}: {text}" if recipient and cause in _PERHAPS_OF_RECIPIENT else text,
+        cure=known.explanation.remedy if cause == known.cause else cause.entry.cure,
         retry_after=retry_after_default if cause is Cause.THROTTLED else None,
-        recipient=recipient,
-        app_wide=cause is Cause.QUOTA and bool(TENANTS_LIMIT.search(reply)),
+        recipient=recipient if cause is Cause.BAD_RECIPIENT else "",
+        app_wide=of_tenant,
     )
+
+
+_PERHAPS_OF_RECIPIENT: Final = (Cause.BAD_RECIPIENT, Cause.BUSY)
+"""Exchange says at a recipient also what is none's: of all other causes it is known that they are not."""
 
 
 def _by_class(enhanced: str) -> Cause:
@@ -139,13 +125,6 @@ def _parted(reply: str) -> tuple[str, str, str]:
     status, _, rest = reply.partition(" ")
     enhanced, _, text = rest.partition(" ")
     return (status, enhanced, text) if enhanced.count(".") == 2 and enhanced[:2] in ("4.", "5.") else (status, "", rest)
-
-
-def _failed(cause: Cause, error: PillarboxError, retry_after: float | None = None) -> Outcome:
-    of_app = isinstance(error, TokenRefused) and error.of_app
-    return Outcome(
-        cause, code=error.code, text=error.sentence, cure=error.cure, retry_after=retry_after, app_wide=of_app
-    )
 
 
 async def _start(body: AsyncIterator[bytes]) -> bytes:

@@ -4,26 +4,20 @@ Whether it has is tried, as rights that an administrator scoped are not told. Th
 is nobody's duty to give it; without it `sent` is all that is known.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.headers import address_key
-from pillarbox.core.log import Logger
-from pillarbox.core.mail import Clock
-from pillarbox.delivery.governor import Governors
 from pillarbox.delivery.queue_id import first_of
-from pillarbox.entra.tokens import Tokens
-from pillarbox.graph.client import GraphClient
-from pillarbox.graph.paging import Patience
+from pillarbox.delivery.rounds import Read, Rounds
 from pillarbox.graph.refusal import GraphRefused
 from pillarbox.graph.traces import Traced, sent_by, traces
-from pillarbox.store.accounts import Accounts
-from pillarbox.store.returns import Returns, Sent
+from pillarbox.store.returns import Sent
 
 _SOONEST: Final = 300.0
 """Seconds after an attempt before which Exchange tells little of it."""
@@ -37,8 +31,6 @@ _BATCH: Final = 20_000
 _MOST_PAGES: Final = 20
 _DENIED: Final = 6 * 3600.0
 """Seconds after which an app registration that had no right is tried again."""
-_WITHIN: Final = 300.0
-"""Seconds for one mailbox; what is left waits for the next round."""
 _MOST_TEXT: Final = 1000
 _FIRM: Final = 3600.0
 """Seconds after an attempt in which `delivered` is asked for again: another row may come that says `failed`."""
@@ -50,39 +42,19 @@ _LOST: Final = ("failed", "quarantined")
 
 
 @dataclass(frozen=True, slots=True)
-class Traces:
-    """Asks for the mailboxes of each app registration, every so many seconds."""
+class Traces(Rounds):
+    """Asks for each mailbox that sent something of which not all is known yet."""
 
-    accounts: Accounts
-    returns: Returns
-    client: GraphClient
-    tokens: Tokens
-    governors: Governors
-    clock: Clock
-    log: Logger
-    every: float
     _denied: dict[int, float] = field(default_factory=dict, init=False)
     """When an app registration had no right."""
+    _silent: set[int] = field(default_factory=set, init=False)
+    """The app registrations that Exchange does not answer in this round."""
 
-    async def run(self) -> None:
-        """Ask, until canceled; `every` 0 asks never."""
-        while self.every:
-            await asyncio.sleep(self.every)
-            await self.round()
-
-    async def round(self) -> None:
-        """Ask once for each mailbox that sent something of which not all is known yet."""
-        try:
-            mailboxes = {one.id: one for one in await self.accounts.mailboxes() if self._may_ask(one)}
-            waiting = await self._waiting(mailboxes) if mailboxes else {}
-        except PillarboxError as error:
-            self.log.error("store.unusable", where="traces", code=error.code, reason=error.sentence)
-            return
-        asked_enough: set[int] = set()
-        for mailbox_id, messages in waiting.items():
-            mailbox = mailboxes[mailbox_id]
-            if mailbox.app.id not in asked_enough and not await self._ask(mailbox, messages):
-                asked_enough.add(mailbox.app.id)
+    async def _reads(self, mailboxes: Sequence[Mailbox]) -> Sequence[tuple[Mailbox, Read]]:
+        self._silent.clear()
+        asked = {one.id: one for one in mailboxes if self._may_ask(one)}
+        waiting = await self._waiting(asked) if asked else {}
+        return [(asked[one], partial(self._read, asked[one], messages)) for one, messages in waiting.items()]
 
     def _may_ask(self, mailbox: Mailbox) -> bool:
         now = self.clock()
@@ -100,40 +72,28 @@ class Traces:
             found.setdefault(one.mailbox_id, []).append(one)
         return found
 
-    async def _ask(self, mailbox: Mailbox, messages: Sequence[Sent]) -> bool:
-        """Ask for one mailbox; False where Exchange does not answer its app registration now."""
-        now = self.clock()
-        try:
-            async with asyncio.timeout(_WITHIN):
-                await self._read(mailbox, messages, now)
-        except TimeoutError:
-            return True
-        except PillarboxError as error:
-            status = error.answer.status if isinstance(error, GraphRefused) else 0
-            if status in _NO_RIGHT:
-                self._denied[mailbox.app.id] = now
-            self.log.info(
-                "mail.not_traced",
-                app=mailbox.app.name,
-                mailbox=mailbox.address,
-                code=error.code,
-                reason=error.sentence,
-            )
+    def _not_read(self, mailbox: Mailbox, error: PillarboxError) -> None:
+        status = error.answer.status if isinstance(error, GraphRefused) else 0
+        if status in _NO_RIGHT:
+            self._denied[mailbox.app.id] = self.clock()
+        if status in (*_NO_RIGHT, 429) or isinstance(error, Unavailable):
             # What another answer says, it says of this mailbox.
-            return not (status in (*_NO_RIGHT, 429) or isinstance(error, Unavailable))
-        except Exception:
-            self.log.exception("unexpected", where=f"traces of {mailbox.address}")
-        return True
+            self._silent.add(mailbox.app.id)
+        told = {"app": mailbox.app.name, "mailbox": mailbox.address, "code": error.code, "reason": error.sentence}
+        self.log.info("mail.not_traced", **told)
 
-    async def _read(self, mailbox: Mailbox, messages: Sequence[Sent], now: float) -> None:
+    async def _read(self, mailbox: Mailbox, messages: Sequence[Sent]) -> None:
+        if mailbox.app.id in self._silent:
+            return
+        now = self.clock()
         wanted: dict[str, list[Traced]] = {one.message_id: [] for one in messages}
-        patience, token = Patience(self.clock, asyncio.sleep, 0.0), self.tokens.source(mailbox)
+        token = self.tokens.source(mailbox)
         path: str | None = sent_by(mailbox.address, min(one.began_at for one in messages) - _SKEW, now)
         for _ in range(_MOST_PAGES):
             if path is None:
                 break
             async with self.governors.request(mailbox):
-                rows, path = await traces(self.client, path, token, patience)
+                rows, path = await traces(self.client, path, token, self._patience)
             for row in rows:
                 if row.message_id in wanted:
                     wanted[row.message_id].append(row)
@@ -146,11 +106,11 @@ class Traces:
 
 
 def what_became(recipients: Sequence[str], rows: Sequence[Traced]) -> tuple[str, str] | None:
-    """`delivered` or `failed`, and in which words, of a message to these recipients; None: it is not known of all yet.
+    """`delivered` or `failed`, and in which words, of a message to these recipients; None: it is not known yet.
 
     Exchange may call a recipient otherwise than we did, by its first address: where it names none of ours, and as many
     others, these are they. Not where there is a group, whose members have such rows too. Of a message that may have
-    gone twice, one copy that came is enough. Pure.
+    gone twice, one copy that came is enough. That one of ours is lost is told before all is known. Pure.
     """
     best: dict[str, Traced] = {}
     for row in rows:
@@ -160,15 +120,17 @@ def what_became(recipients: Sequence[str], rows: Sequence[Traced]) -> tuple[str,
     named = set(map(address_key, recipients))
     missing, others = named - best.keys(), best.keys() - named
     is_group = any(row.status == "expanded" for row in best.values())
+    is_lost = any(best[key].status in _LOST for key in named & best.keys())
     if not missing and not is_group:
         # Others are whom a rule or a forwarding adds.
         best = {key: best[key] for key in named}
-    elif missing and (is_group or missing != named or len(others) != len(missing)):
+    elif not is_lost and missing and (is_group or missing != named or len(others) != len(missing)):
         return None
-    if any(_rank(row) == _OPEN for row in best.values()):
+    decided = [row for row in best.values() if _rank(row) != _OPEN]
+    if not is_lost and len(decided) < len(best):
         return None
-    words = ", ".join(f"{row.recipient}: {row.status}" for row in best.values() if row.status not in _PLAIN)
-    failed = any(row.status in _LOST for row in best.values())
+    words = ", ".join(f"{row.recipient}: {row.status}" for row in decided if row.status not in _PLAIN)
+    failed = any(row.status in _LOST for row in decided)
     return "failed" if failed else "delivered", words[:_MOST_TEXT]
 
 

@@ -14,21 +14,24 @@ class Report:
     """What an attempt came to, and what was changed in the header for it.
 
     `requests` is how many it made to Graph, `host` where it went; empty: where the mailbox's mail mostly goes.
+    `copy_at` is in whose Sent Items its copy may lie; empty: that is not known.
     """
 
     outcome: Outcome
     notes: tuple[str, ...] = ()
     requests: int = 1
     host: str = ""
+    copy_at: str = ""
 
 
 class KeepDraft(Protocol):
     """Commits the id of the draft that was made of the message; empty: there is none any more.
 
-    One that is not `whole` lacks something still: it is never sent, only thrown away.
+    One that is not `whole` lacks something still: it is never sent, only thrown away. `given_up`: nobody can tell what
+    became of the one that there was; if an attempt may have sent it, the message may go twice.
     """
 
-    async def __call__(self, draft_id: str, *, whole: bool = True) -> None:
+    async def __call__(self, draft_id: str, *, whole: bool = True, given_up: bool = False) -> None:
         """Commit it."""
 
 
@@ -39,9 +42,9 @@ class Kept:
     keep: KeepDraft
     draft_id: str
 
-    async def __call__(self, draft_id: str, *, whole: bool = True) -> None:
+    async def __call__(self, draft_id: str, *, whole: bool = True, given_up: bool = False) -> None:
         """Commit it."""
-        await self.keep(draft_id, whole=whole)
+        await self.keep(draft_id, whole=whole, given_up=given_up)
         self.draft_id = draft_id if whole else ""
 
 

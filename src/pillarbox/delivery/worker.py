@@ -141,7 +141,8 @@ class Worker:
                 await self._outbox.clock_went_back(self._settle[-1], policy.longest_look(self._settle))
                 self._clock_went_back = False
             in_line = self._governors.in_line()
-            due = dict(await self._outbox.due())
+            waiting = await self._outbox.due()
+            due = {mailbox_id: at.first for mailbox_id, at in waiting.items()}
             for mailbox_id in {*due, *await self._governors.held()}:
                 await self._see(mailbox_id)
             for mailbox_id, at in self._governors.probes().items():
@@ -153,10 +154,13 @@ class Worker:
         due = {mailbox_id: max(at, self._paused_until(mailbox_id)) for mailbox_id, at in due.items()}
         ready = self._governors.are_due((mailbox_id for mailbox_id, at in due.items() if at <= now), in_line)
         opens = [self._governors.opens_at(mailbox_id) for mailbox_id in ready]
+        later = []
         for mailbox_id, at in zip(ready, opens, strict=True):
             if at <= now:
                 self.wake(mailbox_id)
-        return min(wait, *(at - now for at in (*opens, *due.values()) if at > now), wait)
+                # Its lane takes what is due by then: nobody else will think of what comes due behind that.
+                later += [waiting[mailbox_id].later] if mailbox_id in waiting else []
+        return min(wait, *(at - now for at in (*opens, *due.values(), *later) if at > now), wait)
 
     async def _see(self, mailbox_id: int) -> None:
         """The governors know what it is before its lane begins, and who is to be a probe. Its lane tells the faults."""
@@ -207,8 +211,8 @@ class Worker:
             if self._is_ready(mailbox) and self._governors.is_open(mailbox):
                 # Before "about to send": what is cut off while it waits for a token has certainly not been sent.
                 await self._transport.ready(mailbox)
-            if self._may_send(mailbox):
-                turn = self._governors.reserve(mailbox, _MOST_AT_ONCE)
+            turn = self._reserved(mailbox)
+            if turn.count:
                 fitting = await self._fitting(await self._take(turn))
                 self._governors.release(turn, turn.count - len(fitting))
                 return turn, fitting
@@ -228,13 +232,15 @@ class Worker:
 
     async def _take(self, turn: Turn) -> list[Claimed]:
         mailbox_id = turn.mailbox.id
-        claimed = await self._outbox.claim_held(mailbox_id, turn.held) if turn.held else []
+        claimed = await self._outbox.claim_held(mailbox_id, turn.held, turn.elsewhere) if turn.held else []
         claimed = claimed or await self._outbox.claim(mailbox_id, turn.count)
+        if not claimed and turn.held_elsewhere:
+            claimed = await self._outbox.claim_held(mailbox_id, turn.held_elsewhere)
         if claimed:
             self._reached("after_claim")
             self._seen[mailbox_id] = claimed[0].mailbox
         else:
-            self._governors.nothing_to_send(turn.mailbox)
+            self._governors.nothing_to_send(turn.mailbox, was_probe=bool(turn.probes))
         return claimed
 
     async def _fitting(self, claimed: list[Claimed]) -> list[Claimed]:
@@ -266,8 +272,9 @@ class Worker:
     async def _doubt(self, message: Claimed, error: Exception) -> None:
         """What became of it could not be written: Microsoft may have it, and it must not stay `sending`."""
         outcome = _mistake(error)
-        due_at = self._clock() + policy.first_look(message.mailbox, self._settle, 1)
-        following = Next(State.UNCERTAIN, due_at, outcome.cause, repeats=1)
+        repeats = message.repeats + 1 if message.cause == outcome.cause else 1
+        due_at = self._clock() + policy.first_look(message.mailbox, self._settle, repeats)
+        following = Next(State.UNCERTAIN, due_at, outcome.cause, repeats)
         try:
             await self._persist(lambda: self._outbox.finish(message, outcome, following))
         except ExpectationFailed:
@@ -275,11 +282,11 @@ class Worker:
             return
         self._doubted()
 
-    def _may_send(self, mailbox: Mailbox) -> bool:
+    def _reserved(self, mailbox: Mailbox) -> Turn:
         if self._is_ready(mailbox):
-            return self._governors.may_send(mailbox)
+            return self._governors.reserve(mailbox, _MOST_AT_ONCE)
         self._governors.nothing_to_send(mailbox)  # others need not wait for it meanwhile
-        return False
+        return NONE
 
     def _is_ready(self, mailbox: Mailbox) -> bool:
         return not self._stopping and self._paused_until(mailbox.id) <= self._clock()
@@ -315,7 +322,15 @@ class Worker:
             self._log.exception("unexpected", id=message.id)
             told = Told(following)
             await self._persist(
-                lambda: self._outbox.finish(message, outcome, following, report.notes, requests=report.requests)
+                lambda: self._outbox.finish(
+                    message,
+                    outcome,
+                    following,
+                    report.notes,
+                    requests=report.requests,
+                    copy_at=report.copy_at,
+                    host=report.host,
+                )
             )
         following = told.following
         self._reached("after_finish")
@@ -338,7 +353,15 @@ class Worker:
         notes = (*report.notes, *told.notes)
         await self._persist(
             lambda: self._outbox.finish(
-                message, report.outcome, told.following, notes, told.notices, shown.statements, report.requests
+                message,
+                report.outcome,
+                told.following,
+                notes,
+                told.notices,
+                shown.statements,
+                report.requests,
+                report.copy_at,
+                report.host,
             )
         )
         self._governors.written(shown)

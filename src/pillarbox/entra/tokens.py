@@ -167,7 +167,10 @@ class Tokens:
             task.exception()  # whoever waited may have given up
 
     def _held_of(self, owner: Holder) -> Held:
-        return self._held.setdefault(_key(owner), Held(owner.cache_owner))
+        key = _key(owner)
+        if key not in self._held:
+            self._held[key] = Held(owner.cache_owner)
+        return self._held[key]
 
     async def _wait_or_ask(self, owner: Holder, held: Held, resource: Resource, challenge: Challenge, seen: int) -> str:
         async with held.lock:

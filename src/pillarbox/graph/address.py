@@ -6,6 +6,7 @@ writing one that leads to another host.
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -74,6 +75,7 @@ class Root:
         return f"{path}?{theirs.query}" if theirs.query else path
 
 
+@lru_cache(4096)  # those of mailboxes come with each message
 def encoded(path: str) -> str:
     """A path and its query, percent-encoded. Raises InvalidInput `graph.bad_path` for what could lead elsewhere.
 

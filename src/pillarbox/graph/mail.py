@@ -141,6 +141,18 @@ async def drafts(client: GraphClient, mailbox: str, message_id: str, token: Toke
     return await _listed(client, mailbox, "drafts", message_id, token)
 
 
+async def newest_drafts(client: GraphClient, mailbox: str, token: TokenSource) -> Answer:
+    """What lies in Drafts, whoever wrote it (`message_ids_in`): the newest thousand."""
+    query = f"$orderby=createdDateTime%20desc&$top={_MOST}&$select=id,internetMessageId"
+    return await client.request(
+        "GET",
+        f"{_user(mailbox)}/mailFolders/drafts/messages?{query}",
+        token,
+        headers=_IMMUTABLE,
+        limit=_LIST_BYTES,
+    )
+
+
 async def _listed(client: GraphClient, mailbox: str, folder: str, message_id: str, token: TokenSource) -> Answer:
     query = f"{_by_message_id(message_id)}&$top={_MOST}&$select={_TIMES},internetMessageHeaders"
     path = f"{_user(mailbox)}/mailFolders/{folder}/messages?{query}"
@@ -181,6 +193,13 @@ def copies_in(answer: Answer) -> list[Copy] | None:
         return None
     copies = [_copy(one, answer) for one in value]
     return [copy for copy in copies if copy] if all(copies) else None
+
+
+def message_ids_in(answer: Answer) -> dict[str, str]:
+    """The Message-IDs of the messages that an answer lists, by their ids; none where it is no list. Pure."""
+    value = _object(answer).get("value") if answer.status == 200 else None
+    told = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return {str(one.get("id")): str(one.get("internetMessageId")) for one in told}
 
 
 def _copy(told: Any, answer: Answer) -> Copy | None:

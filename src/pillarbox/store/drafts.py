@@ -1,6 +1,7 @@
 """Drafts that were left behind: of messages that came to their end by another way than being sent as that draft."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from pillarbox.store.database import Database, statement
@@ -41,3 +42,17 @@ class Drafts:
     async def found_sent(self, left: LeftDraft, note: str) -> None:
         """It has been sent, and so its message is, with a sentence about that."""
         await self._database.write(statement("drafts_found_sent", seq=left.seq, draft_id=left.draft_id, note=note))
+
+    async def doubtful(self, since: float) -> Sequence[int]:
+        """The mailboxes in which there may be drafts whose ids were never kept: an attempt since then did not send."""
+        return [row["mailbox_id"] for row in await self._database.read("drafts_doubtful", since=since)]
+
+    async def known(self, mailbox_id: int, message_ids: Collection[str]) -> set[str]:
+        """Those of these Message-IDs that messages of a mailbox have."""
+        asked = json.dumps(list(message_ids))
+        rows = await self._database.read("drafts_known", mailbox_id=mailbox_id, message_ids=asked)
+        return {row["message_id"] for row in rows}
+
+    async def is_unkept(self, queue_id: str, draft_id: str, since: float) -> bool:
+        """Whether the message that a draft names ended before this time, and had another draft or none."""
+        return bool(await self._database.read("drafts_is_unkept", id=queue_id, draft_id=draft_id, since=since))

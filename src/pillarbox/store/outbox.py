@@ -99,6 +99,8 @@ class Claimed:
     """Whether `expires_at` is later than it was to be: no time was lived in which it could have been tried."""
     was_held: bool = False
     """It was held, and is a probe."""
+    copy_at: str = ""
+    """Of one that is looked up: in whose Sent Items the copy of its last attempt may lie; empty: nobody knows."""
 
     @property
     def told(self) -> Mapping[str, Any]:
@@ -164,6 +166,13 @@ class Late(NamedTuple):
 
     message: Claimed
     is_sent_now: bool
+
+
+class Due(NamedTuple):
+    """When a mailbox has something to send: when the `first` is due, and when the first that is `later` than now."""
+
+    first: float
+    later: float
 
 
 class Waiting(NamedTuple):
@@ -240,11 +249,20 @@ class Outbox:
         mailbox = mailbox_of(mailboxes[0])
         return [_claimed(row, mailbox, now) for row in sorted(rows, key=_order)]
 
-    async def claim_held(self, mailbox_id: int, causes: Sequence[str]) -> list[Claimed]:
-        """As `claim`, of the oldest message that is held for one of these causes: to try whether it still holds."""
+    async def claim_held(self, mailbox_id: int, causes: Sequence[str], elsewhere: Sequence[str] = ()) -> list[Claimed]:
+        """As `claim`, of one message that is held for one of these causes: to try whether it still holds.
+
+        Of none that it was tried at the hosts `elsewhere` for.
+        """
         now = self._clock()
         rows, mailboxes = await self._database.write(
-            statement("outbox_claim_held", mailbox_id=mailbox_id, causes=_json(list(causes)), now=now),
+            statement(
+                "outbox_claim_held",
+                mailbox_id=mailbox_id,
+                causes=_json(list(causes)),
+                elsewhere=_json(list(elsewhere)),
+                now=now,
+            ),
             statement("mailbox_by_id", id=mailbox_id),
         )
         return [replace(_claimed(row, mailbox_of(mailboxes[0]), now), was_held=True) for row in rows]
@@ -319,10 +337,13 @@ class Outbox:
         notices: Sequence[Notice] = (),
         also: Sequence[Statement] = (),
         requests: int = 1,
+        copy_at: str = "",
+        host: str = "",
     ) -> None:
         """Write the attempt, the message's next state, the notices about it and what is `also` to be, all at once.
 
-        `requests` is how many the attempt made to Graph.
+        `requests` is how many the attempt made to Graph, `copy_at` in whose Sent Items its copy may lie,
+        `host` where it went; empty: where the mailbox's mail mostly goes.
         """
         now, words = self._clock(), following.error
         await self._database.write(
@@ -342,6 +363,7 @@ class Outbox:
                 reason=words.sentence if words else outcome.text,
                 cure=words.cure if words else outcome.cure,
                 request_id=outcome.request_id,
+                host=host,
             ),
             statement(
                 "outbox_add_attempt",
@@ -357,16 +379,18 @@ class Outbox:
                 request_id=outcome.request_id,
                 notes=_json(notes),
                 requests=requests,
+                copy_at=copy_at,
             ),
             *_notice_statements(notices, now),
             *_end_of_a_bounce(message, following),
             *also,
         )
 
-    async def keep_draft(self, message: Claimed, draft_id: str, *, whole: bool = True) -> None:
+    async def keep_draft(self, message: Claimed, draft_id: str, *, whole: bool = True, given_up: bool = False) -> None:
         """Commit the id of the draft that Microsoft has made of a message; empty: there is none any more.
 
-        One that is not `whole` lacks something still, and is not to be sent.
+        One that is not `whole` lacks something still, and is not to be sent. Where one is `given_up` of which nobody
+        can tell what became of it, the message may go twice, unless no attempt can have sent it.
         """
         await self._database.write(
             statement(
@@ -376,6 +400,7 @@ class Outbox:
                 number=message.attempt,
                 draft_id=draft_id,
                 whole=whole,
+                given_up=given_up,
             )
         )
 
@@ -390,7 +415,10 @@ class Outbox:
             statement("mailbox_by_id", id=mailbox_id),
         )
         mailbox = mailbox_of(mailboxes[0])
-        return [_claimed(row, mailbox, row["began_at"]) for row in sorted(rows, key=lambda row: row["seq"])]
+        return [
+            replace(_claimed(row, mailbox, row["began_at"]), copy_at=row["copy_at"] or "")
+            for row in sorted(rows, key=lambda row: row["seq"])
+        ]
 
     async def looked(
         self, message: Claimed, following: Next, note: str, notices: Sequence[Notice] = (), requests: int = 1
@@ -473,10 +501,11 @@ class Outbox:
             statement("outbox_clock_doubts", now=now, last_look=last_look, longest_look=longest_look),
         )
 
-    async def due(self) -> Mapping[int, float]:
-        """Each mailbox that has something to send, and when the first of it is due."""
-        rows = await self._database.read("outbox_due_mailboxes")
-        return {row["mailbox_id"]: row["due_at"] for row in rows}
+    async def due(self) -> Mapping[int, Due]:
+        """Each mailbox that has something to send, and when."""
+        rows = await self._database.read("outbox_due_mailboxes", now=self._clock())
+        later = ((row, row["later"]) for row in rows)
+        return {row["mailbox_id"]: Due(row["due_at"], math.inf if at is None else at) for row, at in later}
 
     async def due_looks(self) -> Mapping[int, float]:
         """Each mailbox that has something to look up, and when the first of it is due."""
@@ -580,7 +609,7 @@ class Outbox:
     # ---- by hand: each with a sentence about it in the trace, in the same transaction
 
     async def retry(self, queue_id: str, note: str = "") -> Row | None:
-        """Queue a waiting or failed message again, now. The message as it was, or None where its state forbids it."""
+        """Queue a waiting or failed message again, now. As it is then, or None where its state forbids it."""
         act = statement(
             "outbox_retry",
             expect=1,
@@ -589,7 +618,7 @@ class Outbox:
             doubts=_DOUBTS,
             sometimes_sent=_SOMETIMES_SENT,
         )
-        return await self._changed(queue_id, act, note, statement("outbox_told_again", id=queue_id), as_it_was=True)
+        return await self._changed(queue_id, act, note, statement("outbox_told_again", id=queue_id))
 
     async def hold_again(self, queue_id: str, note: str = "") -> Row | None:
         """Let a message wait for its approval again that was canceled before. As `retry`."""
@@ -597,7 +626,7 @@ class Outbox:
         act = statement(
             "outbox_hold_again", expect=1, id=queue_id, code=NEEDS_APPROVAL, reason=words.sentence, cure=words.cure
         )
-        return await self._changed(queue_id, act, note, as_it_was=True)
+        return await self._changed(queue_id, act, note)
 
     async def cancel(self, queue_id: str, note: str = "") -> Row | None:
         """Do not send a waiting message any more. The message as it is now, or None where its state forbids it."""
@@ -619,16 +648,11 @@ class Outbox:
         """Do not let a message go that waits for an approval. The message as it is now, or None where it does not."""
         return await self._changed(queue_id, statement("outbox_reject", expect=1, id=queue_id, now=self._clock()), note)
 
-    async def _changed(
-        self, queue_id: str, act: Statement, note: str, *also: Statement, as_it_was: bool = False
-    ) -> Row | None:
+    async def _changed(self, queue_id: str, act: Statement, note: str, *also: Statement) -> Row | None:
         noted = [statement("outbox_add_note", id=queue_id, note=note)] if note else []
-        look = statement("outbox_get", id=queue_id)
         try:
-            if as_it_was:
-                (found, *_) = await self._database.write(look, act, *also, *noted)
-            else:
-                (*_, found) = await self._database.write(act, *also, *noted, look)
+            # In the same transaction: a worker may have it a moment later.
+            (*_, found) = await self._database.write(act, *also, *noted, statement("outbox_get", id=queue_id))
         except ExpectationFailed:
             return None
         return _shown(found[0])

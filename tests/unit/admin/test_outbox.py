@@ -1,13 +1,16 @@
 """The desk: what a person may do with a message in which state, and what the log and the trace tell of it."""
 
 import os
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from pillarbox.admin.outbox import Desk
 from pillarbox.core.cause import DOUBTS, Cause
-from pillarbox.core.errors import Conflict
+from pillarbox.core.errors import Conflict, NotFound, PillarboxError
 from pillarbox.core.mail import Approval, Outcome, State
 from pillarbox.delivery.queue_id import queue_id
 from pillarbox.store.outbox import NewMessage, Next
@@ -49,6 +52,14 @@ def office(shelf: Shelf) -> Office:
     return Office(shelf)
 
 
+async def test_what_is_asked_for_at_once_wakes_a_mailbox_once(office: Office) -> None:
+    queue_ids = [await office.held(Cause.ACCESS_DENIED) for _ in range(20)]
+    *came, missing = await office.desk.decide_all("retry", [*queue_ids, "nobody"])
+    assert [one["state"] for one in came if not isinstance(one, PillarboxError)] == ["queued"] * 20
+    assert isinstance(missing, NotFound)
+    assert office.shelf.woken == [office.shelf.mailboxes[0].id]
+
+
 @pytest.mark.parametrize("cause", DOUBTS)
 async def test_what_may_have_arrived_is_flagged_whatever_became_of_it_since(office: Office, cause: Cause) -> None:
     one = await office.held(cause, State.UNCERTAIN)
@@ -73,6 +84,21 @@ async def test_what_was_certainly_not_sent_cannot_be_said_to_be(office: Office, 
 @pytest.mark.parametrize("cause", DOUBTS)
 async def test_what_is_held_in_doubt_can_be_said_to_be_sent(office: Office, cause: Cause) -> None:
     assert (await office.desk.resolve(await office.held(cause)))["state"] == "sent"
+
+
+async def test_what_is_sent_again_is_shown_as_the_act_left_it_however_fast_a_worker_is(
+    office: Office, tmp_path: Path
+) -> None:
+    one = await office.held(Cause.ACCESS_DENIED)
+
+    def begin(_mailbox_id: int) -> None:
+        """A worker that has it before anybody can ask what it is now."""
+        with closing(sqlite3.connect(tmp_path / "store.db")) as another, another:
+            another.execute("UPDATE outbox SET state = 'sending'")
+
+    desk = Desk(office.shelf.outbox, begin, office.shelf.clock, office.shelf.log)
+    assert (await desk.retry(one))["state"] == "queued"
+    assert await office.shelf.state(one) == "sending"
 
 
 async def test_what_was_canceled_before_its_approval_waits_for_it_again(office: Office) -> None:

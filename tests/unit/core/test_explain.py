@@ -175,6 +175,8 @@ SAID = {
     "554 5.2.0 SendAsDenied; a@contoso.example not allowed to send as b@contoso.example; "
     "STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied": "554 5.2.252 SendAsDenied",
     "550 5.1.8 Access denied, bad outbound sender": "550 5.1.8 bad outbound sender",
+    "550 5.7.232 Your message can't be sent because your trial tenant has exceeded its daily limit": "550 5.7.232",
+    "550 5.7.233 Your message can't be sent because your tenant exceeded its daily limit": "550 5.7.233",
     "550 5.7.705 Access denied, tenant has exceeded threshold": "550 5.7.705",
     "550 5.7.708 Access denied, traffic not accepted from this IP": "550 5.7.708",
     "550 5.7.60 SMTP; Client does not have permissions to send as this sender": (

@@ -351,6 +351,29 @@ def test_a_signed_part_stays_whole_and_what_follows_it_does_not() -> None:
     assert staying(MIXED, unclosed + b"--b--\r\n" + TEXT * 9)[0] <= len(unclosed) + len(TEXT * 9)
 
 
+AGAIN = b"Content-Type: " + MIXED + b"\r\n\r\n"
+MAIL = b"Content-Type: message/rfc822\r\n\r\nSubject: x\r\n"
+
+
+@pytest.mark.parametrize("before", [b"--b\r\n", b"--b\r\n" + MAIL, PDF + b"--b\r\n" + MAIL + MAIL])
+@pytest.mark.parametrize("behind", [PDF + b"--b--\r\n", PDF + b"--b--\r\n" + PDF + b"--b--\r\n", PDF + SIGNED, MAIL])
+def test_from_a_boundary_on_that_is_repeated_all_stays(before: bytes, behind: bytes) -> None:
+    alone = staying(MIXED, before + AGAIN)[0]
+    assert staying(MIXED, before + AGAIN + behind)[0] == alone + len(behind)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # One after the other, or within messages alone.
+        SIGNED.replace(b"signed", b"mixed") * 2 + b"--b--",
+        b"--b\r\n" + MAIL + b"Content-Type: multipart/mixed; boundary=s\r\n\r\n--s\r\n" * 2 + TEXT + b"\r\n--b--",
+    ],
+)
+def test_a_boundary_that_is_no_open_one_s_of_the_message_itself_is_not_repeated(body: bytes) -> None:
+    assert staying(MIXED, body)[0] < len(TEXT)
+
+
 def test_a_name_is_no_text_also_where_the_disposition_alone_tells_it() -> None:
     assert staying(b"text/plain", TEXT, disposition=b"attachment; filename=x") == (0, False)
 

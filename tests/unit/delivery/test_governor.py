@@ -33,6 +33,7 @@ class Answers:
         self.tried: list[str] = []
         self.requests = 1
         self.host = ""
+        self.copy_at = ""
         self.hosts: dict[str, str] = {}
 
     async def ready(self, mailbox: Mailbox) -> None:
@@ -42,7 +43,7 @@ class Answers:
         self.tried.append(message.id)
         host = self.hosts.get(message.id, self.host)
         await asyncio.sleep(0)
-        return Report(self.by_id.get(message.id, self.outcome), requests=self.requests, host=host)
+        return Report(self.by_id.get(message.id, self.outcome), requests=self.requests, host=host, copy_at=self.copy_at)
 
     async def look_up(self, message: Claimed) -> Look:
         raise NotImplementedError
@@ -589,12 +590,12 @@ async def test_where_nothing_is_held_the_oldest_in_the_queue_is_the_probe(shelf:
 
 async def test_a_probe_that_comes_to_something_else_proves_nothing(shelf: Shelf, service: Service) -> None:
     service.answers.outcome = BROKEN
-    await shelf.put("A", "B")
+    await shelf.put("A", "B", "C")
     await service.run()
-    service.answers.outcome = Outcome(Cause.BAD_CONTENT)
-    assert await service.tried(FIVE_MINUTES) == ["A"]
-    assert await service.states() == {"failed": 1, "held": 1}
-    assert (await service.tried(FIVE_MINUTES - 1), await service.tried(1)) == ([], ["B"])
+    service.answers.by_id["A"] = Outcome(Cause.BAD_CONTENT)
+    assert await service.tried(FIVE_MINUTES) == ["A", "B"], "what we refuse ourselves costs no wait"
+    assert await service.states() == {"failed": 1, "held": 2}
+    assert (await service.tried(FIVE_MINUTES - 1), await service.tried(1)) == ([], ["C"])
 
 
 async def test_what_was_under_way_before_proves_nothing(shelf: Shelf, service: Service) -> None:
@@ -847,6 +848,21 @@ async def test_a_person_has_what_is_held_for_one_way_tried_at_once(shelf: Shelf,
     assert await service.tried(1) == ["A"]
 
 
+async def test_who_looks_for_a_message_knows_where_the_copy_of_its_last_attempt_may_lie(
+    shelf: Shelf, service: Service
+) -> None:
+    box = shelf.mailboxes[0].id
+    service.answers.outcome, service.answers.copy_at = Outcome(Cause.UNCLEAR), "dora@contoso.example"
+    await shelf.put("A")
+    await service.run()
+    await shelf.put("B")
+    await shelf.outbox.claim(box, 1)
+    await shelf.outbox.recover("", "", (1.0,))
+    shelf.now += DAY
+    found = await shelf.outbox.doubtful(box, 9, 1.0)
+    assert [(one.id, one.copy_at) for one in found] == [("A", "dora@contoso.example"), ("B", "")]
+
+
 async def test_a_success_between_is_no_fault_of_the_host(shelf: Shelf, make: MakeService) -> None:
     service = await make(Limits(concurrency=1))
     service.answers.by_id = dict.fromkeys(["M000", "M001", "M003", "M004", "M006"], Outcome(Cause.UNREACHABLE))
@@ -890,3 +906,19 @@ async def test_a_huge_backlog_gets_no_more_than_twice_its_share(shelf: Shelf, ap
     assert len(others) == 49 * 12
     assert max(shares.values()) <= 2 * 8
     assert min(shares[box.id] for box in shelf.mailboxes) >= 8 / 2
+
+
+async def test_places_that_become_free_together_go_to_all_who_wait_and_the_rest_to_the_first(
+    shelf: Shelf, make: MakeService
+) -> None:
+    await more_mailboxes(shelf, 2)
+    service = await make(THREE, Limits(concurrency=5))
+    governors = service.governors
+    first, second, third, fourth = shelf.mailboxes
+    turns = [governors.reserve(first, 3), governors.reserve(second, 2)]
+    assert [turn.count for turn in turns] == [3, 2]
+    # In this order they stand in the line.
+    assert not any(governors.may_send(box) for box in (third, fourth, second))
+    for turn in turns:
+        governors.release(turn, turn.count)
+    assert [governors.reserve(box, 9).count for box in (third, fourth, second)] == [3, 1, 1]

@@ -10,7 +10,8 @@ from pillarbox.core.accounts import AppRegistration, Mailbox
 from pillarbox.core.cause import Cause
 from pillarbox.core.content import InMemory
 from pillarbox.core.mail import Dsn, Envelope, Outcome, State
-from pillarbox.delivery.notices import MOST_AN_HOUR, Notices, Told, Wishes, action_of, may_be_told
+from pillarbox.delivery.notice_rules import action_of, may_be_told
+from pillarbox.delivery.notices import MOST_AN_HOUR, Notices, Told, Wishes
 from pillarbox.delivery.policy import NOT_TAKEN, after
 from pillarbox.store.database import ExpectationFailed, Row
 from pillarbox.store.outbox import Claimed, NewMessage, Next

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pillarbox.core.accounts import AppRegistration, Mailbox
-from pillarbox.core.cause import Cause, Verdict
+from pillarbox.core.cause import SOMETIMES_SENT, Cause, Verdict
 from pillarbox.core.errors import Unavailable
 from pillarbox.core.mail import Found, Outcome, State
-from pillarbox.delivery.graph_failures import outcome_of
+from pillarbox.delivery.failures import outcome_of
 from pillarbox.delivery.policy import BACKOFF, LONG, RESPITE, RULES, after, after_look
 from pillarbox.delivery.smtp_transport import judge
 from pillarbox.store.outbox import LONGEST_WAIT, Claimed, Next
@@ -166,6 +166,18 @@ def test_what_is_too_old_fails_after_an_attempt_that_was_made() -> None:
     assert message().expires_at == math.inf
 
 
+@pytest.mark.parametrize("cause", SOMETIMES_SENT)
+def test_what_may_have_left_with_its_last_refusal_is_looked_for_before_it_is_given_up(cause: Cause) -> None:
+    """A bounce would not be true."""
+    late = message(SEEING, expires_at=NOW)
+    following = after(Outcome(cause), late, SETTLE, NOW, EVEN)
+    assert (following.state, following.due_at, following.code) == (State.UNCERTAIN, NOW + 120, "")
+    at_last = message(SEEING, cause=following.cause, checks=2, expires_at=NOW, **SETTLED)
+    assert after_look(Found.ABSENT, at_last, SETTLE, NOW).code == "outbox.not_taken"
+    assert after_look(Found.UNDECIDED, at_last, SETTLE, NOW).state is State.HELD
+    assert after(Outcome(cause), message(expires_at=NOW), SETTLE, NOW, EVEN).state is State.FAILED
+
+
 @pytest.mark.parametrize(("mailbox", "first"), [(SEEING, 120), (replace(SEEING, assurance="draft"), 120), (ALICE, 900)])
 def test_what_is_unclear_waits_from_the_end_of_its_attempt(mailbox: Mailbox, first: float) -> None:
     assert after(Outcome(Cause.UNCLEAR), message(mailbox), SETTLE, NOW, EVEN).due_at == NOW + first
@@ -249,6 +261,21 @@ def test_in_send_only_it_is_sent_again_and_flagged_or_held_by_choice() -> None:
     assert (again.state, again.maybe_duplicate) == (State.QUEUED, True)
     held = after_look(Found.UNKNOWN, message(replace(ALICE, on_uncertain="hold"), **SETTLED), SETTLE, NOW)
     assert (held.state, held.maybe_duplicate) == (State.HELD, False)
+
+
+def test_what_was_refused_and_no_look_can_tell_ends_as_where_nothing_can_be_looked_up() -> None:
+    """Once it was looked for at all the settle times; else it waits, as what is unclear does for a person."""
+    refused = message(SEEING, cause=Cause.DOUBTED, checks=2, **SETTLED)
+    again = after_look(Found.UNDECIDED, refused, SETTLE, NOW)
+    assert (again.state, again.maybe_duplicate) == (State.QUEUED, True)
+    hold = replace(refused, mailbox=replace(SEEING, on_uncertain="hold"))
+    assert after_look(Found.UNDECIDED, hold, SETTLE, NOW).state is State.HELD
+    for found, doubted in (
+        (Found.UNKNOWN, refused),
+        (Found.UNDECIDED, replace(refused, checks=1)),
+        (Found.UNDECIDED, replace(refused, cause=Cause.UNCLEAR)),
+    ):
+        assert after_look(found, doubted, SETTLE, NOW).state is State.UNCERTAIN
 
 
 def test_a_clock_that_goes_back_during_a_look_lets_the_next_one_wait_no_longer() -> None:

@@ -1,18 +1,19 @@
 """Who is the probe, what it shows, and what goes again though its pause is gone."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from pillarbox.core.accounts import SignIn
 from pillarbox.core.cause import Cause
-from pillarbox.core.governor import Limits
+from pillarbox.core.governor import DAY, Limits
 from pillarbox.core.mail import Outcome, State
 from pillarbox.core.vault import Secret
 from pillarbox.delivery.governor import Turn
 from pillarbox.delivery.transports import KeepDraft, Report
-from pillarbox.store.limits import app_scope, host_scope, mailbox_scope
+from pillarbox.store.limits import app_scope, host_scope, mailbox_scope, way_scope
 from pillarbox.store.outbox import Claimed, Next
 from tests.unit.delivery.conftest import Shelf
 from tests.unit.delivery.test_breaker import OUTAGE, REFUSED, SECRET
@@ -35,6 +36,7 @@ UNAUTHORIZED = Outcome(Cause.ACCOUNT_BROKEN, "x", http_status=401)
 BLOCKED = Outcome(Cause.BLOCKED, "x", http_status=403)
 UNTRUSTED = Outcome(Cause.UNTRUSTED, "microsoft.tls")
 LOOK_FAILED = Outcome(Cause.UNCLEAR, "look.failed")
+TOO_LARGE = Outcome(Cause.TOO_LARGE, "mail.too_large_for_graph")
 NOT_MADE = Outcome(Cause.BUSY, "draft.not_made", http_status=503)
 ONE = Limits(concurrency=1)
 
@@ -163,12 +165,197 @@ async def test_a_look_up_that_failed_does_not_show_that_there_is_a_token(shelf: 
     assert service.governors._pauses.of(app_scope(shelf.mailboxes[0].app.id), Cause.ACCOUNT_BROKEN)
 
 
+@pytest.mark.parametrize("cause", [Cause.ACCOUNT_BROKEN, Cause.UNREACHABLE])
+async def test_what_we_refuse_ourselves_costs_no_other_message_a_wait(
+    shelf: Shelf, service: Service, cause: Cause
+) -> None:
+    service.answers.outcome = Outcome(cause, "x")
+    await shelf.put(*ids(6))
+    await service.run()
+    service.answers.outcome = SENT
+    service.answers.by_id = dict.fromkeys(ids(5), TOO_LARGE)
+    await shelf.put("Z")
+    await service.run(300)
+    await service.run(60)
+    assert await service.states() == {"failed": 5, "sent": 2}
+
+
+async def test_a_probe_that_is_only_slowed_tells_nothing_and_another_goes_soon(shelf: Shelf, service: Service) -> None:
+    service.answers.outcome = BLOCKED
+    await shelf.put(*ids(3))
+    await service.run()
+    service.answers.outcome = SENT
+    service.answers.by_id["M000"] = Outcome(Cause.CONCURRENCY, "x", http_status=429, retry_after=1.0)
+    assert await service.tried(3600) == ["M000"]
+    assert await service.tried(29) == []
+    assert "M001" in await service.tried(1)
+    assert (await service.states())["held"] == 0
+
+
+async def test_a_pause_that_has_ended_since_the_store_was_looked_at_does_not_come_back(
+    shelf: Shelf, service: Service
+) -> None:
+    service.answers.outcome = BLOCKED
+    await shelf.put("A")
+    await service.run()
+    service.answers.outcome = SENT
+    shelf.now += 3600
+    await service.governors.held()
+    service.worker.wake(shelf.mailboxes[0].id)
+    lane = service.worker._lanes[shelf.mailboxes[0].id].task
+    assert lane
+    await lane
+    assert service.governors.probes() == {shelf.mailboxes[0].id: 0.0}
+    assert list(service.governors._pauses) == []
+
+
+# ---- what goes elsewhere
+
+
 class TwoWays(Answers):
-    """What is called L goes by SMTP."""
+    """What is called L goes by SMTP. What goes by one of the `bad` ways is answered by `fault`."""
+
+    bad: tuple[str, ...] = ()
+    fault = UNTRUSTED
 
     async def send(self, message: Claimed, body: AsyncIterator[bytes], keep_draft: KeepDraft) -> Report:
-        self.host = "smtp" if message.id.startswith("L") else "graph"
-        return await super().send(message, body, keep_draft)
+        host = self.hosts[message.id] = "smtp" if message.id.startswith("L") else "graph"
+        report = await super().send(message, body, keep_draft)
+        return replace(report, outcome=self.fault) if host in self.bad else report
+
+
+@dataclass
+class Ways:
+    """A service whose mailboxes send by Graph, and by SMTP what is called L."""
+
+    service: Service
+    answers: TwoWays
+
+    async def held(self, *ids: str, mailbox: int = 0) -> None:
+        """Messages that are refused, each way, and so held."""
+        self.answers.bad = ("graph", "smtp")
+        for one in ids:
+            await self.service.shelf.put(one, mailbox=mailbox)
+            await self.service.run(1)
+
+    async def tried(self, seconds: int) -> Counter[str]:
+        """How often each message was tried."""
+        self.answers.tried.clear()
+        for _ in range(seconds // 10):
+            await self.service.run(10)
+        return Counter(self.answers.tried)
+
+
+@pytest.fixture
+async def ways(shelf: Shelf) -> AsyncIterator[Ways]:
+    shelf.hosts = ("graph", "smtp")
+    service = Service(shelf, TwoWays(), THREE, Limits())
+    await service.begin()
+    assert isinstance(service.answers, TwoWays)
+    yield Ways(service, service.answers)
+    await service.worker.stop(1)
+    await service.governors.close()
+
+
+async def test_what_is_held_elsewhere_is_no_probe_of_a_host_of_which_nothing_may_go(shelf: Shelf, ways: Ways) -> None:
+    await ways.held("L", mailbox=1)
+    await ways.held("M", mailbox=0)
+    await ways.service.governors.pause(mailbox_scope(shelf.mailboxes[0].id), "holiday")
+    assert await ways.tried(3600) == {"L": 12}
+
+
+async def test_a_host_that_is_good_again_takes_the_queue_though_another_way_is_not(shelf: Shelf, ways: Ways) -> None:
+    await ways.held("L", "M")
+    await shelf.outbox.cancel("M")
+    ways.answers.bad = ("smtp",)
+    await shelf.put("N")
+    assert (await ways.tried(310))["N"] == 1
+    assert (await ways.tried(3600)) == {"L": 12}
+
+
+async def test_a_pause_that_was_left_over_makes_no_message_of_another_way_its_probe(shelf: Shelf, ways: Ways) -> None:
+    await ways.held("M")
+    await shelf.outbox.cancel("M")
+    ways.answers.bad = ("smtp",)
+    shelf.now += DAY
+    await shelf.put("L", mailbox=1)
+    assert (await ways.tried(3600))["L"] in (12, 13)
+
+
+async def test_not_all_the_queue_is_tried_for_a_host_that_none_of_it_uses(shelf: Shelf, ways: Ways) -> None:
+    await ways.held("M")
+    await shelf.outbox.cancel("M")
+    ways.answers.bad = ("smtp",)
+    shelf.now += DAY
+    await shelf.put(*ids(5, "L"), mailbox=1)
+    assert sum((await ways.tried(20)).values()) == 1
+
+
+async def test_what_goes_by_another_way_and_fails_puts_off_the_next_probe_by_no_more_than_half_a_minute(
+    shelf: Shelf, ways: Ways
+) -> None:
+    ways.answers.fault = UNAUTHORIZED
+    await ways.held("M")
+    await shelf.outbox.cancel("M")
+    ways.answers.bad = ("smtp",)
+    await shelf.put("L0")
+    await shelf.put("N")
+    assert await ways.tried(300) == {"L0": 1}
+    assert await ways.tried(20) == {}
+    assert (await ways.tried(10))["N"] == 1
+    assert await ways.service.states() == {"canceled": 1, "held": 1, "sent": 1}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_the_first_probe_after_the_mend_goes_by_the_way_that_was_broken(
+    shelf: Shelf, ways: Ways, restarted: bool
+) -> None:
+    ways.answers.fault = UNAUTHORIZED
+    await ways.held(*ids(5, "L"), *ids(5))
+    ways.answers.bad = ("smtp",)
+    if restarted:
+        await ways.service.restart()
+    await ways.service.run(300)
+    await ways.service.run()
+    assert await ways.service.states() == {"held": 5, "sent": 5}
+
+
+async def test_what_was_held_for_a_way_that_is_chosen_no_more_stops_nothing(shelf: Shelf, ways: Ways) -> None:
+    ways.answers.fault = UNAUTHORIZED
+    await ways.held(*ids(5, "L"))
+    shelf.hosts = ("graph",)
+    ways.answers.by_id = dict.fromkeys(ids(5, "L"), TOO_LARGE)
+    ways.answers.bad = ()
+    await shelf.put(*ids(3))
+    await ways.tried(60)
+    assert await ways.service.states() == {"failed": 5, "sent": 3}
+
+
+async def test_what_was_held_for_a_way_that_was_the_first_goes_though_it_is_not_now(shelf: Shelf, ways: Ways) -> None:
+    ways.answers.fault = UNAUTHORIZED
+    shelf.hosts = ("smtp",)
+    await ways.held("L")
+    shelf.hosts = ("graph", "smtp")
+    assert (await ways.tried(3600))["L"] in (11, 12)
+    ways.answers.bad = ()
+    await ways.tried(330)
+    assert await ways.service.states() == {"sent": 1}
+
+
+async def test_where_one_host_serves_both_ways_none_of_them_is_another(shelf: Shelf, ways: Ways) -> None:
+    shelf.hosts = ("graph", "graph")
+    ways.answers.fault = UNAUTHORIZED
+    await ways.held("M")
+    (pause,) = ways.service.governors.paused(shelf.mailboxes[0])
+    assert pause.scope == mailbox_scope(shelf.mailboxes[0].id)
+
+
+async def test_a_way_that_is_refused_is_shown_and_the_mailbox_is_not_paused(shelf: Shelf, ways: Ways) -> None:
+    ways.answers.fault = UNAUTHORIZED
+    await ways.held("L")
+    governors, box = ways.service.governors, shelf.mailboxes[0]
+    assert governors.paused(box) == []
+    assert [one.scope for one in governors.paused_elsewhere(box)] == [way_scope(box.id, "smtp")]
 
 
 async def test_what_goes_elsewhere_is_no_probe_of_a_host_of_which_nothing_is_held(shelf: Shelf) -> None:

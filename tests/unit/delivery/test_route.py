@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pillarbox.core.accounts import AppRegistration, Mailbox, SignIn
+from pillarbox.core.accounts import Account, AppRegistration, Mailbox, SignIn
 from pillarbox.core.cause import Cause
 from pillarbox.core.mail import Found, Outcome
 from pillarbox.core.scopes import Resource
@@ -14,6 +14,7 @@ from pillarbox.delivery.route import Route, ways_of
 from pillarbox.delivery.transports import KeepDraft, Look, Report
 from tests.claimed import claimed, no_draft
 
+DORA = Account("tenant", "dora", "dora@contoso.example")
 APP = AppRegistration(1, "contoso", "tenant", "client")
 LIMIT = 1000
 FOR_ALICE = b"To: alice@contoso.example\r\n\r\n"
@@ -57,7 +58,7 @@ async def again(message: object) -> AsyncIterator[bytes]:
     yield b""
 
 
-async def kept(draft_id: str, *, whole: bool = True) -> None:
+async def kept(draft_id: str, *, whole: bool = True, given_up: bool = False) -> None:
     pass
 
 
@@ -154,20 +155,46 @@ async def test_a_token_is_fetched_for_the_way_that_is_mostly_taken(transport: st
 
 
 @pytest.mark.parametrize(
-    ("transport", "shared", "size", "found"),
+    ("gone", "shared", "copy_at", "found"),
     [
-        ("smtp", True, 9, Found.UNKNOWN),
-        ("smtp", False, 9, Found.ABSENT),
-        ("graph", True, 9, Found.ABSENT),
-        ("auto", True, 9, Found.ABSENT),
-        ("auto", True, LIMIT + 1, Found.UNKNOWN),
+        ("smtp", True, "dora@contoso.example", Found.UNKNOWN),
+        ("graph", True, "a@contoso.example", Found.ABSENT),
+        ("smtp", False, "a@contoso.example", Found.ABSENT),
+        ("graph", False, "a@contoso.example", Found.ABSENT),
     ],
 )
-async def test_what_somebody_sent_by_smtp_for_a_shared_mailbox_may_lie_in_their_own(
-    transport: str, size: int, found: Found, *, shared: bool
+@pytest.mark.parametrize("transport", ["smtp", "graph", "auto"])
+@pytest.mark.parametrize("sign_in", [None, SignIn(("mail",)), SignIn(("mail", "exchange"), shared=True)])
+async def test_what_left_by_smtp_for_a_shared_mailbox_may_lie_elsewhere_however_the_mailbox_sends_by_now(
+    gone: str, copy_at: str, found: Found, transport: str, sign_in: SignIn | None, *, shared: bool
 ) -> None:
-    of = replace(mailbox(transport, assurance="draft"), sign_in=SignIn(("mail", "exchange"), shared=shared))
-    assert (await route().look_up(claimed(of, "alice@contoso.example", size=size))).found is found
+    of = replace(mailbox(gone), sign_in=SignIn(("mail", "exchange"), shared=shared, account=DORA))
+    report = await route().send(claimed(of, "alice@contoso.example", part=FOR_ALICE), nothing(), no_draft)
+    assert report.copy_at == copy_at
+    by_now = replace(mailbox(transport), sign_in=sign_in)
+    look = await route().look_up(claimed(by_now, "alice@contoso.example", copy_at=report.copy_at))
+    assert (look.found, "dora@" in look.note) == (found, found is Found.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("permissions", "shared", "found"),
+    [
+        (("mail", "exchange"), True, Found.UNKNOWN),
+        (("mail",), True, Found.ABSENT),
+        (("mail", "exchange"), False, Found.ABSENT),
+    ],
+)
+@pytest.mark.parametrize("transport", ["smtp", "graph", "auto"])
+async def test_what_a_crash_cut_off_may_have_left_by_smtp_where_the_sign_in_lets_it(
+    transport: str, permissions: tuple[str, ...], found: Found, *, shared: bool
+) -> None:
+    of = replace(mailbox(transport), sign_in=SignIn(permissions, shared=shared))
+    assert (await route().look_up(claimed(of, "alice@contoso.example"))).found is found
+
+
+async def test_what_is_a_draft_did_not_leave_by_smtp() -> None:
+    of = replace(mailbox("auto", assurance="draft"), sign_in=SignIn(("mail", "exchange"), shared=True))
+    assert (await route().look_up(claimed(of, "alice@contoso.example", draft_id="AAMk"))).found is Found.ABSENT
 
 
 # ---- what Graph cannot, SMTP can
@@ -203,10 +230,12 @@ async def test_nor_while_there_is_a_draft_that_may_have_been_sent(drafts: tuple[
     assert report.outcome.text == way
 
 
-async def test_nor_in_a_shared_mailbox_in_which_a_look_up_could_not_tell() -> None:
-    of = replace(mailbox("auto", assurance="draft"), sign_in=SignIn(("mail", "exchange"), shared=True))
-    assert (await sent(Way("graph", Cause.TOO_LARGE), of)).outcome.text == "graph"
-    assert (await sent(Way("graph", Cause.TOO_LARGE), of, size=LIMIT + 1)).outcome.text == "smtp"
+async def test_what_smtp_finds_too_large_is_not_tried_again_in_the_same_attempt() -> None:
+    smtp = Way("smtp", Cause.TOO_LARGE)
+    taken = Route(Way("graph"), smtp, "auto", LIMIT, again)
+    message = claimed(mailbox("auto"), "alice@contoso.example", part=FOR_ALICE, size=LIMIT + 1)
+    report = await taken.send(message, nothing(), no_draft)
+    assert (smtp.asked, report.notes) == (["send"], ("smtp",))
 
 
 async def test_what_left_by_smtp_is_looked_for_by_graph() -> None:

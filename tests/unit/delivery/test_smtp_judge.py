@@ -35,6 +35,9 @@ KNOWN = [
     ("550 5.1.8 Access denied, bad outbound sender", Cause.BLOCKED),
     ("550 5.7.705 Access denied, tenant has exceeded threshold", Cause.QUOTA),
     ("550 5.7.708 Access denied, traffic not accepted from this IP", Cause.QUOTA),
+    ("550 5.7.232 Your message can't be sent because your trial tenant has exceeded its daily limit", Cause.QUOTA),
+    ("550 5.7.233 Your message can't be sent because your tenant exceeded its daily limit", Cause.QUOTA),
+    ("554 5.7.705 Access denied, tenant has exceeded threshold", Cause.QUOTA),
     ("550 5.7.60 SMTP; Client does not have permissions to send as this sender", Cause.SEND_AS_DENIED),
     ("550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup", Cause.BAD_RECIPIENT),
     ("552 5.3.4 Message size exceeds fixed maximum message size", Cause.TOO_LARGE),
@@ -79,8 +82,27 @@ def test_refusal_of_one_recipient_that_nobody_knows_is_theirs_and_names_them() -
     assert judge("550 5.1.10 no", 1.0).recipient == ""
     outcome = judge("550 5.7.1 no", 60.0, "bob@contoso.example")
     assert (outcome.cause, outcome.text) == (Cause.BAD_RECIPIENT, "bob@contoso.example: no")
-    busy = judge("451 4.7.500 Server busy.", 60.0, "bob@contoso.example")
-    assert busy.cause is Cause.THROTTLED
+
+
+@pytest.mark.parametrize(
+    ("reply", "cause"),
+    [
+        ("451 4.7.500 Server busy. (AS77713)", Cause.THROTTLED),
+        ("432 4.3.2 Concurrent connections limit exceeded.", Cause.CONCURRENCY),
+        ("550 5.7.60 SMTP; Client does not have permissions to send as this sender", Cause.SEND_AS_DENIED),
+        ("550 5.1.8 Access denied, bad outbound sender", Cause.BLOCKED),
+        ("550 5.7.233 Exceeded its daily limit (TERRL)", Cause.QUOTA),
+    ],
+)
+def test_what_is_said_at_a_recipient_and_is_none_s_blames_nobody_and_keeps_its_words(reply: str, cause: Cause) -> None:
+    outcome = judge(reply, 60.0, "bob@contoso.example")
+    assert (outcome.cause, outcome.recipient) == (cause, "")
+    assert f"{outcome.code} {outcome.text}" == reply
+
+
+def test_what_is_refused_for_now_at_a_recipient_tells_at_whom_and_is_of_all() -> None:
+    outcome = judge("450 4.2.1 Later.", 60.0, "bob@contoso.example")
+    assert (outcome.cause, outcome.text, outcome.recipient) == (Cause.BUSY, "bob@contoso.example: Later.", "")
 
 
 @given(st.integers(400, 599), st.text())
@@ -89,6 +111,21 @@ def test_whatever_is_refused_has_an_outcome(status: int, text: str) -> None:
     assert verdict not in (Verdict.SENT, Verdict.UNCERTAIN)
 
 
-@pytest.mark.parametrize(("reply", "app_wide"), [("550 5.7.705 Access denied", True), ("554 5.2.2 full", False)])
-def test_a_limit_of_the_tenant_is_of_all_its_mailboxes(reply: str, app_wide: bool) -> None:
-    assert judge(reply, 60.0).app_wide is app_wide
+@pytest.mark.parametrize("recipient", ["", "bob@contoso.example"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *("550 5.7.705 Access denied", "554 5.7.705 Access denied", "550 5.7.708 Not from this IP"),
+        *("550 5.7.232 Trial limit", "550 5.7.233 Daily limit", "550 5.7.1 Over its limit (TERRL)"),
+    ],
+)
+def test_a_limit_of_the_tenant_is_of_all_its_mailboxes_wherever_it_is_said(reply: str, recipient: str) -> None:
+    outcome = judge(reply, 60.0, recipient)
+    assert (outcome.cause, outcome.app_wide, outcome.recipient) == (Cause.QUOTA, True, "")
+    known = catalogue.reply_of(reply)
+    assert outcome.cure == (known.explanation.remedy if known.cause == Cause.QUOTA else Cause.QUOTA.entry.cure)
+
+
+@pytest.mark.parametrize("reply", ["554 5.2.2 mailbox full", "554 5.2.0 x:SubmissionQuotaExceededException; y"])
+def test_a_limit_of_the_mailbox_is_its_own(reply: str) -> None:
+    assert not judge(reply, 60.0).app_wide

@@ -5,6 +5,7 @@ import pytest
 from pillarbox.delivery.traces import what_became
 from pillarbox.graph.traces import Traced
 
+SPAM = "bob@contoso.example: failed, carol.smith@contoso.example: filteredAsSpam"
 BOTH = ("bob@contoso.example", "Carol@contoso.example")
 
 
@@ -33,7 +34,14 @@ def rows(**statuses: str) -> list[Traced]:
         ({"bob": "delivered", "dave": "failed"}, None),
         ({"bob": "delivered"}, None),
         ({}, None),
-        ({"bob": "failed", "carol": "pending"}, None),
+        # One that is lost is told at once: of another it may never be known.
+        ({"bob": "failed"}, ("failed", "bob@contoso.example: failed")),
+        ({"bob": "failed", "carol": "pending"}, ("failed", "bob@contoso.example: failed")),
+        ({"bob": "failed", "carol.smith": "delivered"}, ("failed", "bob@contoso.example: failed")),
+        ({"bob": "failed", "carol.smith": "filteredAsSpam"}, ("failed", SPAM)),
+        ({"bob": "expanded", "carol": "failed", "dave": "pending"}, ("failed", "carol@contoso.example: failed")),
+        # Not one who may be a forwarding's.
+        ({"bob": "delivered", "carol.smith": "failed"}, None),
         ({"bob": "delivered", "carol": "gettingStatus"}, None),
         ({"bob": "delivered", "carol": "aWordOfTomorrow"}, None),
     ],

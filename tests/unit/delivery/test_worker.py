@@ -9,7 +9,8 @@ import pytest
 from pillarbox.core.cause import Cause
 from pillarbox.core.errors import Unavailable
 from pillarbox.core.governor import Limits
-from pillarbox.core.mail import Outcome
+from pillarbox.core.mail import Found, Outcome
+from pillarbox.delivery import policy
 from pillarbox.delivery.governor import Governors, Shown, Turn
 from pillarbox.delivery.transports import Report
 from pillarbox.delivery.worker import Worker
@@ -145,6 +146,16 @@ async def test_run_wakes_a_lane_when_a_message_comes_due(shelf: Shelf, gates: Ga
     shelf.now += 0.01
     await gates.holds("A")
     assert gates.begun == ["A", "A"]
+    running.cancel()
+
+
+async def test_run_knows_what_comes_due_behind_what_is_due(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    await shelf.put("LATER", send_at=shelf.now + 0.05)
+    await shelf.put("NOW")
+    running = asyncio.create_task(worker.run())
+    await gates.holds("NOW")
+    shelf.now += 0.05
+    await gates.holds("NOW", "LATER")
     running.cancel()
 
 
@@ -351,6 +362,7 @@ async def test_what_microsoft_said_is_kept_whatever_we_make_of_it(
     assert row is not None
     (attempt,) = await shelf.outbox.attempts(row["seq"])
     assert (row["state"], attempt["verdict"], attempt["notes"]) == ("sent", "sent", ["noted"])
+    assert attempt["copy_at"] == "one@contoso.example"
 
 
 async def test_what_became_of_it_could_not_be_told_for_a_mistake_of_ours_is_uncertain_at_once(
@@ -367,6 +379,18 @@ async def test_what_became_of_it_could_not_be_told_for_a_mistake_of_ours_is_unce
     row = await shelf.outbox.get("A")
     assert row is not None
     assert (row["state"], row["cause"], row["due_at"]) == ("uncertain", "internal", shelf.now + 900)
+    doubted.clear()
+    shelf.now += 900
+    (message,) = await shelf.outbox.doubtful(shelf.mailboxes[0].id, 1, 1.0)
+    settle = (120.0, 900.0)
+    await shelf.outbox.looked(message, policy.after_look(Found.UNKNOWN, message, settle, shelf.now), "")
+    wake(worker, shelf)
+    await gates.holds("A")
+    gates.open("A")
+    await doubted.wait()
+    row = await shelf.outbox.get("A")
+    assert row is not None
+    assert row["due_at"] == shelf.now + 1800, "ever more rarely, as all that is decided blindly"
 
 
 # ---- a store that is full

@@ -265,6 +265,7 @@ def test_whatever_comes_in_what_stays_is_a_part_of_it_and_all_can_be_read(lines:
 
 TEXT_PART = b"Content-Type: text/plain\r\n\r\nhi"
 _LONG = b"0123456789012345678901234567890\r\n" * 300
+_LONG_TEXT = b"Content-Type: text/plain\r\n\r\n" + _LONG
 _SIGNED = b"Content-Type: multipart/signed; boundary=q\r\n\r\n--q\r\n\r\n" + _LONG + b"\r\n--q--"
 
 
@@ -293,6 +294,9 @@ def _of(kind: bytes, *parts: bytes, epilogue: bytes = b"") -> bytes:
         (_of(b"related", TEXT_PART, b"Content-Type: image/png\r\n\r\n" + _LONG), True),
         (_of(b"mixed", TEXT_PART, epilogue=_LONG), False),
         (_of(b"mixed", TEXT_PART).replace(b"--o\r\n", _LONG + b"--o\r\n", 1), False),
+        # A mail in the mail with the same boundary, as programs write it that have but one.
+        (_of(b"mixed", TEXT_PART, b"Content-Type: message/rfc822\r\n\r\n" + _of(b"mixed", _LONG_TEXT)), False),
+        (_of(b"mixed", TEXT_PART, _of(b"mixed", _LONG_TEXT)), False),
     ],
 )
 def test_the_door_takes_what_can_be_divided_and_nothing_else(raw: bytes, *, is_divided: bool) -> None:

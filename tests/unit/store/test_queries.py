@@ -5,10 +5,12 @@ import re
 from functools import cache
 from pathlib import Path
 
+import apsw
 import pytest
 
 import pillarbox
 from pillarbox.store.database import queries
+from pillarbox.store.sqlite import SqliteDatabase
 
 SRC = Path(pillarbox.__file__).parent
 
@@ -36,3 +38,16 @@ def test_every_name_in_python_stands_in_the_sql_and_the_other_way_round() -> Non
 def test_every_parameter_is_given_and_used(name: str) -> None:
     sql = re.sub(r"--.*", "", queries("sqlite")[name])
     assert all(given == set(re.findall(r":([a-z_]+)", sql)) for given in calls()[name])
+
+
+@pytest.mark.parametrize("name", ["outbox_claim", "mailbox_by_id", "outbox_get"])
+async def test_a_statement_is_not_prepared_again_for_other_values(database: SqliteDatabase, name: str) -> None:
+    counters: list[dict[str, int]] = []
+    parameters = re.findall(r":([a-z_]+)", queries("sqlite")[name])
+    reads = queries("sqlite")[name].startswith("SELECT")
+    for connection in (database._writer, database._reader)[: 1 + reads]:
+        connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, lambda event: counters.append(event["stmt_status"]))
+        for value in range(9):
+            connection.execute(queries("sqlite")[name], dict.fromkeys(parameters, value)).fetchall()
+    assert counters
+    assert all(counter["SQLITE_STMTSTATUS_REPREPARE"] == 0 for counter in counters)

@@ -22,6 +22,7 @@ from pillarbox.store.sqlite import SqliteDatabase
         ("outbox_told_since", r"outbox USING INDEX outbox_told \(<expr>=\? AND created_at>\? AND created_at<\?\)"),
         ("outbox_late", r"outbox USING INDEX sqlite_autoindex_outbox_1 \(id>\? AND id<\?\)"),
         ("outbox_late_for_its_time", r"outbox USING INDEX outbox_scheduled \(send_at>\? AND send_at<\?\)"),
+        ("drafts_doubtful", r"attempts USING INDEX attempts_unsent \(started_at>\?\)"),
     ],
 )
 async def test_only_what_is_new_enough_is_looked_at(database: SqliteDatabase, name: str, by: str) -> None:

@@ -74,10 +74,10 @@ def refuse_several(resources: Collection[Resource | str], text: str) -> None:
 
 
 def find_resource(identifier: str, base: str) -> Resource | None:
-    """The resource with that address or client id; the emulator's own address stands for Graph, and below `vault.` for
-    Key Vault."""
+    """The resource with that address or client id. The emulator's own address stands for Graph, and below `vault.` for
+    Key Vault; `graph.invalid` for a Graph that no DNS knows (RFC 6761 section 6.4)."""
     address, host = identifier.lower().rstrip("/"), base.lower().removeprefix("https://")
-    if address == f"https://{host}":
+    if address in (f"https://{host}", "https://graph.invalid"):
         return GRAPH
     if address == f"https://vault.{host}":
         return KEY_VAULT

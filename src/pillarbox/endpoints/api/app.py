@@ -103,8 +103,9 @@ def _add_accounts(app: FastAPI, services: Services) -> None:
     accounts, log = services.accounts, services.log
 
     def shown(mailbox: Mailbox) -> models.MailboxOut:
+        pauses, by_smtp = services.governors.waits(mailbox), services.governors.paused_elsewhere(mailbox)
         ways, limit = services.ways(mailbox), services.submission.route_limit(mailbox)
-        return models.MailboxOut.of(mailbox, services.governors.waits(mailbox), ways, limit)
+        return models.MailboxOut.of(mailbox, pauses, by_smtp, ways, limit)
 
     @app.get("/api/v1/mailboxes")
     async def list_mailboxes() -> models.Mailboxes:

@@ -92,7 +92,9 @@ class MailboxOut(Model):
     `state` is ok or needs_sign_in, `state_code` why. `mode` is the assurance mode that counts: `chosen_assurance` where
     a person chose one, else `assurance`, which the last test found, else send-only. See MailboxWish for the others.
     `ways` (graph, smtp) are those by which its mail can leave, the first one first; `largest` is bytes of a message
-    that can, with its attachments. `paused` is why nothing of it is sent now; the pause that ends last comes first.
+    that can, with its attachments. `warning` says what the mode takes and the last test did not find. `paused` is why
+    nothing of it is sent now, `paused_by_smtp` why nothing that Graph cannot take is, though all else is; the pause
+    that ends last comes first.
     """
 
     address: str
@@ -109,10 +111,19 @@ class MailboxOut(Model):
     send_limit: int
     ways: list[str]
     largest: int
+    warning: str
     paused: list[PauseOut]
+    paused_by_smtp: list[PauseOut]
 
     @classmethod
-    def of(cls, mailbox: Mailbox, pauses: Iterable[Pause], ways: Iterable[Resource], limit: int) -> "MailboxOut":
+    def of(
+        cls,
+        mailbox: Mailbox,
+        pauses: Iterable[Pause],
+        by_smtp: Iterable[Pause],
+        ways: Iterable[Resource],
+        limit: int,
+    ) -> "MailboxOut":
         """From our word."""
         sign_in = mailbox.sign_in
         return cls(
@@ -130,8 +141,17 @@ class MailboxOut(Model):
             send_limit=mailbox.send_limit,
             ways=[_WAYS[way] for way in ways],
             largest=limit,
+            warning=_warning(mailbox),
             paused=list(map(PauseOut.of, pauses)),
+            paused_by_smtp=list(map(PauseOut.of, by_smtp)),
         )
+
+
+def _warning(mailbox: Mailbox) -> str:
+    if not mailbox.lacking:
+        return ""
+    lacking = PillarboxError(mailbox.lacking, mailbox=mailbox.address)
+    return f"{lacking.sentence} {lacking.cure}"
 
 
 class SubmitterWish(Model):
@@ -521,6 +541,13 @@ class Decision(Model):
     id: str
     send: Send | None = None
     problem: Problem | None = None
+
+    @classmethod
+    def of(cls, queue_id: str, came: Row | PillarboxError) -> "Decision":
+        """From our word."""
+        if isinstance(came, PillarboxError):
+            return cls(id=queue_id, problem=Problem.of(came))
+        return cls(id=queue_id, send=Send.of(came))
 
 
 class Decided(Model):

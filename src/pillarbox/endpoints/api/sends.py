@@ -1,6 +1,5 @@
 """Messages by the API: hand one in, look where they are, decide what becomes of them."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Final
@@ -13,7 +12,7 @@ from pillarbox.core import headers
 from pillarbox.core.accounts import LONGEST_AGE
 from pillarbox.core.cause import Cause
 from pillarbox.core.content import in_memory
-from pillarbox.core.errors import Conflict, InvalidInput, NotFound, PillarboxError
+from pillarbox.core.errors import Conflict, InvalidInput, NotFound
 from pillarbox.core.mail import Arrival, Envelope, Priority, State, is_address
 from pillarbox.delivery import once
 from pillarbox.delivery.queue_id import first_of
@@ -127,15 +126,8 @@ def _add_deciding(app: FastAPI, services: "Services") -> None:
 
     @app.post("/api/v1/outbox:decide")
     async def decide(wish: models.Decisions) -> models.Decided:
-        async def one(queue_id: str) -> models.Decision:
-            try:
-                row = await desk.decide(wish.act, queue_id, wish.reason)
-            except PillarboxError as error:
-                return models.Decision(id=queue_id, problem=models.Problem.of(error))
-            return models.Decision(id=queue_id, send=models.Send.of(row))
-
-        # At once, as the store commits together what comes together; answered in the order that was asked.
-        return models.Decided(data=await asyncio.gather(*map(one, wish.ids)))
+        came = await desk.decide_all(wish.act, wish.ids, wish.reason)
+        return models.Decided(data=[models.Decision.of(*one) for one in zip(wish.ids, came, strict=True)])
 
     @app.post("/api/v1/sends/{queue_id}:retry")
     async def retry_send(queue_id: str) -> models.Send:

@@ -45,8 +45,8 @@ RETURNING mailbox_id;
 
 -- name: limits_held
 -- Mailboxes with something held for one of these causes: a probe can be taken of it.
-SELECT mailbox_id, cause FROM outbox
-WHERE state = 'held' AND cause IN (SELECT value FROM json_each(:causes)) GROUP BY mailbox_id, cause;
+SELECT m.id AS mailbox_id, c.value AS cause FROM mailboxes m CROSS JOIN json_each(:causes) c
+WHERE EXISTS (SELECT 1 FROM outbox WHERE mailbox_id = m.id AND cause = c.value AND state = 'held');
 
 -- name: limits_used
 -- What each mailbox has sent since then, summed up by slots of so many seconds. An attempt that Microsoft has not taken

@@ -36,11 +36,12 @@ RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created
     draft_id, draft_whole, checks, (SELECT data FROM bodies WHERE bodies.seq = outbox.seq AND part = 0) AS part;
 
 -- name: outbox_claim_held
--- "About to send", of the message that is held for one of these causes and was tried least lately: one that takes
--- another way than what is probed must not be the probe each time.
+-- "About to send", of the message that is held for one of these causes and was tried least lately, but for what was tried
+-- :elsewhere: that does not show what is probed.
 UPDATE outbox SET state = 'sending', started_at = :now, attempts = attempts + 1, began_at = :now, checks = 0
 WHERE seq = (SELECT seq FROM outbox
     WHERE mailbox_id = :mailbox_id AND state = 'held' AND cause IN (SELECT value FROM json_each(:causes))
+        AND host NOT IN (SELECT value FROM json_each(:elsewhere))
     ORDER BY began_at, seq LIMIT 1)
 RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at, priority,
     cause, repeats, expires_at, spared_from, purpose,
@@ -108,8 +109,11 @@ WHERE lower(recipients) = lower(:recipients) AND created_at > :since AND created
 AND purpose <> '' AND purpose <> 'test';
 
 -- name: outbox_keep_draft
--- The draft that Microsoft has made of a message that is being sent.
-UPDATE outbox SET draft_id = :draft_id, draft_whole = :whole
+-- The draft that Microsoft has made of a message that is being sent. One that is given up may have been sent, if one of
+-- its attempts may have done that.
+UPDATE outbox SET draft_id = :draft_id, draft_whole = :whole,
+    maybe_duplicate = max(maybe_duplicate, :given_up AND EXISTS (SELECT 1 FROM attempts
+        WHERE attempts.seq = outbox.seq AND (verdict = 'uncertain' OR http_status = 429)))
 WHERE seq = :seq AND state IN ('sending', 'uncertain') AND attempts = :number;
 
 -- name: outbox_doubtful
@@ -120,7 +124,8 @@ WHERE seq IN (
     ORDER BY due_at, seq LIMIT :limit)
 RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at,
     cause, repeats, expires_at, spared_from, purpose,
-    draft_id, draft_whole, checks, began_at, NULL AS part;
+    draft_id, draft_whole, checks, began_at, NULL AS part,
+    (SELECT copy_at FROM attempts WHERE attempts.seq = outbox.seq AND number = outbox.attempts) AS copy_at;
 
 -- name: outbox_looked
 -- What a look-up comes to. It is about the attempt that was; a person may have decided meanwhile.
@@ -156,15 +161,15 @@ UPDATE outbox SET state = :state, due_at = :due_at, started_at = NULL, finished_
     spared_from = iif(:expires_at > expires_at, coalesce(spared_from, expires_at), spared_from),
     expires_at = max(expires_at, :expires_at),
     cause = :cause, repeats = :repeats, code = :code, reason = :reason, cure = :cure, request_id = :request_id,
-    draft_id = iif(:state = 'sent' AND draft_whole, '', draft_id)
+    host = :host, draft_id = iif(:state = 'sent' AND draft_whole, '', draft_id)
 WHERE seq = :seq AND state = 'sending' AND attempts = :number;
 
 -- name: outbox_add_attempt
 -- What one attempt came to, kept for the trace.
 INSERT INTO attempts (seq, number, started_at, ended_at, verdict, cause, http_status, code, reason, request_id, notes,
-    requests)
+    requests, copy_at)
 VALUES (:seq, :number, :started_at, :ended_at, :verdict, :cause, :http_status, :code, :reason, :request_id, :notes,
-    :requests);
+    :requests, :copy_at);
 
 -- name: outbox_recover_unstarted
 -- After a crash of a former version, which claimed before it began: that has certainly not been sent.
@@ -215,12 +220,15 @@ WHERE state IN ('queued', 'deferred') AND due_at > :now
 AND ((state = 'queued' AND send_at <= :now) OR (state = 'deferred' AND due_at > :now + :longest_wait));
 
 -- name: outbox_due_mailboxes
--- Mailboxes with something to send, and when the first of it is due.
-SELECT mailbox_id, min(due_at) AS due_at FROM (
+-- Mailboxes with something to send, when the first of it is due, and when the first that is not due by :now (or null).
+SELECT mailbox_id, min(due_at) AS due_at, min(later) AS later FROM (
     SELECT m.id AS mailbox_id, (
         SELECT o.due_at FROM outbox o
         WHERE o.mailbox_id = m.id AND o.priority = p.priority AND o.state IN ('queued', 'deferred')
-        ORDER BY o.due_at LIMIT 1) AS due_at
+        ORDER BY o.due_at LIMIT 1) AS due_at, (
+        SELECT o.due_at FROM outbox o
+        WHERE o.mailbox_id = m.id AND o.priority = p.priority AND o.state IN ('queued', 'deferred') AND o.due_at > :now
+        ORDER BY o.due_at LIMIT 1) AS later
     FROM mailboxes m CROSS JOIN (SELECT 1 AS priority UNION ALL SELECT 0 UNION ALL SELECT -1) p)
 WHERE due_at IS NOT NULL GROUP BY mailbox_id;
 

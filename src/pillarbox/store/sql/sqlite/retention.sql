@@ -23,7 +23,8 @@ AND seq IN (SELECT seq FROM outbox WHERE seq IN (SELECT value FROM json_each(:se
 -- name: retention_old
 -- Up to :limit messages with ids below :before that came to their end before :since, oldest first. While another one with
 -- the Message-ID of one waits, that stays: it says whose the copies in Sent Items are. Of which a copy or a draft may lie
--- in the mailbox stays until it ended before :copies_since: another one with its Message-ID may come.
+-- in the mailbox stays until it ended before :copies_since: another one with its Message-ID may come. What was sent stays
+-- longer than one that can be retried by hand: that is looked for among the copies since it came, and of a day before.
 SELECT seq FROM outbox
 WHERE id < :before AND state IN ('sent', 'bounced', 'failed', 'canceled') AND finished_at <= :since
 AND (finished_at <= :copies_since OR (state <> 'sent' AND draft_id = '' AND NOT EXISTS (
@@ -32,6 +33,9 @@ AND (finished_at <= :copies_since OR (state <> 'sent' AND draft_id = '' AND NOT 
 AND NOT EXISTS (SELECT 1 FROM outbox twin WHERE twin.mailbox_id = outbox.mailbox_id
     AND twin.message_id = outbox.message_id AND twin.seq <> outbox.seq
     AND twin.state IN ('queued', 'sending', 'deferred', 'held', 'uncertain'))
+AND (state <> 'sent' OR NOT EXISTS (SELECT 1 FROM outbox twin WHERE twin.mailbox_id = outbox.mailbox_id
+    AND twin.message_id = outbox.message_id AND twin.created_at <= outbox.finished_at + 86400
+    AND twin.kept = 'whole' AND twin.state IN ('failed', 'bounced', 'canceled')))
 ORDER BY id LIMIT :limit;
 
 -- name: retention_mark_old
@@ -44,7 +48,10 @@ AND (finished_at <= :copies_since OR (state <> 'sent' AND draft_id = '' AND NOT 
     AND (verdict IN ('sent', 'uncertain') OR http_status = 429))))
 AND NOT EXISTS (SELECT 1 FROM outbox twin WHERE twin.mailbox_id = outbox.mailbox_id
     AND twin.message_id = outbox.message_id AND twin.seq <> outbox.seq
-    AND twin.state IN ('queued', 'sending', 'deferred', 'held', 'uncertain')) RETURNING seq;
+    AND twin.state IN ('queued', 'sending', 'deferred', 'held', 'uncertain'))
+AND (state <> 'sent' OR NOT EXISTS (SELECT 1 FROM outbox twin WHERE twin.mailbox_id = outbox.mailbox_id
+    AND twin.message_id = outbox.message_id AND twin.created_at <= outbox.finished_at + 86400
+    AND twin.kept = 'whole' AND twin.state IN ('failed', 'bounced', 'canceled'))) RETURNING seq;
 
 -- name: retention_unlink
 -- What told of the marked messages stays for its own time.

@@ -1,6 +1,7 @@
 -- What delivery knows of a message between and after its attempts.
 
 ALTER TABLE outbox ADD COLUMN cause TEXT NOT NULL DEFAULT '';             -- why the last attempt ended as it did
+ALTER TABLE outbox ADD COLUMN host TEXT NOT NULL DEFAULT '';              -- where that went; '': where most of its mailbox goes
 ALTER TABLE outbox ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0;         -- attempts in succession that ended so
 ALTER TABLE outbox ADD COLUMN began_at REAL;                              -- the last attempt: what was unclear settles from here
 ALTER TABLE outbox ADD COLUMN checks INTEGER NOT NULL DEFAULT 0;          -- look-ups since then
@@ -36,6 +37,9 @@ CREATE INDEX outbox_message_id ON outbox (mailbox_id, message_id);
 -- And which of them wait: of a device's one Message-ID there may be a hundred thousand that have ended.
 CREATE INDEX outbox_waiting_twins ON outbox (mailbox_id, message_id)
     WHERE state IN ('queued', 'sending', 'deferred', 'held', 'uncertain');
+-- And which of them a person may bring back.
+CREATE INDEX outbox_failed_twins ON outbox (mailbox_id, message_id, created_at)
+    WHERE kept = 'whole' AND state IN ('failed', 'bounced', 'canceled');
 -- What a crash cut off, until its next attempt is over. Almost empty.
 CREATE INDEX outbox_suspects ON outbox (state, mailbox_id, seq)
     WHERE cause = 'interrupted' AND state IN ('queued', 'deferred', 'sending');
@@ -49,6 +53,7 @@ WHERE state IN ('sending', 'uncertain');
 
 ALTER TABLE attempts ADD COLUMN cause TEXT NOT NULL DEFAULT '';
 ALTER TABLE attempts ADD COLUMN requests INTEGER NOT NULL DEFAULT 1;      -- that it made to Graph, its look-ups too
+ALTER TABLE attempts ADD COLUMN copy_at TEXT NOT NULL DEFAULT '';         -- whose Sent Items its copy may lie in; '': not known, as a crash cut it off
 
 -- A claim reads the first of each priority, however many wait behind it. How large they are can be counted in it alone.
 DROP INDEX outbox_due;
@@ -92,6 +97,8 @@ DROP INDEX outbox_held;
 CREATE INDEX outbox_held ON outbox (mailbox_id, cause, seq, size) WHERE state = 'held';
 -- What was used of Microsoft's limits is counted again at a start.
 CREATE INDEX attempts_begun ON attempts (started_at);
+-- Which attempts may have left a draft that nobody knows of: few, beside those that sent.
+CREATE INDEX attempts_unsent ON attempts (started_at) WHERE verdict <> 'sent';
 
 -- What was uncertain before anything could be looked up waits for a person, as was promised.
 UPDATE outbox SET state = 'held' WHERE state = 'uncertain';

@@ -1,4 +1,4 @@
-"""What it means for a message that a call of Graph brought no answer at all."""
+"""What it means for a message that a call of Microsoft, by Graph or by SMTP, brought no answer at all."""
 
 from dataclasses import replace
 from typing import Final
@@ -7,17 +7,19 @@ from pillarbox.core.cause import Cause
 from pillarbox.core.errors import ConfigError, InvalidInput, PillarboxError, Unavailable
 from pillarbox.core.mail import Outcome
 from pillarbox.entra.authority import TokenRefused, TokenUnavailable
-from pillarbox.graph.client import AnswerLost, UnknownHost, Unreachable, Untrusted
+from pillarbox.exchange import login, submission
+from pillarbox.graph import client
 
 FAILURES: Final = (
-    TokenUnavailable,
     Unavailable,
-    Unreachable,
-    Untrusted,
+    client.Unreachable,
+    client.Untrusted,
+    login.Untrusted,
     InvalidInput,
     TokenRefused,
     ConfigError,
-    AnswerLost,
+    client.AnswerLost,
+    submission.AnswerLost,
 )
 """What is raised in place of an answer. Anything else is a mistake of ours."""
 
@@ -33,13 +35,13 @@ def _cause(error: PillarboxError) -> Cause:
     match error:
         case TokenUnavailable():
             return Cause.TOKEN_UNAVAILABLE
+        case client.UnknownHost() | login.UnknownHost():
+            return Cause.UNKNOWN_HOST
+        case client.Unreachable() | login.Unreachable():
+            return Cause.UNREACHABLE
         case Unavailable():
             return Cause.STORE
-        case UnknownHost():
-            return Cause.UNKNOWN_HOST
-        case Unreachable():
-            return Cause.UNREACHABLE
-        case Untrusted() | TokenRefused(code="microsoft.tls"):
+        case client.Untrusted() | login.Untrusted() | TokenRefused(code="microsoft.tls"):
             return Cause.UNTRUSTED
         case InvalidInput():
             return Cause.BAD_CONTENT
