@@ -4,7 +4,7 @@ from typing import Any
 
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.mail import Envelope
-from pillarbox.store.outbox import Claimed
+from pillarbox.store.messages import Claimed
 
 
 def claimed(mailbox: Mailbox, *recipients: str, **known: Any) -> Claimed:

@@ -6,7 +6,7 @@ from pillarbox.core.accounts import Mailbox
 from pillarbox.core.cause import Cause
 from pillarbox.core.mail import Outcome
 from pillarbox.delivery.transports import KeepDraft, Look, Report
-from pillarbox.store.outbox import Claimed
+from pillarbox.store.messages import Claimed
 
 
 class Discard:

@@ -20,7 +20,8 @@ from typing import Any, Final
 import apsw
 
 from pillarbox.core.mail import Envelope
-from pillarbox.store.outbox import NewMessage, Outbox
+from pillarbox.store.messages import NewMessage
+from pillarbox.store.outbox import Outbox
 from pillarbox.store.sqlite import open_sqlite
 
 BODY: Final = b"From: scanner@contoso.example\r\n\r\n" + b"x" * 10_000

@@ -90,7 +90,7 @@ async def test_a_look_counts_among_the_requests_for_its_mailbox(make_house: Make
     house = await reading(make_house, "Mail.ReadBasic.All", requests="100")
     mailbox = await house.gateway.accounts.mailbox(SCANNER)
     assert mailbox is not None
-    governor, all_of_them = house.gateway.governors._governor(mailbox.id), Load(requests=100)
+    governor, all_of_them = house.gateway.governors._usage.of(mailbox.id), Load(requests=100)
     now = house.gateway._clock()
     assert governor.wait(now, all_of_them) == 0
     await look(house)

@@ -166,7 +166,7 @@ async def test_a_question_counts_among_the_requests_for_its_mailbox(tracing: Tra
     row = await house.settled(queue_id)
     clock.by = 600.0
     # What the message took is forgotten by then.
-    governor, all_of_them = house.gateway.governors._governor(row["mailbox_id"]), Load(requests=100)
+    governor, all_of_them = house.gateway.governors._usage.of(row["mailbox_id"]), Load(requests=100)
     assert governor.wait(clock(), all_of_them) == 0
     clock.by = 0.0
     await house.gateway.traces().round()

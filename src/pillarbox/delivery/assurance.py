@@ -20,7 +20,8 @@ from pillarbox.delivery.crash_points import Reached, unheeded
 from pillarbox.delivery.notices import Notices, Told
 from pillarbox.delivery.transports import Look, Transport
 from pillarbox.store.database import ExpectationFailed
-from pillarbox.store.outbox import Claimed, Next, Outbox
+from pillarbox.store.messages import Claimed, Next
+from pillarbox.store.outbox import Outbox
 
 _LOOK_AGAIN: Final = 60.0
 """Seconds after which the outbox is looked through even if nothing was heard of."""

@@ -11,7 +11,7 @@ from typing import Final
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.errors import Unavailable
 from pillarbox.core.mail import Clock
-from pillarbox.store.outbox import Waiting
+from pillarbox.store.messages import Waiting
 
 _FRESH: Final = 1.0
 """Seconds that a count of the store is believed; what leaves in between is not counted off."""

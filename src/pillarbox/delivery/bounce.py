@@ -28,7 +28,7 @@ from pillarbox.delivery.bounce_fields import (
     original_recipient,
     typed,
 )
-from pillarbox.store.outbox import Claimed
+from pillarbox.store.messages import Claimed
 
 
 class Action(StrEnum):

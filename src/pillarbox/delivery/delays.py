@@ -16,7 +16,8 @@ from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock, Outcome
 from pillarbox.delivery.notices import Notices
 from pillarbox.delivery.queue_id import first_of
-from pillarbox.store.outbox import Claimed, Late, Outbox
+from pillarbox.store.messages import Claimed, Late
+from pillarbox.store.outbox import Outbox
 
 _PAUSE: Final = 60.0
 """Seconds between two rounds."""

@@ -23,7 +23,7 @@ from pillarbox.delivery.pauses import LOOK_FAILED
 from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.graph import mail
 from pillarbox.graph.client import Answer, AnswerLost
-from pillarbox.store.outbox import Claimed
+from pillarbox.store.messages import Claimed
 
 _GONE: Final = ("ErrorItemNotFound", "ErrorInvalidIdMalformed", "ErrorInvalidMailboxItemId")
 """Graph's codes for an id that is not, or not any more, of this mailbox."""

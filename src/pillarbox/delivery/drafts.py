@@ -22,7 +22,7 @@ from pillarbox.graph import mail
 from pillarbox.graph.client import GraphClient
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.drafts import Drafts
-from pillarbox.store.outbox import Claimed
+from pillarbox.store.messages import Claimed
 
 _EVERY: Final = 600.0
 """Seconds between two rounds."""

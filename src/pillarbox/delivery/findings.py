@@ -12,7 +12,7 @@ from pillarbox.delivery.strikes import COUNTED
 from pillarbox.store import limits as store
 from pillarbox.store.database import Statement
 from pillarbox.store.limits import Pause
-from pillarbox.store.outbox import Next
+from pillarbox.store.messages import Next
 
 HELD: Final = (Cause.ACCOUNT_BROKEN, Cause.ACCESS_DENIED, Cause.BLOCKED, Cause.UNTRUSTED)
 """Causes that hold messages, which go again when a probe was taken."""
@@ -64,7 +64,7 @@ def is_used(pause: Pause, mailbox: Mailbox, host: str, *, is_other: bool) -> boo
     """Whether an attempt at `host` that has failed tells of what a pause is for: as `broken` and `struck_out` blame."""
     if pause.scope in (store.host_scope(host), store.way_scope(mailbox.id, host)):
         return True
-    if is_other and pause.cause not in COUNTED:
+    if is_other and pause.cause != Cause.TOKEN_UNAVAILABLE:
         return False
     return pause.scope in (store.mailbox_scope(mailbox.id), store.app_scope(mailbox.app.id))
 
@@ -78,7 +78,9 @@ def struck_out(outcome: Outcome, scopes: Iterable[str], now: float) -> list[Paus
 def ending(pause: Pause, mailbox: Mailbox, now: float) -> list[Statement]:
     """What is to be written when a pause is over: what was held or put off for it goes."""
     cause = Cause(pause.cause)
-    of_app, own = pause.scope == store.app_scope(mailbox.app.id), pause.scope == store.mailbox_scope(mailbox.id)
+    of_app = pause.scope == store.app_scope(mailbox.app.id)
+    # Of all of it, or of one of its ways.
+    own = f"{pause.scope}/".startswith(f"{store.mailbox_scope(mailbox.id)}/")
     if cause not in HELD:
         # What an outage was answered by puts off what it certainly did not take.
         put_off = Cause.BUSY if cause is Cause.UNCLEAR else cause

@@ -22,7 +22,7 @@ from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.entra.tokens import Tokens
 from pillarbox.graph import mail
 from pillarbox.graph.client import Answer, GraphClient
-from pillarbox.store.outbox import Claimed
+from pillarbox.store.messages import Claimed
 
 
 @dataclass(frozen=True, slots=True)

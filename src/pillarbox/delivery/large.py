@@ -35,7 +35,7 @@ from pillarbox.graph.json_drafts import JsonMessage
 from pillarbox.graph.uploads import Stuck, Uploads
 from pillarbox.mime.conversion import Words
 from pillarbox.mime.split import Divided, in_words, split
-from pillarbox.store.outbox import Claimed
+from pillarbox.store.messages import Claimed
 
 _AT_ONCE: Final = 2
 """Messages that are taken apart at the same time."""

@@ -14,7 +14,7 @@ from pillarbox.core.headers import address_key
 from pillarbox.core.mail import Outcome, State
 from pillarbox.delivery import bounce
 from pillarbox.delivery.bounce import Action
-from pillarbox.store.outbox import Claimed, Next
+from pillarbox.store.messages import Claimed, Next
 
 _CANNOT_SEND: Final = frozenset(
     (Cause.NO_MAILBOX, Cause.MAILBOX_FULL, Cause.ACCOUNT_BROKEN, Cause.ACCESS_DENIED, Cause.BLOCKED)

@@ -29,7 +29,8 @@ from pillarbox.delivery.notice_rules import (
 )
 from pillarbox.delivery.queue_id import queue_id
 from pillarbox.store.accounts import Accounts
-from pillarbox.store.outbox import Claimed, Next, Notice, Outbox
+from pillarbox.store.messages import Claimed, Next, Notice
+from pillarbox.store.outbox import Outbox
 
 MOST_AN_HOUR: Final = 60
 """Notices that one recipient gets within an hour, and a few more where several messages fail at the same moment."""

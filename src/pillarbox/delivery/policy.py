@@ -8,7 +8,7 @@ from typing import Final
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.cause import SOMETIMES_SENT, Cause, Verdict
 from pillarbox.core.mail import Found, Outcome, State
-from pillarbox.store.outbox import Claimed, Next
+from pillarbox.store.messages import Claimed, Next
 
 BACKOFF: Final = (5.0, 30.0, 60.0, 300.0, 600.0, 1200.0, 3600.0)
 """Seconds between attempts when Microsoft did not say how long to wait; the last one repeats."""

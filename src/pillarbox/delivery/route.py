@@ -16,7 +16,7 @@ from pillarbox.core.scopes import SETS, Resource
 from pillarbox.core.sealed_mime import is_sealed_message
 from pillarbox.delivery.transports import Again, KeepDraft, Kept, Look, Report, Transport
 from pillarbox.graph.meter import metered
-from pillarbox.store.outbox import Claimed
+from pillarbox.store.messages import Claimed
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from pillarbox.core.mail import Clock, Found
 from pillarbox.delivery.transports import Look
 from pillarbox.graph import mail
 from pillarbox.graph.client import Answer, GraphClient
-from pillarbox.store.outbox import Claimed
+from pillarbox.store.messages import Claimed
 
 _SKEW: Final = 60.0
 """Seconds that a copy may be older than its message by the two clocks: a whole second, and what an answer takes."""

@@ -21,7 +21,7 @@ from pillarbox.entra.authority import TokenRefused
 from pillarbox.entra.tokens import Tokens
 from pillarbox.exchange.login import Credentials, LoginRefused
 from pillarbox.exchange.submission import Refused, Submissions, Taken
-from pillarbox.store.outbox import Claimed
+from pillarbox.store.messages import Claimed
 
 _BAD_TOKEN: Final = "535 5.7.3 "
 """The token, or the right to the mailbox, and Exchange does not tell which."""

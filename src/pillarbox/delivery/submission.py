@@ -26,7 +26,8 @@ from pillarbox.delivery.rates import Rates
 from pillarbox.delivery.top_block import TopBlock
 from pillarbox.delivery.window import Handover, Window
 from pillarbox.store.database import Statement
-from pillarbox.store.outbox import NewMessage, Outbox
+from pillarbox.store.messages import NewMessage
+from pillarbox.store.outbox import Outbox
 
 if TYPE_CHECKING:
     from hashlib import _Hash

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.mail import Found, Outcome
-from pillarbox.store.outbox import Claimed
+from pillarbox.store.messages import Claimed
 
 
 @dataclass(frozen=True, slots=True)

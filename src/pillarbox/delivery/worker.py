@@ -23,12 +23,14 @@ from pillarbox.core.log import Logger, tell_final
 from pillarbox.core.mail import Outcome, State
 from pillarbox.delivery import policy
 from pillarbox.delivery.crash_points import Reached, unheeded
-from pillarbox.delivery.governor import NONE, Governors, Turn
+from pillarbox.delivery.governor import Governors
 from pillarbox.delivery.notices import Notices, Told
 from pillarbox.delivery.transports import Report, Transport
+from pillarbox.delivery.turn import NONE, Turn
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.database import ExpectationFailed
-from pillarbox.store.outbox import Claimed, Next, Outbox
+from pillarbox.store.messages import Claimed, Next
+from pillarbox.store.outbox import Outbox
 
 _T = TypeVar("_T")
 _MOST_AT_ONCE: Final = 50

@@ -3,29 +3,27 @@
 import json
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.cause import DOUBTS, SOMETIMES_SENT
-from pillarbox.core.errors import PillarboxError, Unavailable
-from pillarbox.core.mail import UNTOLD, Approval, Arrival, Clock, Dsn, Envelope, Outcome, Priority, State
+from pillarbox.core.mail import Approval, Arrival, Clock, Dsn, Envelope, Outcome, State
+from pillarbox.store import parts
 from pillarbox.store.accounts import mailbox_of
-from pillarbox.store.database import Database, ExpectationFailed, Row, Series, Statement, statement
+from pillarbox.store.database import Database, ExpectationFailed, Row, Statement, statement
+from pillarbox.store.messages import Claimed, Due, Late, NewMessage, Next, Notice, Unheard, Waiting
 
 _json: Final = json.JSONEncoder(ensure_ascii=False).encode  # made once: json.dumps would make one each time
-
-PART_BYTES: Final = 256 * 1024
 
 LONGEST_WAIT: Final = 2 * 3600.0
 """Seconds that a message waits for its next attempt at the most."""
 
 INTERRUPTED: Final = "cause.interrupted"
 """Catalogue code of an attempt that a crash cut off."""
-
 
 SLICE_ROWS: Final = 10_000
 """Messages that one read looks through for a list or a count, so that no other read waits for long."""
@@ -37,157 +35,6 @@ _OVER: Final = (State.SENT, State.FAILED, State.BOUNCED)
 """States that an attempt, or a look-up, may end in."""
 _DOUBTS: Final = _json(DOUBTS)
 _SOMETIMES_SENT: Final = _json(SOMETIMES_SENT)
-
-
-@dataclass(frozen=True, slots=True)
-class NewMessage:
-    """A message as it is accepted. `id` is the queue id; `pieces` gives its `size` bytes, whenever it is called.
-
-    `fingerprint` is by what the same message is known that is handed in again (delivery.window); empty: by nothing.
-    It is not sent before `send_at`, nor tried after `expires_at`; with an approval wanted it is held until it is given.
-    """
-
-    id: str
-    mailbox_id: int
-    submitter: str
-    envelope: Envelope
-    message_id: str
-    size: int
-    pieces: Callable[[], Iterator[bytes]]
-    purpose: str = ""
-    arrival: Arrival = UNTOLD
-    fingerprint: str = ""
-    send_at: float = 0.0
-    expires_at: float = math.inf
-    priority: Priority = Priority.NORMAL
-    approval: Approval = Approval.NEEDLESS
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A message that a worker has taken to send it now: its attempt number `attempt` began at `started_at`.
-
-    `part` is the first part of the message, which came with the commit.
-    """
-
-    seq: int
-    id: str
-    mailbox: Mailbox
-    submitter: str
-    envelope: Envelope
-    message_id: str
-    size: int
-    created_at: float
-    attempt: int
-    started_at: float
-    part: bytes
-    cause: str = ""
-    """Why the attempt before it ended as it did; `repeats`: so many in succession did."""
-    repeats: int = 0
-    expires_at: float = math.inf
-    draft_id: str = ""
-    """Microsoft's immutable id of its draft, in the mode `draft`, once there is one that is whole."""
-    begun_draft: str = ""
-    """The id of a draft that lacks something, as its attempt was cut off: it is never sent."""
-    checks: int = 0
-    """How often it was looked up since its last attempt."""
-    purpose: str = ""
-    """What it is for where it is no mail of a submitter's: test, bounce and the like."""
-    due_at: float = math.inf
-    """When it was to be tried."""
-    spared: bool = False
-    """Whether `expires_at` is later than it was to be: no time was lived in which it could have been tried."""
-    was_held: bool = False
-    """It was held, and is a probe."""
-    copy_at: str = ""
-    """Of one that is looked up: in whose Sent Items the copy of its last attempt may lie; empty: nobody knows."""
-
-    @property
-    def told(self) -> Mapping[str, Any]:
-        """What the line `mail.final` of the log tells of it."""
-        return {
-            "id": self.id,
-            "submitter": self.submitter,
-            "sender": self.envelope.sender,
-            "recipients": self.envelope.recipients,
-            "size": self.size,
-            "created_at": self.created_at,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Next:
-    """Where a message goes after an attempt or a look-up. `due_at` counts where it is to be tried or looked up again.
-
-    `cause` is why the last attempt ended as it did, and `repeats` how many in succession did.
-    """
-
-    state: State
-    due_at: float
-    cause: str = ""
-    repeats: int = 0
-    checks: int = 0
-    maybe_duplicate: bool = False
-    expires_at: float = 0.0
-    """The message does not expire sooner."""
-    code: str = ""
-    """Catalogue code of why it goes there, where its attempt does not say that."""
-
-    @property
-    def error(self) -> PillarboxError | None:
-        """The same with its words."""
-        return PillarboxError(self.code, times=self.repeats) if self.code else None
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A message of ours to `recipient` about another one: a bounce and its like. `about` is the other one's `seq`.
-
-    `purpose` is bounce, delayed, relayed or postmaster: of each there is at most one about a message. It has the null
-    sender, so that none is ever written about it.
-    """
-
-    id: str
-    about: int
-    purpose: str
-    mailbox_id: int
-    recipient: str
-    message_id: str
-    mime: bytes
-    expires_at: float = math.inf
-    priority: Priority = Priority.NORMAL
-
-
-class Late(NamedTuple):
-    """A message that waits, as it was claimed last, but for its bytes; 0 `started_at`: it never was.
-
-    `is_sent_now`: an attempt runs.
-    """
-
-    message: Claimed
-    is_sent_now: bool
-
-
-class Due(NamedTuple):
-    """When a mailbox has something to send: when the `first` is due, and when the first that is `later` than now."""
-
-    first: float
-    later: float
-
-
-class Waiting(NamedTuple):
-    """What waits for a mailbox."""
-
-    messages: int
-    size: int
-
-
-class Unheard(NamedTuple):
-    """A message of whose client it is not known whether it went on after our 250."""
-
-    id: str
-    fingerprint: str
-    created_at: float
 
 
 class Outbox:
@@ -231,8 +78,10 @@ class Outbox:
                 cure=words.cure if words else "",
             ),
             *also,
-            *_body_statements(message),
+            *parts.body_statements(message),
         )
+
+    # ---- to send
 
     async def claim(self, mailbox_id: int, limit: int) -> list[Claimed]:
         """Commit "about to send" of up to `limit` due messages of a mailbox, each with it as it is now.
@@ -281,7 +130,7 @@ class Outbox:
         """The message's bytes, piece by piece."""
         if message.part:
             yield message.part
-        for part in range(1, (message.size + PART_BYTES - 1) // PART_BYTES):
+        for part in range(1, parts.count(message.size)):
             (row,) = await self._database.read("outbox_part", seq=message.seq, part=part)
             yield row["data"]
 
@@ -327,6 +176,8 @@ class Outbox:
             "outbox_told_since", recipients=_json([recipient]), since=since, now=self._clock()
         )
         return int(rows[0]["told"])
+
+    # ---- what an attempt or a look-up came to
 
     async def finish(
         self,
@@ -462,6 +313,8 @@ class Outbox:
         )
         return int(row["copies"])
 
+    # ---- after a start, and where the clock jumped
+
     async def recover(self, reason: str, cure: str, settle: Sequence[float]) -> list[str]:
         """After a start: nothing is being sent. Return the ids of messages whose sending a crash cut off.
 
@@ -500,6 +353,8 @@ class Outbox:
             statement("outbox_clock_went_back", now=now, longest_wait=LONGEST_WAIT),
             statement("outbox_clock_doubts", now=now, last_look=last_look, longest_look=longest_look),
         )
+
+    # ---- what there is
 
     async def due(self) -> Mapping[int, Due]:
         """Each mailbox that has something to send, and when."""
@@ -588,7 +443,7 @@ class Outbox:
 
     async def whole(self, seq: int, size: int) -> AsyncIterator[bytes]:
         """The bytes of a message that lies here whole, piece by piece."""
-        for part in range((size + PART_BYTES - 1) // PART_BYTES):
+        for part in range(parts.count(size)):
             (row,) = await self._database.read("outbox_part", seq=seq, part=part)
             yield row["data"]
 
@@ -684,7 +539,7 @@ def _notice_statements(notices: Iterable[Notice], now: float) -> Iterator[Statem
             priority=notice.priority,
             now=now,
         )
-        for part, data in enumerate(_parts(iter((notice.mime,)))):
+        for part, data in enumerate(parts.in_parts(iter((notice.mime,)))):
             yield statement("outbox_add_notice_part", id=notice.id, part=part, data=data)
 
 
@@ -696,37 +551,6 @@ def _end_of_a_bounce(message: Claimed, following: Next) -> list[Statement]:
 def _untold(queue_id: str) -> Statement:
     """What belongs to the end of a message, as it may be the bounce of another."""
     return statement("outbox_untold", id=queue_id, note=catalogue.sentence("notice.lost"))
-
-
-def _body_statements(message: NewMessage) -> list[Statement | Series]:
-    if message.size <= PART_BYTES:
-        return [statement("outbox_add_part", id=message.id, part=0, data=b"".join(message.pieces()))]
-    return [Series(lambda: _part_statements(message), message.size)]
-
-
-def _part_statements(message: NewMessage) -> Iterator[Statement]:
-    """The parts. Raises Unavailable where they are not the whole message: nothing of it is committed then.
-
-    They are read while the transaction runs; who waited for it may have been canceled and have closed the content.
-    """
-    size = 0
-    for part, data in enumerate(_parts(message.pieces())):
-        size += len(data)
-        yield statement("outbox_add_part", id=message.id, part=part, data=data)
-    if size != message.size:
-        raise Unavailable("store.failed", reason=f"{size} of {message.size} bytes could be read")
-
-
-def _parts(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in parts of PART_BYTES, but for the last."""
-    waiting = bytearray()
-    for piece in pieces:
-        waiting += piece
-        while len(waiting) >= PART_BYTES:
-            yield bytes(waiting[:PART_BYTES])
-            del waiting[:PART_BYTES]
-    if waiting:
-        yield bytes(waiting)
 
 
 def _claimed(row: Row, mailbox: Mailbox, now: float) -> Claimed:

@@ -22,7 +22,8 @@ from pillarbox.core.vault import Secret, Vault
 from pillarbox.delivery import policy
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.database import Row, Series, Statement
-from pillarbox.store.outbox import NewMessage, Outbox
+from pillarbox.store.messages import NewMessage
+from pillarbox.store.outbox import Outbox
 from pillarbox.store.sign_ins import SignIns
 from pillarbox.store.sqlite import SqliteDatabase
 from tests.sign_ins import ALICE, BOB, LOOPBACK, SCANNER, Desk, desk, register

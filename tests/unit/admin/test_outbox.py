@@ -13,7 +13,7 @@ from pillarbox.core.cause import DOUBTS, Cause
 from pillarbox.core.errors import Conflict, NotFound, PillarboxError
 from pillarbox.core.mail import Approval, Outcome, State
 from pillarbox.delivery.queue_id import queue_id
-from pillarbox.store.outbox import NewMessage, Next
+from pillarbox.store.messages import NewMessage, Next
 from tests.unit.delivery.conftest import ENVELOPE, NOON, TO_A, Shelf, shelf
 
 __all__ = ["shelf"]

@@ -22,7 +22,8 @@ from pillarbox.delivery.submission import Submission
 from pillarbox.delivery.window import Window
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.limits import LimitStore
-from pillarbox.store.outbox import Claimed, NewMessage, Outbox
+from pillarbox.store.messages import Claimed, NewMessage
+from pillarbox.store.outbox import Outbox
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 from tests.conftest import Log
 

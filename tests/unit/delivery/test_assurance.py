@@ -14,7 +14,7 @@ from pillarbox.delivery import policy
 from pillarbox.delivery.assurance import Assurance
 from pillarbox.delivery.governor import Governors
 from pillarbox.delivery.transports import KeepDraft, Look, Report
-from pillarbox.store.outbox import Claimed
+from pillarbox.store.messages import Claimed
 from tests.unit.delivery.conftest import NOON, Shelf
 
 SETTLE = (120.0, 300.0, 900.0)
@@ -400,7 +400,7 @@ async def test_nothing_is_asked_of_a_mailbox_that_microsoft_has_paused(bench: Be
     bench.governors.told(turn, message, Report(throttled), following)
     bench.governors.release(turn, 1)
     lane = asyncio.create_task(bench.at(120))
-    while not (bench.finder.looked or bench.governors._requests.get(mailbox.id)):  # noqa: ASYNC110 - there is no event
+    while not (bench.finder.looked or bench.governors._requests.are_waiting(mailbox.id)):  # noqa: ASYNC110 - there is no event
         await asyncio.sleep(0)
     assert bench.finder.looked == []
     lane.cancel()

@@ -15,7 +15,7 @@ from pillarbox.core.errors import Unavailable
 from pillarbox.core.mail import Envelope, Outcome, State
 from pillarbox.delivery.backlog import Backlog
 from pillarbox.delivery.submission import Submission
-from pillarbox.store.outbox import Next, Waiting
+from pillarbox.store.messages import Next, Waiting
 from tests.unit.delivery.conftest import Shelf
 
 ENVELOPE = Envelope("one@contoso.example", ("a@x.example",))

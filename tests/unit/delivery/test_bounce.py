@@ -24,7 +24,7 @@ from pillarbox.delivery.bounce import (
     original,
     wants,
 )
-from pillarbox.store.outbox import Claimed
+from pillarbox.store.messages import Claimed
 from tests.claimed import claimed
 from tests.unit.delivery.conftest import NOON
 

@@ -9,7 +9,7 @@ from pillarbox.core.governor import Limits
 from pillarbox.core.mail import Outcome
 from pillarbox.delivery.transports import KeepDraft, Report
 from pillarbox.store.limits import app_scope, host_scope, mailbox_scope
-from pillarbox.store.outbox import Claimed
+from pillarbox.store.messages import Claimed
 from tests.unit.delivery.conftest import Shelf
 from tests.unit.delivery.test_governor import SENT, Answers, MakeService, Service, ids, make, more_mailboxes, service
 

@@ -11,7 +11,7 @@ from pillarbox.delivery.delays import Delays
 from pillarbox.delivery.notices import Notices, Wishes
 from pillarbox.delivery.queue_id import queue_id
 from pillarbox.store.database import Row
-from pillarbox.store.outbox import NewMessage, Next
+from pillarbox.store.messages import NewMessage, Next
 from tests.unit.delivery.conftest import ENVELOPE, Shelf
 
 MAIL = InMemory(b"Subject: invoice 7\r\nTo: a@x.example\r\n\r\nsecret\r\n")

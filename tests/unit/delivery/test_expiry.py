@@ -13,7 +13,7 @@ from pillarbox.delivery.policy import RESPITE
 from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.delivery.worker import Worker
 from pillarbox.store.limits import release, release_everywhere
-from pillarbox.store.outbox import Claimed, NewMessage, Next
+from pillarbox.store.messages import Claimed, NewMessage, Next
 from tests.unit.delivery.conftest import ENVELOPE, TO_A, Shelf
 
 YEAR = 365 * 86_400.0
@@ -178,6 +178,17 @@ async def test_a_clock_that_was_ahead_gives_no_year_but_what_there_was_to_be(she
     row = await shelf.outbox.get("A")
     assert row is not None
     assert (row["expires_at"], row["spared_from"]) == (noon + 48 * HOUR, None)
+
+
+async def test_nor_less_than_another_try_where_it_was_behind_before(shelf: Shelf) -> None:
+    shelf.steady = 0.0
+    await shelf.put("A", expires_at=shelf.now + 48 * HOUR)
+    shelf.now += 20 * YEAR
+    await tried(shelf)
+    shelf.now -= 10 * YEAR
+    await shelf.outbox.clock_went_back(SETTLE[-1], policy.longest_look(SETTLE))
+    await tried(shelf)
+    assert await shelf.state("A") == "deferred"
 
 
 async def test_what_was_spared_and_is_retried_by_hand_is_tried_as_long_as_at_first(shelf: Shelf) -> None:

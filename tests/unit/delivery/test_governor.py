@@ -15,7 +15,7 @@ from pillarbox.core.mail import Envelope, Outcome, State
 from pillarbox.delivery.transports import KeepDraft, Look, Report
 from pillarbox.delivery.worker import Worker
 from pillarbox.store.limits import EVERYTHING, Pause, app_scope, mailbox_scope
-from pillarbox.store.outbox import Claimed, NewMessage, Next
+from pillarbox.store.messages import Claimed, NewMessage, Next
 from tests.unit.delivery.conftest import NO_LIMITS, Shelf
 
 SENT = Outcome(Cause.ACCEPTED, http_status=202, request_id="r")
@@ -529,7 +529,7 @@ async def test_too_many_at_once_in_many_mailboxes_halves_what_the_app_sends_at_o
     for box in range(3):
         await shelf.put(f"M{box}", mailbox=box)
     await service.run()
-    assert service.governors._app(shelf.mailboxes[0].app.id).governor.concurrency.allowed(shelf.now) == 1
+    assert service.governors._usage.line(shelf.mailboxes[0].app.id).governor.concurrency.allowed(shelf.now) == 1
 
 
 async def test_a_clock_that_jumps_loses_nothing_and_holds_up_nothing(shelf: Shelf, make: MakeService) -> None:

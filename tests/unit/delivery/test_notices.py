@@ -14,7 +14,7 @@ from pillarbox.delivery.notice_rules import action_of, may_be_told
 from pillarbox.delivery.notices import MOST_AN_HOUR, Notices, Told, Wishes
 from pillarbox.delivery.policy import NOT_TAKEN, after
 from pillarbox.store.database import ExpectationFailed, Row
-from pillarbox.store.outbox import Claimed, NewMessage, Next
+from pillarbox.store.messages import Claimed, NewMessage, Next
 from tests.claimed import claimed
 from tests.unit.delivery.conftest import ENVELOPE, Shelf
 

@@ -16,7 +16,8 @@ from pillarbox.core.mail import Found, Outcome, State
 from pillarbox.delivery.failures import outcome_of
 from pillarbox.delivery.policy import BACKOFF, LONG, RESPITE, RULES, after, after_look
 from pillarbox.delivery.smtp_transport import judge
-from pillarbox.store.outbox import LONGEST_WAIT, Claimed, Next
+from pillarbox.store.messages import Claimed, Next
+from pillarbox.store.outbox import LONGEST_WAIT
 from tests.claimed import claimed
 
 NOW = 100_000.0

@@ -11,10 +11,10 @@ from pillarbox.core.cause import Cause
 from pillarbox.core.governor import DAY, Limits
 from pillarbox.core.mail import Outcome, State
 from pillarbox.core.vault import Secret
-from pillarbox.delivery.governor import Turn
 from pillarbox.delivery.transports import KeepDraft, Report
+from pillarbox.delivery.turn import Turn
 from pillarbox.store.limits import app_scope, host_scope, mailbox_scope, way_scope
-from pillarbox.store.outbox import Claimed, Next
+from pillarbox.store.messages import Claimed, Next
 from tests.unit.delivery.conftest import Shelf
 from tests.unit.delivery.test_breaker import OUTAGE, REFUSED, SECRET
 from tests.unit.delivery.test_governor import (
@@ -106,7 +106,7 @@ async def test_who_was_let_go_first_and_has_nothing_lets_the_other_go(shelf: She
     await service.run()
     governors, (one, two) = service.governors, shelf.mailboxes
     await service.run(300)
-    probed, other = (one, two) if governors._probed_last.get(one.id, 0) else (two, one)
+    probed, other = (one, two) if governors._probes._last.get(one.id, 0) else (two, one)
     shelf.now += 300
     woken: list[int] = []
     shelf.wake = woken.append
@@ -373,6 +373,33 @@ async def test_what_goes_elsewhere_is_no_probe_of_a_host_of_which_nothing_is_hel
     service.answers.by_id.clear()
     assert "L" in await service.tried()
     await service.worker.stop(1)
+
+
+async def test_answers_that_one_way_loses_again_and_again_do_not_stop_the_other(shelf: Shelf, ways: Ways) -> None:
+    ways.answers.fault = Outcome(Cause.UNCLEAR, "timeout")
+    await ways.held(*ids(10, "L"))
+    ways.answers.bad = ("smtp",)
+    await shelf.put(*ids(6))
+    assert set(ids(6)) <= set(await ways.tried(10))
+
+
+async def test_what_is_held_under_another_app_registration_does_not_wait_for_what_another_way_holds(
+    shelf: Shelf, ways: Ways
+) -> None:
+    ways.answers.fault = UNAUTHORIZED
+    await ways.held(*ids(10, "L"))
+    ways.answers.by_id, ways.answers.bad = dict.fromkeys(ids(3), SECRET), ("smtp",)
+    await shelf.put(*ids(3))
+    await ways.tried(600)
+    assert await ways.service.states() == {"held": 13}
+    added = await shelf.accounts.add_app("other", "t", "c2", Secret("s"))
+    assert added is not None
+    await shelf.accounts.change_mailbox(shelf.mailboxes[0], added)
+    ways.answers.by_id.clear()
+    ways.service.worker.forget()
+    ways.service.governors.mended(await shelf.accounts.mailbox_by_id(shelf.mailboxes[0].id))
+    await ways.tried(60)
+    assert await ways.service.states() == {"held": 10, "sent": 3}
 
 
 # ---- by whom a pause is ended, and what is due then

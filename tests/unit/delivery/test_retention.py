@@ -10,7 +10,8 @@ from pillarbox.core.mail import Outcome, State
 from pillarbox.delivery.queue_id import queue_id
 from pillarbox.delivery.retention import Housekeeping
 from pillarbox.store.idempotency import IdempotencyKeys
-from pillarbox.store.outbox import PART_BYTES, NewMessage, Next
+from pillarbox.store.messages import NewMessage, Next
+from pillarbox.store.parts import PART_BYTES
 from pillarbox.store.retention import Retention
 from tests.unit.delivery.conftest import ENVELOPE, NOON, Shelf
 

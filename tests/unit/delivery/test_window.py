@@ -17,7 +17,8 @@ from pillarbox.core.mail import Envelope, Outcome, State
 from pillarbox.delivery.submission import Submission
 from pillarbox.delivery.window import LENGTH, Handover, Window
 from pillarbox.store.database import Row, Statement
-from pillarbox.store.outbox import NewMessage, Next, Outbox
+from pillarbox.store.messages import NewMessage, Next
+from pillarbox.store.outbox import Outbox
 from pillarbox.store.sqlite import open_sqlite
 from tests.unit.delivery.conftest import Shelf
 

@@ -11,12 +11,14 @@ from pillarbox.core.errors import Unavailable
 from pillarbox.core.governor import Limits
 from pillarbox.core.mail import Found, Outcome
 from pillarbox.delivery import policy
-from pillarbox.delivery.governor import Governors, Shown, Turn
+from pillarbox.delivery.breaker import Shown
+from pillarbox.delivery.governor import Governors
 from pillarbox.delivery.transports import Report
+from pillarbox.delivery.turn import Turn
 from pillarbox.delivery.worker import Worker
 from pillarbox.store.database import statement
 from pillarbox.store.limits import LimitStore
-from pillarbox.store.outbox import Claimed, Next
+from pillarbox.store.messages import Claimed, Next
 from tests.unit.delivery.conftest import Shelf
 from tests.unit.delivery.gates import Gates
 

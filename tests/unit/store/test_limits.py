@@ -7,7 +7,8 @@ from pillarbox.core.mail import Envelope, Outcome, State
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.limits import LimitStore, Pause
-from pillarbox.store.outbox import NewMessage, Next, Outbox
+from pillarbox.store.messages import NewMessage, Next
+from pillarbox.store.outbox import Outbox
 from pillarbox.store.sqlite import open_sqlite
 
 NOW = 1000.0

@@ -8,7 +8,8 @@ from pillarbox.core.cause import Cause
 from pillarbox.core.content import InMemory
 from pillarbox.core.mail import Approval, Envelope, Outcome, Priority, State
 from pillarbox.store.database import Row, queries
-from pillarbox.store.outbox import LONGEST_WAIT, NEEDS_APPROVAL, Claimed, NewMessage, Next, Outbox
+from pillarbox.store.messages import Claimed, NewMessage, Next
+from pillarbox.store.outbox import LONGEST_WAIT, NEEDS_APPROVAL, Outbox
 from pillarbox.store.sqlite import SqliteDatabase
 
 LOW, NORMAL, HIGH = Priority

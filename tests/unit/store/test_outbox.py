@@ -12,7 +12,9 @@ from pillarbox.core.content import InMemory
 from pillarbox.core.errors import Unavailable
 from pillarbox.core.mail import Arrival, Dsn, Envelope, Outcome, State
 from pillarbox.store.database import ExpectationFailed, Row, queries
-from pillarbox.store.outbox import INTERRUPTED, PART_BYTES, Claimed, NewMessage, Next, Outbox
+from pillarbox.store.messages import Claimed, NewMessage, Next
+from pillarbox.store.outbox import INTERRUPTED, Outbox
+from pillarbox.store.parts import PART_BYTES
 from pillarbox.store.sqlite import SqliteDatabase
 
 ENVELOPE = Envelope("s@x.example", ("ü@y.example", "b@y.example"))

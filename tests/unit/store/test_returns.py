@@ -9,7 +9,8 @@ from pillarbox.core.cause import Cause
 from pillarbox.core.content import InMemory
 from pillarbox.core.mail import Envelope, Outcome, State
 from pillarbox.store.database import queries
-from pillarbox.store.outbox import Claimed, NewMessage, Next, Outbox
+from pillarbox.store.messages import Claimed, NewMessage, Next
+from pillarbox.store.outbox import Outbox
 from pillarbox.store.returns import Returns
 from pillarbox.store.sqlite import SqliteDatabase
 

@@ -207,8 +207,10 @@ UPDATE outbox SET began_at = min(began_at, :now), due_at = CASE
 WHERE state = 'uncertain' AND (began_at > :now OR due_at > :now + :longest_look);
 
 -- name: outbox_clock_spared
--- The clock went back: what was spared when it was ahead expires as it was to.
-UPDATE outbox SET expires_at = spared_from, spared_from = NULL
+-- The clock went back: what was spared when it was ahead expires as it was to, but is tried once more: when it came the
+-- clock may have been behind.
+UPDATE outbox SET expires_at = max(spared_from, :now + :longest_wait),
+    spared_from = iif(spared_from >= :now + :longest_wait, NULL, spared_from)
 WHERE state IN ('queued', 'sending', 'deferred', 'held', 'uncertain') AND spared_from IS NOT NULL
 AND expires_at > :now + :longest_wait;
 
