@@ -428,7 +428,7 @@ class Gateway:
             self._submissions = Submissions(server)
             smtp = SmtpTransport(self._submissions, clients.tokens, delivery.retry_after_default, self._reached)
         one_call = most_mime(delivery.request_limit) + OURS
-        return Route(graph, smtp, delivery.transport, one_call, self.outbox.body, self._hosts)
+        return Route(graph, smtp, delivery.transport, one_call, self.outbox.body, self.outbox.keep_copy_at, self._hosts)
 
     def returned(self) -> "Returned":
         """What looks for reports that sent mail was not delivered."""

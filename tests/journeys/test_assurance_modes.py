@@ -168,6 +168,19 @@ async def test_nor_is_it_bounced_where_it_is_too_old_by_then(make_house: MakeHou
     assert (arrived(house), row["state"]) == (1, "sent")
 
 
+async def test_but_at_once_where_only_its_draft_was_refused(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft")
+    same = b"Message-ID: <scan@printer>\r\n" + MAIL
+    await house.settled(await house.accept(same, ALICE))
+    fault(house, method="POST", path="/messages", when="before", status=429, message="Too fast.", retry_after=1)
+    printer = await house.gateway.submitters.get("printer")
+    queue_id = await house.gateway.submission.accept(
+        Envelope(SCANNER, (ALICE,)), in_memory(same + b"page 2\r\n"), printer, terms=Terms(max_age=0.001)
+    )
+    row = await house.settled(queue_id, "sent", "failed", "bounced", "held")
+    assert (row["state"], row["code"], row["attempts"]) == ("bounced", "outbox.expired", 1)
+
+
 async def test_what_was_refused_for_a_time_goes_and_is_flagged_where_a_twins_copy_hides_it(
     make_house: MakeHouse,
 ) -> None:

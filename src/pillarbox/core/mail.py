@@ -150,7 +150,8 @@ class Outcome:
 
     `app_wide`: all mailboxes of the app registration are to wait. `reports`: who took the message was told what the
     client asked of delivery status, and reports so itself (RFC 3461 section 5.2.1). `recipient` is whom a refusal means
-    alone, where that was said.
+    alone, where that was said. `nothing_sent`: what was refused was no request of Graph to send, as it takes some of
+    those that it refuses.
     """
 
     cause: Cause
@@ -163,6 +164,7 @@ class Outcome:
     app_wide: bool = False
     reports: bool = False
     recipient: str = ""
+    nothing_sent: bool = False
 
     @property
     def verdict(self) -> Verdict:

@@ -120,7 +120,7 @@ class DraftTransport:
                 request_id=answer.request_id,
                 retry_after=outcome.retry_after,
             )
-        return outcome
+        return replace(outcome, nothing_sent=True)
 
     # ---- sending it
 

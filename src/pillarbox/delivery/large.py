@@ -107,7 +107,7 @@ class LargeMail:
             async with self._making:
                 draft_id = await self._make(message, body, most, keep_draft, notes)
         except NotMade as refused:
-            return Report(refused.outcome, tuple(notes))
+            return Report(replace(refused.outcome, nothing_sent=True), tuple(notes))
         except Stuck as error:
             # That Outlook's host for uploads is out of reach says nothing of Graph's.
             return Report(outcome_of(error), tuple(notes), host=_UPLOADS)

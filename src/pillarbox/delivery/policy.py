@@ -89,7 +89,7 @@ def after(
             state, due_at = State.UNCERTAIN, now + first_look(message.mailbox, settle, repeats)
         case Verdict.RETRY:
             state, due_at, code = _again(outcome, max(message.expires_at, spared_until), repeats, now, chance)
-            if outcome.cause in SOMETIMES_SENT and message.mailbox.can_look_up:
+            if outcome.cause in SOMETIMES_SENT and message.mailbox.can_look_up and not outcome.nothing_sent:
                 # It is looked for before it is sent again, or given up: not before a copy can be seen.
                 due_at = max(due_at, now + settle[0])
                 if state is State.FAILED:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from pillarbox.core import catalogue, headers
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.cause import Cause
-from pillarbox.core.errors import ConfigError, InvalidInput
+from pillarbox.core.errors import ConfigError, InvalidInput, Unavailable
 from pillarbox.core.mail import Found, Outcome
 from pillarbox.core.scopes import SETS, Resource
 from pillarbox.core.sealed_mime import is_sealed_message
-from pillarbox.delivery.transports import Again, KeepDraft, Kept, Look, Report, Transport
+from pillarbox.delivery.failures import outcome_of
+from pillarbox.delivery.transports import Again, KeepCopyAt, KeepDraft, Kept, Look, Report, Transport
 from pillarbox.graph.meter import metered
 from pillarbox.store.messages import Claimed
 
@@ -25,7 +26,8 @@ class Route:
 
     `smtp` is None where Exchange's SMTP host is not known. `default` (graph, smtp or auto) is for mailboxes without a
     choice of their own. `one_call` is bytes of a message that Graph takes whole, `again` reads a message once more,
-    `hosts` are the names of Graph's and Exchange's hosts.
+    `keep_copy_at` commits that its copy may lie with somebody else. `hosts` are the names of Graph's and Exchange's
+    hosts.
     """
 
     graph: Transport
@@ -33,6 +35,7 @@ class Route:
     default: str
     one_call: int
     again: Again
+    keep_copy_at: KeepCopyAt
     hosts: tuple[str, str] = ("", "")
 
     async def ready(self, mailbox: Mailbox) -> None:
@@ -47,27 +50,35 @@ class Route:
             return Report(_no_host(message.mailbox), requests=0)
         kept = Kept(keep_draft, message.draft_id)
         with metered() as meter:
-            report = await way.send(message, body, kept)
+            report = await self._sent(way, message, body, kept)
             if self.smtp is not None and way is self.graph and self._goes_on(message, report) and not kept.draft_id:
                 way, refused = self.smtp, report
                 told = catalogue.sentence("route.by_smtp", said=f"{refused.outcome.code}: {refused.outcome.text}")
-                report = await way.send(message, self.again(message), kept)
+                report = await self._sent(way, message, self.again(message), kept)
                 report = replace(report, notes=(*refused.notes, told, *report.notes))
-        by_smtp = way is self.smtp
-        host, copy_at = report.host or self.hosts[by_smtp], _copy_at(message.mailbox, by_smtp=by_smtp)
-        return replace(report, requests=meter.requests, host=host, copy_at=copy_at)
+        return replace(report, requests=meter.requests, host=report.host or self.hosts[way is self.smtp])
+
+    async def _sent(
+        self, way: Transport, message: Claimed, body: AsyncIterator[bytes], keep_draft: KeepDraft
+    ) -> Report:
+        sign_in = message.mailbox.sign_in
+        if way is self.smtp and sign_in and sign_in.shared:
+            try:
+                # Before the attempt: a crash may cut that off.
+                await self.keep_copy_at(message, sign_in.who)
+            except Unavailable as error:
+                return Report(outcome_of(error), requests=0)
+        return await way.send(message, body, keep_draft)
 
     async def look_up(self, message: Claimed) -> Look:
         """See `Transport.look_up`: by Graph, also for what left by SMTP, as that lies in Sent Items too.
 
         But perhaps in those of the person who signed in for a shared mailbox: that it is not here proves nothing then.
-        What counts is how its attempt went, not how one would today; where a crash cut that off, how it may have.
+        What counts is how its attempt went, not how one would today.
         """
-        look, mailbox = await self.graph.look_up(message), message.mailbox
-        may_use_smtp = mailbox.sign_in is not None and "exchange" in mailbox.sign_in.permissions
-        copy_at = message.copy_at or _copy_at(mailbox, by_smtp=may_use_smtp and not message.draft_id)
-        if look.found is Found.ABSENT and copy_at != mailbox.address:
-            return Look(Found.UNKNOWN, catalogue.sentence("look.others_sent_items", who=copy_at))
+        look = await self.graph.look_up(message)
+        if look.found is Found.ABSENT and message.copy_at:
+            return Look(Found.UNKNOWN, catalogue.sentence("look.others_sent_items", who=message.copy_at))
         return look
 
     def _way(self, message: Claimed) -> Transport | None:
@@ -112,12 +123,6 @@ def ways_of(mailbox: Mailbox, default: str) -> tuple[Resource, ...]:
 def _no_host(mailbox: Mailbox) -> Outcome:
     error = ConfigError("mailbox.no_smtp_host", mailbox=mailbox.address)
     return Outcome(Cause.ACCOUNT_BROKEN, code=error.code, text=error.sentence, cure=error.cure)
-
-
-def _copy_at(mailbox: Mailbox, *, by_smtp: bool) -> str:
-    """In whose Sent Items the copy of a message lies that went by Graph, or may lie that went `by_smtp`."""
-    sign_in = mailbox.sign_in
-    return sign_in.who if by_smtp and sign_in and sign_in.shared else mailbox.address
 
 
 def _is_sealed(message: Claimed) -> bool:

@@ -102,6 +102,7 @@ def judge(reply: str, retry_after_default: float, recipient: str = "") -> Outcom
         retry_after=retry_after_default if cause is Cause.THROTTLED else None,
         recipient=recipient if cause is Cause.BAD_RECIPIENT else "",
         app_wide=of_tenant,
+        nothing_sent=True,
     )
 
 

@@ -1,6 +1,6 @@
 """Transports: the ways out. Each makes one attempt and says in an Outcome what Microsoft's answer means."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,14 +14,12 @@ class Report:
     """What an attempt came to, and what was changed in the header for it.
 
     `requests` is how many it made to Graph, `host` where it went; empty: where the mailbox's mail mostly goes.
-    `copy_at` is in whose Sent Items its copy may lie; empty: that is not known.
     """
 
     outcome: Outcome
     notes: tuple[str, ...] = ()
     requests: int = 1
     host: str = ""
-    copy_at: str = ""
 
 
 class KeepDraft(Protocol):
@@ -47,6 +45,9 @@ class Kept:
         await self.keep(draft_id, whole=whole, given_up=given_up)
         self.draft_id = draft_id if whole else ""
 
+
+KeepCopyAt = Callable[[Claimed, str], Awaitable[None]]
+"""Commits in whose Sent Items the copy of an attempt may lie that begins now. Raises Unavailable."""
 
 Again = Callable[[Claimed], AsyncIterator[bytes]]
 """The bytes of a message once more, from the beginning on."""

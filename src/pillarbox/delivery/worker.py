@@ -330,7 +330,6 @@ class Worker:
                     following,
                     report.notes,
                     requests=report.requests,
-                    copy_at=report.copy_at,
                     host=report.host,
                 )
             )
@@ -362,7 +361,6 @@ class Worker:
                 told.notices,
                 shown.statements,
                 report.requests,
-                report.copy_at,
                 report.host,
             )
         )

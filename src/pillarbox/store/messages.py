@@ -71,7 +71,7 @@ class Claimed:
     was_held: bool = False
     """It was held, and is a probe."""
     copy_at: str = ""
-    """Of one that is looked up: in whose Sent Items the copy of its last attempt may lie; empty: nobody knows."""
+    """Of one that is looked up: in whose Sent Items the copy of its last attempt may lie; empty: the mailbox's own."""
 
     @property
     def told(self) -> Mapping[str, Any]:

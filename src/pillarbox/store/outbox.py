@@ -33,6 +33,8 @@ NEEDS_APPROVAL: Final = "outbox.needs_approval"
 
 _OVER: Final = (State.SENT, State.FAILED, State.BOUNCED)
 """States that an attempt, or a look-up, may end in."""
+_MOMENT: Final = 5.0
+"""Seconds in which it is decided what becomes of a message that cannot be looked up."""
 _DOUBTS: Final = _json(DOUBTS)
 _SOMETIMES_SENT: Final = _json(SOMETIMES_SENT)
 
@@ -188,13 +190,12 @@ class Outbox:
         notices: Sequence[Notice] = (),
         also: Sequence[Statement] = (),
         requests: int = 1,
-        copy_at: str = "",
         host: str = "",
     ) -> None:
         """Write the attempt, the message's next state, the notices about it and what is `also` to be, all at once.
 
-        `requests` is how many the attempt made to Graph, `copy_at` in whose Sent Items its copy may lie,
-        `host` where it went; empty: where the mailbox's mail mostly goes.
+        `requests` is how many the attempt made to Graph, `host` where it went; empty: where the mailbox's mail mostly
+        goes.
         """
         now, words = self._clock(), following.error
         await self._database.write(
@@ -230,7 +231,6 @@ class Outbox:
                 request_id=outcome.request_id,
                 notes=_json(notes),
                 requests=requests,
-                copy_at=copy_at,
             ),
             *_notice_statements(notices, now),
             *_end_of_a_bounce(message, following),
@@ -255,19 +255,28 @@ class Outbox:
             )
         )
 
+    async def keep_copy_at(self, message: Claimed, address: str) -> None:
+        """Commit in whose Sent Items the copy of a message may lie when the attempt goes on from here."""
+        await self._database.write(
+            statement("outbox_keep_copy_at", expect=1, seq=message.seq, number=message.attempt, copy_at=address)
+        )
+
     async def doubtful(self, mailbox_id: int, limit: int, patience: float) -> list[Claimed]:
         """Up to `limit` uncertain messages of a mailbox whose time to be looked up has come, oldest first.
 
-        They come again after `patience` seconds, unless `looked` said what follows.
+        They come again after `patience` seconds, or in a moment where they cannot be looked up, unless `looked` said what
+        follows: a crash may come before that.
         """
         now = self._clock()
         rows, mailboxes = await self._database.write(
-            statement("outbox_doubtful", mailbox_id=mailbox_id, limit=limit, now=now, until=now + patience),
+            statement(
+                "outbox_doubtful", mailbox_id=mailbox_id, limit=limit, now=now, until=now + patience, moment=_MOMENT
+            ),
             statement("mailbox_by_id", id=mailbox_id),
         )
         mailbox = mailbox_of(mailboxes[0])
         return [
-            replace(_claimed(row, mailbox, row["began_at"]), copy_at=row["copy_at"] or "")
+            replace(_claimed(row, mailbox, row["began_at"]), copy_at=row["copy_at"])
             for row in sorted(rows, key=lambda row: row["seq"])
         ]
 

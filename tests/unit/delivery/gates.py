@@ -41,7 +41,7 @@ class Gates:
         self.by_app[message.id] = message.mailbox.app.client_id
         self._changed.set()
         try:
-            return Report(await self._answer(message.id), ("noted",), copy_at=message.mailbox.address)
+            return Report(await self._answer(message.id), ("noted",))
         finally:
             self.inside.remove(message.id)
             self._answers.pop(message.id, None)

@@ -220,6 +220,25 @@ async def test_what_began_before_the_clock_went_back_settles_from_its_end(shelf:
     assert policy.after_look(Found.UNKNOWN, doubted, SETTLE, shelf.now).state is State.QUEUED
 
 
+# ---- what a crash cut off while it was decided
+
+
+@pytest.mark.parametrize(("mode", "again"), [("send-only", 5.0), ("verify", 600.0)])
+async def test_what_is_not_looked_up_is_decided_again_in_a_moment_after_a_crash(
+    shelf: Shelf, mode: str, again: float
+) -> None:
+    box = shelf.mailboxes[0]
+    await shelf.accounts.choose(box, MailboxChoice(mode, ""))
+    await shelf.put("A")
+    await tried(shelf, Cause.UNCLEAR)
+    shelf.now += SETTLE[-1]
+    assert await shelf.outbox.doubtful(box.id, 1, 600.0)
+    shelf.now += again - 1
+    assert not await shelf.outbox.doubtful(box.id, 1, 600.0)
+    shelf.now += 1
+    assert await shelf.outbox.doubtful(box.id, 1, 600.0)
+
+
 # ---- by hand
 
 

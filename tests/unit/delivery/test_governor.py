@@ -33,7 +33,6 @@ class Answers:
         self.tried: list[str] = []
         self.requests = 1
         self.host = ""
-        self.copy_at = ""
         self.hosts: dict[str, str] = {}
 
     async def ready(self, mailbox: Mailbox) -> None:
@@ -43,7 +42,7 @@ class Answers:
         self.tried.append(message.id)
         host = self.hosts.get(message.id, self.host)
         await asyncio.sleep(0)
-        return Report(self.by_id.get(message.id, self.outcome), requests=self.requests, host=host, copy_at=self.copy_at)
+        return Report(self.by_id.get(message.id, self.outcome), requests=self.requests, host=host)
 
     async def look_up(self, message: Claimed) -> Look:
         raise NotImplementedError
@@ -846,21 +845,6 @@ async def test_a_person_has_what_is_held_for_one_way_tried_at_once(shelf: Shelf,
         # Of the queue, where a person has put it.
         await shelf.outbox.retry("A")
     assert await service.tried(1) == ["A"]
-
-
-async def test_who_looks_for_a_message_knows_where_the_copy_of_its_last_attempt_may_lie(
-    shelf: Shelf, service: Service
-) -> None:
-    box = shelf.mailboxes[0].id
-    service.answers.outcome, service.answers.copy_at = Outcome(Cause.UNCLEAR), "dora@contoso.example"
-    await shelf.put("A")
-    await service.run()
-    await shelf.put("B")
-    await shelf.outbox.claim(box, 1)
-    await shelf.outbox.recover("", "", (1.0,))
-    shelf.now += DAY
-    found = await shelf.outbox.doubtful(box, 9, 1.0)
-    assert [(one.id, one.copy_at) for one in found] == [("A", "dora@contoso.example"), ("B", "")]
 
 
 async def test_a_success_between_is_no_fault_of_the_host(shelf: Shelf, make: MakeService) -> None:

@@ -179,6 +179,12 @@ def test_what_may_have_left_with_its_last_refusal_is_looked_for_before_it_is_giv
     assert after(Outcome(cause), message(expires_at=NOW), SETTLE, NOW, EVEN).state is State.FAILED
 
 
+@pytest.mark.parametrize("cause", SOMETIMES_SENT)
+def test_what_was_refused_before_it_was_sent_is_not_looked_for(cause: Cause) -> None:
+    refused = Outcome(cause, nothing_sent=True)
+    assert after(refused, message(SEEING, expires_at=NOW), SETTLE, NOW, EVEN).state is State.FAILED
+
+
 @pytest.mark.parametrize(("mailbox", "first"), [(SEEING, 120), (replace(SEEING, assurance="draft"), 120), (ALICE, 900)])
 def test_what_is_unclear_waits_from_the_end_of_its_attempt(mailbox: Mailbox, first: float) -> None:
     assert after(Outcome(Cause.UNCLEAR), message(mailbox), SETTLE, NOW, EVEN).due_at == NOW + first

@@ -8,10 +8,12 @@ import pytest
 
 from pillarbox.core.accounts import Account, AppRegistration, Mailbox, SignIn
 from pillarbox.core.cause import Cause
+from pillarbox.core.errors import Unavailable
 from pillarbox.core.mail import Found, Outcome
 from pillarbox.core.scopes import Resource
 from pillarbox.delivery.route import Route, ways_of
 from pillarbox.delivery.transports import KeepDraft, Look, Report
+from pillarbox.store.messages import Claimed
 from tests.claimed import claimed, no_draft
 
 DORA = Account("tenant", "dora", "dora@contoso.example")
@@ -51,7 +53,12 @@ def mailbox(transport: str = "", *permissions: str, assurance: str = "") -> Mail
 
 
 def route(default: str = "auto", *, smtp: bool = True) -> Route:
-    return Route(Way("graph"), Way("smtp") if smtp else None, default, LIMIT, again)
+    return Route(Way("graph"), Way("smtp") if smtp else None, default, LIMIT, again, nowhere)
+
+
+async def nowhere(message: object, address: str) -> None:
+    """No copy lies with somebody else."""
+    raise AssertionError(address)
 
 
 async def again(message: object) -> AsyncIterator[bytes]:
@@ -139,7 +146,7 @@ async def test_where_no_smtp_host_is_known_graph_is_the_only_way() -> None:
 
 async def test_a_mailbox_that_is_to_send_by_smtp_does_not_send_otherwise_where_no_host_is_known() -> None:
     graph, message = Way("graph"), claimed(mailbox("smtp"), "alice@contoso.example")
-    taken = Route(graph, None, "auto", LIMIT, again)
+    taken = Route(graph, None, "auto", LIMIT, again, nowhere)
     await taken.ready(message.mailbox)
     outcome = (await taken.send(message, nothing(), no_draft)).outcome
     assert (outcome.cause, outcome.code) == (Cause.ACCOUNT_BROKEN, "mailbox.no_smtp_host")
@@ -150,58 +157,77 @@ async def test_a_mailbox_that_is_to_send_by_smtp_does_not_send_otherwise_where_n
 @pytest.mark.parametrize(("transport", "asked"), [("smtp", "smtp"), ("auto", "graph"), ("", "graph")])
 async def test_a_token_is_fetched_for_the_way_that_is_mostly_taken(transport: str, asked: str) -> None:
     graph, smtp = Way("graph"), Way("smtp")
-    await Route(graph, smtp, "auto", LIMIT, again).ready(mailbox(transport))
+    await Route(graph, smtp, "auto", LIMIT, again, nowhere).ready(mailbox(transport))
     assert (graph.asked, smtp.asked) == ((["ready"], []) if asked == "graph" else ([], ["ready"]))
 
 
+SHARED = SignIn(("mail", "exchange"), shared=True, account=DORA)
+
+
+class Copies:
+    """Where the copies of messages may lie, as it was committed."""
+
+    def __init__(self, smtp: Way) -> None:
+        self.at: list[str] = []
+        self.smtp = smtp
+        self.fails = False
+
+    async def keep(self, message: Claimed, address: str) -> None:
+        assert "send" not in self.smtp.asked, "too late for a crash"
+        if self.fails:
+            raise Unavailable("store.full")
+        self.at.append(address)
+
+
 @pytest.mark.parametrize(
-    ("gone", "shared", "copy_at", "found"),
+    ("transport", "graph", "sign_in", "at"),
     [
-        ("smtp", True, "dora@contoso.example", Found.UNKNOWN),
-        ("graph", True, "a@contoso.example", Found.ABSENT),
-        ("smtp", False, "a@contoso.example", Found.ABSENT),
-        ("graph", False, "a@contoso.example", Found.ABSENT),
+        ("smtp", Cause.ACCEPTED, SHARED, ["dora@contoso.example"]),
+        ("auto", Cause.TOO_LARGE, SHARED, ["dora@contoso.example"]),
+        ("auto", Cause.ACCEPTED, SHARED, []),
+        ("graph", Cause.TOO_LARGE, SHARED, []),
+        ("smtp", Cause.ACCEPTED, replace(SHARED, shared=False), []),
+        ("smtp", Cause.ACCEPTED, None, []),
     ],
 )
-@pytest.mark.parametrize("transport", ["smtp", "graph", "auto"])
-@pytest.mark.parametrize("sign_in", [None, SignIn(("mail",)), SignIn(("mail", "exchange"), shared=True)])
-async def test_what_left_by_smtp_for_a_shared_mailbox_may_lie_elsewhere_however_the_mailbox_sends_by_now(
-    gone: str, copy_at: str, found: Found, transport: str, sign_in: SignIn | None, *, shared: bool
+async def test_before_smtp_is_told_a_mail_of_a_shared_mailbox_it_is_kept_whose_the_copy_may_be(
+    transport: str, graph: Cause, sign_in: SignIn | None, at: list[str]
 ) -> None:
-    of = replace(mailbox(gone), sign_in=SignIn(("mail", "exchange"), shared=shared, account=DORA))
-    report = await route().send(claimed(of, "alice@contoso.example", part=FOR_ALICE), nothing(), no_draft)
-    assert report.copy_at == copy_at
-    by_now = replace(mailbox(transport), sign_in=sign_in)
-    look = await route().look_up(claimed(by_now, "alice@contoso.example", copy_at=report.copy_at))
+    smtp = Way("smtp")
+    copies = Copies(smtp)
+    taken = Route(Way("graph", graph), smtp, "auto", LIMIT, again, copies.keep)
+    of = replace(mailbox(transport), sign_in=sign_in)
+    await taken.send(claimed(of, "alice@contoso.example", part=FOR_ALICE), nothing(), kept)
+    assert copies.at == at
+
+
+async def test_what_cannot_be_kept_is_not_told() -> None:
+    smtp = Way("smtp")
+    copies = Copies(smtp)
+    copies.fails = True
+    taken = Route(Way("graph"), smtp, "auto", LIMIT, again, copies.keep)
+    of = replace(mailbox("smtp"), sign_in=SHARED)
+    report = await taken.send(claimed(of, "alice@contoso.example", part=FOR_ALICE), nothing(), kept)
+    assert (report.outcome.cause, smtp.asked) == (Cause.STORE, [])
+
+
+@pytest.mark.parametrize("transport", ["smtp", "graph", "auto"])
+@pytest.mark.parametrize("sign_in", [None, SHARED])
+@pytest.mark.parametrize(("copy_at", "found"), [("dora@contoso.example", Found.UNKNOWN), ("", Found.ABSENT)])
+async def test_what_is_not_here_may_be_there_however_the_mailbox_sends_by_now(
+    transport: str, sign_in: SignIn | None, copy_at: str, found: Found
+) -> None:
+    of = replace(mailbox(transport), sign_in=sign_in)
+    look = await route().look_up(claimed(of, "alice@contoso.example", copy_at=copy_at))
     assert (look.found, "dora@" in look.note) == (found, found is Found.UNKNOWN)
-
-
-@pytest.mark.parametrize(
-    ("permissions", "shared", "found"),
-    [
-        (("mail", "exchange"), True, Found.UNKNOWN),
-        (("mail",), True, Found.ABSENT),
-        (("mail", "exchange"), False, Found.ABSENT),
-    ],
-)
-@pytest.mark.parametrize("transport", ["smtp", "graph", "auto"])
-async def test_what_a_crash_cut_off_may_have_left_by_smtp_where_the_sign_in_lets_it(
-    transport: str, permissions: tuple[str, ...], found: Found, *, shared: bool
-) -> None:
-    of = replace(mailbox(transport), sign_in=SignIn(permissions, shared=shared))
-    assert (await route().look_up(claimed(of, "alice@contoso.example"))).found is found
-
-
-async def test_what_is_a_draft_did_not_leave_by_smtp() -> None:
-    of = replace(mailbox("auto", assurance="draft"), sign_in=SignIn(("mail", "exchange"), shared=True))
-    assert (await route().look_up(claimed(of, "alice@contoso.example", draft_id="AAMk"))).found is Found.ABSENT
 
 
 # ---- what Graph cannot, SMTP can
 
 
 async def sent(graph: Way, of: Mailbox, *, smtp: bool = True, **known: Any) -> Report:
-    taken = Route(graph, Way("smtp") if smtp else None, "auto", LIMIT, again, ("graph.example", "smtp.example"))
+    hosts = ("graph.example", "smtp.example")
+    taken = Route(graph, Way("smtp") if smtp else None, "auto", LIMIT, again, nowhere, hosts)
     message = claimed(of, "alice@contoso.example", part=FOR_ALICE, **known)
     return await taken.send(message, nothing(), kept)
 
@@ -232,7 +258,7 @@ async def test_nor_while_there_is_a_draft_that_may_have_been_sent(drafts: tuple[
 
 async def test_what_smtp_finds_too_large_is_not_tried_again_in_the_same_attempt() -> None:
     smtp = Way("smtp", Cause.TOO_LARGE)
-    taken = Route(Way("graph"), smtp, "auto", LIMIT, again)
+    taken = Route(Way("graph"), smtp, "auto", LIMIT, again, nowhere)
     message = claimed(mailbox("auto"), "alice@contoso.example", part=FOR_ALICE, size=LIMIT + 1)
     report = await taken.send(message, nothing(), no_draft)
     assert (smtp.asked, report.notes) == (["send"], ("smtp",))
@@ -245,6 +271,6 @@ async def test_what_left_by_smtp_is_looked_for_by_graph() -> None:
 
 @pytest.mark.parametrize("transport", ["graph", "smtp"])
 async def test_an_attempt_tells_where_it_went(transport: str) -> None:
-    taken = Route(Way("graph"), Way("smtp"), "auto", LIMIT, again, ("graph.example", "smtp.example"))
+    taken = Route(Way("graph"), Way("smtp"), "auto", LIMIT, again, nowhere, ("graph.example", "smtp.example"))
     message = claimed(mailbox(transport), "alice@contoso.example", size=9, part=FOR_ALICE)
     assert (await taken.send(message, nothing(), no_draft)).host == f"{transport}.example"

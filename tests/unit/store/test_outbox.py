@@ -179,7 +179,7 @@ async def test_a_result_of_what_is_not_being_sent_changes_nothing(bench: Bench) 
     assert ((await bench.row("M"))["state"], len(await bench.box.attempts(message.seq))) == ("sent", 1)
 
 
-@pytest.mark.parametrize("late", ["finish", "give_back", "keep_draft"])
+@pytest.mark.parametrize("late", ["finish", "give_back", "keep_draft", "keep_copy_at"])
 async def test_what_an_attempt_that_is_over_comes_to_changes_nothing_of_the_next_one(bench: Bench, late: str) -> None:
     await bench.put("M")
     over = await bench.attempt(Outcome(Cause.UNREACHABLE), State.DEFERRED, 1000.0)
@@ -188,11 +188,25 @@ async def test_what_an_attempt_that_is_over_comes_to_changes_nothing_of_the_next
         "finish": lambda: bench.box.finish(over, Outcome(Cause.ACCEPTED), Next(State.SENT, 0.0)),
         "give_back": lambda: bench.box.give_back(over),
         "keep_draft": lambda: bench.box.keep_draft(over, "DRAFT"),
+        "keep_copy_at": lambda: bench.box.keep_copy_at(over, "dora@contoso.example"),
     }
     with pytest.raises(ExpectationFailed):
         await acts[late]()
     row = await bench.row("M")
     assert (row["state"], row["attempts"], row["draft_id"]) == ("sending", message.attempt, "")
+
+
+async def test_where_the_copy_of_an_attempt_may_lie_outlives_a_crash_but_not_the_next_attempt(bench: Bench) -> None:
+    await bench.put("M")
+    (message,) = await bench.box.claim(1, 1)
+    await bench.box.keep_copy_at(message, "dora@contoso.example")
+    await bench.box.recover("", "", SETTLE)
+    bench.now += SETTLE[-1]
+    (doubted,) = await bench.box.doubtful(1, 1, 60.0)
+    assert doubted.copy_at == "dora@contoso.example"
+    await bench.box.looked(doubted, Next(State.QUEUED, bench.now), "not there")
+    await bench.box.claim(1, 1)
+    assert (await bench.row("M"))["copy_at"] == ""
 
 
 @pytest.mark.parametrize("state", [State.HELD, State.DEFERRED])

@@ -20,7 +20,8 @@ SELECT data FROM bodies WHERE seq = :seq AND part = :part;
 -- first part. From here on Microsoft may have them. The index is in this order: no more rows are read than are taken, as
 -- long as each priority is named. Of what a crash cut off one goes at a time, of all mailboxes: else one that ends the
 -- process would take with it what is sent beside it, and each would count as often cut off as that one.
-UPDATE outbox SET state = 'sending', started_at = :now, attempts = attempts + 1, began_at = :now, checks = 0
+UPDATE outbox SET state = 'sending', started_at = :now, attempts = attempts + 1, began_at = :now, checks = 0,
+    copy_at = ''
 WHERE seq IN (
     SELECT seq FROM outbox
     WHERE mailbox_id = :mailbox_id AND priority IN (1, 0, -1) AND state IN ('queued', 'deferred') AND due_at <= :now
@@ -38,7 +39,8 @@ RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created
 -- name: outbox_claim_held
 -- "About to send", of the message that is held for one of these causes and was tried least lately, but for what was tried
 -- :elsewhere: that does not show what is probed.
-UPDATE outbox SET state = 'sending', started_at = :now, attempts = attempts + 1, began_at = :now, checks = 0
+UPDATE outbox SET state = 'sending', started_at = :now, attempts = attempts + 1, began_at = :now, checks = 0,
+    copy_at = ''
 WHERE seq = (SELECT seq FROM outbox
     WHERE mailbox_id = :mailbox_id AND state = 'held' AND cause IN (SELECT value FROM json_each(:causes))
         AND host NOT IN (SELECT value FROM json_each(:elsewhere))
@@ -116,16 +118,22 @@ UPDATE outbox SET draft_id = :draft_id, draft_whole = :whole,
         WHERE attempts.seq = outbox.seq AND (verdict = 'uncertain' OR http_status = 429)))
 WHERE seq = :seq AND state IN ('sending', 'uncertain') AND attempts = :number;
 
+-- name: outbox_keep_copy_at
+-- Before a message goes by a way that leaves its copy with somebody else.
+UPDATE outbox SET copy_at = :copy_at WHERE seq = :seq AND state = 'sending' AND attempts = :number;
+
 -- name: outbox_doubtful
--- Take up to :limit uncertain messages of a mailbox to look for them; until then nobody else does.
-UPDATE outbox SET due_at = :until
+-- Take up to :limit uncertain messages of a mailbox to look for them; until then nobody else does. Where no mailbox is
+-- asked, all is decided in a moment.
+UPDATE outbox SET due_at = iif(
+        (SELECT coalesce(nullif(m.chosen_assurance, ''), m.assurance) FROM mailboxes m WHERE m.id = :mailbox_id)
+        IN ('verify', 'draft'), :until, :now + :moment)
 WHERE seq IN (
     SELECT seq FROM outbox WHERE mailbox_id = :mailbox_id AND state = 'uncertain' AND due_at <= :now
     ORDER BY due_at, seq LIMIT :limit)
 RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at,
     cause, repeats, expires_at, spared_from, purpose,
-    draft_id, draft_whole, checks, began_at, NULL AS part,
-    (SELECT copy_at FROM attempts WHERE attempts.seq = outbox.seq AND number = outbox.attempts) AS copy_at;
+    draft_id, draft_whole, checks, began_at, copy_at, NULL AS part;
 
 -- name: outbox_looked
 -- What a look-up comes to. It is about the attempt that was; a person may have decided meanwhile.
@@ -167,9 +175,9 @@ WHERE seq = :seq AND state = 'sending' AND attempts = :number;
 -- name: outbox_add_attempt
 -- What one attempt came to, kept for the trace.
 INSERT INTO attempts (seq, number, started_at, ended_at, verdict, cause, http_status, code, reason, request_id, notes,
-    requests, copy_at)
+    requests)
 VALUES (:seq, :number, :started_at, :ended_at, :verdict, :cause, :http_status, :code, :reason, :request_id, :notes,
-    :requests, :copy_at);
+    :requests);
 
 -- name: outbox_recover_unstarted
 -- After a crash of a former version, which claimed before it began: that has certainly not been sent.

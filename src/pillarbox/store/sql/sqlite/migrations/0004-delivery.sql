@@ -2,6 +2,7 @@
 
 ALTER TABLE outbox ADD COLUMN cause TEXT NOT NULL DEFAULT '';             -- why the last attempt ended as it did
 ALTER TABLE outbox ADD COLUMN host TEXT NOT NULL DEFAULT '';              -- where that went; '': where most of its mailbox goes
+ALTER TABLE outbox ADD COLUMN copy_at TEXT NOT NULL DEFAULT '';           -- whose Sent Items its copy may lie in; '': the mailbox's
 ALTER TABLE outbox ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0;         -- attempts in succession that ended so
 ALTER TABLE outbox ADD COLUMN began_at REAL;                              -- the last attempt: what was unclear settles from here
 ALTER TABLE outbox ADD COLUMN checks INTEGER NOT NULL DEFAULT 0;          -- look-ups since then
@@ -53,7 +54,6 @@ WHERE state IN ('sending', 'uncertain');
 
 ALTER TABLE attempts ADD COLUMN cause TEXT NOT NULL DEFAULT '';
 ALTER TABLE attempts ADD COLUMN requests INTEGER NOT NULL DEFAULT 1;      -- that it made to Graph, its look-ups too
-ALTER TABLE attempts ADD COLUMN copy_at TEXT NOT NULL DEFAULT '';         -- whose Sent Items its copy may lie in; '': not known, as a crash cut it off
 
 -- A claim reads the first of each priority, however many wait behind it. How large they are can be counted in it alone.
 DROP INDEX outbox_due;
