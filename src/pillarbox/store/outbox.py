@@ -264,8 +264,8 @@ class Outbox:
     async def doubtful(self, mailbox_id: int, limit: int, patience: float) -> list[Claimed]:
         """Up to `limit` uncertain messages of a mailbox whose time to be looked up has come, oldest first.
 
-        They come again after `patience` seconds, or in a moment where they cannot be looked up, unless `looked` said what
-        follows: a crash may come before that.
+        They come again after `patience` seconds, or in a moment where they cannot be looked up, unless `looked` said
+        what follows: a crash may come before that.
         """
         now = self._clock()
         rows, mailboxes = await self._database.write(
