@@ -390,6 +390,21 @@ async def test_no_other_draft_is_made_while_one_that_is_not_whole_cannot_be_thro
     assert not drafts(house)
 
 
+async def test_one_that_is_out_of_reach_holds_nothing_up_where_the_mode_makes_none(make_house: MakeHouse) -> None:
+    house = await furnished(make_house, "draft", **LARGE)
+    fault(house, path="/AttachmentSessions", method="PUT", status=400)
+    fault(house, pattern="GET .*/messages/.*", status=403, times=99)
+    queue_id = await house.accept(mail(os.urandom(4_000_000)).as_bytes(), ALICE)
+    await house.settled(queue_id, "deferred")
+    mailbox = await house.gateway.accounts.mailbox(SCANNER)
+    assert mailbox is not None
+    await house.gateway.accounts.choose(mailbox, MailboxChoice("send-only"))
+    await house.gateway.outbox.retry(queue_id)
+    house.gateway.wake(mailbox.id)
+    row = await house.settled(queue_id, "deferred", "failed", "bounced")
+    assert (row["state"], row["code"]) == ("bounced", "mail.too_large_for_graph")
+
+
 @pytest.mark.parametrize("size", [4_000_000, 1000])
 async def test_a_draft_that_was_just_made_is_not_asked_for_before_it_is_sent(make_house: MakeHouse, size: int) -> None:
     house = await furnished(make_house, "draft", **LARGE)
