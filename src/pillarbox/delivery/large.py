@@ -80,8 +80,10 @@ class LargeMail:
         gone = bool(message.draft_id) and message.cause == Cause.DRAFT_GONE
         if message.draft_id and not gone:
             return await self.drafts.send(message, body, keep_draft)
-        if message.mailbox.mode == "draft" and not await self._discard(message.mailbox, message.begun_draft, keep_draft):
-            # Its id would be lost by that of another one, and it would lie there for ever. In other modes none is made.
+        # Where none is made it is left to the sweep.
+        begun = message.begun_draft if message.mailbox.mode == "draft" else ""
+        if not await self._discard(message.mailbox, begun, keep_draft):
+            # Its id would be lost by that of another one, and it would lie there for ever.
             return Report(replace(not_made(catalogue.sentence("draft.left")), cause=Cause.BUSY))
         if self._is_large(message):
             if message.mailbox.mode != "draft":
