@@ -208,6 +208,8 @@ async def test_a_rejected_message_is_never_sent(house: House) -> None:
         rejected = await run(house, "outbox", "reject", queued["id"], "--reason", "wrong customer")
         assert rejected == f"{queued['id']} canceled\n"
     assert (await asked(house, "outbox", "approve", queued["id"]))[0] == 1
+    code, _, errors = await asked(house, "outbox", "retry", queued["id"])
+    assert (code, "A person rejected it" in errors) == (1, True)
     found = await trace(house, queued["id"])
     assert (found["message"]["approval"], len(found["notes"])) == ("refused", 1)
     assert found["notes"][0].endswith("rejected by a person: wrong customer.")

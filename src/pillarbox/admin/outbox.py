@@ -21,6 +21,7 @@ Act = Literal["retry", "cancel", "resolve", "approve", "reject"]
 
 _RETRY_HINT: Final = "Messages that are held, uncertain, deferred, failed, bounced or canceled can be sent again."
 _APPROVAL_HINT: Final = "`pillarbox outbox approve` sends it, `pillarbox outbox reject` gives it up."
+_REFUSED_HINT: Final = "A person rejected it; what is to be sent after all is handed in anew."
 _CANCEL_HINT: Final = "Messages that are queued, deferred, held, uncertain or failed can be canceled."
 _RESOLVE_HINT: Final = "Messages that are uncertain, or held because Microsoft may have them, can be said to be sent."
 _NO_APPROVAL_HINT: Final = "Only messages that wait for an approval can be approved or rejected."
@@ -150,6 +151,8 @@ class Desk:
             return message
         if message["approval"] == Approval.WANTED:
             hint = _APPROVAL_HINT
+        if message["approval"] == Approval.REFUSED:
+            hint = _REFUSED_HINT
         raise Conflict("outbox.wrong_state", id=queue_id, state=message["state"], hint=hint)
 
     async def _decided(self, queue_id: str, wanted: Approval) -> Row:
