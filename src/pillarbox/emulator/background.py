@@ -62,7 +62,11 @@ class Background:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(START)
 
     def _end(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(START)
-        self._loop.close()
-        self._folder.cleanup()
+        try:
+            # Closing the loop would not wait for the threads that it has begun.
+            self._run(self._loop.shutdown_default_executor())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(START)
+            self._loop.close()
+            self._folder.cleanup()
