@@ -346,8 +346,9 @@ class Governors:
     def mended(self, holder: AppRegistration | Mailbox) -> None:
         """A credential, a sign-in or a test gives reason to try again: the next probes go at once."""
         self._by_hand.mended(holder)
-        if isinstance(holder, Mailbox):
-            self._held.mended(holder, self._clock())
+        known = self._seen.get(holder.id) if isinstance(holder, Mailbox) else None
+        if isinstance(holder, Mailbox) and known is not None and _sends_as(known) != _sends_as(holder):
+            self._held.moved(holder, self._clock())
         self._seen = {key: box for key, box in self._seen.items() if isinstance(holder, Mailbox) and key != holder.id}
         self._wake_all(holder)
 
@@ -371,3 +372,8 @@ class Governors:
             *([holder.id] if isinstance(holder, Mailbox) else []),
         }:
             self._wake(mailbox_id)
+
+
+def _sends_as(mailbox: Mailbox) -> tuple[int, bool]:
+    """Whose tokens it sends by: what is wrong with another one's is over when that changes."""
+    return mailbox.app.id, mailbox.sign_in is None

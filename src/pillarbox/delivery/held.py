@@ -57,8 +57,8 @@ class Held:
         vain = self._vain.get(mailbox.id, 0.0)
         return max(min(ends, default=0.0), vain if vain <= now + SOON else 0.0)
 
-    def mended(self, mailbox: Mailbox, now: float) -> None:
-        """What is held is probed at once, also where its cause has no pause any more: the mailbox has another app now.
+    def moved(self, mailbox: Mailbox, now: float) -> None:
+        """It sends by other tokens now: what is held is probed at once, where its cause has no pause of these.
 
         A pause of another way for the same cause is no reason to wait: what is held for that would go first.
         """

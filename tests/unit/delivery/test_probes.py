@@ -356,6 +356,9 @@ async def test_a_way_that_is_refused_is_shown_and_the_mailbox_is_not_paused(shel
     governors, box = ways.service.governors, shelf.mailboxes[0]
     assert governors.paused(box) == []
     assert [one.scope for one in governors.paused_elsewhere(box)] == [way_scope(box.id, "smtp")]
+    governors.mended(box)
+    await ways.service.run(1)
+    assert governors.paused(box) == []
 
 
 async def test_what_goes_elsewhere_is_no_probe_of_a_host_of_which_nothing_is_held(shelf: Shelf) -> None:
