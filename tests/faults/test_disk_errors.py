@@ -40,6 +40,15 @@ def _submit(address: str, password: str) -> list[tuple[int, str]]:
     return replies
 
 
+async def _furnished(folder: Path, microsoft: Microsoft) -> tuple[Service, str]:
+    """A service with a mailbox, and the password of its submitter."""
+    service = await serve(folder, microsoft.settings)
+    app = microsoft.seed.gateway
+    secret, tenant = microsoft.seed.secrets[app.client_id], microsoft.seed.tenant.id
+    password = await asyncio.to_thread(furnish, service, tenant, app.client_id, secret, "scanner@contoso.example")
+    return service, password
+
+
 def _told(replies: list[tuple[int, str]]) -> list[str]:
     """The queue ids that were told."""
     return [text.split()[-1] for code, text in replies if code == 250]
@@ -55,10 +64,7 @@ def _kept(state: Path) -> set[str]:
 async def test_a_commit_that_the_disk_does_not_sync_is_451_and_nothing_is_acknowledged(
     microsoft: Microsoft, tmp_path: Path
 ) -> None:
-    service = await serve(tmp_path, microsoft.settings)
-    app = microsoft.seed.gateway
-    secret, tenant = microsoft.seed.secrets[app.client_id], microsoft.seed.tenant.id
-    password = await asyncio.to_thread(furnish, service, tenant, app.client_id, secret, "scanner@contoso.example")
+    service, password = await _furnished(tmp_path, microsoft)
     # Each second time: three in succession end the service.
     strace = await _strace(service, "fdatasync", "error=EIO:when=1+2")
     replies = await asyncio.to_thread(_submit, service.ready["smtp"], password)
@@ -75,10 +81,7 @@ async def test_a_commit_that_the_disk_does_not_sync_is_451_and_nothing_is_acknow
 async def test_a_disk_that_does_not_sync_three_times_in_succession_ends_the_service(
     microsoft: Microsoft, tmp_path: Path
 ) -> None:
-    service = await serve(tmp_path, microsoft.settings)
-    app = microsoft.seed.gateway
-    secret, tenant = microsoft.seed.secrets[app.client_id], microsoft.seed.tenant.id
-    password = await asyncio.to_thread(furnish, service, tenant, app.client_id, secret, "scanner@contoso.example")
+    service, password = await _furnished(tmp_path, microsoft)
     strace = await _strace(service, "fdatasync", "error=EIO:when=1+")
     assert _told(await asyncio.to_thread(_submit, service.ready["smtp"], password)) == []
     assert await service.process.wait() == EXIT_TEMPORARY
@@ -91,10 +94,7 @@ async def test_a_disk_that_does_not_sync_three_times_in_succession_ends_the_serv
 async def test_no_250_for_what_the_disk_did_not_take(
     microsoft: Microsoft, tmp_path: Path, call: str, error: str
 ) -> None:
-    service = await serve(tmp_path, microsoft.settings)
-    app = microsoft.seed.gateway
-    secret, tenant = microsoft.seed.secrets[app.client_id], microsoft.seed.tenant.id
-    password = await asyncio.to_thread(furnish, service, tenant, app.client_id, secret, "scanner@contoso.example")
+    service, password = await _furnished(tmp_path, microsoft)
     assert await service.end(signal.SIGTERM) == 0
     told: list[str] = []
     refused = 0
