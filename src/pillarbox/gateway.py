@@ -46,6 +46,7 @@ from pillarbox.delivery.submission import Submission
 from pillarbox.delivery.trial import Trial
 from pillarbox.delivery.window import Window
 from pillarbox.endpoints.api import app as api
+from pillarbox.endpoints.api.access import LocalDoor
 from pillarbox.store import sealed
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.idempotency import IdempotencyKeys
@@ -249,6 +250,7 @@ class Gateway:
                 clock=self._clock,
             )
         )
+        self.local_api = LocalDoor(self.api)
 
     def wake(self, mailbox_id: int) -> None:
         """Something of this mailbox is due; without a running service it waits for one."""
@@ -587,7 +589,7 @@ class _Running:
         self.maildrop: Maildrop | None = None
         if settings.sendmail.folder is not None:
             self.maildrop = Maildrop(settings.sendmail.folder, self.smtp.local_rules, services, gateway._clock)
-        self.local = LocalSocket(gateway.api, settings.socket, settings.delivery.stop_timeout)
+        self.local = LocalSocket(gateway.local_api, settings.socket, settings.delivery.stop_timeout)
         self.http: HttpListener | None = None
         if settings.http.listen:
             files, _ = certificate_files(settings, "http")

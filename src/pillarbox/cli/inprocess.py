@@ -64,5 +64,5 @@ async def _asgi(gateway: Gateway, method: str, path: str, body: bytes, headers: 
         status = message.get("status", status)
         pieces.append(message.get("body", b""))
 
-    await gateway.api(scope, receive, send)
+    await gateway.local_api(scope, receive, send)
     return status, b"".join(pieces)

@@ -5,15 +5,18 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 
 class WebServer:
     """Serves an ASGI application. `grace` is how many seconds a stop waits for requests in flight."""
 
-    def __init__(self, app: FastAPI, grace: float, certificate: tuple[Path, Path] | None = None) -> None:
+    def __init__(self, app: "ASGIApp", grace: float, certificate: tuple[Path, Path] | None = None) -> None:
         cert, key = certificate or (None, None)
         self._server = _Server(
             uvicorn.Config(
@@ -51,7 +54,7 @@ class WebServer:
 class HttpListener:
     """An application at an address of ours."""
 
-    def __init__(self, app: FastAPI, grace: float, certificate: tuple[Path, Path] | None = None) -> None:
+    def __init__(self, app: "ASGIApp", grace: float, certificate: tuple[Path, Path] | None = None) -> None:
         self._web = WebServer(app, grace, certificate)
 
     async def start(self, host: str, port: int) -> tuple[str, int]:

@@ -17,6 +17,7 @@ from pillarbox.access.submitters import Submitters
 from pillarbox.admin import mailboxes
 from pillarbox.admin.vault import Rotation
 from pillarbox.core.accounts import AppRegistration, Mailbox
+from pillarbox.core.caller import Scope
 from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
@@ -26,6 +27,7 @@ from pillarbox.delivery.once import Once
 from pillarbox.delivery.retention import Dropped
 from pillarbox.delivery.submission import Submission
 from pillarbox.endpoints.api import apps, calls, check, models, sends, sign_in, submitters, vault
+from pillarbox.endpoints.api.access import needs
 from pillarbox.endpoints.api.body_limit import BodyLimit
 from pillarbox.endpoints.api.version import Versioned
 from pillarbox.store.accounts import Accounts
@@ -107,21 +109,21 @@ def _add_accounts(app: FastAPI, services: Services) -> None:
         ways, limit = services.ways(mailbox), services.submission.route_limit(mailbox)
         return models.MailboxOut.of(mailbox, pauses, by_smtp, ways, limit)
 
-    @app.get("/api/v1/mailboxes")
+    @app.get("/api/v1/mailboxes", dependencies=[needs(Scope.MAILBOXES_READ)])
     async def list_mailboxes() -> models.Mailboxes:
         return models.Mailboxes(data=[shown(one) for one in await accounts.mailboxes()])
 
-    @app.get("/api/v1/mailboxes/{address}")
+    @app.get("/api/v1/mailboxes/{address}", dependencies=[needs(Scope.MAILBOXES_READ)])
     async def show_mailbox(address: str) -> models.MailboxOut:
         return shown(await mailboxes.get(accounts, address))
 
-    @app.post("/api/v1/mailboxes", status_code=201)
+    @app.post("/api/v1/mailboxes", status_code=201, dependencies=[needs(Scope.ADMIN)])
     async def add_mailbox(new: models.NewMailbox) -> models.MailboxOut:
         added = await mailboxes.add(accounts, new.address, new.app)
         log.info("account.changed", what="mailbox", name=added.address, change="added")
         return shown(added)
 
-    @app.put("/api/v1/mailboxes/{address}")
+    @app.put("/api/v1/mailboxes/{address}", dependencies=[needs(Scope.ADMIN)])
     async def change_mailbox(address: str, new: models.MailboxChange) -> models.MailboxOut:
         changed = await mailboxes.change(accounts, address, new.app)
         await services.submitters.refresh()
@@ -129,7 +131,7 @@ def _add_accounts(app: FastAPI, services: Services) -> None:
         log.info("account.changed", what="mailbox", name=changed.address, change="other app registration")
         return shown(changed)
 
-    @app.patch("/api/v1/mailboxes/{address}")
+    @app.patch("/api/v1/mailboxes/{address}", dependencies=[needs(Scope.ADMIN)])
     async def choose_for_mailbox(address: str, wish: models.MailboxWish) -> models.MailboxOut:
         if wish.transport == "smtp":
             mailboxes.need_smtp_host(services.smtp_host(), address)
@@ -139,7 +141,7 @@ def _add_accounts(app: FastAPI, services: Services) -> None:
         log.info("account.changed", what="mailbox", name=changed.address, change="way of sending")
         return shown(changed)
 
-    @app.delete("/api/v1/mailboxes/{address}", status_code=204)
+    @app.delete("/api/v1/mailboxes/{address}", status_code=204, dependencies=[needs(Scope.ADMIN)])
     async def remove_mailbox(address: str) -> None:
         removed = await mailboxes.remove(accounts, address)
         services.changed(removed)
@@ -149,7 +151,7 @@ def _add_accounts(app: FastAPI, services: Services) -> None:
 def _add_status(app: FastAPI, services: Services) -> None:
     box = services.outbox
 
-    @app.get("/api/v1/status")
+    @app.get("/api/v1/status", dependencies=[needs(Scope.OUTBOX_READ)])
     async def status() -> models.Status:
         return models.Status(
             version=pillarbox.__version__,

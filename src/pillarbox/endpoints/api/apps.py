@@ -9,8 +9,10 @@ from pydantic import Field, SecretStr
 
 from pillarbox.admin import apps, end_dates
 from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind
+from pillarbox.core.caller import Scope
 from pillarbox.core.errors import ConfigError, InvalidInput, PillarboxError
 from pillarbox.core.vault import Secret
+from pillarbox.endpoints.api.access import needs
 from pillarbox.endpoints.api.models import Model
 from pillarbox.entra import certificates
 
@@ -167,11 +169,11 @@ def add(app: FastAPI, services: "Services") -> None:
     async def shown(one: AppRegistration) -> App:
         return App.of(one, await accounts.credentials(one), services.clock())
 
-    @app.get("/api/v1/apps")
+    @app.get("/api/v1/apps", dependencies=[needs(Scope.ADMIN)])
     async def list_apps() -> Apps:
         return Apps(data=[await shown(one) for one in await accounts.apps()])
 
-    @app.post("/api/v1/apps", status_code=201)
+    @app.post("/api/v1/apps", status_code=201, dependencies=[needs(Scope.ADMIN)])
     async def add_app(new: NewApp) -> Added:
         await apps.check_new(accounts, new.name, new.tenant_id, new.client_id)
         if new.public and any(_given(new)):
@@ -181,24 +183,24 @@ def add(app: FastAPI, services: "Services") -> None:
         log.info("account.changed", what="app", name=added.app.name, change="added")
         return Added.of(added)
 
-    @app.put("/api/v1/apps/{name}")
+    @app.put("/api/v1/apps/{name}", dependencies=[needs(Scope.ADMIN)])
     async def change_app(name: str, ids: AppIds) -> App:
         changed = await apps.change(accounts, name, ids.tenant_id, ids.client_id)
         services.changed(changed)
         log.info("account.changed", what="app", name=name, change="other IDs")
         return await shown(changed)
 
-    @app.delete("/api/v1/apps/{name}", status_code=204)
+    @app.delete("/api/v1/apps/{name}", status_code=204, dependencies=[needs(Scope.ADMIN)])
     async def remove_app(name: str) -> None:
         services.changed(await apps.remove(accounts, name))
         log.info("account.changed", what="app", name=name, change="removed")
 
-    @app.get("/api/v1/apps/{name}/credentials")
+    @app.get("/api/v1/apps/{name}/credentials", dependencies=[needs(Scope.ADMIN)])
     async def list_credentials(name: str) -> Credentials:
         found = await accounts.credentials(await apps.get(accounts, name))
         return Credentials(data=[CredentialOut.of(one) for one in found])
 
-    @app.post("/api/v1/apps/{name}/credentials", status_code=201)
+    @app.post("/api/v1/apps/{name}/credentials", status_code=201, dependencies=[needs(Scope.ADMIN)])
     async def add_credential(name: str, new: NewCredential) -> Added:
         await apps.get(accounts, name)
         added = await apps.add_credential(accounts, name, await _credential(new, name, services))
@@ -207,7 +209,7 @@ def add(app: FastAPI, services: "Services") -> None:
         log.info("account.changed", what="app", name=name, change=f"new {kind}")
         return Added.of(added)
 
-    @app.delete("/api/v1/apps/{name}/credentials/{credential_id}", status_code=204)
+    @app.delete("/api/v1/apps/{name}/credentials/{credential_id}", status_code=204, dependencies=[needs(Scope.ADMIN)])
     async def remove_credential(name: str, credential_id: str) -> None:
         services.changed(await apps.remove_credential(accounts, name, credential_id))
         log.info("account.changed", what="app", name=name, change=f"removed {credential_id}")

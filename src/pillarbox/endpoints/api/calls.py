@@ -14,6 +14,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict
 from pillarbox.core.scopes import Resource
 from pillarbox.core.token_claims import read_claims
 from pillarbox.core.vault import Secret
+from pillarbox.endpoints.api.access import LOCAL_CALLER
 
 if TYPE_CHECKING:
     from pillarbox.admin.calls import Call, Called, Calls
@@ -115,18 +116,18 @@ def add(app: FastAPI, services: "Services") -> None:
         calls = Calls(services.accounts, services.clients(), services.clock, services.log)
         return calls, await calls.holder(new.app, new.mailbox)
 
-    @app.post("/api/v1/tokens", tags=[LOCAL_ONLY])
+    @app.post("/api/v1/tokens", tags=[LOCAL_ONLY], dependencies=[LOCAL_CALLER])
     async def get_token(new: NewToken) -> TokenOut:
         calls, holder = await journeys(new)
         token = await calls.token_of(holder, new.resource, fresh=new.fresh, reveal=new.raw)
         return TokenOut.of(token, raw=new.raw)
 
-    @app.post("/api/v1/graph", tags=[LOCAL_ONLY])
+    @app.post("/api/v1/graph", tags=[LOCAL_ONLY], dependencies=[LOCAL_CALLER])
     async def call_graph(new: NewCall) -> CallOut:
         calls, holder = await journeys(new)
         return CallOut.of(await calls.graph_call(holder, _call(new, new.method, new.body)))
 
-    @app.post("/api/v1/graph:page", tags=[LOCAL_ONLY])
+    @app.post("/api/v1/graph:page", tags=[LOCAL_ONLY], dependencies=[LOCAL_CALLER])
     async def read_page(new: NewPage) -> PageOut:
         calls, holder = await journeys(new)
         page = await calls.graph_page(holder, _call(new))

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 
+from pillarbox.core.caller import Scope
 from pillarbox.core.scopes import Resource
+from pillarbox.endpoints.api.access import needs
 
 if TYPE_CHECKING:
     from pillarbox.admin.check.journey import Check
@@ -76,11 +78,11 @@ def add(app: FastAPI, services: "Services") -> None:
             sends_by_smtp=lambda mailbox: Resource.EXCHANGE in services.ways(mailbox),
         )
 
-    @app.post("/api/v1/apps/{name}:test")
+    @app.post("/api/v1/apps/{name}:test", dependencies=[needs(Scope.ADMIN)])
     async def test_app(name: str) -> ReportOut:
         return ReportOut.of(await check().check_app(name))
 
-    @app.post("/api/v1/mailboxes/{address}:test")
+    @app.post("/api/v1/mailboxes/{address}:test", dependencies=[needs(Scope.OUTBOX_DECIDE)])
     async def test_mailbox(address: str, new: NewTest | None = None) -> ReportOut:
         asked = new or NewTest()
         report = await check().check_mailbox(address, asked.to, exchange=asked.exchange)

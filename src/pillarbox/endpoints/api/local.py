@@ -4,17 +4,19 @@ import os
 import socket
 import stat
 from pathlib import Path
-
-from fastapi import FastAPI
+from typing import TYPE_CHECKING
 
 from pillarbox.core.errors import ConfigError
 from pillarbox.endpoints.web import WebServer
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 
 class LocalSocket:
     """Serves the API on a Unix socket."""
 
-    def __init__(self, app: FastAPI, path: Path, grace: float) -> None:
+    def __init__(self, app: "ASGIApp", path: Path, grace: float) -> None:
         self._path = path
         self._web = WebServer(app, grace)
 

@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from pillarbox.admin import mailboxes, outbox
 from pillarbox.core import headers
 from pillarbox.core.accounts import LONGEST_AGE
+from pillarbox.core.caller import Scope
 from pillarbox.core.cause import Cause
 from pillarbox.core.content import in_memory
 from pillarbox.core.errors import Conflict, InvalidInput, NotFound
@@ -18,6 +19,7 @@ from pillarbox.delivery import once
 from pillarbox.delivery.queue_id import first_of
 from pillarbox.delivery.submission import Terms
 from pillarbox.endpoints.api import models
+from pillarbox.endpoints.api.access import needs
 from pillarbox.store import limits
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def _add_sending(app: FastAPI, services: "Services") -> None:
         "/api/v1/sends",
         status_code=202,
         openapi_extra={"requestBody": {"required": True, "content": {_MESSAGE: {}}}},
+        dependencies=[needs(Scope.SEND)],
     )
     async def send(
         request: Request,
@@ -75,7 +78,7 @@ def _add_sending(app: FastAPI, services: "Services") -> None:
 def _add_looking(app: FastAPI, services: "Services") -> None:
     box = services.outbox
 
-    @app.get("/api/v1/sends")
+    @app.get("/api/v1/sends", dependencies=[needs(Scope.OUTBOX_READ)])
     async def list_sends(
         state: State | None = None,
         mailbox: str | None = None,
@@ -104,14 +107,19 @@ def _add_looking(app: FastAPI, services: "Services") -> None:
             data=[models.Send.of(row) for row in rows], next=rows[-1]["id"] if len(rows) == limit else None
         )
 
-    @app.get("/api/v1/sends/{queue_id}")
+    @app.get("/api/v1/sends/{queue_id}", dependencies=[needs(Scope.OUTBOX_READ)])
     async def show_send(queue_id: str) -> models.Trace:
         row = await outbox.get(box, queue_id)
         mailbox = await mailboxes.get(services.accounts, row["mailbox"])
         attempts, notices = await box.attempts(row["seq"]), await box.notices(row["seq"])
         return models.Trace.of_rows(row, attempts, notices, mailbox, services.governors.paused(mailbox))
 
-    @app.get("/api/v1/sends/{queue_id}/message", response_class=Response, responses={200: {"content": {_MESSAGE: {}}}})
+    @app.get(
+        "/api/v1/sends/{queue_id}/message",
+        response_class=Response,
+        responses={200: {"content": {_MESSAGE: {}}}},
+        dependencies=[needs(Scope.CONTENT_READ)],
+    )
     async def export_send(queue_id: str, header: bool = False) -> Response:
         row = await outbox.get(box, queue_id)
         if header:
@@ -124,39 +132,39 @@ def _add_looking(app: FastAPI, services: "Services") -> None:
 def _add_deciding(app: FastAPI, services: "Services") -> None:
     desk = outbox.Desk(services.outbox, services.wake, services.clock, services.log)
 
-    @app.post("/api/v1/outbox:decide")
+    @app.post("/api/v1/outbox:decide", dependencies=[needs(Scope.OUTBOX_DECIDE)])
     async def decide(wish: models.Decisions) -> models.Decided:
         came = await desk.decide_all(wish.act, wish.ids, wish.reason)
         return models.Decided(data=[models.Decision.of(*one) for one in zip(wish.ids, came, strict=True)])
 
-    @app.post("/api/v1/sends/{queue_id}:retry")
+    @app.post("/api/v1/sends/{queue_id}:retry", dependencies=[needs(Scope.OUTBOX_DECIDE)])
     async def retry_send(queue_id: str) -> models.Send:
         return models.Send.of(await desk.retry(queue_id))
 
-    @app.post("/api/v1/sends/{queue_id}:cancel")
+    @app.post("/api/v1/sends/{queue_id}:cancel", dependencies=[needs(Scope.OUTBOX_DECIDE)])
     async def cancel_send(queue_id: str) -> models.Send:
         return models.Send.of(await desk.cancel(queue_id))
 
-    @app.post("/api/v1/sends/{queue_id}:resolve")
+    @app.post("/api/v1/sends/{queue_id}:resolve", dependencies=[needs(Scope.OUTBOX_DECIDE)])
     async def resolve_send(queue_id: str) -> models.Send:
         return models.Send.of(await desk.resolve(queue_id))
 
-    @app.post("/api/v1/sends/{queue_id}:approve")
+    @app.post("/api/v1/sends/{queue_id}:approve", dependencies=[needs(Scope.OUTBOX_DECIDE)])
     async def approve_send(queue_id: str) -> models.Send:
         return models.Send.of(await desk.approve(queue_id))
 
-    @app.post("/api/v1/sends/{queue_id}:reject")
+    @app.post("/api/v1/sends/{queue_id}:reject", dependencies=[needs(Scope.OUTBOX_DECIDE)])
     async def reject_send(queue_id: str, why: models.Rejection | None = None) -> models.Send:
         return models.Send.of(await desk.reject(queue_id, why.reason if why else ""))
 
-    @app.post("/api/v1/outbox:pause")
+    @app.post("/api/v1/outbox:pause", dependencies=[needs(Scope.OUTBOX_DECIDE)])
     async def pause(wish: models.NewPause) -> models.Pausing:
         scope, name = await _scope(services, wish.mailbox)
         await services.governors.pause(scope, wish.reason)
         services.log.warning("outbox.paused", mailbox=name, reason=wish.reason)
         return models.Pausing(mailbox=wish.mailbox, paused=True)
 
-    @app.post("/api/v1/outbox:resume")
+    @app.post("/api/v1/outbox:resume", dependencies=[needs(Scope.OUTBOX_DECIDE)])
     async def resume(wish: models.EndedPause) -> models.Pausing:
         scope, name = await _scope(services, wish.mailbox)
         if await services.governors.resume(scope):
@@ -167,7 +175,7 @@ def _add_deciding(app: FastAPI, services: "Services") -> None:
         still = services.governors.paused(await mailboxes.get(services.accounts, wish.mailbox)) if wish.mailbox else ()
         return models.Pausing(mailbox=wish.mailbox, paused=False, still=list(map(models.PauseOut.of, still)))
 
-    @app.post("/api/v1/outbox:purge")
+    @app.post("/api/v1/outbox:purge", dependencies=[needs(Scope.ADMIN)])
     async def purge(wish: models.Purge) -> models.Purged:
         dropped = await services.purge(wish.older_than)
         services.log.info("outbox.purged", messages=dropped.messages)

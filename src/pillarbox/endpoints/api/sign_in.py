@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from pillarbox.admin.sign_in_plan import Options, check_loopback
 from pillarbox.admin.sign_in_words import Connected, Device, Link, Return, Started
+from pillarbox.core.caller import Scope
 from pillarbox.core.vault import Secret
+from pillarbox.endpoints.api.access import needs
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.api.app import Services
@@ -143,7 +145,7 @@ def add(app: FastAPI, services: "Services") -> None:
     # Made and imported when it is first wanted: what talks to Microsoft takes long to import.
     connect = services.connect
 
-    @app.post("/api/v1/mailboxes/{address}:sign-in", status_code=201)
+    @app.post("/api/v1/mailboxes/{address}:sign-in", status_code=201, dependencies=[needs(Scope.ADMIN)])
     async def sign_in(address: str, new: NewSignIn) -> SignInStarted:
         if new.redirect_uri is None:
             connect().listener()
@@ -156,20 +158,20 @@ def add(app: FastAPI, services: "Services") -> None:
         started = await connect().start_here(mailbox, new.options(), new.redirect_uri)
         return SignInStarted.of(started, new.redirect_uri)
 
-    @app.post("/api/v1/mailboxes/{address}:sign-in-finish")
+    @app.post("/api/v1/mailboxes/{address}:sign-in-finish", dependencies=[needs(Scope.ADMIN)])
     async def finish(address: str, back: SignInReturn) -> ConnectedOut:
         mailbox = await connect().mailbox(address, None)
         told = Return(back.state, back.code.get_secret_value(), back.error, back.error_description, back.iss)
         return ConnectedOut.of(await connect().finish(mailbox, told, back.browser.get_secret_value()))
 
-    @app.post("/api/v1/mailboxes/{address}:device-code", status_code=201)
+    @app.post("/api/v1/mailboxes/{address}:device-code", status_code=201, dependencies=[needs(Scope.ADMIN)])
     async def device_code(address: str, new: SignInPlan) -> DeviceOut:
         from pillarbox.admin import connect_device
 
         mailbox = await connect().mailbox(address, new.app, new.options())
         return DeviceOut.of(await connect_device.begin(connect(), mailbox, new.options()))
 
-    @app.post("/api/v1/mailboxes/{address}:device-code-poll")
+    @app.post("/api/v1/mailboxes/{address}:device-code-poll", dependencies=[needs(Scope.ADMIN)])
     async def device_code_poll(address: str, asked: DevicePoll) -> Polled:
         from pillarbox.admin import connect_device
 
@@ -179,7 +181,7 @@ def add(app: FastAPI, services: "Services") -> None:
             return Polled(connected=ConnectedOut.of(found))
         return Polled(interval=found.interval)
 
-    @app.post("/api/v1/mailboxes/{address}:password")
+    @app.post("/api/v1/mailboxes/{address}:password", dependencies=[needs(Scope.ADMIN)])
     async def password(address: str, new: PasswordSignIn) -> ConnectedOut:
         from pillarbox.admin import connect_password
 

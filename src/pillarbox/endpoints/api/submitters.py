@@ -6,8 +6,10 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from pillarbox.core.accounts import Submitter
+from pillarbox.core.caller import Scope
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints.api import models
+from pillarbox.endpoints.api.access import needs
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.api.app import Services
@@ -25,22 +27,22 @@ def add(app: FastAPI, services: "Services") -> None:
     async def shown(submitter: Submitter, password: Secret | None = None) -> models.SubmitterOut:
         return models.SubmitterOut.of(submitter, await submitters.tokens(submitter.name), password)
 
-    @app.get(_PATH)
+    @app.get(_PATH, dependencies=[needs(Scope.ADMIN)])
     async def list_submitters() -> models.Submitters:
         return models.Submitters(data=[await shown(one) for one in await submitters.list()])
 
-    @app.get(_PATH + "/{name}")
+    @app.get(_PATH + "/{name}", dependencies=[needs(Scope.ADMIN)])
     async def show_submitter(name: str) -> models.SubmitterOut:
         return await shown(await submitters.get(name))
 
-    @app.post(_PATH, status_code=201)
+    @app.post(_PATH, status_code=201, dependencies=[needs(Scope.ADMIN)])
     async def add_submitter(new: models.NewSubmitter) -> models.SubmitterOut:
         given = _secret(new.password)
         added, password = await submitters.add(new.name, new.wish(), given, no_password=new.no_password)
         changed(added.name, "added")
         return await shown(added, None if given else password)
 
-    @app.patch(_PATH + "/{name}")
+    @app.patch(_PATH + "/{name}", dependencies=[needs(Scope.ADMIN)])
     async def change_submitter(name: str, change: models.SubmitterChange) -> models.SubmitterOut:
         after, password = await submitters.change(
             name,
@@ -52,23 +54,23 @@ def add(app: FastAPI, services: "Services") -> None:
         changed(name, ", ".join(sorted(change.model_fields_set)) or "nothing")
         return await shown(after, password)
 
-    @app.delete(_PATH + "/{name}", status_code=204)
+    @app.delete(_PATH + "/{name}", status_code=204, dependencies=[needs(Scope.ADMIN)])
     async def remove_submitter(name: str) -> None:
         await submitters.remove(name)
         changed(name, "removed")
 
-    @app.get(_PATH + "/{name}/tokens")
+    @app.get(_PATH + "/{name}/tokens", dependencies=[needs(Scope.ADMIN)])
     async def list_tokens(name: str) -> models.SubmitterTokens:
         return models.SubmitterTokens(data=[models.SubmitterToken.of(one) for one in await submitters.tokens(name)])
 
-    @app.post(_PATH + "/{name}/tokens", status_code=201)
+    @app.post(_PATH + "/{name}/tokens", status_code=201, dependencies=[needs(Scope.ADMIN)])
     async def add_token(name: str, new: models.NewSubmitterToken) -> models.SubmitterToken:
         token = await submitters.add_token(name, new.id)
         changed(name, f"token {new.id} added")
         kept = next(one for one in await submitters.tokens(name) if one.id == new.id)
         return models.SubmitterToken.of(kept, token)
 
-    @app.delete(_PATH + "/{name}/tokens/{token_id}", status_code=204)
+    @app.delete(_PATH + "/{name}/tokens/{token_id}", status_code=204, dependencies=[needs(Scope.ADMIN)])
     async def remove_token(name: str, token_id: str) -> None:
         await submitters.remove_token(name, token_id)
         changed(name, f"token {token_id} removed")

@@ -6,6 +6,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 
 from pillarbox.admin import vault
+from pillarbox.core.caller import Scope
+from pillarbox.endpoints.api.access import needs
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.api.app import Services
@@ -63,10 +65,10 @@ def add(app: FastAPI, services: "Services") -> None:
     """The routes of the vault."""
     rotation = services.rotation
 
-    @app.get("/api/v1/vault")
+    @app.get("/api/v1/vault", dependencies=[needs(Scope.ADMIN)])
     async def show_vault() -> VaultOut:
         return VaultOut.of(await rotation.status())
 
-    @app.post("/api/v1/vault:rotate")
+    @app.post("/api/v1/vault:rotate", dependencies=[needs(Scope.ADMIN)])
     async def rotate_vault() -> VaultOut:
         return VaultOut.of(await rotation.rotate())

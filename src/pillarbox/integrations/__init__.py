@@ -1,0 +1,1 @@
+"""Pillarbox in frameworks of others."""
