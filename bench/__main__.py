@@ -3,9 +3,9 @@
 import argparse
 import asyncio
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from bench import accept, backlog, crowd, durability, emulator, end_to_end, idle, memory, pace, sendmail, smtp
+from bench import accept, api, backlog, crowd, durability, emulator, end_to_end, idle, memory, pace, sendmail, smtp
 from bench.machine import describe, load
 
 SMTP = {
@@ -16,6 +16,7 @@ SMTP = {
     "smtp-connections": crowd.connections,
     "smtp-large": crowd.large,
 }
+API = {"api-accept": api.accept, "api-lists": api.lists, "api-idle": api.idle}
 CLAIMS = {
     "accept": accept.run,
     "end-to-end": end_to_end.run,
@@ -26,8 +27,9 @@ CLAIMS = {
     "sendmail": sendmail.run,
     "memory": memory.run,
     **SMTP,
+    **API,
 }
-GROUPS = {"smtp": SMTP}
+GROUPS: Mapping[str, Iterable[str]] = {"smtp": SMTP, "api": API}
 
 
 def main() -> None:

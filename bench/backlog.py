@@ -26,7 +26,7 @@ _TAIL: Final = 100
 """One message in so many is held, and one is uncertain."""
 _DAY: Final = 86_400.0
 _BODY: Final = b"Subject: small\r\n\r\n" + b"x" * 200
-_MESSAGE: Final = """
+MESSAGE: Final = """
 INSERT INTO outbox (seq, id, mailbox_id, submitter, sender, recipients, size, message_id, created_at, state, due_at,
     attempts, started_at, began_at, finished_at, cause, code, kept)
 VALUES (?1, ?2, ?3, 'bench', 'a@contoso.example', '["b@contoso.example"]', ?4, '<' || ?2 || '@contoso.example>', ?5,
@@ -81,7 +81,7 @@ async def _costs(size: int, rounds: int) -> dict[str, Cost]:
                 "recover, at a start": lambda: outbox.recover("", "", (120, 300, 900)),
                 "clock_went_back": lambda: outbox.clock_went_back(900, 14_400),
                 "list": lambda: outbox.list(limit=50),
-                "list --mailbox": lambda: outbox.list(limit=50, mailbox="box7@contoso.example"),
+                "list --mailbox": lambda: outbox.list(limit=50, mailboxes=[7]),
                 "list --state held": lambda: outbox.list(limit=50, state="held"),
                 "list --state failed (none)": lambda: outbox.list(limit=50, state="failed"),
                 "list --submitter (none)": lambda: outbox.list(limit=50, submitter="nobody"),
@@ -123,7 +123,7 @@ async def _fill(path: Path, size: int) -> None:
             "INSERT INTO mailboxes (id, address, address_key, app_id, created_at) VALUES (?1, ?2, ?2, 1, ?3)",
             ((number, f"box{number}@contoso.example", now) for number in range(1, MAILBOXES + 1)),
         )
-        connection.executemany(_MESSAGE, _messages(size, now))
+        connection.executemany(MESSAGE, _messages(size, now))
         connection.execute("INSERT INTO bodies SELECT seq, 0, ? FROM outbox", (_BODY,))
         connection.execute(
             "INSERT INTO attempts (seq, number, started_at, ended_at, verdict, code, reason, request_id, notes) "

@@ -27,6 +27,7 @@ from pillarbox.entra.identity import IdTokens
 from pillarbox.entra.tokens import Tokens
 from pillarbox.graph.client import GraphClient
 from pillarbox.store.accounts import Accounts
+from pillarbox.store.connect_links import ConnectLinks
 from pillarbox.store.sign_ins import SignIns
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 from tests.conftest import Log, Microsoft
@@ -128,6 +129,7 @@ async def desk(tmp_path: Path, microsoft: Microsoft) -> AsyncIterator[Desk]:
             Connect(
                 accounts=accounts,
                 sign_ins=SignIns(database, vault, clock),
+                links=ConnectLinks(database, clock),
                 clients=clients,
                 id_tokens=IdTokens(Discovery(authority, clock), clock),
                 clock=clock,

@@ -28,6 +28,8 @@ from pillarbox.emulator.fault import Fault
 from pillarbox.emulator.switches import switches
 from pillarbox.emulator.world.limits import Limits
 from pillarbox.endpoints.api import app as api
+from pillarbox.endpoints.api.reference_page import type_words
+from pillarbox.store.events import TYPES
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
 _MADE: Final = "<!-- Written by tools/reference.py (`make docs`). Do not edit: change the code and write it anew. -->"
@@ -382,55 +384,98 @@ def log_page() -> str:
     )
 
 
+# ---- events.md
+
+
+def events_page() -> str:
+    """Every type of event of the feed."""
+    return _page(
+        "Events",
+        "What `GET /api/v1/events` and `pillarbox events` tell ([how](../how-to/follow-events.md)).",
+        _table(["type", "meaning"], ((_code(name), meaning) for name, meaning in TYPES.items())),
+    )
+
+
 # ---- api.md
 
 
 def api_page() -> str:
     """Every call of the API, and the shapes that it takes and gives."""
-    nothing: Any = None  # Routes look at the services when they are called, not when they are made.
+    anything: Any = _Anything()  # What the services do matters when a route is called, not when it is made.
     fields = api.Services.__dataclass_fields__
-    document = api.build(api.Services(**dict.fromkeys(fields, nothing))).openapi()
+    document = api.build(api.Services(**dict.fromkeys(fields, anything))).openapi()
     parts = [
         "The local socket serves this API: HTTP/1.1 on a Unix socket that its owner and root may open. Try it: "
         "`curl --unix-socket PATH_OF_THE_SOCKET http://pillarbox/api/v1/status`. The same as an OpenAPI document: "
         "`/api/v1/openapi.json`.",
         "Every error is a `Problem` as `application/problem+json` (RFC 9457); the codes stand in "
-        "[errors.md](errors.md). Times are seconds since 1970, UTC.",
+        "[errors.md](errors.md), and `type` is `urn:problem-type:pillarbox:CODE`. Times are seconds since 1970, UTC.",
+        "Every answer has an `X-Request-Id`: the client's own, where it sends one (1 to 128 of `A-Za-z0-9._-`), or one "
+        "that is made. The lines of the log about the request bear it as `request`, and the audit log does. Of a "
+        "`traceparent` (W3C Trace Context) the lines bear the trace id as `trace`; that of a message shows all of it.",
+        "JSON is I-JSON (RFC 7493) in UTF-8: a name that stands twice in an object, NaN, a whole number beyond "
+        "2^53 - 1, half a character, and more than 64 levels are refused (400).",
+        "Lists come in pages: `limit` (1 to 500, else 50), and `cursor`, which is `next` of the page before as it is. "
+        "The field `Link` leads to the next page, too.",
+        "What can be changed has an `ETag`. A change with `If-Match` is made only if nobody has changed the settings "
+        "of the thing since (412 else); what changes by itself, such as a pause, does not count. `If-None-Match` gives "
+        "304 where all of it is as it was.",
+        "`Idempotency-Key` is for `POST /api/v1/sends` alone, where repeating would send twice. Elsewhere a thing has "
+        "a name, so that making it a second time is refused (409); there the field does nothing.",
         "## Calls",
     ]
-    for path, methods in document["paths"].items():
-        parts += [_call(path, method, call) for method, call in methods.items()]
+    calls = [
+        (call["tags"][0], path, method, call)
+        for path, methods in document["paths"].items()
+        for method, call in methods.items()
+    ]
+    for tag in sorted({tag for tag, *_ in calls}):
+        parts.append(f"### {tag}")
+        parts += [_call(path, method, call) for its, path, method, call in calls if its == tag]
     parts.append("## Shapes")
     schemas = document["components"]["schemas"]
-    parts += [_shape(name, schemas[name]) for name in sorted(schemas) if not name.startswith(("HTTPValidation", "Val"))]
+    parts += [_shape(name, schemas[name]) for name in sorted(schemas)]
     return _page("API", *parts)
 
 
+class _Anything:
+    """In the place of a service that nobody calls."""
+
+    def __getattr__(self, name: str) -> "_Anything":
+        return self
+
+    def __call__(self, *_given: object, **_named: object) -> "_Anything":
+        return self
+
+
 def _call(path: str, method: str, call: Mapping[str, Any]) -> str:
-    parts = [f"### `{method.upper()} {path}`", f"{call['summary']}."]
+    parts = [f"#### `{method.upper()} {path}`", inspect.cleandoc(call.get("description", call["summary"]))]
     rows = [
-        (_code(one["name"]), one["in"], _schema(one["schema"]), "yes" if one.get("required") else "no")
+        (_code(one["name"]), one["in"], type_words(one["schema"]), one.get("description", ""))
         for one in call.get("parameters", [])
     ]
     if rows:
-        parts.append(_table(["parameter", "in", "type", "required"], rows))
+        parts.append(_table(["parameter", "in", "type", "meaning"], rows))
     body = call.get("requestBody", {}).get("content", {})
     parts += [f"Takes `{kind}`{_of(content)}." for kind, content in body.items()]
+    problems = []
     for status, answer in call["responses"].items():
-        for kind, content in answer.get("content", {}).items():
-            if status.isdigit() and status != "422":
-                parts.append(f"Gives {status}, `{kind}`{_of(content)}.")
-    return "\n\n".join(parts)
+        if status >= "4":
+            problems.append(status)
+            continue
+        gives = [f"`{kind}`{_of(content)}" for kind, content in answer.get("content", {}).items()]
+        parts.append(f"Gives {', '.join([status, *gives])}.")
+    return "\n\n".join([*parts, f"Problems: {', '.join(problems)}."])
 
 
 def _of(content: Mapping[str, Any]) -> str:
-    return f": {_schema(content['schema'])}" if content.get("schema") else ""
+    return f": {type_words(content['schema'])}" if content.get("schema") else ""
 
 
 def _shape(name: str, schema: Mapping[str, Any]) -> str:
     needed = schema.get("required", [])
     rows = (
-        (_code(field), _schema(one), "yes" if field in needed else "no")
+        (_code(field), type_words(one), "yes" if field in needed else "no")
         for field, one in schema.get("properties", {}).items()
     )
     parts = [f"### `{name}`", inspect.cleandoc(schema.get("description", ""))]
@@ -439,36 +484,6 @@ def _shape(name: str, schema: Mapping[str, Any]) -> str:
     else:
         parts.append(_table(["field", "type", "required"], rows))
     return "\n\n".join(filter(None, parts))
-
-
-def _schema(schema: Mapping[str, Any]) -> str:
-    if "$ref" in schema:
-        return _code(schema["$ref"].rpartition("/")[2])
-    if "anyOf" in schema:
-        return " or ".join(_schema(one) for one in schema["anyOf"])
-    kind = str(schema.get("type", "anything"))
-    if kind == "array":
-        return f"list of {_schema(schema['items'])}"
-    if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
-        return f"map of text to {_schema(schema['additionalProperties'])}"
-    words = {
-        "string": "text",
-        "integer": "whole number",
-        "number": "number",
-        "null": "null",
-        "boolean": "true or false",
-    }
-    limits = [f"{word} {schema[name]}" for name, word in _LIMITS.items() if name in schema]
-    return ", ".join([words.get(kind, kind), *limits])
-
-
-_LIMITS: Final = {
-    "minimum": "at least",
-    "maximum": "at most",
-    "minLength": "letters at least",
-    "maxLength": "letters at most",
-    "default": "default",
-}
 
 
 # ---- emulator.md
@@ -539,6 +554,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "microsoft-errors.md": microsoft_errors_page,
     "commands.md": commands_page,
     "log.md": log_page,
+    "events.md": events_page,
     "api.md": api_page,
     "emulator.md": emulator_page,
 }

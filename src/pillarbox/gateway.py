@@ -10,15 +10,20 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 
+from pillarbox.access import first_admin
+from pillarbox.access.audit import Audit
 from pillarbox.access.guard import DEFAULT_PATIENCE, Patience
+from pillarbox.access.household import Household
+from pillarbox.access.keys import Keys
 from pillarbox.access.passwords import DEFAULT_COST, HashCost
+from pillarbox.access.request_rates import RequestRates
 from pillarbox.access.submitters import Submitters
 from pillarbox.admin import end_dates
 from pillarbox.admin.vault import Rotation
@@ -28,12 +33,20 @@ from pillarbox.core.clock import Watched
 from pillarbox.core.errors import ConfigError, Unavailable
 from pillarbox.core.governor import Limits
 from pillarbox.core.graph_limits import OURS, most_mime
-from pillarbox.core.listening import certificate_files, parse_address, smtp_listeners, written_address
+from pillarbox.core.listening import (
+    certificate_files,
+    check_http,
+    is_https,
+    parse_address,
+    smtp_listeners,
+    written_address,
+)
 from pillarbox.core.log import Logger, make_logger, tell_final
 from pillarbox.core.mail import Clock
 from pillarbox.core.master_key import KeyRing
 from pillarbox.core.scopes import Resource
 from pillarbox.core.settings import Settings
+from pillarbox.core.tally import Tally
 from pillarbox.core.vault import Vault
 from pillarbox.delivery.backlog import Backlog
 from pillarbox.delivery.crash_points import Reached, unheeded
@@ -41,26 +54,37 @@ from pillarbox.delivery.governor import Governors
 from pillarbox.delivery.once import Once
 from pillarbox.delivery.rates import Rates
 from pillarbox.delivery.retention import Housekeeping
-from pillarbox.delivery.route import ways_of
+from pillarbox.delivery.route import narrows, ways_of
 from pillarbox.delivery.submission import Submission
 from pillarbox.delivery.trial import Trial
+from pillarbox.delivery.uploads import Uploads
+from pillarbox.delivery.watch import Watch
 from pillarbox.delivery.window import Window
 from pillarbox.endpoints.api import app as api
 from pillarbox.endpoints.api.access import LocalDoor
+from pillarbox.endpoints.smtp.spool import Budget, Spool
 from pillarbox.store import sealed
 from pillarbox.store.accounts import Accounts
+from pillarbox.store.audit import AuditLog
+from pillarbox.store.connect_links import ConnectLinks
+from pillarbox.store.events import EventLog
 from pillarbox.store.idempotency import IdempotencyKeys
+from pillarbox.store.keys import KeyStore
 from pillarbox.store.limits import LimitStore
 from pillarbox.store.outbox import INTERRUPTED, Outbox
+from pillarbox.store.pulse import answers, takes_more
 from pillarbox.store.retention import Retention
 from pillarbox.store.sealed import SealedValues
 from pillarbox.store.sign_ins import SignIns
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 from pillarbox.store.submitters import SubmitterStore
+from pillarbox.store.uploads import UploadStore
 
 if TYPE_CHECKING:
+    from pillarbox.admin.check.journey import Check
     from pillarbox.admin.clients import Clients
     from pillarbox.admin.connect import Connect
+    from pillarbox.admin.examine.examined import Examined
     from pillarbox.delivery.assurance import Assurance
     from pillarbox.delivery.delays import Delays
     from pillarbox.delivery.draft_transport import DraftTransport
@@ -77,6 +101,7 @@ if TYPE_CHECKING:
 
 STORE = "pillarbox.db"
 MASTER_KEY = "master.key"
+UPLOADS = "uploads"
 _LONGEST_SOCKET = 107
 """Bytes of a Unix socket's path (unix(7): sun_path, less the zero at its end)."""
 
@@ -109,7 +134,8 @@ class Gateway:
         self._max_pages = max_pages
         self._transport = transport
         self._reached = reached
-        self.log: Logger = make_logger(log_file, settings.log.level, settings.log.format, self._clock)
+        self.tally = Tally()
+        self.log: Logger = make_logger(log_file, settings.log.level, settings.log.format, self._clock, self.tally.heard)
         self.died: asyncio.Future[BaseException] | None = None
         self.smtp_address = ""
         """The first listener of the SMTP door; empty while there is none."""
@@ -177,8 +203,24 @@ class Gateway:
         self.rotation = Rotation(vault, ring, SealedValues(self.database), self._random, self.log)
         self.accounts = Accounts(self.database, vault, self._clock)
         self.sign_ins = SignIns(self.database, vault, self._clock)
+        self.audit = Audit(AuditLog(self.database, self._clock), self.log)
+        self.household = Household(
+            self.database,
+            vault,
+            self._clock,
+            self._random,
+            self.log,
+            self.settings.state_dir,
+            lambda: self.public_url,
+            cost=self._hash_cost,
+            patience=self._login_patience,
+        )
         await self.accounts.forget_leases()
         self.outbox = Outbox(self.database, self._clock)
+        self.events = EventLog(self.database, self._clock)
+        self.watch = Watch(self.events)
+        self.connect_links = ConnectLinks(self.database, self._clock)
+        self.database.on_commit(self.watch.ring)
         limits = self.settings.limits
         self.governors = Governors(
             LimitStore(self.database, self._clock),
@@ -199,9 +241,20 @@ class Gateway:
             self._random,
             self.log,
             cost=self._hash_cost,
+            audit=self.audit,
             patience=self._login_patience,
         )
         await self.submitters.load()
+        self.keys = Keys(
+            self.accounts,
+            KeyStore(self.database, self._clock),
+            self._clock,
+            self._random,
+            self.log,
+            patience=self._login_patience,
+            monotonic=self._steady,
+        )
+        await self.keys.load()
         self.window = Window(self.outbox, self._clock)
         await self.window.load()
         smtp = self.settings.smtp
@@ -223,29 +276,55 @@ class Gateway:
             is_broken=self.governors.is_broken,
             max_age=self.settings.delivery.max_age,
             due_later=self._due_later,
+            goes_by=self._goes_by,
         )
+        folder = self.settings.state_dir
+        uploads = UploadStore(self.database, self._clock)
+        self.uploads = Uploads(folder / UPLOADS, uploads, self._clock, self._random, self.log)
         keys, kept = IdempotencyKeys(self.database, self._clock, self._steady), self.settings.retention
         self.housekeeping = Housekeeping(
-            Retention(self.database), keys, self._clock, self.log, kept.sent_bodies, kept.messages
+            Retention(self.database),
+            keys,
+            self._clock,
+            self.log,
+            kept.sent_bodies,
+            kept.messages,
+            also=[
+                partial(self.audit.forget, kept.audit),
+                partial(self.events.forget, kept.events),
+                partial(self.connect_links.forget, kept.events),
+            ],
         )
         self.api: FastAPI = api.build(
             api.Services(
                 accounts=self.accounts,
                 outbox=self.outbox,
                 submitters=self.submitters,
+                keys=self.keys,
+                sender_of=self.keys.sender_of,
                 submission=self.submission,
+                uploads=self.uploads,
+                spool=partial(Spool, Budget(smtp.max_unfinished), folder),
                 once=Once(keys),
                 governors=self.governors,
                 purge=self.housekeeping.round,
                 wake=self._retried,
                 clients=self.clients,
-                send_test=Trial(self.submission, self.outbox, self._ready).send,
+                check=self.test_button,
+                examined=self.examined,
+                settings=self.settings,
                 rotation=self.rotation,
                 changed=self._changed,
                 connect=self.connect,
                 smtp_address=lambda: self.smtp_address,
                 smtp_host=lambda: self.settings.addresses().smtp_host,
+                events=self.events,
+                watch=self.watch,
+                connect_links=self.connect_links,
+                return_urls=self.settings.http.return_urls,
                 ways=lambda mailbox: ways_of(mailbox, self.settings.delivery.transport),
+                audit=self.audit,
+                household=self.household,
                 log=self.log,
                 clock=self._clock,
             )
@@ -281,6 +360,12 @@ class Gateway:
         if Resource.EXCHANGE in ways_of(mailbox, delivery.transport) and self.settings.addresses().smtp_host:
             return mailbox.send_limit or delivery.send_limit
         return most_mime(delivery.request_limit)
+
+    def _goes_by(self, mailbox: Mailbox, transport: str) -> bool:
+        """Whether one message of a mailbox may choose this transport."""
+        if transport == "smtp" and not self.settings.addresses().smtp_host:
+            return False
+        return narrows(mailbox, transport, self.settings.delivery.transport)
 
     def _changed(self, holder: AppRegistration | Mailbox) -> None:
         """A credential or a sign-in is another one: what was remembered of the last one is forgotten."""
@@ -319,13 +404,50 @@ class Gateway:
 
             cloud = self.settings.addresses()
             outbound = _outbound(self.settings, self._environ)
-            authority = Authority(cloud, outbound, self._clock)
+            authority = Authority(cloud, outbound, self._clock, told=partial(self._told, "tokens"))
             sources = Sources(self._environ, outbound, authority)
             acquire = Acquire(authority, self.accounts, sources.read, self._clock, self.log)
             tokens = Tokens(acquire, self.accounts, self._clock, self.log)
-            graph = GraphClient(cloud.graph_url, outbound, self.settings.microsoft.timeout)
+            told = partial(self._told, "graph")
+            graph = GraphClient(cloud.graph_url, outbound, self.settings.microsoft.timeout, told)
             self._clients = Clients(cloud, outbound, authority, acquire, tokens, graph, sources.read)
         return self._clients
+
+    def _told(self, name: str, status: int | None, seconds: float) -> None:
+        """Microsoft was asked something, for the metrics."""
+        self.tally.time(seconds, name, str(status or "none"))
+
+    def test_button(self) -> "Check":
+        """What tests app registrations and mailboxes. Raises ConfigError."""
+        from pillarbox.admin.check.journey import Check
+
+        return Check(
+            self.accounts,
+            self.clients(),
+            Trial(self.submission, self.outbox, self._ready).send,
+            self._clock,
+            self.log,
+            sends_by_smtp=lambda mailbox: Resource.EXCHANGE in ways_of(mailbox, self.settings.delivery.transport),
+        )
+
+    def examined(self, patience: float) -> "Examined":
+        """What the doctor looks at."""
+        from pillarbox.admin.examine.examined import Examined
+        from pillarbox.store.soundness import Soundness
+
+        return Examined(
+            settings=self.settings,
+            environ=self._environ,
+            clock=self._clock,
+            accounts=self.accounts,
+            soundness=Soundness(self.database, self.settings.state_dir / STORE),
+            rotation=self.rotation,
+            clients=self.clients,
+            check=self.test_button,
+            pauses=self.governors.waits,
+            doors=lambda: {**self.listeners, "http": self.http_address},
+            patience=patience,
+        )
 
     def _ready(self, mailbox: Mailbox) -> None:
         self.worker()
@@ -342,6 +464,7 @@ class Gateway:
             self._connect = Connect(
                 accounts=self.accounts,
                 sign_ins=self.sign_ins,
+                links=self.connect_links,
                 clients=clients,
                 id_tokens=IdTokens(Discovery(clients.authority, self._clock), self._clock),
                 clock=self._clock,
@@ -359,7 +482,7 @@ class Gateway:
         """Where browsers reach the HTTP listener; empty while there is none."""
         if not self.http_address:
             return ""
-        scheme = "https" if self.settings.http.tls_cert_file else "http"
+        scheme = "https" if is_https(self.settings) else "http"
         return (
             self.settings.http.public_url.rstrip("/") or f"{scheme}://localhost:{self.http_address.rpartition(':')[2]}"
         )
@@ -546,6 +669,9 @@ class Gateway:
         await self.governors.close()
         await self.rotation.stop()
         await self.submitters.stop()
+        self.household.close()
+        await self.keys.stop()
+        await self.audit.close()
         await self.database.close()
 
     async def _close_ways(self) -> None:
@@ -563,12 +689,10 @@ class _Running:
     """The doors of a running service. Imported here, as a command that only reads the store needs none of them."""
 
     def __init__(self, gateway: Gateway) -> None:
-        from pillarbox.endpoints import signin
         from pillarbox.endpoints.api.local import LocalSocket
         from pillarbox.endpoints.maildrop import Maildrop
         from pillarbox.endpoints.smtp.connection import Services
         from pillarbox.endpoints.smtp.door import Judges, SmtpDoor
-        from pillarbox.endpoints.web import HttpListener
 
         settings, log = gateway.settings, gateway.log
         self._gateway = gateway
@@ -582,6 +706,7 @@ class _Running:
             is_banned=gateway.submitters.is_banned,
             log=log,
             clock=time.monotonic,
+            tally=gateway.tally,
         )
         submission = gateway.submission
         judges = Judges(gateway.submitters.current, submission.check_mail, submission.check_recipient)
@@ -592,10 +717,67 @@ class _Running:
         self.local = LocalSocket(gateway.local_api, settings.socket, settings.delivery.stop_timeout)
         self.http: HttpListener | None = None
         if settings.http.listen:
-            files, _ = certificate_files(settings, "http")
-            self.http = HttpListener(signin.build(gateway.connect, log), settings.delivery.stop_timeout, files)
+            self.http = self._http_door()
+        self._stopping = False
         self._work: list[asyncio.Task[None]] = []
         self._endings: asyncio.Task[None] | None = None
+
+    def _http_door(self) -> "HttpListener":
+        from pillarbox.endpoints import setup, signin
+        from pillarbox.endpoints.api.request_ids import RequestIds
+        from pillarbox.endpoints.api.session_cookie import SessionCookie
+        from pillarbox.endpoints.front import Front, Parts
+        from pillarbox.endpoints.health import Health, Look, Probe
+        from pillarbox.endpoints.measures import Sources
+        from pillarbox.endpoints.metrics import Metrics
+        from pillarbox.endpoints.proxies import Proxies
+        from pillarbox.endpoints.smtp.limits import Census
+        from pillarbox.endpoints.web import HttpListener, HttpTerms
+        from pillarbox.endpoints.web_connection import Patience
+        from pillarbox.endpoints.who import HttpDoor, HttpWho
+
+        gateway, settings, http = self._gateway, self._settings, self._settings.http
+        proxies = Proxies(http.trusted_proxies)
+        sessions = SessionCookie(gateway.household.sessions, gateway.household.public_url)
+        who = HttpWho(gateway.keys, RequestRates(http.rate, gateway._steady), sessions.caller_of)
+        pages = signin.build(gateway.connect, gateway.log)
+        setup.add(pages, gateway.household, gateway.audit, gateway.log)
+        sources = Sources(
+            gateway.database, gateway.accounts, gateway.governors, lambda: self.smtp.connections, gateway._clock
+        )
+        lives: dict[str, Look] = {"store": partial(answers, gateway.database)}
+        is_ready: dict[str, Look] = {"store": partial(takes_more, gateway.database), "service": self._ready}
+        health = {"healthz": Health(Probe(lives, time.monotonic)), "readyz": Health(Probe(is_ready, time.monotonic))}
+        metrics = RequestIds(HttpDoor(Metrics(gateway.tally, sources.measures(), http.metrics_networks)))
+        parts = Parts({"api": HttpDoor(gateway.api), "metrics": metrics, **health}, elsewhere=pages, in_clear=health)
+        terms = HttpTerms(
+            Census(http.max_connections, http.max_connections_per_ip, http.max_connections),
+            Patience(http.header_timeout, http.idle_timeout, http.min_rate),
+            self._http_certificate().context if is_https(settings) else None,
+            proxies.trusts,
+        )
+        heard = partial(gateway.tally.add, "http")
+        front = Front(parts, who, proxies, urlsplit(http.public_url).path, heard)
+        return HttpListener(front, settings.delivery.stop_timeout, terms)
+
+    async def _ready(self) -> None:
+        """Raises Unavailable where mail is not taken, or not sent: it is not begun yet, or is over."""
+        # Some have nothing to do as the settings are, and end at once; none may fail.
+        failed = any(work.done() and (work.cancelled() or work.exception()) for work in self._work)
+        if self._stopping or not self._work or failed:
+            raise Unavailable("http.not_ready")
+
+    def _http_certificate(self) -> tls.ServerTls:
+        settings, log = self._settings, self._gateway.log
+        files, place = certificate_files(settings, "http")
+        if files is None:
+            hostname = settings.smtp.hostname or socket.gethostname()
+            files = tls.self_made_certificate(settings.state_dir, hostname, self._gateway._clock())
+
+        def broken(error: ConfigError) -> None:
+            log.warning("http.certificate_unusable", reason=error.sentence, cure=error.cure)
+
+        return tls.ServerTls(files, clock=time.monotonic, broken=broken, place=place)
 
     async def start(self) -> None:
         gateway = self._gateway
@@ -607,12 +789,15 @@ class _Running:
         gateway.smtp_address = next(iter(gateway.listeners.values()), "")
         if self.http is not None:
             gateway.http_address = await self._listen_http(self.http)
+        admin = self._settings.admin
+        await gateway.household.first_admin.at_start(admin.name, admin.password, reachable=bool(gateway.public_url))
         if self.maildrop is not None:
             await self.maildrop.start()
         self._work = [
             asyncio.create_task(self.worker.run(), name="worker"),
             asyncio.create_task(gateway.assurance().run(), name="assurance"),
             asyncio.create_task(gateway.housekeeping.run(), name="retention"),
+            asyncio.create_task(gateway.uploads.run(), name="uploads"),
             asyncio.create_task(gateway.returned().run(), name="returned"),
             asyncio.create_task(gateway.drafts().run(), name="drafts"),
             asyncio.create_task(gateway.traces().run(), name="traces"),
@@ -645,7 +830,9 @@ class _Running:
                 tell_final(self._gateway.log, message, message["state"], self._gateway._clock())
 
     async def stop(self) -> None:
+        self._stopping = True
         grace = self._settings.delivery.stop_timeout
+        self._gateway.watch.stop()
         await self.smtp.stop(grace)
         if self.maildrop is not None:
             await self.maildrop.stop()
@@ -669,8 +856,9 @@ def check(settings: Settings, environ: Mapping[str, str]) -> None:
     for url in (cloud.authority_url, cloud.graph_url):
         outbound.proxy_for(url)
     listeners = smtp_listeners(settings)
-    if settings.http.listen:
-        parse_address("http.listen", settings.http.listen, settings.origin("http.listen"))
+    check_http(settings)
+    if settings.admin.password:
+        first_admin.check(settings.admin.name, settings.admin.password)
     _check_public_url(settings)
     for door in (*(one.name for one in listeners), "http"):
         files, place = certificate_files(settings, door)

@@ -381,3 +381,27 @@ def test_no_statement_is_defined_twice_and_each_has_a_sentence() -> None:
     assert len(queries("sqlite")) > 20
     for name, sql in queries("sqlite").items():
         assert sql.startswith("-- "), name
+
+
+async def test_after_each_commit_a_bell_rings_when_a_read_sees_it(database: SqliteDatabase) -> None:
+    seen: list[asyncio.Task[list[str]]] = []
+    rung = asyncio.Event()
+
+    def ring() -> None:
+        seen.append(asyncio.get_running_loop().create_task(names(database)))
+        rung.set()
+
+    database.on_commit(ring)
+    await database.write(app("one"))
+    await rung.wait()
+    assert await seen[0] == ["one"]
+
+
+async def test_a_write_from_which_nothing_came_loses_no_later_bell(database: SqliteDatabase) -> None:
+    rung = asyncio.Event()
+    database.on_commit(rung.set)
+    with pytest.raises(ExpectationFailed):
+        await database.write(statement("app_remove", expect=1, id=7))
+    rung.clear()
+    await database.write(app("one"))
+    await rung.wait()

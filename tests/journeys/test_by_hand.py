@@ -119,7 +119,7 @@ async def test_what_is_sent_again_in_doubt_is_flagged(house: House) -> None:
     await house.settled(queue_id)
     shown = await run(house, "outbox", "show", queue_id)
     assert "Duplicate:     possible: the first may have arrived\n" in shown
-    assert "sent again by hand; it was uncertain." in shown
+    assert "sent again by a person; it was uncertain." in shown
 
 
 async def test_what_is_uncertain_says_what_becomes_of_it(house: House) -> None:
@@ -453,7 +453,8 @@ async def test_an_answer_that_is_given_again_says_so(house: House) -> None:
     def post(key: str) -> tuple[int, str | None, bytes]:
         connection = UnixConnection(house.gateway.settings.socket, os.geteuid(), 30)
         try:
-            connection.request("POST", "/api/v1/sends", MAIL, {"Idempotency-Key": key})
+            headers = {"Content-Type": "message/rfc822", "Idempotency-Key": key}
+            connection.request("POST", "/api/v1/sends", MAIL, headers)
             answer = connection.getresponse()
             return answer.status, answer.getheader("Idempotent-Replayed"), answer.read()
         finally:

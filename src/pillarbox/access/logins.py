@@ -29,6 +29,7 @@ class Logins:
 
     `clock` measures patience, and is no time of day: one of those may jump, and a ban would last until it is right.
     `learned` is told of a site and the name that is known there now, or still: to be `remember`ed after a start.
+    `banned` is told of a site that is kept out from now on, and the name that it tried last.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Logins:
         sleep: Sleep,
         log: Logger,
         learned: Callable[[str, str], None],
+        banned: Callable[[str, str], None] = lambda _site, _name: None,
     ) -> None:
         self._passwords = passwords
         self._patience = patience
@@ -47,6 +49,7 @@ class Logins:
         self._sleep = sleep
         self._log = log
         self._learned = learned
+        self._banned = banned
         # One thread is left to those who are known.
         self._strangers = asyncio.Semaphore(THREADS - 1)
         self._known = asyncio.Semaphore(THREADS)
@@ -206,6 +209,7 @@ class Logins:
         if failure.banned:
             site = ip.site(login.peer)
             self._log.warning("login.banned", address=site, submitter=login.name, seconds=self._patience.ban)
+            self._banned(site, login.name)
             self._tell_ended()
 
     def _tell_ended(self) -> None:

@@ -56,7 +56,7 @@ async def wanted(accounts: Accounts, old: Submitter, wish: Wanted) -> Submitter:
         domains=domains,
         networks=old.networks if nets is None else _unique(networks.checked(each) for each in nets),
         unix=_unique(unix),
-        recipients=old.recipients if recipients is None else _unique(_recipient(each) for each in recipients),
+        recipients=old.recipients if recipients is None else _unique(checked_recipient(each) for each in recipients),
         force_from=wish.get("force_from", old.force_from),
         fix_from=wish.get("fix_from", old.fix_from),
         rate=wish.get("rate", old.rate),
@@ -166,7 +166,8 @@ def _check_address(address: str, given: str) -> None:
         raise InvalidInput("mailbox.bad_address", address=given)
 
 
-def _recipient(text: str) -> str:
+def checked_recipient(text: str) -> str:
+    """An address or `*@DOMAIN` as it is kept. Raises InvalidInput `submitter.bad_recipient`."""
     if not is_address("x" + text.removeprefix("*") if text.startswith(_ANY) else text):
         raise InvalidInput("submitter.bad_recipient", recipient=text)
     return address_key(text)

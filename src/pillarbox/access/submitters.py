@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from pillarbox.access import submitter_rules, tokens
+from pillarbox.access.audit import Actor, Audit
 from pillarbox.access.guard import Patience
 from pillarbox.access.logins import BY_TOKEN, Logins, Sleep
 from pillarbox.access.networks import NetworkTable
@@ -30,7 +31,7 @@ from pillarbox.store.submitters import Credentialed, KnownSite, SubmitterStore, 
 
 OPERATOR: Final = "local"
 LEAST_PASSWORD: Final = 8
-_NAME: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
+NAME: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 _Way = tuple[str, str]
 """The name of a submitter and one of its ways in, as `_way` writes it."""
 _USED_EVERY: Final = 60.0
@@ -50,6 +51,7 @@ class Submitters:
         *,
         cost: HashCost,
         patience: Patience,
+        audit: Audit | None = None,
         monotonic: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
         refreshed: float = REFRESHED,
@@ -61,7 +63,8 @@ class Submitters:
         self._passwords = Passwords(cost, monotonic)
         self._patience = patience
         self._log = log
-        self._logins = Logins(self._passwords, patience, monotonic, sleep, log, self._learned)
+        self._audit = audit
+        self._logins = Logins(self._passwords, patience, monotonic, sleep, log, self._learned, self._banned)
         self._changing = asyncio.Lock()
         self._all: dict[str, Credentialed] = {}
         self._by_way: dict[_Way, Submitter] = {}
@@ -128,9 +131,16 @@ class Submitters:
         except AuthenticationFailed:
             if not found.submitter.enabled:
                 self._log.warning("login.disabled", submitter=login.name, address=login.peer)
+                if self._audit is not None:
+                    actor = Actor("submitter", login.name, login.name, "smtp", login.peer)
+                    self._audit.soon(actor, "log_in", login.name, outcome="refused")
             raise
         way = _way("token", digest) if digest else _way("password", found.password_hash)
         return self._as_now(found.submitter.name, found.submitter.id, way)
+
+    def _banned(self, site: str, name: str) -> None:
+        if self._audit is not None:
+            self._audit.soon(Actor("nobody", "", name, "smtp", site), "ban_address", site)
 
     def of_network(self, peer: str) -> Submitter | None:
         """The submitter that a client at this address is, by the narrowest network that holds it."""
@@ -193,7 +203,7 @@ class Submitters:
 
         Raises InvalidInput, NotFound for a mailbox, Conflict for a name, a network or a user that is another one's.
         """
-        if not _NAME.fullmatch(name) or name == OPERATOR:
+        if not NAME.fullmatch(name) or name == OPERATOR:
             raise InvalidInput("submitter.bad_name", name=name)
         _check_password(password, no_password=no_password)
         async with self._changing:
@@ -263,7 +273,7 @@ class Submitters:
 
     async def add_token(self, name: str, token_id: str) -> Secret:
         """Make a token for a submitter; it is told only now. Raises InvalidInput, NotFound, Conflict for a taken id."""
-        if not _NAME.fullmatch(token_id):
+        if not NAME.fullmatch(token_id):
             raise InvalidInput("submitter.bad_token_id", id=token_id)
         async with self._changing:
             token = tokens.make(self._random(tokens.TOKEN_BYTES))

@@ -14,9 +14,10 @@ PREFIX: Final = "pbx_"
 TOKEN_BYTES: Final = 32
 
 
-def make(chance: bytes) -> Secret:
-    """A token of `TOKEN_BYTES` bytes of chance."""
-    return Secret(PREFIX + base64.urlsafe_b64encode(chance).rstrip(b"=").decode("ascii"))
+def make(chance: bytes, owner: str = "") -> Secret:
+    """A token of `TOKEN_BYTES` bytes of chance; one that says whose it is bears the id of its `owner`."""
+    whose = f"{owner}_" if owner else ""
+    return Secret(PREFIX + whose + base64.urlsafe_b64encode(chance).rstrip(b"=").decode("ascii"))
 
 
 def digest(token: Secret) -> str:

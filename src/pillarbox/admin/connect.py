@@ -3,18 +3,19 @@ was meant. What it has in common with the other ways stands in connecting.py."""
 
 import hmac
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
-from pillarbox.admin.connecting import Connecting, kept_as, passing, refusals
+from pillarbox.admin.connecting import HANDLE, Connecting, kept_as, passing, refusals
 from pillarbox.admin.sign_in_plan import Options, Plan, check_loopback, settled
 from pillarbox.admin.sign_in_words import STATE_LIFE, Connected, Link, Result, Return, Started
 from pillarbox.core import scopes
 from pillarbox.core.accounts import Mailbox
-from pillarbox.core.errors import Conflict, Forbidden, InvalidInput, NotFound, PillarboxError
+from pillarbox.core.errors import Conflict, Forbidden, InvalidInput, NotFound, PillarboxError, Unavailable
 from pillarbox.entra import sign_in as entra
 from pillarbox.entra.acquire import Memory
 from pillarbox.entra.identity import issued_by
+from pillarbox.store.connect_links import ConnectLink, LinkState
 
 _TICKET_LIFE: Final = 3600
 """Seconds in which a link must be opened."""
@@ -60,15 +61,24 @@ class Connect(Connecting):
         mailbox = await self._mailbox(kept)
         with passing("sign_in.not_begun"):
             issuer = await self.id_tokens.issuer(mailbox.app)
-        if await self.take("ticket", ticket) is None:
+        # A link for a person outlives what is begun with it: they may take the wrong account first.
+        if "link" not in kept and await self.take("ticket", ticket) is None:
             raise NotFound("sign_in.unknown_ticket")
-        return await self._start(mailbox, Plan.read(kept["plan"]), kept["redirect_uri"], issuer)
+        plan = Plan.read(kept["plan"])
+        return await self._start(mailbox, plan, kept["redirect_uri"], issuer, kept.get("link", ""))
 
     async def _ticket(self, ticket: str) -> dict[str, Any]:
-        kept = await self.peek("ticket", ticket)
-        if kept is None:
+        return await self.peek("ticket", ticket) or await self._of_link(ticket)
+
+    async def _of_link(self, ticket: str) -> dict[str, Any]:
+        """What a link for a person says, as of a ticket. Raises NotFound for none, and for one that is over."""
+        link = await self.links.of_ticket(kept_as("ticket", ticket)) if HANDLE.fullmatch(ticket) else None
+        if link is None:
             raise NotFound("sign_in.unknown_ticket")
-        return kept
+        if link.state is not LinkState.PENDING:
+            raise NotFound(f"connect_link.{link.state}")
+        redirect_uri = self.listener() + CALLBACK
+        return {"mailbox": link.mailbox_id, "plan": link.plan, "redirect_uri": redirect_uri, "link": link.id}
 
     async def start_here(self, mailbox: Mailbox, options: Options, redirect_uri: str) -> Started:
         """Begin a sign-in that comes back to a loopback address: as a public client.
@@ -81,7 +91,7 @@ class Connect(Connecting):
             issuer = await self.id_tokens.issuer(mailbox.app)
         return await self._start(mailbox, plan, redirect_uri, issuer)
 
-    async def _start(self, mailbox: Mailbox, plan: Plan, redirect_uri: str, issuer: str) -> Started:
+    async def _start(self, mailbox: Mailbox, plan: Plan, redirect_uri: str, issuer: str, link: str = "") -> Started:
         proof, state, browser = entra.Proof.make(self.random), entra.handle(self.random), entra.handle(self.random)
         meant, expires_at = plan.meant(mailbox), self.clock() + STATE_LIFE
         kept = {
@@ -92,6 +102,7 @@ class Connect(Connecting):
             "verifier": proof.verifier,
             "issuer": issuer,
             "browser": kept_as("browser", browser),
+            "link": link,
         }
         await self.keep("state", state, mailbox, kept, expires_at)
         url = entra.authorize_url(
@@ -122,12 +133,17 @@ class Connect(Connecting):
         except Forbidden as error:
             self.log.warning("sign_in.refused", mailbox="", code=error.code)
             return
-        mailbox = await self._mailbox(kept)
+        mailbox, link = await self._mailbox(kept), await self._link(kept)
         try:
-            connected = await self._finish(kept, back)
+            connected = await self._finish(kept, back, link)
             result = Result(connected.address, connected.account.upn, notes=connected.notes)
         except PillarboxError as error:
-            result = Result(mailbox.address, "", error.code, error.sentence, error.cure)
+            if link and not isinstance(error, Unavailable):
+                await self.links.refused(link, error.code, error.sentence)
+            link = await self._link(kept)
+            again = link is not None and link.state is LinkState.PENDING
+            result = Result(mailbox.address, "", error.code, error.sentence, error.cure, again=again)
+        result = replace(result, return_url=link.return_url if link else "")
         await self.keep("result", browser, mailbox, asdict(result), self.clock() + _RESULT_LIFE)
 
     async def result(self, browser: str) -> Result | None:
@@ -144,7 +160,7 @@ class Connect(Connecting):
             raise Forbidden("sign_in.other_browser")
         return kept
 
-    async def _finish(self, kept: dict[str, Any], back: Return) -> Connected:
+    async def _finish(self, kept: dict[str, Any], back: Return, link: ConnectLink | None = None) -> Connected:
         mailbox, plan = await self._mailbox(kept), Plan.read(kept["plan"])
         with refusals(self.log, mailbox):
             if back.iss and not issued_by(kept["issuer"], back.iss):
@@ -163,7 +179,10 @@ class Connect(Connecting):
                 delegated=False,
             )
             granted = entra.granted(result, memory)
-            return await self.connect(mailbox, plan, granted, kept["issuer"], proof.sent_nonce)
+            return await self.connect(mailbox, plan, granted, kept["issuer"], proof.sent_nonce, link=link)
+
+    async def _link(self, kept: dict[str, Any]) -> ConnectLink | None:
+        return await self.links.get(kept["link"]) if kept.get("link") else None
 
     async def _mailbox(self, kept: dict[str, Any]) -> Mailbox:
         return await self.accounts.mailbox_by_id(kept["mailbox"])

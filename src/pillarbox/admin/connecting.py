@@ -29,6 +29,8 @@ from pillarbox.entra.matching import mismatch, proves
 from pillarbox.entra.sign_in import Granted
 from pillarbox.graph.client import AnswerLost, Unreachable
 from pillarbox.store.accounts import Accounts
+from pillarbox.store.connect_links import ConnectLink, ConnectLinks
+from pillarbox.store.database import ExpectationFailed
 from pillarbox.store.sign_ins import SignIns
 
 HANDLE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -46,6 +48,7 @@ class Connecting:
 
     accounts: Accounts
     sign_ins: SignIns
+    links: ConnectLinks
     clients: Clients
     id_tokens: IdTokens
     clock: Clock
@@ -90,17 +93,25 @@ class Connecting:
         nonce: str | None,
         password_source: str = "",
         notes: tuple[str, ...] = (),
+        link: ConnectLink | None = None,
     ) -> Connected:
         """Keep what was granted, if the account is the one that was meant; else nothing changes.
 
-        `notes` come first in those of the result. Raises IdentityRefused, WrongAccount, Conflict, Unavailable.
+        `notes` come first in those of the result. Raises IdentityRefused, WrongAccount, Conflict, Unavailable; NotFound
+        for a `link` that is over meanwhile.
         """
         account = await self.id_tokens.verify(granted.id_token, mailbox.app, issuer, nonce)
         async with self.clients.tokens.replacing(mailbox):
             # It may have been connected in another way since this one began.
             mailbox = await self.accounts.mailbox_by_id(mailbox.id)
             account, unproven = await self._meant(mailbox, plan, account, granted.access_token)
-            released = await self.accounts.signed_in(mailbox, plan.sign_in(account, password_source), granted.cache)
+            also = self.links.completing(link, account.upn) if link else ()
+            try:
+                released = await self.accounts.signed_in(
+                    mailbox, plan.sign_in(account, password_source), granted.cache, also
+                )
+            except ExpectationFailed:
+                raise NotFound("connect_link.over") from None
         await self.changed(mailbox)
         self.log.info("mailbox.signed_in", mailbox=mailbox.address, account=account.upn, object_id=account.object_id)
         if unproven:

@@ -16,6 +16,8 @@ from pillarbox.store.accounts import Accounts
 
 _DAY: Final = 86400.0
 _NEAR: Final = 30 * _DAY
+_STEPS: Final = (0, 1, 7, 14, 30)
+"""Days before its end at which an event tells of a credential, each once."""
 _FARTHEST: Final = 2 * 366 * _DAY
 _NUMBERS: Final = re.compile(r"(\d{1,4})([./年-])\s?(\d{1,2})(?:\2|月)\s?(\d{1,4})日?\.?")
 _WORDS: Final = ("%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y")
@@ -77,12 +79,20 @@ def end_of(credentials: Iterable[Credential], now: float) -> float | None:
     return min(to_come) if to_come else max(over) if over and len(over) == len(ends) else None
 
 
+def step(ends_at: float | None, now: float) -> int | None:
+    """Which of the days before its end a credential has come to: 30, 14, 7, 1, or 0 where it has ended. Pure."""
+    return None if ends_at is None else next((days for days in _STEPS if ends_at - now <= days * _DAY), None)
+
+
 async def tell(accounts: Accounts, now: float, log: Logger) -> None:
-    """One warning in the log for each credential that ends soon or has ended."""
+    """One warning in the log for each credential that ends soon or has ended, and an event at each step of it."""
     for app in await accounts.apps():
         for one in ending(await accounts.credentials(app), now):
             ends = {"ends": day(one.ends_at or 0.0), "left": left(one.ends_at, now)}
             log.warning("credential.ending", app=app.name, credential=one.id, kind=one.kind.value, **ends)
+            days = step(one.ends_at, now)
+            if days is not None:
+                await accounts.credential_ending(app, one, days)
 
 
 async def tell_daily(

@@ -2,6 +2,7 @@
 
 from pillarbox.admin import apps
 from pillarbox.core.accounts import Mailbox, MailboxChoice
+from pillarbox.core.caller import LOCAL, Caller
 from pillarbox.core.errors import Conflict, InvalidInput, NotFound
 from pillarbox.core.mail import is_address
 from pillarbox.store.accounts import Accounts
@@ -54,9 +55,9 @@ async def remove(accounts: Accounts, address: str) -> Mailbox:
     return mailbox
 
 
-async def get(accounts: Accounts, address: str) -> Mailbox:
-    """The mailbox of this address. Raises NotFound."""
+async def get(accounts: Accounts, address: str, caller: Caller = LOCAL) -> Mailbox:
+    """The mailbox of this address. Raises NotFound, the same for one that the caller does not know of."""
     mailbox = await accounts.mailbox(address)
-    if mailbox is None:
+    if mailbox is None or not caller.knows(mailbox.id):
         raise NotFound("mailbox.not_found", address=address)
     return mailbox

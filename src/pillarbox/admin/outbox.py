@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from pillarbox.core import catalogue
+from pillarbox.core.caller import LOCAL, Caller
 from pillarbox.core.errors import Conflict, NotFound, PillarboxError
 from pillarbox.core.log import Logger, tell_final
 from pillarbox.core.mail import Approval, Clock, State
@@ -27,22 +28,27 @@ _RESOLVE_HINT: Final = "Messages that are uncertain, or held because Microsoft m
 _NO_APPROVAL_HINT: Final = "Only messages that wait for an approval can be approved or rejected."
 
 
-async def get(outbox: Outbox, queue_id: str) -> Row:
-    """A message. Raises NotFound."""
+async def get(outbox: Outbox, queue_id: str, caller: Caller = LOCAL) -> Row:
+    """A message. Raises NotFound, the same for one of a mailbox that the caller does not know of."""
     message = await outbox.get(queue_id)
-    if message is None:
+    if message is None or not caller.knows(message["mailbox_id"]):
         raise NotFound("outbox.not_found", id=queue_id)
     return message
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where a person decides. All raise NotFound, and Conflict `outbox.wrong_state`."""
+    """Where a person decides. All raise NotFound, and Conflict `outbox.wrong_state`. `caller` is whoever asks."""
 
     outbox: Outbox
     wake: Callable[[int], None]
     clock: Clock
     log: Logger
+    caller: Caller = LOCAL
+
+    def of(self, caller: Caller) -> "Desk":
+        """The desk as this caller has it before them: with the messages of the mailboxes that they know of."""
+        return replace(self, caller=caller)
 
     async def decide(self, act: Act, queue_id: str, reason: str = "") -> Row:
         """Do this act with a message; the `reason` is of those that are rejected."""
@@ -84,12 +90,12 @@ class Desk:
 
         What was canceled while it waited for an approval waits for it again.
         """
-        message = await get(self.outbox, queue_id)
+        message = await get(self.outbox, queue_id, self.caller)
         note = self._note("outbox.note_retried", former=message["state"])
         queued = await self.outbox.retry(queue_id, note) or await self.outbox.hold_again(queue_id, note)
         if queued is None:
             return await self._as_it_is(queue_id, _RETRY_HINT, State.QUEUED, State.SENDING)
-        self.log.info("mail.retried", id=queue_id, former=message["state"])
+        self.log.info("mail.retried", id=queue_id, by=self.caller.name, former=message["state"])
         self.wake(queued["mailbox_id"])
         return queued
 
@@ -99,7 +105,9 @@ class Desk:
             queue_id, self.outbox.cancel, "outbox.note_canceled", _CANCEL_HINT, State.CANCELED
         )
         if former is not message:
-            self.log.info("mail.canceled", id=queue_id, former=former["state"], reason=former["reason"])
+            self.log.info(
+                "mail.canceled", id=queue_id, by=self.caller.name, former=former["state"], reason=former["reason"]
+            )
         return message
 
     async def resolve(self, queue_id: str) -> Row:
@@ -108,27 +116,29 @@ class Desk:
             queue_id, self.outbox.resolve, "outbox.note_resolved", _RESOLVE_HINT, State.SENT
         )
         if former is not message:
-            self.log.info("mail.resolved", id=queue_id, former=former["state"], reason=former["reason"])
+            self.log.info(
+                "mail.resolved", id=queue_id, by=self.caller.name, former=former["state"], reason=former["reason"]
+            )
         return message
 
     async def approve(self, queue_id: str) -> Row:
         """Let a message go that waits for an approval."""
-        await get(self.outbox, queue_id)
+        await get(self.outbox, queue_id, self.caller)
         approved = await self.outbox.approve(queue_id, self._note("outbox.note_approved"))
         if approved is None:
             return await self._decided(queue_id, Approval.GIVEN)
-        self.log.info("mail.approved", id=queue_id)
+        self.log.info("mail.approved", id=queue_id, by=self.caller.name)
         self.wake(approved["mailbox_id"])
         return approved
 
     async def reject(self, queue_id: str, reason: str = "") -> Row:
         """Do not let a message go that waits for an approval; the `reason` is for the trace."""
-        await get(self.outbox, queue_id)
+        await get(self.outbox, queue_id, self.caller)
         note = self._note("outbox.note_rejected", reason=f": {reason}" if reason else "")
         rejected = await self.outbox.reject(queue_id, note)
         if rejected is None:
             return await self._decided(queue_id, Approval.REFUSED)
-        self.log.info("mail.rejected", id=queue_id, reason=reason)
+        self.log.info("mail.rejected", id=queue_id, by=self.caller.name, reason=reason)
         tell_final(self.log, rejected, rejected["state"], rejected["finished_at"])
         return rejected
 
@@ -136,7 +146,7 @@ class Desk:
         self, queue_id: str, act: Callable[[str, str], Awaitable[Row | None]], note: str, hint: str, state: State
     ) -> tuple[Row, Row]:
         """The message as it was, and as it is now; twice the same where it has come to that state before."""
-        message = await get(self.outbox, queue_id)
+        message = await get(self.outbox, queue_id, self.caller)
         ended = await act(queue_id, self._note(note, former=message["state"]))
         if ended is None:
             same = await self._as_it_is(queue_id, hint, state)
@@ -146,7 +156,7 @@ class Desk:
 
     async def _as_it_is(self, queue_id: str, hint: str, *wanted: State) -> Row:
         """The message, if it is in a state that was wanted. Raises Conflict."""
-        message = await get(self.outbox, queue_id)
+        message = await get(self.outbox, queue_id, self.caller)
         if message["state"] in wanted:
             return message
         if message["approval"] == Approval.WANTED:
@@ -157,12 +167,23 @@ class Desk:
 
     async def _decided(self, queue_id: str, wanted: Approval) -> Row:
         """The message, if it was decided on so and no other decision came after. Raises Conflict."""
-        message = await get(self.outbox, queue_id)
+        message = await get(self.outbox, queue_id, self.caller)
         is_canceled = message["state"] == State.CANCELED
         if message["approval"] == wanted and is_canceled == (wanted is Approval.REFUSED):
             return message
         raise Conflict("outbox.wrong_state", id=queue_id, state=message["state"], hint=_NO_APPROVAL_HINT)
 
+    @property
+    def _by(self) -> str:
+        """Who decides, in words. Whoever may open the local socket has no name here; the audit log has the user."""
+        match self.caller.kind:
+            case "local":
+                return "a person"
+            case "key":
+                return f"the key {self.caller.name}"
+            case "person":
+                return self.caller.name
+
     def _note(self, code: str, **params: object) -> str:
         moment = datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).isoformat(timespec="seconds")
-        return catalogue.sentence(code, moment=moment, **params)
+        return catalogue.sentence(code, moment=moment, by=self._by, **params)

@@ -51,7 +51,10 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a browser is shown at the end: `account` where it went well, else what happened and what helps."""
+    """What a browser is shown at the end: `account` where it went well, else what happened and what helps.
+
+    `again`: the link that it began with is still good. The person goes on to `return_url`, where there is one.
+    """
 
     address: str
     account: str = ""
@@ -59,6 +62,8 @@ class Result:
     sentence: str = ""
     cure: str = ""
     notes: tuple[str, ...] = ()
+    again: bool = False
+    return_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

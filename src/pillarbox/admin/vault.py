@@ -194,6 +194,8 @@ class Rotation:
         match value.table, value.id.partition("/")[0]:
             case "credentials", _:
                 return Unavailable("vault.damaged_credential", id=value.id, name=holder)
+            case "second_factors", _:
+                return Unavailable("vault.damaged_second_factor", name=holder)
             case "token_caches", "mailbox":
                 return Unavailable("vault.damaged_sign_in", address=holder)
             case "token_caches", _:

@@ -94,7 +94,7 @@ def secret(name: str, secret_ends: str | None, secret_from: str | None, as_json:
 @with_api
 def list_apps(as_json: bool, api: Api) -> None:
     """List the app registrations, with the nearest end date of their credentials."""
-    found = api.get("/api/v1/apps")["data"]
+    found = api.all("/api/v1/apps")
     if as_json:
         show.as_json(found)
     else:
@@ -113,9 +113,7 @@ def list_apps(as_json: bool, api: Api) -> None:
 @with_api
 def change(name: str, tenant_id: str | None, client_id: str | None, as_json: bool, api: Api) -> None:
     """Give an app registration other IDs, when one of them was wrong. Its credentials stay."""
-    found = next((one for one in api.get("/api/v1/apps")["data"] if one["name"] == name), None)
-    if found is None:
-        raise NotFound("app.not_found", name=name)
+    found = api.get(_path(name))
     ids = {"tenant_id": tenant_id or found["tenant_id"], "client_id": client_id or found["client_id"]}
     changed = api.put(_path(name), ids)
     if as_json:
@@ -235,7 +233,7 @@ def _credentials(name: str) -> str:
 def _known_apps(api: Api) -> list[AppRegistration]:
     """The registrations that are there, to tell a mistake at once; none where there is no store yet."""
     try:
-        found = api.get("/api/v1/apps")["data"]
+        found = api.all("/api/v1/apps")
     except NotFound:
         return []
     return [AppRegistration(0, one["name"], one["tenant_id"], one["client_id"]) for one in found]

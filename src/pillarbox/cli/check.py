@@ -58,15 +58,15 @@ def lines(steps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         names = ", ".join(step["name"] for step in group)
         mark = _MARKS[first["status"]]
         if len(group) > 1:
-            yield from _wrapped(f"{mark:<5}", f"{names}: {title}", " " * 5)
+            yield from wrapped(f"{mark:<5}", f"{names}: {title}", " " * 5)
             continue
-        yield from _wrapped(f"{mark:<5}{names:<12}", first["title"], _INDENT)
+        yield from wrapped(f"{mark:<5}{names:<12}", first["title"], _INDENT)
         if first["hint"]:
-            yield from _wrapped(f"{_INDENT}-> ", first["hint"], f"{_INDENT}   ")
+            yield from wrapped(f"{_INDENT}-> ", first["hint"], f"{_INDENT}   ")
     yield ""
-    yield from _wrapped("", verdict["title"], "")
+    yield from wrapped("", verdict["title"], "")
     if verdict["hint"]:
-        yield from _wrapped("-> ", verdict["hint"], "   ")
+        yield from wrapped("-> ", verdict["hint"], "   ")
 
 
 def _told_together(step: Mapping[str, Any]) -> tuple[str, str] | str:
@@ -74,7 +74,8 @@ def _told_together(step: Mapping[str, Any]) -> tuple[str, str] | str:
     return step["title"] if step["code"] in ("check.skipped", "check.no_graph") else (step["name"], step["title"])
 
 
-def _wrapped(start: str, text: str, indent: str) -> list[str]:
+def wrapped(start: str, text: str, indent: str) -> list[str]:
+    """A text in lines of 80 columns, the first begun with `start`, the others with `indent`. Pure."""
     return textwrap.wrap(
         show.plain(text),
         _WIDTH,

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from pillarbox.core.settings import Settings
+from pillarbox.endpoints.api.audited import UID
 from pillarbox.gateway import STORE, Gateway
 
 
@@ -27,6 +28,8 @@ async def _ask(
 ) -> tuple[int, bytes]:
     gateway = Gateway(_quiet(settings), os.environ, log_file=sys.stderr)
     await gateway.open()
+    # Nothing happens meanwhile, as this process alone has the store: who waited would only keep others out.
+    gateway.watch.stop()
     try:
         return await _asgi(gateway, method, path, body, headers)
     finally:
@@ -53,6 +56,7 @@ async def _asgi(gateway: Gateway, method: str, path: str, body: bytes, headers: 
         "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
         "client": None,
         "server": ("pillarbox", None),
+        UID: os.getuid(),
     }
     status, pieces = 500, []
 

@@ -1,6 +1,7 @@
 """The client of the local socket; where no service runs, the same API over the store, in this process.
 
-So a command does the same thing either way, and there is one process that has the store open.
+So a command does the same thing either way, and there is one process that has the store open. With --url it is the same
+API of a service elsewhere (remote.py).
 """
 
 import functools
@@ -13,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import click
@@ -22,9 +23,14 @@ from pillarbox.cli.options import load_settings, settings_options
 from pillarbox.core.errors import Forbidden, NotFound, PillarboxError, Unavailable
 from pillarbox.core.places import ENV_PREFIX, default_socket
 
+if TYPE_CHECKING:
+    from pillarbox.cli.remote import Remote
+
 _TIMEOUT = 60
 PATIENT = 300.0
 """Seconds for what talks to Microsoft: longer than a request of it (microsoft.timeout), and than a mailbox's test."""
+_PAGE = 500
+"""Items of a page: the API gives no more."""
 _PATIENCE = 3.0
 _TRY_AGAIN = 0.1
 
@@ -54,11 +60,26 @@ class Api:
     socket: Path | None
     config: Path | None
     settings: tuple[str, ...]
+    remote: "Remote | None" = None
 
     def get(self, path: str, **query: object) -> Any:
         """GET; query values that are None are left out."""
+        return self.get_patiently(path, _TIMEOUT, **query)
+
+    def get_patiently(self, path: str, timeout: float, /, **query: object) -> Any:
+        """GET, as `get`; the answer may take `timeout` seconds."""
         given = {name: value for name, value in query.items() if value is not None}
-        return self._call("GET", f"{path}?{urlencode(given)}" if given else path, b"", "")
+        return self._call("GET", f"{path}?{urlencode(given, doseq=True)}" if given else path, b"", "", timeout)
+
+    def all(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """GET a list, page by page, to its end."""
+        found: list[dict[str, Any]] = []
+        cursor = None
+        while True:
+            page = self.get(path, cursor=cursor, limit=_PAGE, **query)
+            found += page["data"]
+            if (cursor := page["next"]) is None:
+                return found
 
     def post(self, path: str, value: object = None, *, timeout: float = _TIMEOUT) -> Any:
         """POST a JSON value; the answer may take `timeout` seconds."""
@@ -73,9 +94,9 @@ class Api:
         """PATCH a JSON value."""
         return self._call("PATCH", path, _as_json(value), "application/json")
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str) -> Any:
         """DELETE."""
-        self._call("DELETE", path, b"", "")
+        return self._call("DELETE", path, b"", "")
 
     def post_message(self, path: str, mime: bytes, query: list[tuple[str, str]], key: str | None = None) -> Any:
         """POST a message as it is, with an idempotency key where there is one."""
@@ -92,20 +113,25 @@ class Api:
 
     def _answer(self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> bytes:
         """The answer as it is. Raises Refused for a problem, Unavailable where nothing answers."""
+        ask = self._here if self.remote is None else self.remote.ask
+        status, answer = ask(method, path, body, headers, timeout)
+        if status >= 400:
+            raise Refused(_parsed(answer) or {})
+        return answer
+
+    def _here(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float
+    ) -> tuple[int, bytes]:
         place = self.socket or Path(os.environ.get(f"{ENV_PREFIX}SOCKET") or default_socket(os.environ))
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
-                status, answer = self._once(place, method, path, body, headers, timeout)
-                break
+                return self._once(place, method, path, body, headers, timeout)
             except Unavailable as error:
                 # A service that is just starting, or another command, has the store: its socket will be there soon.
                 if error.code != "store.in_use" or time.monotonic() > deadline:
                     raise
-                time.sleep(_TRY_AGAIN)  # noqa: TID251 - a person waits at the terminal
-        if status >= 400:
-            raise Refused(_parsed(answer) or {})
-        return answer
+            time.sleep(_TRY_AGAIN)  # noqa: TID251 - a person waits at the terminal
 
     def _once(
         self, place: Path, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float
@@ -143,15 +169,43 @@ def _as_json(value: object) -> bytes:
 
 
 def with_api(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--socket, --config and --set, for commands that a service answers: they get an `api` for them."""
+    """--socket, --url, --ca-file, --config and --set, for what a service answers: the command gets an `api`."""
 
     @settings_options
     @click.option("--socket", type=click.Path(path_type=Path), help="Local socket of the service to ask.")
+    @click.option(
+        "--url",
+        metavar="URL",
+        help="Service on another machine, https://HOST; otherwise PILLARBOX_URL. The key comes from PILLARBOX_API_KEY "
+        "or the file of PILLARBOX_API_KEY_FILE.",
+    )
+    @click.option(
+        "--ca-file",
+        type=click.Path(path_type=Path),
+        help="With --url: CA or self-made certificate (PEM) to trust; otherwise PILLARBOX_CA_FILE, or the public CAs.",
+    )
     @functools.wraps(command)
-    def called(*, socket: Path | None, config: Path | None, settings: tuple[str, ...], **arguments: Any) -> Any:
-        return command(api=Api(socket, config, settings), **arguments)
+    def called(
+        *,
+        socket: Path | None,
+        url: str | None,
+        ca_file: Path | None,
+        config: Path | None,
+        settings: tuple[str, ...],
+        **arguments: Any,
+    ) -> Any:
+        return command(api=Api(socket, config, settings, _remote(url, ca_file, socket)), **arguments)
 
     return called
+
+
+def _remote(url: str | None, ca_file: Path | None, socket: Path | None) -> "Remote | None":
+    if url is None and ca_file is None and f"{ENV_PREFIX}URL" not in os.environ:
+        # As nearly always: TLS and all that is not loaded.
+        return None
+    from pillarbox.cli.remote import Remote
+
+    return Remote.of(url, ca_file, local=socket is not None)
 
 
 def _ask(
@@ -177,19 +231,25 @@ def _round_trip(
     connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: Mapping[str, str]
 ) -> tuple[int, bytes]:
     """Ask once. Raises Unavailable `cli.other_version` where the service is not of this version."""
-    from pillarbox.endpoints.api.version import HEADER, OLDER, of_this_package
+    from pillarbox.endpoints.api.version import HEADER, OLDER
 
     connection.request(method, path, body, dict(headers))
     response = connection.getresponse()
     answer = response.read()
-    theirs, ours = response.getheader(HEADER), of_this_package()
+    theirs = response.getheader(HEADER)
     if theirs is None and response.status >= 500:
         # Not the API's own answer: the service is stopping.
         raise http.client.HTTPException(f"HTTP {response.status}")
-    theirs = theirs or OLDER
-    if theirs != ours:
-        raise Unavailable("cli.other_version", theirs=theirs, ours=ours)
+    check_version(theirs or OLDER)
     return response.status, answer
+
+
+def check_version(theirs: str) -> None:
+    """Raises Unavailable `cli.other_version` for another version than this one: its answers could be misread."""
+    from pillarbox.endpoints.api.version import of_this_package
+
+    if theirs != (ours := of_this_package()):
+        raise Unavailable("cli.other_version", theirs=theirs, ours=ours)
 
 
 class UnixConnection(http.client.HTTPConnection):

@@ -38,7 +38,7 @@ def add(address: str, app: str, as_json: bool, api: Api) -> None:
 @with_api
 def list_mailboxes(as_json: bool, api: Api) -> None:
     """List the mailboxes."""
-    found = api.get("/api/v1/mailboxes")["data"]
+    found = api.all("/api/v1/mailboxes")
     if as_json:
         show.as_json(found)
     else:

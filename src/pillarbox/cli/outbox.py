@@ -78,7 +78,7 @@ def list_messages(state: str | None, limit: int, before: str | None, as_json: bo
         empty="The outbox has no such message.",
     )
     if page["next"] and sys.stdout.isatty():
-        show.line(f"There may be more: --before {page['next']}, or --limit.")
+        show.line(f"There may be more: --before {found[-1]['id']}, or --limit.")
 
 
 @command.command("show")
@@ -233,7 +233,7 @@ def _set_pause(api: Api, verb: str, value: Mapping[str, object], as_json: bool) 
             show.line(f"{name} {'is paused' if done['paused'] else 'sends again'}.")
 
 
-def _query(filters: Mapping[str, Any]) -> dict[str, object]:
+def _query(filters: Mapping[str, Any]) -> dict[str, Any]:
     """The filters as the API takes them: ages as moments."""
     ages = {"older_than": "until", "newer_than": "since"}
     given = {name: value for name, value in filters.items() if value is not None}
@@ -275,15 +275,9 @@ def _act_on(
     return _act(api, [one["id"] for one in found], verb, as_json, skip="outbox.wrong_state")
 
 
-def _all_in(api: Api, state: str, **query: object) -> list[dict[str, Any]]:
+def _all_in(api: Api, state: str, **query: Any) -> list[dict[str, Any]]:
     """All messages in a state, oldest first."""
-    found: list[dict[str, Any]] = []
-    before = None
-    while True:
-        page = api.get("/api/v1/sends", state=state, before=before, limit=500, **query)
-        found += page["data"]
-        if (before := page["next"]) is None:
-            return found[::-1]
+    return api.all("/api/v1/sends", state=state, **query)[::-1]
 
 
 def _act(api: Api, queue_ids: Sequence[str], verb: str, as_json: bool, skip: str = "", reason: str = "") -> int:

@@ -43,6 +43,7 @@ def _print_message(trace: Mapping[str, Any]) -> None:
             ("Tells of", trace["notice_of"]),
             ("Submitter", message["submitter"]),
             ("Came in", _way_in(trace["arrival"])),
+            ("Trace", trace["arrival"]["trace"]),
             ("Mailbox", message["mailbox"]),
             ("Sender", message["sender"] or "<>"),
             ("Recipients", message["recipients"]),

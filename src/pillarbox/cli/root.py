@@ -20,13 +20,19 @@ from pillarbox.core.places import ENV_PREFIX
 
 COMMANDS: Final = {
     "app": "App registrations in Entra ID.",
+    "audit": "Who did what.",
+    "connect-link": "Links by which people connect their mailboxes.",
     "config": "The settings: show them, check them.",
     "demo": "See it work: emulator, gateway and a legacy application.",
+    "doctor": "Look at everything that can be wrong.",
     "emulator": "Run the emulator of Entra ID, Graph mail and Exchange Online.",
+    "events": "What happened: to messages, mailboxes, credentials, links.",
     "explain": "Explain an error of Microsoft's: cause, cure, who must act.",
     "graph": "Any call of Microsoft Graph, with the token of an app or mailbox.",
+    "key": "API keys, by which programs come in.",
     "mailbox": "Mailboxes that mail leaves from.",
     "outbox": "Messages: where they are, and send again or give up.",
+    "person": "People who may sign in: administrators, operators, auditors.",
     "send": "Send a message.",
     "serve": "Run the gateway.",
     "submitter": "Printers and programs that hand in mail.",
@@ -44,7 +50,7 @@ class _Lazy(click.Group):
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"pillarbox.cli.{name}").command
+        command: click.Command = importlib.import_module(f"pillarbox.cli.{name.replace('-', '_')}").command
         return command
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:

@@ -156,7 +156,7 @@ def remove(name: str, as_json: bool, api: Api) -> None:
 @with_api
 def list_submitters(as_json: bool, api: Api) -> None:
     """List the submitters: what each may send as, how it comes in, when it sent last."""
-    found = [_without_password(one) for one in api.get("/api/v1/submitters")["data"]]
+    found = [_without_password(one) for one in api.all("/api/v1/submitters")]
     if as_json:
         show.as_json(found)
         return

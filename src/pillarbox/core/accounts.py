@@ -174,7 +174,8 @@ class Submitter:
 
     It comes in by a password where it has one, by tokens of ours, from `networks` (CIDR) without either, and from this
     machine as one of `unix`. `force_from` writes the mailbox's address into From, `fix_from` adds one where there is
-    none. `recipients` (addresses, `*@domain`) are all that it may send to; empty: everybody. `rate` is messages a
+    none. `recipients` (addresses, `*@domain`) are all that it may send to; empty: everybody. What goes to others is
+    refused, or waits for a person's approval (`on_other_recipients`: refuse, hold). `rate` is messages a
     minute and `max_size` bytes; 0: no limit of its own. `priority` is that of its messages (core.mail.Priority), and
     `max_age` how many seconds they are tried; 0: as the settings say. `on_broken` is what becomes of a message while
     its mailbox is known to be broken: accept (and hold it) or tempfail. `way` is by which of them it has come in, for
@@ -191,6 +192,7 @@ class Submitter:
     force_from: bool = False
     fix_from: bool = False
     recipients: tuple[str, ...] = ()
+    on_other_recipients: Literal["refuse", "hold"] = "refuse"
     rate: int = 0
     max_size: int = 0
     priority: int = 0

@@ -44,6 +44,9 @@ OF_ADMIN: Final = EVERYTHING - {Scope.CONTENT_READ}
 WHOLE: Final = frozenset({Scope.ADMIN, Scope.AUDIT_READ, Scope.DOCTOR_RUN, Scope.METRICS_READ})
 """What is about the whole installation: a caller with a list of mailboxes can have none of it."""
 
+USUAL_SCOPES: Final = frozenset({Scope.SEND, Scope.OUTBOX_READ, Scope.EVENTS_READ})
+"""What a key may do of which nothing else is said: send, and see what became of it."""
+
 
 class Role(StrEnum):
     """What a person is; a person may be several."""
@@ -75,6 +78,11 @@ class Caller:
     scopes: frozenset[Scope]
     mailboxes: frozenset[int] | None = None
 
+    @property
+    def account(self) -> str:
+        """By what it is told from all others: whose idempotency keys and uploads they are."""
+        return f"{self.kind}/{self.id}"
+
     def may(self, scope: Scope) -> bool:
         """Whether it has this scope."""
         return scope in self.scopes or (Scope.ADMIN in self.scopes and scope in OF_ADMIN)
@@ -84,9 +92,47 @@ class Caller:
         if not self.may(scope):
             raise Forbidden("access.no_scope", scope=scope.value)
 
+    def need_all(self) -> None:
+        """Raises Forbidden `access.not_all` where it does not know of all mailboxes."""
+        if self.mailboxes is not None:
+            raise Forbidden("access.not_all")
+
     def knows(self, mailbox_id: int) -> bool:
         """Whether a mailbox is there for it."""
         return self.mailboxes is None or mailbox_id in self.mailboxes
+
+
+OtherRecipients = Literal["refuse", "hold"]
+"""What becomes of a message to those whom its sender may not write to: refused, or kept until a person lets it go."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key by which a program comes in at the API, and what it may do there.
+
+    `mailboxes` are ids and addresses of those that it knows of; None: all. It comes in from `networks` (CIDR) alone;
+    none: from anywhere. `recipients` (addresses, `*@domain`) are all that it may send to; none: everybody. `rate` is
+    requests a minute; 0: as the settings say. Times are seconds since 1970.
+    """
+
+    id: str
+    name: str
+    scopes: frozenset[Scope] = USUAL_SCOPES
+    mailboxes: Mapping[int, str] | None = None
+    networks: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+    on_other_recipients: OtherRecipients = "refuse"
+    rate: int = 0
+    enabled: bool = True
+    expires_at: float | None = None
+    created_at: float = 0.0
+    last_used_at: float | None = None
+
+    @property
+    def caller(self) -> Caller:
+        """Whoever comes in by it."""
+        mailboxes = None if self.mailboxes is None else frozenset(self.mailboxes)
+        return Caller("key", self.id, self.name, self.scopes, mailboxes)
 
 
 LOCAL: Final = Caller("local", "local", "local", EVERYTHING)

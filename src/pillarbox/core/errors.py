@@ -14,12 +14,27 @@ sentence: the words stand in `core/catalogue/errors.toml`, and the door that sho
 """
 
 import errno
+from dataclasses import dataclass
 from typing import Final
 
 from pillarbox.core import catalogue
 
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 """Numbers of an OSError that is over when there is room: Unavailable `store.full`, and no mistake in the settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What another service told us that led to an error, in its own words; what it did not tell is None or empty.
+
+    `service` is `entra`, `graph` or `exchange`; `status` that of HTTP or SMTP, `code` its own, and `request_id` what
+    its support asks for.
+    """
+
+    service: str
+    status: int | None = None
+    code: str = ""
+    request_id: str = ""
 
 
 class PillarboxError(Exception):
@@ -45,6 +60,11 @@ class PillarboxError(Exception):
         """What to do about it, for a person, in English; may be empty."""
         return self.entry.cure.format(**self.params)
 
+    @property
+    def upstream(self) -> Upstream | None:
+        """What Microsoft told, where that is the cause of it; also of an error that this one was made from."""
+        return self.__cause__.upstream if isinstance(self.__cause__, PillarboxError) else None
+
     def __str__(self) -> str:
         return self.sentence
 
@@ -54,7 +74,11 @@ class ConfigError(PillarboxError):
 
 
 class InvalidInput(PillarboxError):
-    """What was given cannot be right."""
+    """What was given cannot be right. `pointer` is where it stands in the JSON that was given (RFC 6901), or empty."""
+
+    def __init__(self, code: str, /, *, pointer: object = "", **params: object) -> None:
+        super().__init__(code, **params)
+        self.pointer = str(pointer)
 
 
 class NotFound(PillarboxError):

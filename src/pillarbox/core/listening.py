@@ -75,6 +75,24 @@ def certificate_files(settings: Settings, door: str) -> tuple[tuple[Path, Path] 
     return ((cert, key or cert) if cert is not None else None), places["tls_cert_file"]
 
 
+def is_https(settings: Settings) -> bool:
+    """Whether the HTTP listener speaks HTTPS. Raises ConfigError for an address that is none, or a key alone."""
+    files, _ = certificate_files(settings, "http")
+    if settings.http.tls != "auto" or not settings.http.listen:
+        return settings.http.tls == "on"
+    host, _ = parse_address("http.listen", settings.http.listen, settings.origin("http.listen"))
+    return files is not None or not is_loopback(host)
+
+
+def check_http(settings: Settings) -> None:
+    """Raises ConfigError for what the HTTP listener cannot mean."""
+    if settings.http.listen:
+        is_https(settings)
+    for name in ("trusted_proxies", "metrics_networks"):
+        key = f"http.{name}"
+        _refuse_wide(key, settings.origin(key), getattr(settings.http, name))
+
+
 def field_key(name: str, field: str) -> str:
     """The settings key of one field of a listener."""
     return f"smtp.{field}" if name == FIRST else f"smtp.listeners.{name}.{field}"
@@ -123,12 +141,15 @@ def _check_auth(settings: Settings, name: str, door: Door, *, loopback: bool) ->
 
 
 def _check_width(settings: Settings, name: str, field: str, networks: tuple[str, ...]) -> None:
+    _refuse_wide(*place_of(settings, name, field), networks)
+
+
+def _refuse_wide(key: str, place: str, networks: tuple[str, ...]) -> None:
     """Nobody means half of the Internet by the network of their scanners, or of their load balancers."""
     for text in networks:
         network = ipaddress.ip_network(text)
         local = any(network.version == 6 and network.subnet_of(own) for own in _LOCAL_NETWORKS)
         if network.prefixlen < _WIDEST[network.version] and not local:
-            key, place = place_of(settings, name, field)
             raise ConfigError("config.wide_network", place=place, key=key, network=text)
 
 

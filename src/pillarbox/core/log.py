@@ -5,7 +5,9 @@ secrets are a type that prints stars, and request bodies and headers are not log
 """
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final, TextIO
 
 import structlog
@@ -41,7 +43,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "mail.accepted": "A message is in the outbox: id, submitter, sender, recipients, size, seconds for the commit.",
     "mail.handed_in_again": "A client that had not seen our answer handed the same message in again: it is known by "
     "its first id, and not sent twice.",
-    "mail.attempt": "One attempt ended: id, number, verdict, Microsoft's reply and request-id, seconds.",
+    "mail.attempt": "One attempt ended: id, number, verdict, cause, Microsoft's reply and request-id, seconds.",
     "mail.final": "A message came to a state in which it stays until a person acts, or for ever: id, state, submitter, "
     "sender, recipients, size, delay (seconds since it was accepted), reply, request-id.",
     "mail.notice": "A notice about a message is in the outbox, such as a bounce: id, about (the message), purpose.",
@@ -54,29 +56,34 @@ EVENTS: Final[Mapping[str, str]] = {
     "mail.looked_up": "An uncertain message was looked for: id, what was found, and the state that follows.",
     "draft.discarded": "A draft that nothing would have sent was deleted from its mailbox: id of the message, mailbox.",
     "mail.interrupted": "After a crash: whether Microsoft took this message is not known; `mail.final` follows.",
-    "mail.retried": "A person had a message sent again: id, former (the state that it left).",
-    "mail.canceled": "A person gave a message up: id, former (the state that it left), reason (why it was in it).",
-    "mail.resolved": "A person found a message in the mailbox, so it is sent: id, former (the state that it left), "
-    "reason (why it was in it).",
-    "mail.rejected": "A person did not let a message go that waited for an approval: id, reason.",
+    "mail.retried": "A person had a message sent again: id, by (who), former (the state that it left).",
+    "mail.canceled": "A person gave a message up: id, by (who), former (the state that it left), reason (why it was in "
+    "it).",
+    "mail.resolved": "A person found a message in the mailbox, so it is sent: id, by (who), former (the state that it "
+    "left), reason (why it was in it).",
+    "mail.rejected": "A person did not let a message go that waited for an approval: id, by (who), reason.",
     "token.fetched": "A new access token came from Entra ID: app registration or mailbox, resource, seconds it lives.",
     "token.not_renewed": "No new access token is to be had; the last one is used until its end.",
     "credential.refused": "Entra ID refused a credential of an app registration; the next one is tried.",
     "credential.unusable": "A credential of an app registration cannot be read; the next one is tried.",
+    "http.certificate_unusable": "The certificate of the HTTP listener has changed and cannot be used; the last is.",
     "http.unavailable": "The default address of the HTTP listener is taken: no links for a sign-in, the rest runs.",
     "credential.ending": "A credential ends within 30 days or has ended, and no newer one has taken its place; told "
     "once a day: app registration, id, kind, day, how long that is.",
+    "access.first_admin": "Nobody can sign in yet: the file in which the link for the first administrator stands.",
+    "access.signed_in": "A person signed in: name, address.",
     "sign_in.refused": "A sign-in connected nothing: mailbox, code of the error.",
     "sign_in.by_password": "A mailbox was connected by a password, which works only without a second factor, and which "
     "Microsoft advises against: mailbox.",
     "mailbox.needs_sign_in": "The sign-in of a mailbox is at its end; its mail waits for somebody to sign in again.",
+    "connect_link.made": "Somebody has made a link by which a person connects a mailbox.",
     "mailbox.signed_in": "Somebody signed in for a mailbox.",
     "token.revealed": "A person had an access token shown whole (`pillarbox token get --raw`): whose it is, resource.",
     "graph.called": "A person made a call of Graph by hand: with whose token, method, path, status, request-id.",
     "mailbox.paused": "Nothing is sent for a while: what told us so, for whom (scope), why (cause), seconds.",
     "mailbox.resumed": "A probe was taken: the pause of this scope and cause is over, and what was held for it goes.",
     "mailbox.slowed": "Microsoft found it too much at once: how many of this mailbox go at the same time now.",
-    "account.changed": "A person changed an app registration, mailbox or submitter through a command or the API.",
+    "account.changed": "An app registration, mailbox, submitter or API key was changed through a command or the API.",
     "service.dumpable": "This system cannot forbid that a core dump goes to a program: it has no prctl.",
     "vault.rotating": "Sealed values are sealed anew: id of the key, ids of the older ones.",
     "vault.rotated": "A rotation has come to its end: id of the key, how many values were sealed anew, ids of older "
@@ -85,16 +92,28 @@ EVENTS: Final[Mapping[str, str]] = {
     "outbox.paused": "A person had a mailbox, or all of them, send nothing more: mailbox, reason.",
     "outbox.resumed": "A person had a mailbox, or all of them, send again.",
     "outbox.purged": "Messages that came to their end long ago were removed (`retention.messages`).",
-    "mail.approved": "A person let a message go that waited for an approval.",
+    "mail.approved": "A person let a message go that waited for an approval: id, by (who).",
     "store.unusable": "The store could not be read or written; it is tried again.",
     "unexpected": "Something unforeseen went wrong; the traceback follows. It is a mistake in Pillarbox.",
 }
 
+_REQUEST: Final[ContextVar[Mapping[str, str]]] = ContextVar("request", default={})  # noqa: B039 - nobody changes it
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
-def make_logger(file: TextIO, level: str, form: str, clock: Clock) -> Logger:
-    """A logger that writes events of `level` and above to `file`, as `text` or `json`."""
+Heard = Callable[[str, Mapping[str, Any]], None]
+
+
+def unheard(_level: str, _event: Mapping[str, Any]) -> None:
+    """Nobody is told."""
+
+
+def make_logger(file: TextIO, level: str, form: str, clock: Clock, heard: Heard = unheard) -> Logger:
+    """A logger that writes events of `level` and above to `file`, as `text` or `json`.
+
+    `heard` is told of them, and of all from `info` on, before anything is made of them: level, and the event's values.
+    """
+    least = _LEVELS[level]
     # JSON escapes by itself what could begin a new line.
     rendering: list[Processor] = (
         [structlog.processors.JSONRenderer(ensure_ascii=False)]
@@ -106,14 +125,48 @@ def make_logger(file: TextIO, level: str, form: str, clock: Clock) -> Logger:
         event["time"] = _iso(clock())
         return event
 
+    def tell(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        heard(method, event)
+        if _LEVELS.get(method, least) < least:
+            raise structlog.DropEvent
+        return event
+
     logger: Logger = structlog.wrap_logger(
         structlog.WriteLogger(file),
-        processors=[stamp, structlog.processors.add_log_level, structlog.processors.format_exc_info, *rendering],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        processors=[
+            tell,
+            stamp,
+            _of_request,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            *rendering,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(min(least, _LEVELS["info"])),
         context_class=dict,
         cache_logger_on_first_use=True,
     )
     return logger
+
+
+@contextmanager
+def in_request(told: Mapping[str, str]) -> Iterator[None]:
+    """Lines that are written meanwhile say so: `told` is such as the id of a request that is being answered.
+
+    Tasks that begin meanwhile say it too, until it is over: what they do from then on is no part of it.
+    """
+    kept = dict(told)
+    token = _REQUEST.set(kept)
+    try:
+        yield
+    finally:
+        _REQUEST.reset(token)
+        kept.clear()
+
+
+def _of_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for name, value in _REQUEST.get().items():
+        event.setdefault(name, value)
+    return event
 
 
 def tell_final(

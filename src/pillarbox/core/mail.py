@@ -116,7 +116,7 @@ class Arrival:
 
     `door` is `smtp`, `sendmail` or `api`; `hello` is the name that the client gave itself, `protocol` as RFC 3848 calls
     it (ESMTPSA). `notes` are sentences on what was taken although it is not by the book. With `by`, our own name, a
-    `Received` field is added.
+    `Received` field is added. `trace` is the traceparent of the request (W3C Trace Context), where it came with one.
     """
 
     door: str = ""
@@ -126,6 +126,7 @@ class Arrival:
     protocol: str = ""
     notes: tuple[str, ...] = ()
     by: str = ""
+    trace: str = ""
 
 
 UNTOLD: Final = Arrival()

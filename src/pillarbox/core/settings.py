@@ -77,6 +77,7 @@ class _Section(BaseModel):
         return value
 
 
+_ORIGIN: Final = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?", re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -90,6 +91,14 @@ def _are_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(ip.undressed(ipaddress.ip_network(text))) for text in texts)
     except ValueError as error:
         raise PydanticCustomError("network", "{reason}", {"reason": str(error)}) from error
+
+
+def _are_origins(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        if not _ORIGIN.fullmatch(text):
+            wrong = "{text} is no origin such as https://app.contoso.example"
+            raise PydanticCustomError("origin", wrong, {"text": text})
+    return texts
 
 
 Networks = Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_are_networks)]
@@ -248,20 +257,70 @@ class Microsoft(_Section):
 
 
 class Http(_Section):
-    """The HTTP listener, to which a browser comes back from Microsoft after a sign-in."""
+    """The HTTP listener: the API, the pages of a sign-in and of the first administrator, health and metrics."""
 
     listen: str = Field(
         "127.0.0.1:8025", description="Address and port to listen on; port 0 takes a free one; empty: no listener."
     )
     public_url: str = Field(
         "",
-        description="Address under which browsers reach the listener, such as https://mail.contoso.example; "
-        "empty: http://localhost and its port. PUBLIC_URL/signin/callback is the redirect URI to register.",
+        description="Address under which browsers and clients reach the listener, such as "
+        "https://mail.contoso.example, with a path where a proxy has one for us; links come from it alone. Empty: "
+        "localhost and the port. PUBLIC_URL/signin/callback is the redirect URI to register.",
+    )
+    tls: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="HTTPS, or plain HTTP, in which nobody is answered but clients on this machine and "
+        "`http.trusted_proxies`. `auto`: HTTPS where a certificate is set or the address is no loopback one.",
     )
     tls_cert_file: OptionalPath = Field(
-        None, description="Certificate chain (PEM) for HTTPS; without one it speaks HTTP, for a proxy in front of it."
+        None,
+        description="Certificate chain (PEM) for HTTPS, read again when it changes; without one a self-made one is "
+        "used.",
     )
     tls_key_file: OptionalPath = Field(None, description="Private key (PEM) of the certificate.")
+    trusted_proxies: Networks = Field(
+        (),
+        description="Networks (CIDR) of reverse proxies in front of the listener: what they say in X-Forwarded-For and "
+        "X-Forwarded-Proto counts, and they may speak plain HTTP.",
+    )
+    return_urls: Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_are_origins)] = Field(
+        (),
+        description="Origins (https://HOST) to which people may go on after they have connected a mailbox by a link.",
+    )
+    metrics_networks: Networks = Field(
+        ("127.0.0.0/8", "::1/128"),
+        description="Networks (CIDR) whose clients read /metrics without a key; others need a key with the scope "
+        "`metrics.read`. Empty: all need one.",
+    )
+    rate: int = Field(
+        600,
+        ge=0,
+        le=1_000_000,
+        description="Most requests a minute with one API key that has no rate of its own; 0: any number.",
+    )
+    header_timeout: float = Field(
+        10, gt=0, description="Seconds in which a TLS handshake, and then the header of a request must have come in."
+    )
+    idle_timeout: float = Field(60, gt=0, description="Seconds that a connection may be silent between two requests.")
+    min_rate: int = Field(
+        500, ge=0, description="Bytes a second that a request must come in with, after its first 30 seconds; 0: any."
+    )
+    max_connections: int = Field(1000, gt=0, description="Most connections at once.")
+    max_connections_per_ip: int = Field(
+        100, gt=0, description="Most connections of one address (IPv6: of one /64) that is no trusted proxy."
+    )
+
+
+class Admin(_Section):
+    """The first administrator, made at a start where there is nobody yet; afterwards it counts for nothing."""
+
+    name: str = Field("admin", description="Name of the first administrator.")
+    password: SecretText = Field(
+        Secret(""),
+        description="Password of the first administrator; empty: each start writes a link to the file `first-admin` in "
+        "the state folder, at which one is chosen.",
+    )
 
 
 class SignIn(_Section):
@@ -387,6 +446,8 @@ class Retention(_Section):
         description="Seconds that a message that was sent, bounced, canceled or has failed is kept, with its header "
         "and its trace.",
     )
+    events: float = Field(30 * 86_400, ge=0, description="Seconds that events are kept, and links that have ended.")
+    audit: float = Field(400 * 86_400, ge=0, description="Seconds that it is kept who did what.")
 
 
 def _lifted(text: str) -> str:
@@ -434,6 +495,7 @@ class Settings(_Section):
     sendmail: Sendmail = Sendmail()
     microsoft: Microsoft = Microsoft()
     http: Http = Http()
+    admin: Admin = Admin()
     sign_in: SignIn = SignIn()
     vault: MasterKey = MasterKey()
     delivery: Delivery = Delivery()

@@ -19,6 +19,9 @@ from cryptography.x509.oid import NameOID
 
 from pillarbox.core.errors import ConfigError
 
+SELF_MADE: Final = "tls-cert.pem"
+"""Name of the certificate that is made where none is set."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
@@ -206,7 +209,7 @@ def self_made_certificate(folder: Path, hostname: str, now: float) -> tuple[Path
 
     Clients must be told to trust `tls-cert.pem`, or not to check; a real certificate is a setting.
     """
-    cert_file, key_file = folder / "tls-cert.pem", folder / "tls-key.pem"
+    cert_file, key_file = folder / SELF_MADE, folder / "tls-key.pem"
     if not (cert_file.exists() and key_file.exists()):
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = _certificate(key, hostname, datetime.datetime.fromtimestamp(now, datetime.UTC))

@@ -335,6 +335,10 @@ class Governors:
         """Why nothing of a mailbox goes now; the pause that ends last comes first."""
         return self._pauses.shown(self._ways.concerning(mailbox), self._clock())
 
+    def pauses(self) -> list[Pause]:
+        """All pauses that there are now, whatever they are for."""
+        return self._pauses.shown(self._pauses, self._clock())
+
     def waits(self, mailbox: Mailbox) -> list[Pause]:
         """As `paused`, and the limit that it waits for."""
         return [*self.paused(mailbox), *self._usage.waits(mailbox, self._clock())]

@@ -9,11 +9,14 @@ import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pillarbox.core.errors import Conflict, InvalidInput
 from pillarbox.store.database import ExpectationFailed, Statement
 from pillarbox.store.idempotency import Answered, IdempotencyKeys
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 _LONGEST: Final = 255
 _KEY: Final = re.compile(rf"[!-~]{{1,{_LONGEST}}}")
@@ -21,13 +24,20 @@ _KEY: Final = re.compile(rf"[!-~]{{1,{_LONGEST}}}")
 
 def digest(parameters: Iterable[tuple[str, str]], body: bytes) -> str:
     """The SHA-256 of a request, in hexadecimal digits: its parameters, in whatever order they came, and its body."""
+    told = begun(parameters)
+    told.update(body)
+    return told.hexdigest()
+
+
+def begun(parameters: Iterable[tuple[str, str]]) -> "_Hash":
+    """The same, before its body: that is to be told piece by piece."""
     told = hashlib.sha256()
     for name, value in sorted(parameters):
         for text in (name.encode(), value.encode()):
             # Each with its length before it: no two requests read alike.
             told.update(len(text).to_bytes(8, "big") + text)
-    told.update(b"\xff" * 8 + body)
-    return told.hexdigest()
+    told.update(b"\xff" * 8)
+    return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """What was sent need not stay: a small task that drops bodies and old messages, a batch at a time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, NamedTuple
 
 from pillarbox.core.errors import PillarboxError
@@ -45,6 +46,8 @@ class Housekeeping:
     sent_bodies: float
     messages: float
     wait: Callable[[float], Awaitable[object]] = asyncio.sleep
+    also: Sequence[Callable[[int], Awaitable[int]]] = ()
+    """What else is forgotten after a time of its own: each drops up to so many, and says how many there were."""
 
     async def run(self) -> None:
         """Go round until canceled."""
@@ -65,6 +68,8 @@ class Housekeeping:
         bodies = await self._in_batches(lambda: self.retention.drop_bodies(now - self.sent_bodies))
         removed = await self._in_batches(lambda: self.retention.remove(ended, first_of(ended + 0.001), now - _COPIES))
         await self._in_batches(lambda: self.keys.forget(BATCH))
+        for forget in self.also:
+            await self._in_batches(partial(forget, BATCH))
         return Dropped(bodies, removed)
 
     async def _in_batches(self, drop: Callable[[], Awaitable[int]]) -> int:

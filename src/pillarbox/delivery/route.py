@@ -86,14 +86,14 @@ class Route:
         if message.draft_id:
             # What became of a draft can be told: no second item beside it.
             return self.graph
-        ways = ways_of(message.mailbox, self.default)
+        ways = ways_of(message.leaving, self.default)
         if self.smtp is None or len(ways) == 1:
-            return self._first(message.mailbox)
+            return self._first(message.leaving)
         return self.graph if self._fits(message) and not _names_others(message) else self.smtp
 
     def _goes_on(self, message: Claimed, report: Report) -> bool:
         """Whether Graph has refused it for its size, and SMTP may take it."""
-        return report.outcome.cause is Cause.TOO_LARGE and len(ways_of(message.mailbox, self.default)) == 2
+        return report.outcome.cause is Cause.TOO_LARGE and len(ways_of(message.leaving, self.default)) == 2
 
     def _fits(self, message: Claimed) -> bool:
         """Whether Graph takes it, whole or as a draft whose attachments are uploaded one by one."""
@@ -118,6 +118,14 @@ def ways_of(mailbox: Mailbox, default: str) -> tuple[Resource, ...]:
         return (Resource.GRAPH, Resource.EXCHANGE) if mailbox.transport else (Resource.GRAPH,)
     allowed = {SETS[name][0] for name in mailbox.sign_in.permissions}
     return tuple(way for way in Resource if way in allowed)
+
+
+def narrows(mailbox: Mailbox, transport: str, default: str) -> bool:
+    """Whether one message may choose this transport: of the ways that its mailbox has, and no other.
+
+    What is wrong on a way is known of the mailboxes whose mail takes it.
+    """
+    return set(ways_of(replace(mailbox, transport=transport), default)) <= set(ways_of(mailbox, default))
 
 
 def _no_host(mailbox: Mailbox) -> Outcome:

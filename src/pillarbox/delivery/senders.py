@@ -7,7 +7,7 @@ URL comes from here, from who the submitter is, never from a header without a ru
 import email.errors
 import email.header
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -84,14 +84,24 @@ def leave(submitter: Submitter, sender: str, originators: Mapping[bytes, Sequenc
 
 
 def check_recipient(submitter: Submitter, address: str) -> None:
-    """Whether it may send to this address. Raises Forbidden `mail.recipient_not_allowed`."""
-    if not submitter.recipients:
-        return
-    key = address_key(address)
-    allowed = _keys(submitter.recipients)
-    if key in allowed or (f"*@{key.rpartition('@')[2]}" in allowed and not _hides_another(address)):
+    """Whether it may send to this address, if only with an approval. Raises Forbidden `mail.recipient_not_allowed`."""
+    if submitter.on_other_recipients == "hold" or is_recipient_of(submitter, address):
         return
     raise Forbidden("mail.recipient_not_allowed", submitter=submitter.name, recipient=address)
+
+
+def is_recipient_of(submitter: Submitter, address: str) -> bool:
+    """Whether it may send to this address without anybody's approval."""
+    if not submitter.recipients:
+        return True
+    key = address_key(address)
+    allowed = _keys(submitter.recipients)
+    return key in allowed or (f"*@{key.rpartition('@')[2]}" in allowed and not _hides_another(address))
+
+
+def needs_approval(submitter: Submitter, recipients: Iterable[str]) -> bool:
+    """Whether a message to these waits until a person lets it go."""
+    return not all(is_recipient_of(submitter, each) for each in recipients)
 
 
 @lru_cache(1024)

@@ -49,6 +49,8 @@ class Terms:
     max_age: float | None = None
     priority: Priority | None = None
     approval: bool = False
+    transport: str = ""
+    """graph, smtp or auto, of the ways that its mailbox has; empty: as that one says."""
 
 
 USUAL: Final = Terms()
@@ -83,6 +85,8 @@ class Submission:
     """Seconds that a message is tried whose submitter has no time of its own."""
     due_later: Callable[[], None] = lambda: None
     """Is told that a message was taken whose time comes later."""
+    goes_by: Callable[[Mailbox, str], bool] = lambda _mailbox, _transport: True
+    """Whether mail of a mailbox may leave by this transport."""
 
     def check_mail(self, submitter: Submitter, sender: str, size: int) -> None:
         """Whether it may begin a message from `sender`, of so many bytes (0: not known).
@@ -122,12 +126,13 @@ class Submission:
         began = time.perf_counter()
         self._check_envelope(envelope, content.size, submitter)
         _check_terms(terms, self.clock())
-        top = TopBlock.of(_beginning(content))
+        top = TopBlock.of(top_block.beginning(content))
         leave = senders.leave(submitter, envelope.sender, top.values)
-        self._check_route(leave.mailbox, content.size, is_sealed=_is_sealed(top))
+        chosen = self._by_transport(leave.mailbox, terms.transport)
+        self._check_route(chosen, content.size, is_sealed=_is_sealed(top))
         digest = window.digest(submitter.name, envelope) if handover is not None and top.message_id else None
         shape = await _read_through(content, top, digest)
-        self._check_staying(leave.mailbox, shape)
+        self._check_staying(chosen, shape)
         mailbox = leave.mailbox if leave.mailbox.id else await self.mailbox_of(leave.mailbox)
         fingerprint = window.fingerprint(digest) if digest is not None else ""
         if handover is not None and fingerprint:
@@ -140,6 +145,7 @@ class Submission:
         new_id = queue_id(self.clock(), self.random)
         message_id = top.message_id or f"<{new_id}@{address_key(mailbox.address).rpartition('@')[2]}>"
         head = top.completed(new_id, message_id, leave, arrival, self.clock())
+        by_policy = senders.needs_approval(submitter, envelope.recipients)
         message = NewMessage(
             id=new_id,
             mailbox_id=mailbox.id,
@@ -154,7 +160,8 @@ class Submission:
             send_at=terms.send_at,
             expires_at=self._expires_at(terms, submitter),
             priority=Priority(submitter.priority) if terms.priority is None else terms.priority,
-            approval=Approval.WANTED if terms.approval else Approval.NEEDLESS,
+            approval=Approval.WANTED if terms.approval or by_policy else Approval.NEEDLESS,
+            transport=terms.transport,
         )
         with self.rates.counting(submitter), self.window.writing(message.id, fingerprint, handover):
             async with self.backlog.taking(mailbox, message.size):
@@ -179,6 +186,14 @@ class Submission:
     def _expires_at(self, terms: Terms, submitter: Submitter) -> float:
         own = submitter.max_age or self.max_age if terms.max_age is None else terms.max_age
         return max(self.clock(), terms.send_at) + own
+
+    def _by_transport(self, mailbox: Mailbox, transport: str) -> Mailbox:
+        """The mailbox as this message leaves it. Raises InvalidInput `send.no_such_way`."""
+        if not transport:
+            return mailbox
+        if not self.goes_by(mailbox, transport):
+            raise InvalidInput("send.no_such_way", pointer="/transport", mailbox=mailbox.address, transport=transport)
+        return replace(mailbox, transport=transport)
 
     def _check_envelope(self, envelope: Envelope, size: int, submitter: Submitter) -> None:
         self._checked_sender(submitter, envelope.sender, size)
@@ -231,15 +246,6 @@ class Submission:
 def _check_terms(terms: Terms, now: float) -> None:
     if terms.send_at > now + _MOST_DAYS * 86_400:
         raise InvalidInput("mail.bad_send_at", days=_MOST_DAYS)
-
-
-def _beginning(content: Content) -> bytes:
-    """The first bytes of a message, in which its header block ends."""
-    pieces = content.pieces()
-    head = next(pieces, b"")
-    while len(head) < top_block.LENGTH and (piece := next(pieces, b"")):
-        head += piece
-    return head
 
 
 def _is_sealed(top: TopBlock) -> bool:

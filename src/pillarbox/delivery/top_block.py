@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pillarbox.core import headers
+from pillarbox.core.content import Content
 from pillarbox.core.headers import Block
 from pillarbox.core.mail import Arrival
 from pillarbox.delivery.senders import ORIGINATORS, Leave
@@ -97,6 +98,15 @@ class TopBlock:
             yield "From", leave.sender
         if leave.reply_to:
             yield "Reply-To", leave.reply_to
+
+
+def beginning(content: Content) -> bytes:
+    """The first bytes of a message, in which its header block ends."""
+    pieces = content.pieces()
+    head = next(pieces, b"")
+    while len(head) < LENGTH and (piece := next(pieces, b"")):
+        head += piece
+    return head
 
 
 def received(arrival: Arrival, queue_id: str, date: str) -> str:

@@ -395,6 +395,7 @@ class Worker:
             number=message.attempt,
             mailbox=message.mailbox.address,
             verdict=outcome.verdict.value,
+            cause=outcome.cause.value,
             reply=_reply(outcome),
             request_id=outcome.request_id,
             seconds=round(seconds, 3),

@@ -71,7 +71,7 @@ def build(connect: Callable[[], Connect], log: Logger) -> FastAPI:
             return _page(pages.unknown(), 400)
         if result.account:
             return _page(pages.connected(result), 200)
-        return _page(pages.failed(result.sentence, result.cure), 400)
+        return _page(pages.not_connected(result), 400)
 
     @app.get("/signin/failed/{why}", response_class=Response)
     async def failed(why: str) -> Response:

@@ -7,6 +7,7 @@ import base64
 import hashlib
 from html import escape
 from typing import Final
+from urllib.parse import urlsplit
 
 from pillarbox.admin.sign_in_words import Result
 from pillarbox.core.errors import PillarboxError
@@ -22,7 +23,11 @@ h2 { font-size: 1rem; margin: 1.5rem 0 .25rem }
 p { margin: 0 0 .75rem }
 button { font: inherit; font-weight: 600; margin: .75rem 0; padding: .6rem 1.25rem; border: 0; border-radius: .375rem;
   background: #1d4ed8; color: #fff; cursor: pointer }
-button:focus-visible { outline: 3px solid CanvasText; outline-offset: 2px }
+label { display: block; margin: 0 0 .75rem }
+input { display: block; box-sizing: border-box; width: 100%; font: inherit; margin: .25rem 0 0; padding: .5rem .75rem;
+  border: 1px solid GrayText; border-radius: .375rem; background: Field; color: FieldText }
+.wrong { border-left: .25rem solid #9a3412; padding-left: .75rem }
+button:focus-visible, input:focus-visible { outline: 3px solid CanvasText; outline-offset: 2px }
 .done h1::before { content: "\\2713\\00a0"; color: #1a7f37 }
 .failed h1::before { content: "!"; display: inline-block; width: 1.5em; height: 1.5em; margin-right: .5em;
   border-radius: 50%; background: #9a3412; color: #fff; text-align: center; line-height: 1.5em; font-size: .7em;
@@ -57,35 +62,49 @@ FORM_HEADERS: Final = {**HEADERS, _POLICY: HEADERS[_POLICY].replace("form-action
 
 def invitation(address: str) -> str:
     """The page that a link opens: what it is for, and a button. Robots that follow links press none."""
-    return _page(
+    return page(
         "invited",
         f"Connect {address}",
-        _p(f"You go on to Microsoft and sign in there for {address}. Then mail can leave from it through Pillarbox."),
-        _p("Stay in this browser until you are back here. The button works once."),
+        paragraph(
+            f"You go on to Microsoft and sign in there for {address}. Then mail can leave from it through Pillarbox."
+        ),
+        paragraph("Stay in this browser until you are back here. The button works once."),
         '<form method="post"><button>Sign in with Microsoft</button></form>',
     )
 
 
 def connected(result: Result) -> str:
     """The sign-in went well."""
-    return _page(
+    return page(
         "done",
         "Signed in",
-        _p(f"{result.address} is connected. {result.account} signed in."),
-        *map(_p, result.notes),
-        _p("You can close this window."),
+        paragraph(f"{result.address} is connected. {result.account} signed in."),
+        *map(paragraph, result.notes),
+        _way_on(result.return_url) or paragraph("You can close this window."),
     )
 
 
-def failed(what: str, cure: str) -> str:
+def not_connected(result: Result) -> str:
+    """The sign-in of a browser connected nothing."""
+    again = paragraph("Your link still works: open it again to try once more.") if result.again else ""
+    return failed(result.sentence, result.cure, again, _way_on(result.return_url))
+
+
+def failed(what: str, cure: str, *more: str) -> str:
     """The sign-in connected nothing: what happened, and what helps."""
-    return _page(
+    return page(
         "failed",
         "The mailbox was not connected",
-        _p(what),
+        paragraph(what),
         _h("What helps", cure),
         _h("Who can help", _HELPERS[_who(what)]),
+        *more,
     )
+
+
+def _way_on(url: str) -> str:
+    """A link to where the person came from. Never a redirect: they are to see first how it went."""
+    return f'<p><a href="{escape(url)}">Go on to {escape(urlsplit(url).netloc)}</a></p>' if url else ""
 
 
 def _who(what: str) -> str:
@@ -101,10 +120,10 @@ def failure(error: PillarboxError) -> str:
 
 def unknown() -> str:
     """This browser has finished no sign-in here."""
-    return _page(
+    return page(
         "failed",
         "No sign-in was finished here",
-        _p(
+        paragraph(
             "In this browser no sign-in waits for an answer. It took more than 10 minutes, was begun in another "
             "browser, or is finished already."
         ),
@@ -115,10 +134,11 @@ def unknown() -> str:
 
 def nothing_here() -> str:
     """An address that is none of ours."""
-    return _page("failed", "There is nothing here", _p("To sign in, open the link that you were sent, whole."))
+    return page("failed", "There is nothing here", paragraph("To sign in, open the link that you were sent, whole."))
 
 
-def _page(kind: str, title: str, *parts: str) -> str:
+def page(kind: str, title: str, *parts: str) -> str:
+    """A page of ours. `parts` are HTML; all else is escaped."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -129,12 +149,13 @@ def _page(kind: str, title: str, *parts: str) -> str:
     )
 
 
-def _p(text: str) -> str:
+def paragraph(text: str) -> str:
+    """A paragraph of this text, escaped."""
     return f"<p>{escape(_plain(text))}</p>"
 
 
 def _h(title: str, text: str) -> str:
-    return f"<h2>{escape(title)}</h2>\n{_p(text)}" if text else ""
+    return f"<h2>{escape(title)}</h2>\n{paragraph(text)}" if text else ""
 
 
 def _plain(text: str) -> str:

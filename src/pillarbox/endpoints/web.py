@@ -3,43 +3,64 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
+
+from pillarbox.core.errors import Unavailable
+from pillarbox.core.mail import Clock
+from pillarbox.endpoints.smtp.limits import Census
+from pillarbox.endpoints.smtp.peer import Peer, of_address
+from pillarbox.endpoints.web_connection import Connection, LocalConnection, Patience
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+_BACKLOG: Final = 512
+_NO_FILES: Final = 1.0
+"""Seconds that nobody is let in when the process has no file left for a connection."""
+_LONGEST_HEADER: Final = 64 * 1024
+"""Bytes of a request's header: Microsoft sends browsers back with codes of some kilobytes."""
+_FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
 
 class WebServer:
-    """Serves an ASGI application. `grace` is how many seconds a stop waits for requests in flight."""
+    """Serves an ASGI application. `grace` is how many seconds a stop waits for requests in flight, `idle` how many a
+    connection may be silent between two requests.
+    """
 
-    def __init__(self, app: "ASGIApp", grace: float, certificate: tuple[Path, Path] | None = None) -> None:
-        cert, key = certificate or (None, None)
+    def __init__(self, app: "ASGIApp", grace: float, idle: float = 60.0) -> None:
         self._server = _Server(
             uvicorn.Config(
                 app,
                 lifespan="off",
                 log_config=None,
+                log_level="error",  # of what strangers send that is no HTTP it would write a line each
                 access_log=False,  # its lines would hold what Microsoft's redirects carry
                 ws="none",
-                http="h11",
+                http=LocalConnection,
+                h11_max_incomplete_event_size=_LONGEST_HEADER,
+                timeout_keep_alive=max(1, round(idle)),
                 date_header=False,
                 server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=max(1, round(grace)),
-                ssl_certfile=cert,
-                ssl_keyfile=key,
             )
         )
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, listening: socket.socket) -> None:
-        """Serve on this socket."""
-        self._task = asyncio.create_task(self._server.serve(sockets=[listening]), name="web")
+    async def start(self, *listening: socket.socket) -> None:
+        """Serve on these Unix sockets; without any, connections are those that `connection` makes."""
+        self._task = asyncio.create_task(self._server.serve(sockets=list(listening)), name="web")
         await self._server.ready.wait()
+
+    def connection(self, patience: Patience, clock: Clock, left: Callable[[], None]) -> Connection:
+        """The protocol of one more connection from the network."""
+        return Connection(self._server, patience, clock, left)
 
     async def stop(self) -> bool:
         """Answer what was asked, for as long as the grace lasts; whether it was serving."""
@@ -51,11 +72,31 @@ class WebServer:
         return True
 
 
-class HttpListener:
-    """An application at an address of ours."""
+@dataclass(frozen=True, slots=True)
+class HttpTerms:
+    """On which terms the HTTP listener serves. `tls` makes the context of the next handshake; None: no TLS.
 
-    def __init__(self, app: "ASGIApp", grace: float, certificate: tuple[Path, Path] | None = None) -> None:
-        self._web = WebServer(app, grace, certificate)
+    `trusts`: proxies, whose connections are those of many, and count in all alone.
+    """
+
+    census: Census = field(default_factory=lambda: Census(1000, 1000, 1000))
+    patience: Patience = field(default_factory=Patience)
+    tls: Callable[[], ssl.SSLContext] | None = None
+    trusts: Callable[[str], bool] = lambda _address: False
+    clock: Clock = time.monotonic
+
+
+class HttpListener:
+    """An application at an address of ours, open to whoever comes, in bounds: how many, how long, how slow."""
+
+    def __init__(self, app: "ASGIApp", grace: float, terms: HttpTerms | None = None) -> None:
+        self._terms = terms or HttpTerms()
+        self._web = WebServer(app, grace, idle=self._terms.patience.idle)
+        self._listening: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._arriving: set[asyncio.Task[None]] = set()
+        self._connections: set[Connection] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen and serve; the address that it listens on. Raises OSError."""
@@ -64,17 +105,94 @@ class HttpListener:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((host, port))
+            listening.listen(_BACKLOG)
         except OSError:
             listening.close()
             raise
         listening.setblocking(False)
-        await self._web.start(listening)
+        self._listening = listening
+        await self._web.start()
+        self._accepting = asyncio.create_task(self._accept_all(listening), name="http")
         bound = listening.getsockname()
         return bound[0], bound[1]
 
     async def stop(self) -> None:
-        """Close it."""
+        """Take no new connections, answer what was asked for as long as the grace lasts, and close."""
+        tasks = [*self._arriving, *([self._accepting] if self._accepting else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._listening is not None:
+            self._listening.close()
         await self._web.stop()
+        for connection in list(self._connections):
+            connection.abort()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def _accept_all(self, listening: socket.socket) -> None:
+        """Look at each connection before anything is spent on it: a handshake, or memory for a header."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, address = await loop.sock_accept(listening)
+            except ConnectionError:
+                continue  # gone already
+            except OSError:
+                await asyncio.sleep(_NO_FILES)
+                continue
+            task = loop.create_task(self._arrive(accepted, of_address(str(address[0]))))
+            self._arriving.add(task)
+            task.add_done_callback(self._arriving.discard)
+
+    async def _arrive(self, accepted: socket.socket, peer: Peer) -> None:
+        with contextlib.ExitStack() as until_served:
+            until_served.callback(accepted.close)
+            try:
+                tls = self._terms.tls() if self._terms.tls else None
+                leave = self._enter(peer)
+            except Unavailable:
+                if self._terms.tls is None:
+                    with contextlib.suppress(OSError):
+                        accepted.send(_FULL)
+                return
+            until_served.pop_all()
+        over = contextlib.ExitStack()
+        over.callback(leave)
+        connection = self._web.connection(self._terms.patience, self._terms.clock, over.close)
+        self._connections.add(connection)
+        over.callback(self._connections.discard, connection)
+        if self._timer is None:
+            self._watch()
+        await self._serve(accepted, connection, tls)
+
+    async def _serve(self, accepted: socket.socket, connection: Connection, tls: ssl.SSLContext | None) -> None:
+        patience = self._terms.patience.header if tls else None
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection, accepted, ssl=tls, ssl_handshake_timeout=patience
+            )
+        except (OSError, ssl.SSLError):
+            connection.over()
+        except BaseException:
+            connection.over()
+            raise
+
+    def _enter(self, peer: Peer) -> Callable[[], None]:
+        """Count a connection; what counts it out again. Raises Unavailable where it is one too many."""
+        census = self._terms.census
+        if self._terms.trusts(peer.name):
+            census.arrive()
+            return census.arrived
+        census.enter(peer)
+        return lambda: census.leave(peer)
+
+    def _watch(self) -> None:
+        """Look at all connections now and then, while there are any."""
+        again = self._terms.patience.look_every
+        self._timer = asyncio.get_running_loop().call_later(again, self._watch) if self._connections else None
+        for connection in list(self._connections):
+            connection.look_at_clock()
 
 
 class _Server(uvicorn.Server):

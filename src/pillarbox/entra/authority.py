@@ -22,7 +22,7 @@ import requests
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import AppRegistration
 from pillarbox.core.clouds import Cloud
-from pillarbox.core.errors import AuthenticationFailed, PillarboxError, Unavailable
+from pillarbox.core.errors import AuthenticationFailed, PillarboxError, Unavailable, Upstream
 from pillarbox.core.mail import Clock
 from pillarbox.core.reasons import reason
 from pillarbox.core.retry_after import seconds_of
@@ -33,6 +33,7 @@ logging.getLogger("msal").setLevel(logging.CRITICAL)
 
 _T = TypeVar("_T")
 _CODE: Final = re.compile(r"AADSTS(\d+)")
+_REQUEST_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _SAID: Final = re.compile(r'AADSTS\d+[^"\\\r\n]*')
 _REQUESTS: Final = 3
 """How many requests one call of MSAL makes at the most: its addresses, the realm of a user, the token."""
@@ -47,11 +48,22 @@ _OF_APP: Final = (7000215, 7000222, 700016, 90002)
 
 
 class TokenRefused(AuthenticationFailed):
-    """Entra ID refuses a token for a reason that a person must mend. `number` is AADSTS's, 0 where it said none."""
+    """Entra ID refuses a token for a reason that a person must mend.
 
-    def __init__(self, code: str, /, *, number: int = 0, **params: object) -> None:
+    `number` is AADSTS's, 0 where it said none, and `request_id` its own number of the request (`trace_id`).
+    """
+
+    def __init__(self, code: str, /, *, number: int = 0, request_id: str = "", **params: object) -> None:
         super().__init__(code, **params)
         self.number = number
+        self.request_id = request_id
+
+    @property
+    def upstream(self) -> Upstream | None:
+        """Entra ID and its number; None where it was not asked."""
+        if self.code not in ("microsoft.token_refused", "microsoft.tls"):
+            return None
+        return Upstream("entra", code=f"AADSTS{self.number}" if self.number else "", request_id=self.request_id)
 
     @property
     def of_credential(self) -> bool:
@@ -76,14 +88,34 @@ class TokenUnavailable(Unavailable):
         super().__init__(code, **params)
         self.retry_after = retry_after
 
+    @property
+    def upstream(self) -> Upstream | None:
+        """Entra ID, which told nothing that has a number; None where another was asked (a key vault, the machine)."""
+        return Upstream("entra") if self.code.startswith("microsoft.") else None
+
+
+Told = Callable[[int | None, float], None]
+"""Hears of one request: the answer's status, None where none came, and the seconds until its end."""
+
+
+def untold(_status: int | None, _seconds: float) -> None:
+    """Nobody hears of it."""
+
 
 class Authority:
     """Makes MSAL's clients and runs their calls. Open it and close it with the service."""
 
-    def __init__(self, cloud: Cloud, outbound: Outbound, clock: Clock = time.time, timeout: float = 30.0) -> None:
-        """`timeout` are the seconds that one request may take."""
+    def __init__(
+        self,
+        cloud: Cloud,
+        outbound: Outbound,
+        clock: Clock = time.time,
+        timeout: float = 30.0,
+        told: Told = untold,
+    ) -> None:
+        """`timeout` are the seconds that one request may take; `told` hears, in threads, of each one for a token."""
         self.cloud = cloud
-        self.session = Session(outbound, cloud.authority_url, clock, timeout)
+        self.session = Session(outbound, cloud.authority_url, clock, timeout, told)
         self._patience = timeout * _REQUESTS
 
     def close(self) -> None:
@@ -175,8 +207,11 @@ async def _in_a_thread(work: Callable[[], _T]) -> _T:
 class Session(requests.Session):
     """A session whose CA and proxy are ours: no environment variable changes them."""
 
-    def __init__(self, outbound: Outbound, authority_url: str, clock: Clock, timeout: float) -> None:
+    def __init__(
+        self, outbound: Outbound, authority_url: str, clock: Clock, timeout: float, told: Told = untold
+    ) -> None:
         super().__init__()
+        self._told = told
         self._clock = clock
         self._timeout = timeout
         self.trust_env = False
@@ -190,9 +225,15 @@ class Session(requests.Session):
 
         Raises requests.exceptions.RequestException, also for an answer that is too long or comes too slowly.
         """
-        until = time.monotonic() + self._timeout
-        answer = super().request(*args, **{"timeout": self._timeout, **kwargs, "stream": True})
-        answer = _read_whole(answer, until)
+        began, status = time.monotonic(), None
+        try:
+            answer = super().request(*args, **{"timeout": self._timeout, **kwargs, "stream": True})
+            status = answer.status_code
+            answer = _read_whole(answer, began + self._timeout)
+        finally:
+            # MSAL and we give method and address in this order.
+            if len(args) > 1 and str(args[1]).partition("?")[0].endswith("/token"):
+                self._told(status, time.monotonic() - began)
         busy = answer.status_code == 429 or (answer.status_code == 503 and "Retry-After" in answer.headers)
         return _slow_down(answer, self._clock()) if busy else answer
 
@@ -246,7 +287,9 @@ def refusal(result: Mapping[str, Any], *, delegated: bool = False) -> PillarboxE
     number = int(codes[0]) if codes else 0
     needs_sign_in = delegated and error in _ANEW
     kind = SignInNeeded if needs_sign_in else TokenRefused
-    return kind("microsoft.token_refused", number=number, text=text, remedy=remedy)
+    trace = result.get("trace_id")
+    request_id = trace if isinstance(trace, str) and _REQUEST_ID.fullmatch(trace) else ""
+    return kind("microsoft.token_refused", number=number, request_id=request_id, text=text, remedy=remedy)
 
 
 def _slow_down(answer: requests.Response, now: float) -> requests.Response:

@@ -1,26 +1,52 @@
 """What signing in by SMTP and by IMAP have in common: where, as whom, and how it can fail."""
 
+import re
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Final, NoReturn
 
-from pillarbox.core.errors import AuthenticationFailed, PillarboxError, Unavailable
+from pillarbox.core.errors import AuthenticationFailed, PillarboxError, Unavailable, Upstream
 from pillarbox.core.explain import explain
 from pillarbox.core.reasons import NO_SUCH_NAME, reason
 from pillarbox.core.vault import Secret
 
 
+_REPLY: Final = re.compile(r"(?P<status>[2-5]\d\d)[ -](?:(?P<code>[245]\.\d{1,3}\.\d{1,3})\b)?")
+"""How a reply of SMTP begins: with its code, and an enhanced one perhaps (RFC 2034)."""
+
+
+def told_by(reply: str) -> Upstream:
+    """What Exchange told by a reply; by one of IMAP there are no numbers. Pure."""
+    match = _REPLY.match(reply)
+    return Upstream("exchange", int(match["status"]), match["code"] or "") if match else Upstream("exchange")
+
+
 class LoginRefused(AuthenticationFailed):
     """Exchange does not let us in; the parameter `reply` is its own line."""
+
+    @property
+    def upstream(self) -> Upstream:
+        """The codes of its reply."""
+        return told_by(str(self.params.get("reply", "")))
 
 
 class Untrusted(PillarboxError):
     """What answered in Exchange's place has no certificate that we trust: nothing was sent."""
 
+    @property
+    def upstream(self) -> Upstream:
+        """Exchange, which told nothing."""
+        return Upstream("exchange")
+
 
 class Unreachable(Unavailable):
     """Exchange could not be reached, or hung up before it answered."""
+
+    @property
+    def upstream(self) -> Upstream:
+        """Exchange, which told nothing."""
+        return Upstream("exchange")
 
 
 class UnknownHost(Unreachable):

@@ -13,10 +13,10 @@ from typing import Final, cast
 import aiosmtplib
 
 from pillarbox.core import catalogue
-from pillarbox.core.errors import PillarboxError
+from pillarbox.core.errors import PillarboxError, Upstream
 from pillarbox.core.mail import Dsn, Envelope
 from pillarbox.exchange import smtp
-from pillarbox.exchange.login import Credentials, Server, why
+from pillarbox.exchange.login import Credentials, Server, told_by, why
 
 MOST: Final = 3
 """Connections of one mailbox at the same time; with a fourth Exchange answers 432 4.3.2."""
@@ -37,6 +37,11 @@ class Refused(PillarboxError):
         self.reply = reply
         self.recipient = recipient
 
+    @property
+    def upstream(self) -> Upstream:
+        """The codes of its reply."""
+        return told_by(self.reply)
+
 
 class _SignedOut(Refused):
     """Before anything of the message was said: the connection is signed in no more (530, RFC 4954 section 6)."""
@@ -44,6 +49,11 @@ class _SignedOut(Refused):
 
 class AnswerLost(PillarboxError):
     """The whole message was sent and its answer never came: it may have been taken."""
+
+    @property
+    def upstream(self) -> Upstream:
+        """Exchange, which told nothing."""
+        return Upstream("exchange")
 
 
 @dataclass(frozen=True, slots=True)

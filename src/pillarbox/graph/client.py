@@ -7,8 +7,9 @@ of the configured Graph and to no other (address.py); redirects are not followed
 import io
 import json
 import ssl
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from pillarbox.core.bearer import TokenSource, challenge_of
-from pillarbox.core.errors import PillarboxError
+from pillarbox.core.errors import PillarboxError, Upstream
 from pillarbox.core.reasons import NO_SUCH_NAME, reason
 from pillarbox.core.tls import Outbound
 from pillarbox.graph import meter
@@ -29,7 +30,21 @@ _MAX_ANSWER: Final = 1024 * 1024
 _PIECE: Final = 256 * 1024
 
 
-class Unreachable(PillarboxError):
+Told = Callable[[int | None, float], None]
+
+
+def untold(_status: int | None, _seconds: float) -> None:
+    """Nobody hears of it."""
+
+
+class _OfGraph(PillarboxError):
+    @property
+    def upstream(self) -> Upstream:
+        """Graph, which told nothing."""
+        return Upstream("graph")
+
+
+class Unreachable(_OfGraph):
     """Graph could not be reached: the request was certainly not processed."""
 
 
@@ -37,11 +52,11 @@ class UnknownHost(Unreachable):
     """DNS says that there is no such host, or no such proxy."""
 
 
-class Untrusted(PillarboxError):
+class Untrusted(_OfGraph):
     """What answered in Graph's place has no certificate that we trust: nothing was sent."""
 
 
-class AnswerLost(PillarboxError):
+class AnswerLost(_OfGraph):
     """The request was sent and its answer never came: it may have been processed."""
 
 
@@ -69,9 +84,13 @@ class Answer:
 
 
 class GraphClient:
-    """Talks to one Graph, with connections kept. Open it and close it with the service."""
+    """Talks to one Graph, with connections kept. Open it and close it with the service.
 
-    def __init__(self, graph_url: str, outbound: Outbound, timeout: float) -> None:
+    `told` hears of each request: the answer's status, None where none came, and the seconds until its end.
+    """
+
+    def __init__(self, graph_url: str, outbound: Outbound, timeout: float, told: Told = untold) -> None:
+        self._told = told
         self._root = Root(graph_url)
         self._outbound = outbound
         self._proxy = outbound.proxy_for(graph_url)
@@ -140,12 +159,13 @@ class GraphClient:
     async def _exchange(
         self, method: str, url: URL, body: bytes, sent: CIMultiDict[str], limit: int, proxy: str | None
     ) -> Answer:
-        host = url.raw_authority
+        host, began, status = url.raw_authority, time.monotonic(), None
         meter.count()
         try:
             async with self._session.request(
                 method, url, data=_piecewise(body), headers=sent, proxy=proxy, allow_redirects=False
             ) as response:
+                status = response.status
                 read, whole = await _read(response, limit)
                 return Answer(response.status, response.headers, read, whole)
         except aiohttp.ClientConnectorCertificateError as error:
@@ -164,6 +184,8 @@ class GraphClient:
             raise Unreachable("microsoft.unreachable", host=host, reason="no connection in time") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise AnswerLost("microsoft.answer_lost", host=host, reason=_reason(error, proxy)) from error
+        finally:
+            self._told(status, time.monotonic() - began)
 
 
 def _reason(error: Exception, proxy: str | None) -> str:

@@ -4,7 +4,7 @@ import math
 from typing import Final
 
 from pillarbox.core import catalogue
-from pillarbox.core.errors import PillarboxError
+from pillarbox.core.errors import PillarboxError, Upstream
 from pillarbox.core.retry_after import seconds_of
 from pillarbox.graph.client import Answer
 
@@ -17,6 +17,11 @@ class GraphRefused(PillarboxError):
     def __init__(self, code: str, answer: Answer, /, **params: object) -> None:
         super().__init__(code, **params)
         self.answer = answer
+
+    @property
+    def upstream(self) -> Upstream:
+        """Graph's status, code and request-id."""
+        return Upstream("graph", self.answer.status, self.answer.error()[0], self.answer.request_id)
 
 
 def refused(answer: Answer) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Final, NoReturn
 
@@ -21,6 +21,7 @@ from pillarbox.core.headers import address_key
 from pillarbox.core.mail import Clock
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.store.database import Database, ExpectationFailed, Row, Statement, statement
+from pillarbox.store.events import happened
 from pillarbox.store.sealed import place
 
 MOST_MADE_UP: Final = 1000
@@ -218,12 +219,16 @@ class Accounts:
         )
         return replace(mailbox, id=rows[0]["id"]) if rows else None
 
-    async def signed_in(self, mailbox: Mailbox, sign_in: SignIn, cache: bytes) -> list[str]:
-        """A person has signed in for a mailbox: keep how, and the token cache that came of it.
+    async def signed_in(
+        self, mailbox: Mailbox, sign_in: SignIn, cache: bytes, also: Sequence[Statement] = ()
+    ) -> list[str]:
+        """A person has signed in for a mailbox: keep how, the token cache that came of it, and what is `also` to be.
 
-        Messages that were held for want of it are queued again; their ids.
+        Messages that were held for want of it are queued again; their ids. Raises ExpectationFailed where one of `also`
+        does not come to what it expects: nothing is kept then.
         """
         *_, released = await self._database.write(
+            *also,
             statement(
                 "mailbox_signed_in",
                 id=mailbox.id,
@@ -234,17 +239,29 @@ class Accounts:
                 password_source=sign_in.password_source,
             ),
             self._cache(mailbox.cache_owner, cache),
-            self._event("mailbox.signed_in", mailbox.address, {}),
+            self._event("mailbox.signed_in", mailbox, {}),
             statement("outbox_retry_signed_in", mailbox_id=mailbox.id, now=self._clock()),
         )
         return [row["id"] for row in released]
+
+    async def credential_ending(self, app: AppRegistration, credential: Credential, days: int) -> bool:
+        """Tell by an event that a credential ends in so many days; False where that, or less, was told before."""
+        data = {"credential": credential.id, "kind": credential.kind, "ends_at": credential.ends_at, "days": days}
+        try:
+            await self._database.write(
+                statement("credential_told", expect=1, id=credential.id, days=days),
+                happened("app.credential_ending", app.name, data, self._clock(), None),
+            )
+        except ExpectationFailed:
+            return False
+        return True
 
     async def needs_sign_in(self, mailbox: Mailbox, code: str) -> bool:
         """The sign-in of a mailbox is at its end: state and event together; False where that was known already."""
         try:
             await self._database.write(
                 statement("mailbox_needs_sign_in", expect=1, id=mailbox.id, code=code),
-                self._event("mailbox.needs_sign_in", mailbox.address, {"code": code}),
+                self._event("mailbox.needs_sign_in", mailbox, {"code": code}),
             )
         except ExpectationFailed:
             return False
@@ -282,12 +299,8 @@ class Accounts:
             )
         )
 
-    async def events(self, after: int = 0, limit: int = 100) -> list[Row]:
-        """What happened after event number `after`, oldest first."""
-        return await self._database.read("event_list", after=after, limit=limit)
-
-    def _event(self, type: str, subject: str, data: Mapping[str, object]) -> Statement:
-        return statement("event_add", type=type, subject=subject, data=json.dumps(data), now=self._clock())
+    def _event(self, type: str, mailbox: Mailbox, data: Mapping[str, object]) -> Statement:
+        return happened(type, mailbox.address, data, self._clock(), mailbox.id)
 
     async def change_mailbox(self, mailbox: Mailbox, app: AppRegistration) -> None:
         """Let another app registration act for a mailbox, by its own rights; a sign-in is forgotten."""

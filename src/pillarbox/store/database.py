@@ -56,6 +56,9 @@ class Database(Protocol):
     async def read(self, name: str, /, **parameters: object) -> list[Row]:
         """The rows of one query over what is committed."""
 
+    def on_commit(self, ring: Callable[[], None]) -> None:
+        """Call `ring` in the event loop after each commit, when a read sees what it wrote; one `ring` at a time."""
+
     async def close(self) -> None:
         """Finish what was begun and let go of the files."""
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pillarbox.core.accounts import Mailbox
@@ -32,6 +32,8 @@ class NewMessage:
     expires_at: float = math.inf
     priority: Priority = Priority.NORMAL
     approval: Approval = Approval.NEEDLESS
+    transport: str = ""
+    """graph, smtp or auto; empty: as its mailbox says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,13 @@ class Claimed:
     """It was held, and is a probe."""
     copy_at: str = ""
     """Of one that is looked up: in whose Sent Items the copy of its last attempt may lie; empty: the mailbox's own."""
+    transport: str = ""
+    """graph, smtp or auto; empty: as its mailbox says."""
+
+    @property
+    def leaving(self) -> Mailbox:
+        """Its mailbox, with the way that was chosen for this message."""
+        return replace(self.mailbox, transport=self.transport) if self.transport else self.mailbox
 
     @property
     def told(self) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import pairwise
 from typing import Any, Final
@@ -33,6 +33,8 @@ NEEDS_APPROVAL: Final = "outbox.needs_approval"
 
 _OVER: Final = (State.SENT, State.FAILED, State.BOUNCED)
 """States that an attempt, or a look-up, may end in."""
+_BESIDE: Final = (State.DEFERRED, State.UNCERTAIN, State.HELD, State.FAILED, State.BOUNCED, State.CANCELED)
+"""States beside the road of mail: few messages are in one, and an index knows which."""
 _MOMENT: Final = 5.0
 """Seconds in which it is decided what becomes of a message that cannot be looked up."""
 _DOUBTS: Final = _json(DOUBTS)
@@ -78,6 +80,7 @@ class Outbox:
                 code=NEEDS_APPROVAL if waits else "",
                 reason=words.sentence if words else "",
                 cure=words.cure if words else "",
+                transport=message.transport,
             ),
             *also,
             *parts.body_statements(message),
@@ -411,7 +414,7 @@ class Outbox:
         state: str | None = None,
         before: str | None = None,
         since: str | None = None,
-        mailbox: str | None = None,
+        mailboxes: Collection[int] | None = None,
         submitter: str | None = None,
         code: str | None = None,
         cause: str | None = None,
@@ -419,16 +422,35 @@ class Outbox:
         """The newest messages first; what is None counts for any.
 
         `since` and `before` are queue ids: from this one on, and before it, as with the id that a former page ended
-        with. `mailbox` is as `headers.address_key` writes it, `cause` why the last attempt ended as it did.
+        with. `mailboxes` are ids, `cause` is why the last attempt ended as it did.
         """
+        known, since, before = _ids(mailboxes), since or "", before or _BEHIND_ALL
+        if known is not None and not any((state, submitter, code, cause)):
+            rows = await self._database.read(
+                "outbox_list_of_mailboxes", mailboxes=known, since=since, before=before, limit=limit
+            )
+            return [_shown(row) for row in rows]
+        if state in _BESIDE:
+            rows = await self._database.read(
+                "outbox_list_beside",
+                since=since,
+                before=before,
+                state=state,
+                mailboxes=known,
+                submitter=submitter,
+                code=code,
+                cause=cause,
+                limit=limit,
+            )
+            return [_shown(row) for row in rows]
         found: list[Row] = []
-        async for bottom, top in self._slices(since or "", before or _BEHIND_ALL):
+        async for bottom, top in self._slices(since, before):
             found += await self._database.read(
                 "outbox_list",
                 since=bottom,
                 before=top,
                 state=state,
-                mailbox=mailbox,
+                mailboxes=known,
                 submitter=submitter,
                 code=code,
                 cause=cause,
@@ -462,11 +484,14 @@ class Outbox:
         block, empty_line, _ = (rows[0]["data"] if rows else b"").partition(b"\r\n\r\n")
         return bytes(block + empty_line)
 
-    async def count(self) -> Mapping[str, int]:
-        """How many messages are in which state; one that changes its state meanwhile may count twice or not at all."""
+    async def count(self, mailboxes: Collection[int] | None = None) -> Mapping[str, int]:
+        """How many messages, of all mailboxes or of these, are in which state.
+
+        One that changes its state meanwhile may count twice or not at all.
+        """
         found: Counter[str] = Counter()
         async for bottom, top in self._slices("", _BEHIND_ALL):
-            rows = await self._database.read("outbox_count", since=bottom, before=top)
+            rows = await self._database.read("outbox_count", since=bottom, before=top, mailboxes=_ids(mailboxes))
             found.update({row["state"]: row["messages"] for row in rows})
         return found
 
@@ -522,6 +547,10 @@ class Outbox:
         return _shown(found[0])
 
 
+def _ids(mailboxes: Collection[int] | None) -> str | None:
+    return None if mailboxes is None else _json(sorted(mailboxes))
+
+
 _BEHIND_ALL: Final = "~"
 """Sorts behind every queue id."""
 
@@ -530,7 +559,7 @@ def _arrival_text(arrival: Arrival) -> str:
     return _json({name: text for name in _ARRIVAL if (text := getattr(arrival, name))})
 
 
-_ARRIVAL: Final = ("door", "listener", "peer", "hello", "protocol")
+_ARRIVAL: Final = ("door", "listener", "peer", "hello", "protocol", "trace")
 
 
 def _notice_statements(notices: Iterable[Notice], now: float) -> Iterator[Statement]:
@@ -584,6 +613,7 @@ def _claimed(row: Row, mailbox: Mailbox, now: float) -> Claimed:
         purpose=row["purpose"],
         due_at=row["due_at"],
         spared=row["spared_from"] is not None,
+        transport=row["transport"],
     )
 
 

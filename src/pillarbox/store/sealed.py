@@ -12,7 +12,7 @@ from pillarbox.core.master_key import Needed
 from pillarbox.core.vault import Vault, header_of, key_id_of
 from pillarbox.store.database import Database, Statement, queries, statement
 
-TABLES: Final = ("credentials", "sign_ins", "token_caches")
+TABLES: Final = ("credentials", "second_factors", "sign_ins", "token_caches")
 """Each has one sealed column, `sealed`."""
 _TRIED: Final = 4
 """Values of each table that are tried where the store seems to be sealed by another key."""
@@ -74,7 +74,7 @@ class SealedValues:
                 after = rows[-1]["id"]
 
     async def holder(self, value: SealedValue) -> str:
-        """Whose it is: the name of an app registration or the address of a mailbox; empty for what is nobody's."""
+        """Whose it is: name of an app registration or a person, address of a mailbox; empty for what is nobody's."""
         query = _holder(value)
         rows = await self._database.read(query.name, **query.parameters)
         return str(rows[0]["holder"]) if rows else ""
@@ -115,6 +115,7 @@ def needed(path: Path) -> Needed:
 def _headers(table: str) -> Statement:
     return {
         "credentials": statement("sealed_headers_of_credentials"),
+        "second_factors": statement("sealed_headers_of_second_factors"),
         "sign_ins": statement("sealed_headers_of_sign_ins"),
         "token_caches": statement("sealed_headers_of_token_caches"),
     }[table]
@@ -123,6 +124,7 @@ def _headers(table: str) -> Statement:
 def _page(table: str, header: bytes, after: str, limit: int) -> Statement:
     return {
         "credentials": statement("sealed_page_of_credentials", header=header, after=after, limit=limit),
+        "second_factors": statement("sealed_page_of_second_factors", header=header, after=after, limit=limit),
         "sign_ins": statement("sealed_page_of_sign_ins", header=header, after=after, limit=limit),
         "token_caches": statement("sealed_page_of_token_caches", header=header, after=after, limit=limit),
     }[table]
@@ -131,6 +133,7 @@ def _page(table: str, header: bytes, after: str, limit: int) -> Statement:
 def _holder(value: SealedValue) -> Statement:
     return {
         "credentials": statement("sealed_holder_of_credential", id=value.id),
+        "second_factors": statement("sealed_holder_of_second_factor", id=value.id),
         "sign_ins": statement("sealed_holder_of_sign_in", id=value.id),
         "token_caches": statement("sealed_holder_of_token_cache", owner=value.id),
     }[value.table]
@@ -139,6 +142,7 @@ def _holder(value: SealedValue) -> Statement:
 def _replacing(old: SealedValue, new: bytes) -> Statement:
     return {
         "credentials": statement("sealed_replace_in_credentials", id=old.id, old=old.sealed, new=new),
+        "second_factors": statement("sealed_replace_in_second_factors", id=old.id, old=old.sealed, new=new),
         "sign_ins": statement("sealed_replace_in_sign_ins", id=old.id, old=old.sealed, new=new),
         "token_caches": statement("sealed_replace_in_token_caches", id=old.id, old=old.sealed, new=new),
     }[old.table]

@@ -49,6 +49,7 @@ class SqliteDatabase:
     def __init__(self, path: Path, lock: TextIO, on_death: Callable[[BaseException], None]) -> None:
         self._lock = lock
         self._on_death = on_death
+        self._ring: Callable[[], None] = _nobody
         self._queries = queries("sqlite")
         self._writer = _connect(path)
         self._writer.set_wal_hook(self._count_wal_pages)
@@ -80,6 +81,10 @@ class SqliteDatabase:
             raise Unavailable("store.stopped")
         return await self._loop.run_in_executor(self._reading, self._select, name, parameters)
 
+    def on_commit(self, ring: Callable[[], None]) -> None:
+        """See `Database.on_commit`."""
+        self._ring = ring
+
     async def close(self) -> None:
         """See `Database.close`."""
         if self._released:
@@ -105,10 +110,14 @@ class SqliteDatabase:
         try:
             while group := self._next_group():
                 self._commit(group)
-                self._loop.call_soon_threadsafe(_resolve, group)
+                self._loop.call_soon_threadsafe(self._committed, group)
                 self._checkpoint()
         except BaseException as error:
             self._loop.call_soon_threadsafe(self._die, group, error)
+
+    def _committed(self, group: Sequence[_Transaction]) -> None:
+        _resolve(group)
+        self._ring()
 
     def _die(self, group: Sequence[_Transaction], error: BaseException) -> None:
         """Without a writer nothing may be acknowledged any more: everybody who waits is told, and the process ends.
@@ -202,6 +211,10 @@ class SqliteDatabase:
         except (apsw.FullError, apsw.IOError, apsw.BusyError):
             pass  # Everything is safe in the WAL; the next commit will meet the same disk and say so.
         self._wal_pages = 0
+
+
+def _nobody() -> None:
+    """Nobody waits for commits."""
 
 
 def _resolve(group: Sequence[_Transaction]) -> None:

@@ -1,6 +1,7 @@
 """The desk at which submitters are looked after."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from pillarbox.store.accounts import Accounts
 from pillarbox.store.sqlite import SqliteDatabase
 from pillarbox.store.submitters import SubmitterStore
 from tests.unit.access.desk import BOXES, Desk
+from tests.unit.access.home import Home
 
 
 @pytest.fixture
@@ -21,3 +23,11 @@ async def desk(database: SqliteDatabase) -> AsyncIterator[Desk]:
         await made.accounts.add_mailbox(address, app)
     yield made
     await made.submitters.stop()
+
+
+@pytest.fixture
+async def home(database: SqliteDatabase, tmp_path: Path) -> AsyncIterator[Home]:
+    """A household without anybody."""
+    made = Home(database, tmp_path)
+    yield made
+    made.household.close()

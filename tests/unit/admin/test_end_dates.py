@@ -15,6 +15,7 @@ from pillarbox.core.errors import InvalidInput
 from pillarbox.core.log import make_logger
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.store.accounts import Accounts
+from pillarbox.store.events import EventLog
 from pillarbox.store.sqlite import open_sqlite
 from tests.unit.entra.test_credentials import Steps
 
@@ -162,3 +163,28 @@ async def test_the_log_tells_it_now_and_once_a_day(accounts: Accounts) -> None:
     assert waited == [DAY, DAY]
     assert f"event=credential.ending app=contoso credential={credential.id} kind=secret ends=2026-12-02" in first
     assert ("level=warning" in first, 'left="in 12 days"' in first, 'left="in 11 days"' in second) == (True, True, True)
+
+
+async def test_events_tell_it_once_at_each_step(accounts: Accounts) -> None:
+    secret = apps.client_secret(Secret("x" * 40), "contoso", NOW + 40 * DAY, NOW)
+    await apps.add(accounts, "contoso", TENANT, CLIENT, secret)
+    log = EventLog(accounts._database, lambda: NOW)
+    seen = []
+    # Day by day, and each day twice: a service that is started again tells nothing again.
+    for day in range(45):
+        for _ in range(2):
+            await end_dates.tell(accounts, NOW + day * DAY, make_logger(io.StringIO(), "info", "text", lambda: NOW))
+        seen.append(len((await log.page(0, 100))[0]))
+    told = (await log.page(0, 100))[0]
+    assert [(event["type"], event["subject"], event["data"]["days"]) for event in told] == [
+        ("app.credential_ending", "contoso", days) for days in (30, 14, 7, 1, 0)
+    ]
+    assert [seen.index(count) for count in (1, 2, 3, 4, 5)] == [10, 26, 33, 39, 40]
+
+
+async def test_a_service_that_was_off_tells_the_step_that_it_finds(accounts: Accounts) -> None:
+    secret = apps.client_secret(Secret("x" * 40), "contoso", NOW + 40 * DAY, NOW)
+    await apps.add(accounts, "contoso", TENANT, CLIENT, secret)
+    await end_dates.tell(accounts, NOW + 35 * DAY, make_logger(io.StringIO(), "info", "text", lambda: NOW))
+    (event,) = (await EventLog(accounts._database, lambda: NOW).page(0, 100))[0]
+    assert (event["data"]["days"], event["mailbox_id"]) == (7, None)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pillarbox.admin.outbox import Desk
+from pillarbox.core.caller import LOCAL, Caller, Scope
 from pillarbox.core.cause import DOUBTS, Cause
 from pillarbox.core.errors import Conflict, NotFound, PillarboxError
 from pillarbox.core.mail import Approval, Outcome, State
@@ -136,4 +137,18 @@ async def test_the_log_tells_once_who_left_which_state_and_why(office: Office) -
         await office.desk.resolve(resolved)
     for event, one in (("mail.canceled", canceled), ("mail.resolved", resolved)):
         (line,) = office.shelf.lines.lines(event)
-        assert f'id={one} former=held reason="so it was"' in line
+        assert f'id={one} by=local former=held reason="so it was"' in line
+
+
+@pytest.mark.parametrize(
+    ("caller", "told"),
+    [
+        (LOCAL, "canceled by a person;"),
+        (Caller("key", "k1", "crm", frozenset(Scope)), "canceled by the key crm;"),
+        (Caller("person", "p1", "alice", frozenset(Scope)), "canceled by alice;"),
+    ],
+)
+async def test_the_trace_says_who_decided(office: Office, caller: Caller, told: str) -> None:
+    one = await office.held(Cause.ACCESS_DENIED)
+    row = await office.desk.of(caller).cancel(one)
+    assert told in row["notes"][-1]

@@ -94,12 +94,12 @@ def summary(status: Status) -> tuple[str, list[tuple[str, int]], int]:
 async def test_a_rotation_puts_everything_under_a_new_key(desk: Desk, database: SqliteDatabase, file: Path) -> None:
     await fill(database, desk.vault, rows=70)  # more than one batch of each table
     before = {value.place: desk.vault.open(value.sealed, value.place) for value in await found(desk.values)}
-    assert summary(await desk.rotation.status()) == ("vault.sound", [(OLD_ID, 210)], 0)
-    assert summary(await desk.rotation.rotate()) == ("vault.sound", [(NEW_ID, 210)], 0)
+    assert summary(await desk.rotation.status()) == ("vault.sound", [(OLD_ID, 280)], 0)
+    assert summary(await desk.rotation.rotate()) == ("vault.sound", [(NEW_ID, 280)], 0)
     assert master_key.read(file).keys == (NEW,)
     after = {value.place: Vault(NEW).open(value.sealed, value.place) for value in await found(desk.values)}
     assert after == before
-    assert f"event=vault.rotated key={NEW_ID} values=210" in desk.log.getvalue()
+    assert f"event=vault.rotated key={NEW_ID} values=280" in desk.log.getvalue()
     assert OLD.hex() not in desk.log.getvalue()
 
 
@@ -128,7 +128,7 @@ async def test_a_rotation_while_one_runs_waits_for_it_and_makes_no_third_key(
 ) -> None:
     await fill(database, desk.vault)
     both = await asyncio.gather(desk.rotation.rotate(), desk.rotation.rotate())
-    assert [summary(status) for status in both] == [("vault.sound", [(NEW_ID, 6)], 0)] * 2
+    assert [summary(status) for status in both] == [("vault.sound", [(NEW_ID, 8)], 0)] * 2
     assert (desk.made, master_key.read(file).keys) == ([NEW], (NEW,))
 
 
@@ -159,7 +159,7 @@ async def test_what_waits_to_be_written_under_the_old_key_is_not_left_behind(
     assert len(await found(desk.values)) == 60
 
 
-@pytest.mark.parametrize("moved", [0, 3, 6], ids=["nothing was moved", "half", "everything"])
+@pytest.mark.parametrize("moved", [0, 4, 8], ids=["nothing was moved", "half", "everything"])
 @pytest.mark.parametrize("way", ["rotate", "resume"])
 async def test_a_rotation_that_was_cut_goes_on_and_makes_no_third_key(
     moved: int, way: str, database: SqliteDatabase, file: Path
@@ -170,7 +170,7 @@ async def test_a_rotation_that_was_cut_goes_on_and_makes_no_third_key(
     await values.replace([(one, Vault(NEW).seal(Vault(OLD).open(one.sealed, one.place), one.place)) for one in some])
     master_key.write(file, [NEW, OLD])
     desk = Desk(database, master_key.read(file))
-    expected = [(NEW_ID, moved), (OLD_ID, 6 - moved)]
+    expected = [(NEW_ID, moved), (OLD_ID, 8 - moved)]
     assert summary(await desk.rotation.status()) == ("vault.unfinished", expected, 0)
     if way == "resume":
         desk.rotation.resume()
@@ -219,14 +219,14 @@ async def test_a_value_that_does_not_open_is_told_and_its_key_is_kept(
     await fill(database, desk.vault)
     place = await desk.damage("token_caches")
     status = await desk.rotation.rotate()
-    assert summary(status) == ("vault.undecryptable", [(NEW_ID, 5), (OLD_ID, 0)], 1)
+    assert summary(status) == ("vault.undecryptable", [(NEW_ID, 7), (OLD_ID, 0)], 1)
     assert (status.undecryptable, [one.code for one in status.damaged]) == (
         {"token_caches": 1},
         ["vault.damaged_tokens"],
     )
     assert master_key.read(file).keys == (NEW, OLD)
     await fill_again(desk, place)
-    assert summary(await desk.rotation.rotate()) == ("vault.sound", [(NEW_ID, 6)], 0)
+    assert summary(await desk.rotation.rotate()) == ("vault.sound", [(NEW_ID, 8)], 0)
     assert (master_key.read(file).keys, desk.made) == ((NEW,), [NEW])
 
 
@@ -283,7 +283,7 @@ async def test_a_file_that_cannot_be_written_stops_it_and_nothing_is_sealed_by_t
     assert (error.code, type(error)) == ("vault.cannot_write", Unavailable)
     assert (await desk.under(), master_key.read(file).keys) == ({OLD}, (OLD,))
     in_the_way.rmdir()
-    assert summary(await desk.rotation.rotate()) == ("vault.sound", [(key_id(THIRD).hex(), 6)], 0)
+    assert summary(await desk.rotation.rotate()) == ("vault.sound", [(key_id(THIRD).hex(), 8)], 0)
 
 
 async def test_a_last_write_whose_end_failed_does_not_stop_the_next_rotation(
@@ -318,13 +318,13 @@ async def test_a_ring_from_elsewhere_goes_under_its_first_key_and_says_when_the_
 ) -> None:
     desk = Desk(database, elsewhere(NEW, OLD))
     await fill(database, Vault(OLD))
-    assert summary(await desk.rotation.status()) == ("vault.unfinished", [(NEW_ID, 0), (OLD_ID, 6)], 0)
+    assert summary(await desk.rotation.status()) == ("vault.unfinished", [(NEW_ID, 0), (OLD_ID, 8)], 0)
     status = await desk.rotation.rotate()
-    assert summary(status) == ("vault.older_key_free", [(NEW_ID, 6), (OLD_ID, 0)], 0)
+    assert summary(status) == ("vault.older_key_free", [(NEW_ID, 8), (OLD_ID, 0)], 0)
     assert f"key {OLD_ID} " in status.advice.sentence
     assert "PILLARBOX_MASTER_KEY" in status.advice.cure
     assert (await desk.under(), desk.made, master_key.read(file).keys) == ({NEW}, [], (OLD,))
-    assert summary(await Desk(database, elsewhere(NEW)).rotation.status()) == ("vault.sound", [(NEW_ID, 6)], 0)
+    assert summary(await Desk(database, elsewhere(NEW)).rotation.status()) == ("vault.sound", [(NEW_ID, 8)], 0)
 
 
 async def test_a_key_behind_a_link_is_not_written(database: SqliteDatabase, file: Path, tmp_path: Path) -> None:
@@ -349,6 +349,7 @@ async def test_each_damaged_value_is_told_with_what_gets_rid_of_it(desk: Desk, d
     assert told["vault.damaged_sign_in"] == "`pillarbox mailbox sign-in box-0@contoso.example`"
     assert "`pillarbox token get --app app-0 --fresh`" in told["vault.damaged_tokens"]
     assert told["vault.damaged_journey"]
+    assert told["vault.damaged_second_factor"] == "Run: pillarbox person invite person-0 --drop-second-factor"
 
 
 class FullDisk(SealedValues):

@@ -1,6 +1,7 @@
 """Retention: what goes when, what stays, and that the file gives room back."""
 
 import os
+from functools import partial
 
 import pytest
 
@@ -9,6 +10,7 @@ from pillarbox.core.content import InMemory
 from pillarbox.core.mail import Outcome, State
 from pillarbox.delivery.queue_id import queue_id
 from pillarbox.delivery.retention import Housekeeping
+from pillarbox.store.events import EventLog
 from pillarbox.store.idempotency import IdempotencyKeys
 from pillarbox.store.messages import NewMessage, Next
 from pillarbox.store.parts import PART_BYTES
@@ -26,9 +28,17 @@ class House:
     def __init__(self, shelf: Shelf, sent_bodies: float = 0.0) -> None:
         self.shelf = shelf
         self.retention = Retention(shelf.database)
+        self.events = EventLog(shelf.database, shelf.clock)
         keys = IdempotencyKeys(shelf.database, shelf.clock, shelf.clock)
         self.keeping = Housekeeping(
-            self.retention, keys, shelf.clock, shelf.log, sent_bodies, 30 * DAY, wait=self._waited
+            self.retention,
+            keys,
+            shelf.clock,
+            shelf.log,
+            sent_bodies,
+            30 * DAY,
+            wait=self._waited,
+            also=[partial(self.events.forget, 30 * DAY)],
         )
 
     async def _waited(self, seconds: float) -> None:

@@ -1,6 +1,7 @@
 """What is claimed first, and not before its time; and that a claim costs the same however much waits."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -24,9 +25,9 @@ class Bench:
         self.now = 1000.0
         self.box = Outbox(database, lambda: self.now)
 
-    async def put(self, one: str, priority: Priority = NORMAL, **more: object) -> None:
+    async def put(self, one: str, priority: Priority = NORMAL, mailbox: int = 1, **more: object) -> None:
         envelope = Envelope("s@x.example", ("a@y.example",))
-        new = NewMessage(one, 1, "p", envelope, "<m@x>", MAIL.size, MAIL.pieces, priority=priority, **more)  # type: ignore[arg-type]
+        new = NewMessage(one, mailbox, "p", envelope, "<m@x>", MAIL.size, MAIL.pieces, priority=priority, **more)  # type: ignore[arg-type]
         await self.box.enqueue(new)
 
     async def claim(self, limit: int = 9) -> list[str]:
@@ -233,13 +234,13 @@ async def test_lists_are_narrowed_by_what_is_known_of_a_message(bench: Bench) ->
     await bench.end(Cause.ACCOUNT_BROKEN, State.HELD)
     await bench.put("B")
 
-    async def listed(**wanted: str) -> str:
+    async def listed(**wanted: Any) -> str:
         return "".join(row["id"] for row in await bench.box.list(limit=9, **wanted))
 
     assert await listed() == "BA"
     assert (await listed(cause="account_broken"), await listed(cause="unclear")) == ("A", "")
     assert (await listed(code="code"), await listed(code="other")) == ("A", "")
-    assert (await listed(mailbox="one@x.example"), await listed(mailbox="two@x.example")) == ("BA", "")
+    assert (await listed(mailboxes=[1]), await listed(mailboxes=[2])) == ("BA", "")
     assert (await listed(submitter="p"), await listed(submitter="q")) == ("BA", "")
     assert (await listed(since="B"), await listed(before="B"), await listed(since="A", before="B")) == ("B", "A", "A")
     assert await listed(state="held", cause="account_broken", submitter="p") == "A"
@@ -260,7 +261,7 @@ async def test_search_goes_through_the_outbox_in_slices_until_it_has_enough(benc
         if one in "BCG":
             await slices.end(Cause.ACCOUNT_BROKEN, State.HELD)
 
-    async def listed(limit: int = 9, **wanted: str) -> str:
+    async def listed(limit: int = 9, **wanted: Any) -> str:
         return "".join(row["id"] for row in await slices.box.list(limit=limit, **wanted))
 
     assert (await listed(), await listed(3), await listed(1)) == ("GFEDCBA", "GFE", "G")
@@ -268,6 +269,24 @@ async def test_search_goes_through_the_outbox_in_slices_until_it_has_enough(benc
     assert held == ["CBA", "CBA", "CB", "C"]
     assert (await listed(since="B", before="F"), await listed(since="B", before="B")) == ("EDCB", "")
     assert await listed(cause="account_broken", before="C", since="B") == "B"
+
+
+async def test_who_knows_of_some_mailboxes_sees_and_counts_the_messages_of_those(bench: Bench) -> None:
+    slices = Slices(bench.database)
+    for number, one in enumerate("ABCDEFG"):
+        approval = Approval.WANTED if one in "BC" else Approval.NEEDLESS
+        await slices.put(one, mailbox=1 + number % 2, approval=approval)
+
+    async def listed(limit: int = 9, **wanted: Any) -> str:
+        return "".join(row["id"] for row in await slices.box.list(limit=limit, **wanted))
+
+    assert [await listed(mailboxes=some) for some in ([1], {2}, (1, 2), [3], [])] == ["GECA", "FDB", "GFEDCBA", "", ""]
+    assert (await listed(2, mailboxes=[1]), await listed(3, mailboxes=[1, 2])) == ("GE", "GFE")
+    assert (await listed(mailboxes=[1], before="E"), await listed(mailboxes=[1], since="E")) == ("CA", "GE")
+    held = [await listed(mailboxes=some, state="held") for some in (None, [1], [2], [])]
+    assert held == ["CB", "C", "B", ""]
+    counts = [await slices.box.count(some) for some in ([1], [2], [])]
+    assert counts == [{"queued": 3, "held": 1}, {"queued": 2, "held": 1}, {}]
 
 
 async def test_count_adds_up_the_slices(bench: Bench) -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from pillarbox.core.caller import Role
 from pillarbox.core.errors import ConfigError
 from pillarbox.core.vault import Secret, Vault, header_of, key_id_of
 from pillarbox.store import sealed
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.database import Migration, migrations
+from pillarbox.store.people import PeopleStore, Person
 from pillarbox.store.sealed import TABLES, SealedValue, SealedValues
 from pillarbox.store.sign_ins import SignIns
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
@@ -26,6 +28,7 @@ def values(database: SqliteDatabase) -> SealedValues:
 async def fill(database: SqliteDatabase, vault: Vault, rows: int = 2) -> None:
     """So many rows in each table that holds sealed values, written as the program writes them."""
     accounts, sign_ins = Accounts(database, vault, lambda: 0.0), SignIns(database, vault, lambda: 0.0)
+    people = PeopleStore(database, vault, lambda: 0.0)
     for number in range(rows):
         app = await accounts.add_app(f"app-{number}", "tenant", "client", Secret(f"secret {number}"))
         assert app is not None
@@ -33,6 +36,8 @@ async def fill(database: SqliteDatabase, vault: Vault, rows: int = 2) -> None:
         assert mailbox is not None
         await accounts.save_token_cache(f"app/{number}", b"cache %d" % number)
         await sign_ins.keep(f"{number:064x}", mailbox.id, b"sign-in %d" % number, 60.0)
+        assert await people.add(Person(str(number), f"person-{number}", frozenset({Role.ADMIN})))
+        assert await people.enrol(str(number), b"authenticator %d" % number)
 
 
 async def found(values: SealedValues, header: bytes = b"") -> list[SealedValue]:
@@ -51,6 +56,7 @@ async def test_every_value_opens_in_the_place_that_is_said(database: SqliteDatab
     contents = {(value.table, OLD.open(value.sealed, value.place)) for value in await found(values)}
     assert contents == {
         *(("credentials", b"secret 0"), ("credentials", b"secret 1")),
+        *(("second_factors", b"authenticator 0"), ("second_factors", b"authenticator 1")),
         *(("token_caches", b"cache 0"), ("token_caches", b"cache 1")),
         *(("sign_ins", b"sign-in 0"), ("sign_ins", b"sign-in 1")),
     }
@@ -81,9 +87,9 @@ async def test_one_tables_value_does_not_open_in_another_table(database: SqliteD
 async def test_pages_hold_every_row_once_and_leave_a_header_out(database: SqliteDatabase, values: SealedValues) -> None:
     await fill(database, OLD, rows=10)
     everything = await found(values)
-    assert len({(value.table, value.id) for value in everything}) == len(everything) == 30
+    assert len({(value.table, value.id) for value in everything}) == len(everything) == 40
     await values.replace([(one, NEW.seal(b"x", one.place)) for one in everything[:7]])
-    assert len(await found(values, NEW.header)) == 23
+    assert len(await found(values, NEW.header)) == 33
     assert {header_of(value.sealed) for value in await found(values, NEW.header)} == {OLD.header}
 
 
@@ -92,6 +98,7 @@ async def test_headers_are_counted_in_each_table(database: SqliteDatabase, value
     await Accounts(database, NEW, lambda: 0.0).save_token_cache("app/0", b"new")
     assert await values.headers() == {
         "credentials": {OLD.header: 2},
+        "second_factors": {OLD.header: 2},
         "sign_ins": {OLD.header: 2},
         "token_caches": {OLD.header: 1, NEW.header: 1},
     }
@@ -140,7 +147,7 @@ async def test_the_keys_of_a_store_are_known_before_it_is_opened(database: Sqlit
     await fill(database, OLD, rows=1)
     await Accounts(database, NEW, lambda: 0.0).save_token_cache("app/7", b"new")
     await database.close()
-    assert sealed.needed(tmp_path / "store.db").counts == {OLD_ID: 3, key_id_of(NEW.header): 1}
+    assert sealed.needed(tmp_path / "store.db").counts == {OLD_ID: 4, key_id_of(NEW.header): 1}
 
 
 async def test_a_value_without_a_header_is_counted_too(
@@ -150,7 +157,7 @@ async def test_a_value_without_a_header_is_counted_too(
     for value in await found(values):
         await values.replace([(value, b"\xff")])
     await database.close()
-    assert sealed.needed(tmp_path / "store.db").counts == {"": 3}
+    assert sealed.needed(tmp_path / "store.db").counts == {"": 4}
 
 
 async def test_looking_changes_no_byte_of_a_store_whose_process_was_killed(
@@ -209,6 +216,7 @@ async def test_whose_a_value_is_can_be_asked(database: SqliteDatabase, values: S
     holders = {(value.table, value.id): await values.holder(value) for value in await found(values)}
     (credential,) = (id for table, id in holders if table == "credentials")
     assert holders == {
+        ("second_factors", "0"): "person-0",
         ("credentials", credential): "app-0",
         ("sign_ins", "0" * 64): "box-0@contoso.example",
         ("token_caches", "app/0"): "",

@@ -4,39 +4,70 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 import pillarbox
+from pillarbox.access.audit import Audit
+from pillarbox.access.household import Household
+from pillarbox.access.keys import Keys
 from pillarbox.access.submitters import Submitters
-from pillarbox.admin import mailboxes
 from pillarbox.admin.vault import Rotation
-from pillarbox.core.accounts import AppRegistration, Mailbox
-from pillarbox.core.caller import Scope
-from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
+from pillarbox.core.accounts import AppRegistration, Mailbox, Submitter
+from pillarbox.core.caller import Caller, Scope
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
 from pillarbox.core.scopes import Resource
+from pillarbox.core.settings import Settings
 from pillarbox.delivery.governor import Governors
 from pillarbox.delivery.once import Once
 from pillarbox.delivery.retention import Dropped
 from pillarbox.delivery.submission import Submission
-from pillarbox.endpoints.api import apps, calls, check, models, sends, sign_in, submitters, vault
+from pillarbox.delivery.uploads import Uploads
+from pillarbox.delivery.watch import Watch
+from pillarbox.endpoints.api import (
+    api_keys,
+    apps,
+    audit,
+    calls,
+    check,
+    connect_links,
+    doctor,
+    events,
+    mailboxes,
+    me,
+    models,
+    openapi,
+    pausing,
+    people,
+    problems,
+    reference_page,
+    sending,
+    sends,
+    sessions,
+    sign_in,
+    submitters,
+    uploads,
+    vault,
+)
 from pillarbox.endpoints.api.access import needs
 from pillarbox.endpoints.api.body_limit import BodyLimit
+from pillarbox.endpoints.api.request_ids import RequestIds
+from pillarbox.endpoints.api.route import Route
 from pillarbox.endpoints.api.version import Versioned
+from pillarbox.endpoints.smtp.spool import Spool
 from pillarbox.store.accounts import Accounts
-from pillarbox.store.database import Row
+from pillarbox.store.connect_links import ConnectLinks
+from pillarbox.store.events import EventLog
 from pillarbox.store.outbox import Outbox
 
 if TYPE_CHECKING:
+    from pillarbox.admin.check.journey import Check
     from pillarbox.admin.clients import Clients
     from pillarbox.admin.connect import Connect
+    from pillarbox.admin.examine.examined import Examined
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,144 +81,99 @@ class Services:
     accounts: Accounts
     outbox: Outbox
     submitters: Submitters
+    keys: Keys
     submission: Submission
     once: Once
     governors: Governors
+    events: EventLog
+    watch: Watch
+    connect_links: ConnectLinks
+    return_urls: Sequence[str]
+    uploads: Uploads
+    spool: Callable[[], Spool]
     purge: Callable[[float | None], Awaitable[Dropped]]
     wake: Callable[[int], None]
     clients: "Callable[[], Clients]"
     connect: "Callable[[], Connect]"
-    send_test: Callable[[Mailbox, str], Awaitable[Row]]
+    check: "Callable[[], Check]"
+    examined: "Callable[[float], Examined]"
+    settings: Settings
     rotation: Rotation
     changed: Callable[[AppRegistration | Mailbox], None]
     smtp_address: Callable[[], str]
     smtp_host: Callable[[], str]
     ways: Callable[[Mailbox], Sequence[Resource]]
+    sender_of: Callable[[Caller], Awaitable[Submitter]]
+    audit: Audit
+    household: Household
     log: Logger
     clock: Clock = time.time
 
 
-class _Versioned(FastAPI):
-    """Every answer bears the version, also that of an error that nobody foresaw."""
+class _Api(FastAPI):
+    """Every answer bears the version and the id of its request, also that of an error that nobody foresaw."""
+
+    def openapi(self) -> dict[str, Any]:
+        """See FastAPI, which knows no model of a body that a route reads by itself."""
+        if self.openapi_schema is None:
+            super().openapi()["components"]["schemas"].update(sending.schemas())
+            openapi.complete(super().openapi())
+        return super().openapi()
 
     def build_middleware_stack(self) -> ASGIApp:
         """See Starlette."""
-        return Versioned(super().build_middleware_stack())
+        return RequestIds(Versioned(super().build_middleware_stack()))
 
 
 def build(services: Services) -> FastAPI:
     """The API over the given services. It loads nothing from outside."""
-    app = _Versioned(
+    app = _Api(
         title="Pillarbox",
         version=pillarbox.__version__,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         # An empty name is nobody's: a redirect to the list would be no answer for whoever wants one removed.
         redirect_slashes=False,
-        responses={"4XX": {"model": models.Problem}, "5XX": {"model": models.Problem}},
+        generate_unique_id_function=lambda route: route.name,
     )
-    app.add_middleware(BodyLimit, counted_elsewhere=("/api/v1/sends",))
-    _add_problems(app, services.log)
+    app.router.route_class = Route
+    reference_page.add(app)
+    app.state.audit = services.audit
+    app.add_middleware(BodyLimit, counted_elsewhere=("/api/v1/sends", "/api/v1/uploads/"))
+    problems.add(app, services.log)
     apps.add(app, services)
-    _add_accounts(app, services)
+    mailboxes.add(app, services)
     _add_status(app, services)
+    sending.add(app, services)
+    uploads.add(app, services)
     sends.add(app, services)
     calls.add(app, services)
     check.add(app, services)
     sign_in.add(app, services)
     submitters.add(app, services)
+    sessions.add(app, services)
+    me.add(app, services)
+    people.add(app, services)
+    api_keys.add(app, services)
     vault.add(app, services)
+    events.add(app, services)
+    connect_links.add(app, services)
+    pausing.add(app, services)
+    audit.add(app, services)
+    doctor.add(app, services)
     return app
-
-
-def _add_accounts(app: FastAPI, services: Services) -> None:
-    accounts, log = services.accounts, services.log
-
-    def shown(mailbox: Mailbox) -> models.MailboxOut:
-        pauses, by_smtp = services.governors.waits(mailbox), services.governors.paused_elsewhere(mailbox)
-        ways, limit = services.ways(mailbox), services.submission.route_limit(mailbox)
-        return models.MailboxOut.of(mailbox, pauses, by_smtp, ways, limit)
-
-    @app.get("/api/v1/mailboxes", dependencies=[needs(Scope.MAILBOXES_READ)])
-    async def list_mailboxes() -> models.Mailboxes:
-        return models.Mailboxes(data=[shown(one) for one in await accounts.mailboxes()])
-
-    @app.get("/api/v1/mailboxes/{address}", dependencies=[needs(Scope.MAILBOXES_READ)])
-    async def show_mailbox(address: str) -> models.MailboxOut:
-        return shown(await mailboxes.get(accounts, address))
-
-    @app.post("/api/v1/mailboxes", status_code=201, dependencies=[needs(Scope.ADMIN)])
-    async def add_mailbox(new: models.NewMailbox) -> models.MailboxOut:
-        added = await mailboxes.add(accounts, new.address, new.app)
-        log.info("account.changed", what="mailbox", name=added.address, change="added")
-        return shown(added)
-
-    @app.put("/api/v1/mailboxes/{address}", dependencies=[needs(Scope.ADMIN)])
-    async def change_mailbox(address: str, new: models.MailboxChange) -> models.MailboxOut:
-        changed = await mailboxes.change(accounts, address, new.app)
-        await services.submitters.refresh()
-        services.changed(changed)
-        log.info("account.changed", what="mailbox", name=changed.address, change="other app registration")
-        return shown(changed)
-
-    @app.patch("/api/v1/mailboxes/{address}", dependencies=[needs(Scope.ADMIN)])
-    async def choose_for_mailbox(address: str, wish: models.MailboxWish) -> models.MailboxOut:
-        if wish.transport == "smtp":
-            mailboxes.need_smtp_host(services.smtp_host(), address)
-        changed = await mailboxes.choose(accounts, address, wish.choice())
-        await services.submitters.refresh()
-        services.changed(changed)
-        log.info("account.changed", what="mailbox", name=changed.address, change="way of sending")
-        return shown(changed)
-
-    @app.delete("/api/v1/mailboxes/{address}", status_code=204, dependencies=[needs(Scope.ADMIN)])
-    async def remove_mailbox(address: str) -> None:
-        removed = await mailboxes.remove(accounts, address)
-        services.changed(removed)
-        log.info("account.changed", what="mailbox", name=removed.address, change="removed")
 
 
 def _add_status(app: FastAPI, services: Services) -> None:
     box = services.outbox
 
-    @app.get("/api/v1/status", dependencies=[needs(Scope.OUTBOX_READ)])
-    async def status() -> models.Status:
+    @app.get("/api/v1/status")
+    async def status(caller: Annotated[Caller, needs(Scope.OUTBOX_READ)]) -> models.Status:
+        """Show that the service runs, where its SMTP door is, and how many messages are in which state."""
         return models.Status(
             version=pillarbox.__version__,
             pid=os.getpid(),
             smtp=services.smtp_address(),
-            outbox=dict(await box.count()),
+            outbox=dict(await box.count(caller.mailboxes)),
         )
-
-
-def _add_problems(app: FastAPI, log: Logger) -> None:
-    @app.exception_handler(PillarboxError)
-    async def known(_request: Request, error: PillarboxError) -> JSONResponse:
-        return problem_of(error)
-
-    @app.exception_handler(HTTPException)
-    async def no_such_route(request: Request, error: HTTPException) -> JSONResponse:
-        if error.status_code == 404:
-            return problem_of(NotFound("request.not_found", path=request.url.path))
-        return problem_of(InvalidInput("request.invalid", reason=str(error.detail)), error.status_code)
-
-    @app.exception_handler(RequestValidationError)
-    async def unreadable(_request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        # Only the place and the rule: the value that was refused may be a secret.
-        place = ".".join(str(part) for part in first["loc"])
-        return problem_of(InvalidInput("request.invalid", reason=f"{place}: {first['msg']}"))
-
-    @app.exception_handler(Exception)
-    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
-        log.error("unexpected", where=f"{request.method} {request.url.path}", exc_info=error)
-        return problem_of(PillarboxError("internal"))
-
-
-def problem_of(error: PillarboxError, status: int | None = None) -> JSONResponse:
-    """The answer that tells of an error (RFC 9457); `status` counts in place of the catalogue's. Pure."""
-    problem = models.Problem.of(error, status)
-    # RFC 9110 section 10.2.3, in seconds: what somebody else is at is over soon, a disk or a rate takes longer.
-    wait = {"Retry-After": "1" if problem.status == 409 else "5"} if problem.retryable else None
-    return JSONResponse(problem.model_dump(), problem.status, wait, media_type="application/problem+json")

@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from pydantic import Field, SecretStr
 
 from pillarbox.admin import apps, end_dates
@@ -13,7 +13,9 @@ from pillarbox.core.caller import Scope
 from pillarbox.core.errors import ConfigError, InvalidInput, PillarboxError
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints.api.access import needs
+from pillarbox.endpoints.api.etags import IfMatch, Versions
 from pillarbox.endpoints.api.models import Model
+from pillarbox.endpoints.api.paging import Paging
 from pillarbox.entra import certificates
 
 if TYPE_CHECKING:
@@ -130,9 +132,10 @@ class App(Model):
 
 
 class Apps(Model):
-    """All app registrations."""
+    """App registrations, by name; `next` is the cursor of the following page."""
 
     data: list[App]
+    next: str | None
 
 
 class Added(Model):
@@ -157,7 +160,7 @@ class Added(Model):
 
 
 class Credentials(Model):
-    """The credentials of an app registration, newest first."""
+    """All credentials of an app registration, newest first."""
 
     data: list[CredentialOut]
 
@@ -165,16 +168,29 @@ class Credentials(Model):
 def add(app: FastAPI, services: "Services") -> None:
     """Add the routes."""
     accounts, log = services.accounts, services.log
+    # Its credentials have routes of their own.
+    versions = Versions(volatile=frozenset({"credentials", "ends_at"}))
 
     async def shown(one: AppRegistration) -> App:
         return App.of(one, await accounts.credentials(one), services.clock())
 
+    async def shown_now(name: str) -> App:
+        return await shown(await apps.get(accounts, name))
+
     @app.get("/api/v1/apps", dependencies=[needs(Scope.ADMIN)])
-    async def list_apps() -> Apps:
-        return Apps(data=[await shown(one) for one in await accounts.apps()])
+    async def list_apps(paging: Paging) -> Apps:
+        """List the app registrations."""
+        page, following = paging.cut(await accounts.apps(), key=lambda one: one.name)
+        return Apps(data=[await shown(one) for one in page], next=following)
+
+    @app.get("/api/v1/apps/{name}", dependencies=[needs(Scope.ADMIN)])
+    async def show_app(name: str, response: Response) -> App:
+        """Show an app registration."""
+        return versions.tell(response, await shown_now(name))
 
     @app.post("/api/v1/apps", status_code=201, dependencies=[needs(Scope.ADMIN)])
     async def add_app(new: NewApp) -> Added:
+        """Add an app registration with its first credential."""
         await apps.check_new(accounts, new.name, new.tenant_id, new.client_id)
         if new.public and any(_given(new)):
             raise InvalidInput("app.one_credential")
@@ -184,24 +200,30 @@ def add(app: FastAPI, services: "Services") -> None:
         return Added.of(added)
 
     @app.put("/api/v1/apps/{name}", dependencies=[needs(Scope.ADMIN)])
-    async def change_app(name: str, ids: AppIds) -> App:
-        changed = await apps.change(accounts, name, ids.tenant_id, ids.client_id)
+    async def change_app(name: str, ids: AppIds, response: Response, if_match: IfMatch = None) -> App:
+        """Give an app registration other IDs; its credentials stay."""
+        async with versions.changing(if_match, lambda: shown_now(name)):
+            changed = await apps.change(accounts, name, ids.tenant_id, ids.client_id)
         services.changed(changed)
         log.info("account.changed", what="app", name=name, change="other IDs")
-        return await shown(changed)
+        return versions.tell(response, await shown(changed))
 
     @app.delete("/api/v1/apps/{name}", status_code=204, dependencies=[needs(Scope.ADMIN)])
-    async def remove_app(name: str) -> None:
-        services.changed(await apps.remove(accounts, name))
+    async def remove_app(name: str, if_match: IfMatch = None) -> None:
+        """Remove an app registration that no mailbox needs."""
+        async with versions.changing(if_match, lambda: shown_now(name)):
+            services.changed(await apps.remove(accounts, name))
         log.info("account.changed", what="app", name=name, change="removed")
 
     @app.get("/api/v1/apps/{name}/credentials", dependencies=[needs(Scope.ADMIN)])
     async def list_credentials(name: str) -> Credentials:
+        """List the credentials of an app registration: what they are, never their secrets."""
         found = await accounts.credentials(await apps.get(accounts, name))
         return Credentials(data=[CredentialOut.of(one) for one in found])
 
     @app.post("/api/v1/apps/{name}/credentials", status_code=201, dependencies=[needs(Scope.ADMIN)])
     async def add_credential(name: str, new: NewCredential) -> Added:
+        """Give an app registration one more credential, which is used from now on."""
         await apps.get(accounts, name)
         added = await apps.add_credential(accounts, name, await _credential(new, name, services))
         services.changed(added.app)
@@ -211,6 +233,7 @@ def add(app: FastAPI, services: "Services") -> None:
 
     @app.delete("/api/v1/apps/{name}/credentials/{credential_id}", status_code=204, dependencies=[needs(Scope.ADMIN)])
     async def remove_credential(name: str, credential_id: str) -> None:
+        """Remove a credential of an app registration."""
         services.changed(await apps.remove_credential(accounts, name, credential_id))
         log.info("account.changed", what="app", name=name, change=f"removed {credential_id}")
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
-from fastapi import HTTPException
+from pillarbox.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,7 +13,7 @@ MOST: Final = 6 * 1024 * 1024
 
 
 class BodyLimit:
-    """An application that takes no larger body, but at paths that count for themselves."""
+    """An application that takes no larger body, but at paths that count for themselves; `/x/` stands for all in it."""
 
     def __init__(self, app: "ASGIApp", counted_elsewhere: Collection[str], most: int = MOST) -> None:
         self._app = app
@@ -29,7 +29,9 @@ class BodyLimit:
             message = await receive()
             read += len(message.get("body", b""))
             if read > self._most:
-                raise HTTPException(413, f"it is longer than {self._most} bytes")
+                raise InvalidInput("request.too_large", limit=self._most)
             return message
 
-        await self._app(scope, receive if scope.get("path") in self._counted_elsewhere else counted, send)
+        path = scope.get("path", "")
+        elsewhere = path in self._counted_elsewhere or f"{path.rpartition('/')[0]}/" in self._counted_elsewhere
+        await self._app(scope, receive if elsewhere else counted, send)

@@ -118,17 +118,20 @@ def add(app: FastAPI, services: "Services") -> None:
 
     @app.post("/api/v1/tokens", tags=[LOCAL_ONLY], dependencies=[LOCAL_CALLER])
     async def get_token(new: NewToken) -> TokenOut:
+        """Get an access token: its claims, and itself where `raw` asks for it."""
         calls, holder = await journeys(new)
         token = await calls.token_of(holder, new.resource, fresh=new.fresh, reveal=new.raw)
         return TokenOut.of(token, raw=new.raw)
 
     @app.post("/api/v1/graph", tags=[LOCAL_ONLY], dependencies=[LOCAL_CALLER])
     async def call_graph(new: NewCall) -> CallOut:
+        """Make a call of Graph as an app registration or a mailbox."""
         calls, holder = await journeys(new)
         return CallOut.of(await calls.graph_call(holder, _call(new, new.method, new.body)))
 
     @app.post("/api/v1/graph:page", tags=[LOCAL_ONLY], dependencies=[LOCAL_CALLER])
     async def read_page(new: NewPage) -> PageOut:
+        """Read a page of a collection of Graph."""
         calls, holder = await journeys(new)
         page = await calls.graph_page(holder, _call(new))
         return PageOut(value=page.value, next=page.next)

@@ -1,16 +1,17 @@
 """The Test button at the API."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 
-from pillarbox.core.caller import Scope
-from pillarbox.core.scopes import Resource
+from pillarbox.admin import mailboxes
+from pillarbox.core.caller import Caller, Scope
+from pillarbox.core.errors import Forbidden
+from pillarbox.delivery import senders
 from pillarbox.endpoints.api.access import needs
 
 if TYPE_CHECKING:
-    from pillarbox.admin.check.journey import Check
     from pillarbox.admin.check.steps import Report, Step
     from pillarbox.endpoints.api.app import Services
 
@@ -65,27 +66,28 @@ class ReportOut(_Model):
 def add(app: FastAPI, services: "Services") -> None:
     """The routes of the Test button."""
 
-    def check() -> "Check":
-        # What talks to Microsoft is imported when somebody does.
-        from pillarbox.admin.check.journey import Check
-
-        return Check(
-            services.accounts,
-            services.clients(),
-            services.send_test,
-            services.clock,
-            services.log,
-            sends_by_smtp=lambda mailbox: Resource.EXCHANGE in services.ways(mailbox),
-        )
+    async def _check_sending(caller: Caller, to: str) -> None:
+        """It is a mail as any other: who may send none may not by a test."""
+        caller.need(Scope.SEND)
+        sender = await services.sender_of(caller)
+        if not senders.is_recipient_of(sender, to):
+            raise Forbidden("mail.recipient_not_allowed", submitter=sender.name, recipient=to)
 
     @app.post("/api/v1/apps/{name}:test", dependencies=[needs(Scope.ADMIN)])
     async def test_app(name: str) -> ReportOut:
-        return ReportOut.of(await check().check_app(name))
+        """Test an app registration: its credentials and what they may do."""
+        return ReportOut.of(await services.check().check_app(name))
 
-    @app.post("/api/v1/mailboxes/{address}:test", dependencies=[needs(Scope.OUTBOX_DECIDE)])
-    async def test_mailbox(address: str, new: NewTest | None = None) -> ReportOut:
+    @app.post("/api/v1/mailboxes/{address}:test")
+    async def test_mailbox(
+        address: str, caller: Annotated[Caller, needs(Scope.OUTBOX_DECIDE)], new: NewTest | None = None
+    ) -> ReportOut:
+        """Test a mailbox step by step; with `to`, a real mail is sent."""
+        await mailboxes.get(services.accounts, address, caller)
         asked = new or NewTest()
-        report = await check().check_mailbox(address, asked.to, exchange=asked.exchange)
+        if asked.to is not None:
+            await _check_sending(caller, asked.to)
+        report = await services.check().check_mailbox(address, asked.to, exchange=asked.exchange)
         # What it may send depends on the mode that was found.
         await services.submitters.refresh()
         return ReportOut.of(report)

@@ -12,7 +12,7 @@ from pillarbox.admin.outbox import Act
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import LARGEST, LONGEST_AGE, MOST_RATE, Mailbox, MailboxChoice, OnBroken, Submitter
 from pillarbox.core.cause import Cause
-from pillarbox.core.errors import PillarboxError
+from pillarbox.core.errors import InvalidInput, PillarboxError
 from pillarbox.core.graph_limits import MOST_MESSAGE
 from pillarbox.core.mail import Priority, State
 from pillarbox.core.scopes import Resource
@@ -317,9 +317,9 @@ class Send(Model):
     `cause` is why its last attempt ended as it did, `checks` how often it was looked up since then, `maybe_duplicate`
     that it was sent again although the first may have arrived. It is not sent before `send_at` (0: at once), nor tried
     after `expires_at` (null: without end). `approval` is `wanted` while a person must let it go, then `given` or
-    `refused`. `kept` is what of it lies here: `whole`, or its `header`. `delivery` is what Exchange told of it after it
-    was sent: empty (nothing yet), `delivered`, `failed` (for one recipient at least) or `bounced`, and `delivery_text`
-    in which words.
+    `refused`, `transport` the way that was chosen for it (empty: as its mailbox says). `kept` is what of it lies here:
+    `whole`, or its `header`. `delivery` is what Exchange told of it after it was sent: empty (nothing yet),
+    `delivered`, `failed` (for one recipient at least) or `bounced`, and `delivery_text` in which words.
     """
 
     id: str
@@ -345,6 +345,7 @@ class Send(Model):
     send_at: float
     expires_at: float | None
     approval: str
+    transport: str
     kept: str
     delivery: str
     delivery_text: str
@@ -358,13 +359,17 @@ class Send(Model):
 
 
 class Arrival(Model):
-    """How a message came in; what is not known is empty. `protocol` is as in RFC 3848, `hello` what the client said."""
+    """How a message came in; what is not known is empty. `protocol` is as in RFC 3848, `hello` what the client said.
+
+    `trace` is the traceparent that came with it (W3C Trace Context).
+    """
 
     door: str = ""
     listener: str = ""
     peer: str = ""
     hello: str = ""
     protocol: str = ""
+    trace: str = ""
 
 
 class Dsn(Model):
@@ -484,15 +489,17 @@ class Page(Model):
 
 
 class Mailboxes(Model):
-    """All mailboxes."""
+    """Mailboxes, by address; `next` is the cursor of the following page."""
 
     data: list[MailboxOut]
+    next: str | None
 
 
 class Submitters(Model):
-    """All submitters."""
+    """Submitters, by name; `next` is the cursor of the following page."""
 
     data: list[SubmitterOut]
+    next: str | None
 
 
 class Status(Model):
@@ -504,26 +511,61 @@ class Status(Model):
     outbox: dict[str, int]
 
 
-class Problem(BaseModel):
-    """An error (RFC 9457): `code` is stable, `hint` says what to do, `retryable` whether it may work later."""
+class UpstreamOut(BaseModel):
+    """What another service told us: `service` is entra, graph or exchange, `status` that of HTTP or SMTP.
 
-    type: str = "about:blank"
+    `code` is its own, such as AADSTS7000222 or ErrorAccessDenied, and `request_id` what Microsoft's support asks for.
+    """
+
+    service: str
+    status: int | None
+    code: str
+    request_id: str
+
+
+class Flaw(BaseModel):
+    """What is wrong with a part of a request: at `pointer` in its JSON (RFC 6901), or in a `parameter` of this name."""
+
+    pointer: str | None = None
+    parameter: str | None = None
+    detail: str
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457): `code` is stable, `hint` says what to do, `retryable` whether it may work later.
+
+    `type` names the same as `code`, as a URI. `errors` are the parts of the request that are wrong, where they are
+    known; `upstream` is what Microsoft told, where that is the cause. `request_id` is the request's, as in the log.
+    """
+
+    type: str
     title: str
     status: int
     code: str
     hint: str
     retryable: bool
+    request_id: str = ""
+    errors: list[Flaw] = []
+    upstream: UpstreamOut | None = None
 
     @classmethod
-    def of(cls, error: PillarboxError, status: int | None = None) -> "Problem":
+    def of(
+        cls, error: PillarboxError, status: int | None = None, request_id: str = "", errors: Sequence[Flaw] = ()
+    ) -> "Problem":
         """From our word; `status` counts in place of the catalogue's."""
-        entry = error.entry
+        entry, upstream = error.entry, error.upstream
+        if isinstance(error, InvalidInput) and error.pointer:
+            errors = [*errors, Flaw(pointer=error.pointer, detail=error.sentence)]
         return cls(
+            type=f"urn:problem-type:pillarbox:{error.code}",
             title=error.sentence,
             status=status or entry.http,
             code=error.code,
             hint=error.cure,
             retryable=entry.retry,
+            request_id=request_id,
+            errors=list(errors),
+            upstream=UpstreamOut(**asdict(upstream)) if upstream else None,
         )
 
 

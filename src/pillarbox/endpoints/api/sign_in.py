@@ -146,7 +146,8 @@ def add(app: FastAPI, services: "Services") -> None:
     connect = services.connect
 
     @app.post("/api/v1/mailboxes/{address}:sign-in", status_code=201, dependencies=[needs(Scope.ADMIN)])
-    async def sign_in(address: str, new: NewSignIn) -> SignInStarted:
+    async def begin_sign_in(address: str, new: NewSignIn) -> SignInStarted:
+        """Begin a sign-in for a mailbox in a browser; with `app`, a mailbox that is not there yet is added."""
         if new.redirect_uri is None:
             connect().listener()
         else:
@@ -159,20 +160,23 @@ def add(app: FastAPI, services: "Services") -> None:
         return SignInStarted.of(started, new.redirect_uri)
 
     @app.post("/api/v1/mailboxes/{address}:sign-in-finish", dependencies=[needs(Scope.ADMIN)])
-    async def finish(address: str, back: SignInReturn) -> ConnectedOut:
+    async def finish_sign_in(address: str, back: SignInReturn) -> ConnectedOut:
+        """Finish a sign-in whose browser came back to the machine of whoever began it."""
         mailbox = await connect().mailbox(address, None)
         told = Return(back.state, back.code.get_secret_value(), back.error, back.error_description, back.iss)
         return ConnectedOut.of(await connect().finish(mailbox, told, back.browser.get_secret_value()))
 
     @app.post("/api/v1/mailboxes/{address}:device-code", status_code=201, dependencies=[needs(Scope.ADMIN)])
-    async def device_code(address: str, new: SignInPlan) -> DeviceOut:
+    async def begin_device_code(address: str, new: SignInPlan) -> DeviceOut:
+        """Begin a sign-in by a code that is typed in on another device."""
         from pillarbox.admin import connect_device
 
         mailbox = await connect().mailbox(address, new.app, new.options())
         return DeviceOut.of(await connect_device.begin(connect(), mailbox, new.options()))
 
     @app.post("/api/v1/mailboxes/{address}:device-code-poll", dependencies=[needs(Scope.ADMIN)])
-    async def device_code_poll(address: str, asked: DevicePoll) -> Polled:
+    async def poll_device_code(address: str, asked: DevicePoll) -> Polled:
+        """Ask whether the code was typed in; the mailbox is connected once it was."""
         from pillarbox.admin import connect_device
 
         mailbox = await connect().mailbox(address, None)
@@ -182,7 +186,8 @@ def add(app: FastAPI, services: "Services") -> None:
         return Polled(interval=found.interval)
 
     @app.post("/api/v1/mailboxes/{address}:password", dependencies=[needs(Scope.ADMIN)])
-    async def password(address: str, new: PasswordSignIn) -> ConnectedOut:
+    async def sign_in_by_password(address: str, new: PasswordSignIn) -> ConnectedOut:
+        """Connect a mailbox by a password, which works only without a second factor."""
         from pillarbox.admin import connect_password
 
         # Before the mailbox: while it is off, nothing is added either.

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from pydantic import SecretStr
 
 from pillarbox.core.accounts import Submitter
@@ -10,6 +10,8 @@ from pillarbox.core.caller import Scope
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints.api import models
 from pillarbox.endpoints.api.access import needs
+from pillarbox.endpoints.api.etags import IfMatch, Versions
+from pillarbox.endpoints.api.paging import Paging
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.api.app import Services
@@ -20,6 +22,8 @@ _PATH = "/api/v1/submitters"
 def add(app: FastAPI, services: "Services") -> None:
     """Add the routes of submitters."""
     submitters = services.submitters
+    # Its tokens have routes of their own.
+    versions = Versions(volatile=frozenset({"last_used_at", "tokens"}), once=frozenset({"password"}))
 
     def changed(name: str, change: str) -> None:
         services.log.info("account.changed", what="submitter", name=name, change=change)
@@ -27,44 +31,59 @@ def add(app: FastAPI, services: "Services") -> None:
     async def shown(submitter: Submitter, password: Secret | None = None) -> models.SubmitterOut:
         return models.SubmitterOut.of(submitter, await submitters.tokens(submitter.name), password)
 
+    async def shown_now(name: str) -> models.SubmitterOut:
+        return await shown(await submitters.get(name))
+
     @app.get(_PATH, dependencies=[needs(Scope.ADMIN)])
-    async def list_submitters() -> models.Submitters:
-        return models.Submitters(data=[await shown(one) for one in await submitters.list()])
+    async def list_submitters(paging: Paging) -> models.Submitters:
+        """List the submitters."""
+        page, following = paging.cut(await submitters.list(), key=lambda one: one.name)
+        return models.Submitters(data=[await shown(one) for one in page], next=following)
 
     @app.get(_PATH + "/{name}", dependencies=[needs(Scope.ADMIN)])
-    async def show_submitter(name: str) -> models.SubmitterOut:
-        return await shown(await submitters.get(name))
+    async def show_submitter(name: str, response: Response) -> models.SubmitterOut:
+        """Show a submitter."""
+        return versions.tell(response, await shown_now(name))
 
     @app.post(_PATH, status_code=201, dependencies=[needs(Scope.ADMIN)])
     async def add_submitter(new: models.NewSubmitter) -> models.SubmitterOut:
+        """Add a submitter; a password that is made for it is in this answer alone."""
         given = _secret(new.password)
         added, password = await submitters.add(new.name, new.wish(), given, no_password=new.no_password)
         changed(added.name, "added")
         return await shown(added, None if given else password)
 
     @app.patch(_PATH + "/{name}", dependencies=[needs(Scope.ADMIN)])
-    async def change_submitter(name: str, change: models.SubmitterChange) -> models.SubmitterOut:
-        after, password = await submitters.change(
-            name,
-            change.wish(),
-            _secret(change.password),
-            no_password=change.no_password,
-            new_password=change.new_password,
-        )
+    async def change_submitter(
+        name: str, change: models.SubmitterChange, response: Response, if_match: IfMatch = None
+    ) -> models.SubmitterOut:
+        """Change a submitter; what is left out stays as it is."""
+        async with versions.changing(if_match, lambda: shown_now(name)):
+            after, password = await submitters.change(
+                name,
+                change.wish(),
+                _secret(change.password),
+                no_password=change.no_password,
+                new_password=change.new_password,
+            )
         changed(name, ", ".join(sorted(change.model_fields_set)) or "nothing")
-        return await shown(after, password)
+        return versions.tell(response, await shown(after, password))
 
     @app.delete(_PATH + "/{name}", status_code=204, dependencies=[needs(Scope.ADMIN)])
-    async def remove_submitter(name: str) -> None:
-        await submitters.remove(name)
+    async def remove_submitter(name: str, if_match: IfMatch = None) -> None:
+        """Remove a submitter, and its tokens with it."""
+        async with versions.changing(if_match, lambda: shown_now(name)):
+            await submitters.remove(name)
         changed(name, "removed")
 
     @app.get(_PATH + "/{name}/tokens", dependencies=[needs(Scope.ADMIN)])
     async def list_tokens(name: str) -> models.SubmitterTokens:
+        """List the tokens of a submitter: their ids, never themselves."""
         return models.SubmitterTokens(data=[models.SubmitterToken.of(one) for one in await submitters.tokens(name)])
 
     @app.post(_PATH + "/{name}/tokens", status_code=201, dependencies=[needs(Scope.ADMIN)])
     async def add_token(name: str, new: models.NewSubmitterToken) -> models.SubmitterToken:
+        """Make a token of a submitter, which is in this answer alone."""
         token = await submitters.add_token(name, new.id)
         changed(name, f"token {new.id} added")
         kept = next(one for one in await submitters.tokens(name) if one.id == new.id)
@@ -72,6 +91,7 @@ def add(app: FastAPI, services: "Services") -> None:
 
     @app.delete(_PATH + "/{name}/tokens/{token_id}", status_code=204, dependencies=[needs(Scope.ADMIN)])
     async def remove_token(name: str, token_id: str) -> None:
+        """Remove a token of a submitter."""
         await submitters.remove_token(name, token_id)
         changed(name, f"token {token_id} removed")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pillarbox.endpoints.api.app import Services
 
 
-class KeyOut(BaseModel):
+class MasterKeyOut(BaseModel):
     """A key of the ring: its id, and how many values of each table it sealed."""
 
     model_config = ConfigDict(extra="forbid")
@@ -39,7 +39,7 @@ class VaultOut(BaseModel):
 
     origin: str
     rotates_itself: bool
-    keys: list[KeyOut]
+    keys: list[MasterKeyOut]
     undecryptable: dict[str, int]
     damaged: list[DamagedOut]
     code: str
@@ -52,7 +52,7 @@ class VaultOut(BaseModel):
         return cls(
             origin=status.origin,
             rotates_itself=status.rotates_itself,
-            keys=[KeyOut(id=key.id, values=dict(key.values)) for key in status.keys],
+            keys=[MasterKeyOut(id=key.id, values=dict(key.values)) for key in status.keys],
             undecryptable=dict(status.undecryptable),
             damaged=[DamagedOut(code=one.code, title=one.sentence, hint=one.cure) for one in status.damaged],
             code=status.advice.code,
@@ -67,8 +67,10 @@ def add(app: FastAPI, services: "Services") -> None:
 
     @app.get("/api/v1/vault", dependencies=[needs(Scope.ADMIN)])
     async def show_vault() -> VaultOut:
+        """Show how the master key is used, and what does not open."""
         return VaultOut.of(await rotation.status())
 
     @app.post("/api/v1/vault:rotate", dependencies=[needs(Scope.ADMIN)])
     async def rotate_vault() -> VaultOut:
+        """Seal everything anew with the newest master key."""
         return VaultOut.of(await rotation.rotate())

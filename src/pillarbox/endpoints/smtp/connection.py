@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, cast
 
 from pillarbox.core.accounts import Login, Submitter
@@ -12,6 +12,7 @@ from pillarbox.core.content import Content
 from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Arrival, Clock, Envelope
+from pillarbox.core.tally import Tally
 from pillarbox.delivery.window import Handover
 from pillarbox.endpoints.own_address import own_address
 from pillarbox.endpoints.smtp.limits import Census, Discretion, Patience
@@ -45,6 +46,7 @@ class Services:
     is_banned: Callable[[str], bool]
     log: Logger
     clock: Clock
+    tally: Tally = field(default_factory=Tally)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Terms:
         `submitter`: who the client is; None where that is not proved, whatever name it `claimed`.
         """
         name = submitter.name if submitter else ""
+        self.services.tally.add("smtp_refusals", error.code)
         left_out = self.discretion.left_out(peer, name, error.code, self.services.clock())
         if left_out is None:
             return

@@ -86,6 +86,12 @@ class SmtpDoor:
             self._local_path = None
 
     @property
+    def connections(self) -> int:
+        """How many are open, by the local door too."""
+        everyone = [listener for _, listener in self._listeners] + ([self._local] if self._local is not None else [])
+        return sum(listener.connections for listener in everyone)
+
+    @property
     def local_rules(self) -> Rules:
         """The rules of the local door, which are those of the fallback folder too."""
         return self._local_terms().rules

@@ -91,11 +91,17 @@ class Listener:
 
     # ---- connections
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._connections)
+
     def _entrance(self) -> Entrance:
         return Entrance(self._terms, self._let_in, self._left)
 
     def _let_in(self, connection: Connection) -> None:
         self._connections.add(connection)
+        self._terms.services.tally.add("smtp_sessions")
         if self._timer is None:
             self._watch()
 

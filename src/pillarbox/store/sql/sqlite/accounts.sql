@@ -40,6 +40,10 @@ ORDER BY seq DESC;
 DELETE FROM credentials WHERE id = :id AND app_id = :app_id
 AND (SELECT count(*) FROM credentials WHERE app_id = :app_id) > 1;
 
+-- name: credential_told
+-- It was told that a credential ends in so many days; nothing changes where that, or less, was told before.
+UPDATE credentials SET told_days = :days WHERE id = :id AND told_days > :days;
+
 -- name: token_cache_load
 -- The sealed token cache of an app registration or mailbox.
 SELECT sealed FROM token_caches WHERE owner = :owner;
@@ -91,10 +95,11 @@ UPDATE mailboxes SET app_id = :app_id, permissions = '', public_client = 0, shar
 WHERE id = :id;
 
 -- name: mailbox_remove
--- Forget a mailbox that no message and no submitter names.
+-- Forget a mailbox that no message, no submitter and no API key names.
 DELETE FROM mailboxes WHERE id = :id AND NOT EXISTS (SELECT 1 FROM outbox WHERE mailbox_id = :id)
 AND NOT EXISTS (SELECT 1 FROM submitter_senders WHERE mailbox_id = :id)
-AND NOT EXISTS (SELECT 1 FROM submitter_domains WHERE mailbox_id = :id);
+AND NOT EXISTS (SELECT 1 FROM submitter_domains WHERE mailbox_id = :id)
+AND NOT EXISTS (SELECT 1 FROM api_key_mailboxes WHERE mailbox_id = :id);
 
 -- name: mailbox_signed_in
 -- Somebody has signed in for a mailbox.
@@ -117,14 +122,6 @@ UPDATE mailboxes SET chosen_assurance = coalesce(:assurance, chosen_assurance),
        on_uncertain = coalesce(:on_uncertain, on_uncertain), transport = coalesce(:transport, transport),
        send_limit = coalesce(:send_limit, send_limit)
 WHERE id = :id;
-
--- name: event_add
--- Something happened.
-INSERT INTO events (type, subject, data, created_at) VALUES (:type, :subject, :data, :now);
-
--- name: event_list
--- What happened, oldest first.
-SELECT seq, type, subject, data, created_at FROM events WHERE seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: mailbox_list
 -- All mailboxes with their app registrations.

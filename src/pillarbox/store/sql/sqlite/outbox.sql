@@ -2,10 +2,10 @@
 -- A message that was accepted; committed before the door says 250.
 INSERT INTO outbox (id, mailbox_id, submitter, sender, recipients, dsn, size, message_id, purpose, arrival, notes,
                     fingerprint, created_at, state, due_at, send_at, expires_at, max_age, priority, approval, code, reason,
-                    cure)
+                    cure, transport)
 VALUES (:id, :mailbox_id, :submitter, :sender, :recipients, :dsn, :size, :message_id, :purpose, :arrival, :notes,
         :fingerprint, :now, :state, max(:now, :send_at), :send_at, :expires_at, :expires_at - max(:now, :send_at), :priority, :approval,
-        :code, :reason, :cure);
+        :code, :reason, :cure, :transport);
 
 -- name: outbox_add_part
 -- One piece of the body of the message that was enqueued in the same transaction.
@@ -33,7 +33,7 @@ WHERE seq IN (
             WHERE cause = 'interrupted' AND state IN ('queued', 'deferred', 'sending') AND state = 'sending')))
     ORDER BY priority DESC, due_at, seq LIMIT :limit)
 RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at, priority,
-    cause, repeats, expires_at, spared_from, purpose,
+    cause, repeats, expires_at, spared_from, purpose, transport,
     draft_id, draft_whole, checks, (SELECT data FROM bodies WHERE bodies.seq = outbox.seq AND part = 0) AS part;
 
 -- name: outbox_claim_held
@@ -46,7 +46,7 @@ WHERE seq = (SELECT seq FROM outbox
         AND host NOT IN (SELECT value FROM json_each(:elsewhere))
     ORDER BY began_at, seq LIMIT 1)
 RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at, priority,
-    cause, repeats, expires_at, spared_from, purpose,
+    cause, repeats, expires_at, spared_from, purpose, transport,
     draft_id, draft_whole, checks, (SELECT data FROM bodies WHERE bodies.seq = outbox.seq AND part = 0) AS part;
 
 -- name: outbox_give_back
@@ -88,7 +88,7 @@ AND seq = (SELECT told.bounce_of FROM outbox told WHERE told.id = :id AND told.p
 -- Up to :limit messages that wait, from the id :since on and before :before, of which no warning tells. What was to wait
 -- for its time, or for an approval, is not meant. Queue ids sort by age.
 SELECT seq, id, mailbox_id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at,
-    cause, repeats, expires_at, spared_from, purpose, draft_id, draft_whole, checks, state, began_at, NULL AS part
+    cause, repeats, expires_at, spared_from, purpose, transport, draft_id, draft_whole, checks, state, began_at, NULL AS part
 FROM outbox WHERE id >= :since AND id < :before AND state IN ('queued', 'sending', 'deferred', 'held', 'uncertain')
 AND purpose = '' AND approval <> 'wanted' AND send_at <= created_at
 AND NOT EXISTS (SELECT 1 FROM outbox told WHERE told.bounce_of = outbox.seq AND told.purpose = 'delayed')
@@ -97,7 +97,7 @@ ORDER BY id LIMIT :limit;
 -- name: outbox_late_for_its_time
 -- As outbox_late, of those that were to wait for a time which lies after :since, and not after :until.
 SELECT seq, id, mailbox_id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at,
-    cause, repeats, expires_at, spared_from, purpose, draft_id, draft_whole, checks, state, began_at, NULL AS part
+    cause, repeats, expires_at, spared_from, purpose, transport, draft_id, draft_whole, checks, state, began_at, NULL AS part
 FROM outbox WHERE send_at > 0 AND send_at > :since AND send_at <= :until
 AND state IN ('queued', 'sending', 'deferred', 'held', 'uncertain')
 AND purpose = '' AND approval <> 'wanted' AND send_at > created_at
@@ -132,7 +132,7 @@ WHERE seq IN (
     SELECT seq FROM outbox WHERE mailbox_id = :mailbox_id AND state = 'uncertain' AND due_at <= :now
     ORDER BY due_at, seq LIMIT :limit)
 RETURNING seq, id, submitter, sender, recipients, dsn, message_id, size, created_at, attempts, due_at,
-    cause, repeats, expires_at, spared_from, purpose,
+    cause, repeats, expires_at, spared_from, purpose, transport,
     draft_id, draft_whole, checks, began_at, copy_at, NULL AS part;
 
 -- name: outbox_looked
@@ -267,9 +267,32 @@ SELECT id FROM outbox WHERE id >= :since AND id < :before ORDER BY id DESC LIMIT
 -- The newest messages, from the id :since on and before :before; only those that are as was asked for.
 SELECT o.*, m.address AS mailbox, NULL AS notice_of FROM outbox o JOIN mailboxes m ON m.id = o.mailbox_id
 WHERE o.id >= :since AND o.id < :before
-AND (:state IS NULL OR o.state = :state) AND (:mailbox IS NULL OR m.address_key = :mailbox)
+AND (:state IS NULL OR o.state = :state)
+AND (:mailboxes IS NULL OR o.mailbox_id IN (SELECT value FROM json_each(:mailboxes)))
 AND (:submitter IS NULL OR o.submitter = :submitter)
 AND (:code IS NULL OR o.code = :code) AND (:cause IS NULL OR o.cause = :cause)
+ORDER BY o.id DESC LIMIT :limit;
+
+-- name: outbox_list_beside
+-- As outbox_list, of those in one :state beside the road of mail, by the index of those.
+SELECT o.*, m.address AS mailbox, NULL AS notice_of
+FROM outbox o INDEXED BY outbox_beside JOIN mailboxes m ON m.id = o.mailbox_id
+WHERE o.state = :state AND o.state IN ('deferred', 'uncertain', 'held', 'failed', 'bounced', 'canceled')
+AND o.id >= :since AND o.id < :before
+AND (:mailboxes IS NULL OR o.mailbox_id IN (SELECT value FROM json_each(:mailboxes)))
+AND (:submitter IS NULL OR o.submitter = :submitter)
+AND (:code IS NULL OR o.code = :code) AND (:cause IS NULL OR o.cause = :cause)
+ORDER BY o.id DESC LIMIT :limit;
+
+-- name: outbox_list_of_mailboxes
+-- The newest messages of these mailboxes, from the id :since on and before :before: of each mailbox so many by its
+-- index, and of those the newest.
+SELECT o.*, m.address AS mailbox, NULL AS notice_of
+FROM json_each(:mailboxes) k
+JOIN outbox o ON o.id IN (
+    SELECT i.id FROM outbox i INDEXED BY outbox_of_mailbox
+    WHERE i.mailbox_id = k.value AND i.id >= :since AND i.id < :before ORDER BY i.id DESC LIMIT :limit)
+JOIN mailboxes m ON m.id = o.mailbox_id
 ORDER BY o.id DESC LIMIT :limit;
 
 -- name: outbox_retry
@@ -326,7 +349,9 @@ WHERE id = :id AND state IN ('queued', 'deferred', 'held', 'uncertain', 'failed'
 
 -- name: outbox_count
 -- How many messages of these ids are in which state.
-SELECT state, count(*) AS messages FROM outbox WHERE id >= :since AND id < :before GROUP BY state;
+SELECT state, count(*) AS messages FROM outbox WHERE id >= :since AND id < :before
+AND (:mailboxes IS NULL OR mailbox_id IN (SELECT value FROM json_each(:mailboxes)))
+GROUP BY state;
 
 -- name: outbox_waiting
 -- What waits for each mailbox: to be sent, or for a person. Two queries, as each has an index.

@@ -1,0 +1,105 @@
+"""pillarbox doctor: what is wrong with the installation, and what to do about it."""
+
+import io
+import json
+import os
+import re
+import tarfile
+import time
+from collections.abc import Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from pillarbox.cli import show
+from pillarbox.cli.check import wrapped
+from pillarbox.cli.local import Api, with_api
+from pillarbox.cli.options import DURATION, json_option
+from pillarbox.core.errors import InvalidInput
+
+_MARKS: Final = {"ok": "ok", "warning": "warn", "problem": "FAIL", "skipped": "skip"}
+_INDENT: Final = " " * 20
+_SLACK: Final = 120.0
+"""Seconds that the doctor may take beside the mailboxes."""
+_ADDRESS: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+")
+
+
+@click.command()
+@click.option(
+    "--patience", type=DURATION, default="60s", show_default=True, help="How long mailboxes are tested, such as 10m."
+)
+@click.option("bundle", "--bundle", type=click.Path(path_type=Path), help="Write a support archive (.tar.gz) there.")
+@click.option("--with-addresses", is_flag=True, help="In the archive addresses stay as they are.")
+@json_option
+@with_api
+def command(patience: float, bundle: Path | None, with_addresses: bool, as_json: bool, api: Api) -> int:
+    """Look at everything that can be wrong: clock, disk, store, doors, credentials, queue, and each mailbox.
+
+    No mail is sent. Without a running service it looks at the store itself, and says what it could not look at.
+    """
+    if with_addresses and bundle is None:
+        raise click.UsageError("--with-addresses is for --bundle")
+    report = api.get_patiently("/api/v1/doctor", patience + _SLACK, patience=patience)
+    if bundle is not None:
+        _write(bundle, report, api.get("/api/v1/doctor/facts"), with_addresses=with_addresses)
+    if as_json:
+        show.as_json(report)
+    else:
+        _print(report["findings"])
+        if bundle is not None:
+            show.line(f"The support archive is {bundle}. Look into it before you give it away.")
+    return 0 if report["ok"] else 1
+
+
+def _print(findings: Sequence[Mapping[str, Any]]) -> None:
+    """The findings for a person, 80 columns wide, and how many there are of each kind."""
+    for one in findings:
+        mark = _MARKS[one["severity"]]
+        for line in wrapped(f"{mark:<5}{one['name']:<15}", one["title"], _INDENT):
+            show.line(line)
+        for line in wrapped(f"{_INDENT}-> ", one["hint"], f"{_INDENT}   ") if one["hint"] else ():
+            show.line(line)
+    counted = {mark: sum(one["severity"] == mark for one in findings) for mark in ("problem", "warning")}
+    show.line("")
+    show.line(", ".join(f"{number} {mark}{'' if number == 1 else 's'}" for mark, number in counted.items()) + ".")
+
+
+def _write(file: Path, report: Mapping[str, Any], facts: Mapping[str, Any], *, with_addresses: bool) -> None:
+    """A support archive, readable by its owner alone. Raises InvalidInput where it cannot be written."""
+    texts = {
+        "doctor.json": json.dumps(report, indent=2, ensure_ascii=False),
+        "facts.json": json.dumps(facts, indent=2, ensure_ascii=False),
+    }
+    if not with_addresses:
+        texts = without_addresses(texts)
+    try:
+        with open(file, "xb", opener=_private) as opened, tarfile.open(fileobj=opened, mode="w:gz") as archive:
+            for name, text in texts.items():
+                _put(archive, name, text.encode())
+    except OSError as error:
+        raise InvalidInput("cli.bundle_not_written", path=file, reason=error.strerror or error) from error
+
+
+def without_addresses(texts: Mapping[str, str]) -> dict[str, str]:
+    """The texts with a number in the place of each address: the same one for the same address. Pure."""
+    numbers, known = count(1), dict[str, str]()
+
+    def number(found: re.Match[str]) -> str:
+        address = found[0].casefold()
+        if address not in known:
+            known[address] = f"address-{next(numbers)}@removed.invalid"
+        return known[address]
+
+    return {name: _ADDRESS.sub(number, text) for name, text in texts.items()}
+
+
+def _put(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(f"pillarbox-support/{name}")
+    entry.size, entry.mtime, entry.mode = len(content), int(time.time()), 0o600
+    archive.addfile(entry, io.BytesIO(content))
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,210 @@
+"""The calls of the API, without the network: each is a generator of steps (exchange.py)."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Literal, TypedDict
+from urllib.parse import quote
+
+from pillarbox.client.errors import PillarboxClientError
+from pillarbox.client.exchange import Call, Pause, Read, Request
+from pillarbox.client.files import File
+from pillarbox.client.message import Message, moment
+from pillarbox.client.results import ConnectLink, Event, Send, Trace, Upload, read, read_trace
+from pillarbox.client.retries import Retries, persistent
+
+SENDS: Final = "/api/v1/sends"
+UPLOADS: Final = "/api/v1/uploads"
+_LINKS: Final = "/api/v1/connect-links"
+_EVENTS: Final = "/api/v1/events"
+_JSON: Final = {"Content-Type": "application/json"}
+LONGEST_WAIT: Final = 60
+"""Seconds that one request may wait for something to happen."""
+
+
+class Filters(TypedDict, total=False):
+    """Which messages; moments have a time zone, or are seconds since 1970."""
+
+    state: str
+    mailbox: str
+    submitter: str
+    code: str
+    cause: str
+    since: float | datetime
+    until: float | datetime
+
+
+class Terms(TypedDict, total=False):
+    """When and how a message is sent: see Message."""
+
+    send_at: float | datetime
+    max_age: float
+    priority: Literal["low", "normal", "high"]
+    hold: bool
+    transport: Literal["graph", "smtp", "auto"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some messages, and the cursor of those that follow."""
+
+    data: tuple[Send, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Some events, and the cursor from which to go on."""
+
+    data: tuple[Event, ...]
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """All calls. `clock` counts seconds from anywhere, `chance` is 0 to 1, `new_key` makes a key that nobody has."""
+
+    retries: Retries
+    clock: Callable[[], float]
+    chance: Callable[[], float]
+    new_key: Callable[[], str]
+
+    def send(self, message: Message, wait: float | None, key: str | None) -> Call[Send]:
+        """Hand in a message. The same key goes with each attempt: however often it is asked, it is sent once."""
+        request = Request("POST", SENDS, headers=_JSON, body=_as_json(message.to_json()))
+        return (yield from self._hand_in(request, wait, key))
+
+    def send_mime(
+        self,
+        mime: bytes,
+        sender: str | None,
+        recipients: Sequence[str],
+        terms: Terms,
+        wait: float | None,
+        key: str | None,
+    ) -> Call[Send]:
+        """Hand in a message as it is (RFC 5322); without sender and recipients those of its header count."""
+        query = ([("sender", sender)] if sender is not None else []) + [("recipient", one) for one in recipients]
+        query += _query(terms)
+        request = Request("POST", SENDS, tuple(query), {"Content-Type": "message/rfc822"}, mime)
+        return (yield from self._hand_in(request, wait, key))
+
+    def _hand_in(self, request: Request, wait: float | None, key: str | None) -> Call[Send]:
+        headers = {**request.headers, "Idempotency-Key": key or self.new_key()}
+        seconds = min(wait or 0.0, LONGEST_WAIT)
+        if seconds >= 1:
+            headers["Prefer"] = f"wait={round(seconds)}"
+        began = self.clock()
+        answer = yield from persistent(replace(request, headers=headers, patience=seconds), self.retries, self.chance)
+        sent = read(Send, answer.value(), replayed=answer.headers.get("idempotent-replayed") == "true")
+        if not wait or sent.ended:
+            return sent
+        now = yield from self.wait(sent.id, wait - (self.clock() - began))
+        return replace(now, replayed=sent.replayed)
+
+    def wait(self, queue_id: str, timeout: float) -> Call[Send]:
+        """The message once nothing more happens to it by itself, or as it is when the time is over."""
+        deadline, pause = self.clock() + timeout, 0.1
+        while True:
+            sent = (yield from self.trace(queue_id)).message
+            left = deadline - self.clock()
+            if sent.ended or left <= 0:
+                return sent
+            yield Pause(min(pause, left))
+            pause = min(pause * 1.5, 2.0)
+
+    def trace(self, queue_id: str) -> Call[Trace]:
+        """A message and everything that was tried."""
+        return read_trace((yield from self._ask(Request("GET", f"{SENDS}/{_quoted(queue_id)}"))))
+
+    def page(self, filters: Mapping[str, Any], cursor: str | None) -> Call[Page]:
+        """Messages, newest first."""
+        value = yield from self._ask(Request("GET", SENDS, _query({**filters, "cursor": cursor})))
+        return Page(tuple(read(Send, one) for one in value["data"]), value["next"])
+
+    def act(self, queue_id: str, action: str) -> Call[Send]:
+        """Decide what becomes of a message: retry, cancel, approve and the like."""
+        # Not asked again without an answer: a message that was retried may have failed anew meanwhile.
+        request = Request("POST", f"{SENDS}/{_quoted(queue_id)}:{action}", repeatable=False)
+        return read(Send, (yield from self._ask(request)))
+
+    def feed(self, cursor: str | None, types: Sequence[str], wait: float) -> Call[Feed]:
+        """Events, oldest first; where there are none, up to `wait` seconds are waited for one."""
+        wanted = {"cursor": cursor, "wait": round(min(wait, LONGEST_WAIT)) or None, "limit": 500}
+        query = (*_query(wanted), *(("type", one) for one in types))
+        value = yield from self._ask(Request("GET", _EVENTS, query, patience=wait))
+        return Feed(_with_cursors(value["data"], cursor or "", value["next"]), value["next"])
+
+    def upload(self, file: File, former: str | None) -> Call[Upload]:
+        """Bring a file in, piece by piece; one that was begun goes on where it stopped."""
+        if former is None:
+            new = {"name": file.name, "media_type": file.media_type, "size": file.size}
+            # What no answer came for is swept away: it is begun anew.
+            upload = read(Upload, (yield from self._ask(Request("POST", UPLOADS, headers=_JSON, body=_as_json(new)))))
+        else:
+            upload = read(Upload, (yield from self._ask(Request("GET", f"{UPLOADS}/{_quoted(former)}"))))
+        if upload.size != file.size:
+            raise PillarboxClientError(f"The upload has {upload.size} bytes, and the file {file.size}.")
+        while upload.received < file.size:
+            at = upload.received
+            piece = yield Read(lambda at=at: file.piece(at))  # type: ignore[misc]
+            assert isinstance(piece, bytes)
+            if not piece:
+                raise PillarboxClientError("The file became shorter while it was read.")
+            upload = yield from self._piece(upload, at, piece)
+            if upload.received <= at:
+                raise PillarboxClientError("The upload does not go on.")
+        return upload
+
+    def _piece(self, upload: Upload, at: int, piece: bytes) -> Call[Upload]:
+        where = f"bytes {at}-{at + len(piece) - 1}/{upload.size}"
+        headers = {"Content-Type": "application/octet-stream", "Content-Range": where}
+        return read(Upload, (yield from self._ask(Request("PUT", f"{UPLOADS}/{upload.id}", (), headers, piece))))
+
+    def make_link(self, new: Mapping[str, Any]) -> Call[ConnectLink]:
+        """A link by which a person connects a mailbox."""
+        given = {name: value for name, value in new.items() if value is not None}
+        # Not asked again without an answer: a link that nobody was told of would stay open.
+        request = Request("POST", _LINKS, headers=_JSON, body=_as_json(given), repeatable=False)
+        return read(ConnectLink, (yield from self._ask(request)))
+
+    def link(self, link_id: str) -> Call[ConnectLink]:
+        """What has become of a link."""
+        return read(ConnectLink, (yield from self._ask(Request("GET", f"{_LINKS}/{_quoted(link_id)}"))))
+
+    def revoke_link(self, link_id: str) -> Call[None]:
+        """A link is good no more."""
+        yield from self._ask(Request("DELETE", f"{_LINKS}/{_quoted(link_id)}"))
+
+    def _ask(self, request: Request) -> Call[Any]:
+        return (yield from persistent(request, self.retries, self.chance)).value()
+
+
+def _with_cursors(events: Sequence[Mapping[str, Any]], before: str, after: str) -> tuple[Event, ...]:
+    """Events that each know where to go on: who goes on from one sees what follows, and at worst some of it twice."""
+    last = len(events) - 1
+    return tuple(
+        read(Event, {"cursor": after if number == last else before, **event}) for number, event in enumerate(events)
+    )
+
+
+def _query(given: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What is None is left out."""
+    return tuple((name, _text(value)) for name, value in given.items() if value is not None)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(moment(value)) if isinstance(value, datetime) else str(value)
+
+
+def _quoted(text: str) -> str:
+    # All of it: an id must not lead elsewhere.
+    return quote(text, safe="")
+
+
+def _as_json(value: object) -> bytes:
+    # Not in ASCII: what is no text must not get through as an escape.
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

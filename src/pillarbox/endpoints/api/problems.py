@@ -1,0 +1,101 @@
+"""Errors as answers: problem+json (RFC 9457), with the words of the one catalogue, and never what was sent to us."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
+from pillarbox.core.log import Logger
+from pillarbox.endpoints.api.models import Flaw, Problem
+from pillarbox.endpoints.api.request_ids import id_of
+
+MEDIA_TYPE: Final = "application/problem+json"
+_PARAMETER: Final = re.compile(r"\{[^}]*\}")
+
+
+def add(app: FastAPI, log: Logger) -> None:
+    """Let the application answer errors so, also those that nobody foresaw."""
+
+    @app.exception_handler(PillarboxError)
+    async def known(request: Request, error: PillarboxError) -> JSONResponse:
+        return problem_of(error, request_id=id_of(request.scope))
+
+    @app.exception_handler(HTTPException)
+    async def of_the_framework(request: Request, error: HTTPException) -> JSONResponse:
+        # What is raised while FastAPI reads a body stands behind its own exception.
+        ours = error.__cause__ if isinstance(error.__cause__, PillarboxError) else None
+        answer = problem_of(ours or _said(request, error), request_id=id_of(request.scope))
+        if error.status_code == 405:
+            answer.headers["Allow"] = ", ".join(_allowed(request))
+        return answer
+
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(request: Request, error: RequestValidationError) -> JSONResponse:
+        flaws = [_flaw(one) for one in error.errors()]
+        first = flaws[0]
+        place = first.parameter or first.pointer or "the body"
+        invalid = InvalidInput("request.invalid", reason=f"{place}: {first.detail}")
+        return problem_of(invalid, request_id=id_of(request.scope), errors=flaws)
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        log.error("unexpected", where=f"{request.method} {request.url.path}", exc_info=error)
+        return problem_of(PillarboxError("internal"), request_id=id_of(request.scope))
+
+
+def problem_of(
+    error: PillarboxError, status: int | None = None, *, request_id: str = "", errors: Sequence[Flaw] = ()
+) -> JSONResponse:
+    """The answer that tells of an error; `status` counts in place of the catalogue's. Pure."""
+    problem = Problem.of(error, status, request_id, errors)
+    return JSONResponse(problem.model_dump(), problem.status, dict(_fields(error, problem)), media_type=MEDIA_TYPE)
+
+
+def _fields(error: PillarboxError, problem: Problem) -> Iterator[tuple[str, str]]:
+    if problem.retryable:
+        # RFC 9110 section 10.2.3, in seconds: what somebody else is at is over soon, a disk takes longer.
+        yield "Retry-After", str(error.params.get("seconds", 1 if problem.status == 409 else 5))
+    if problem.status == 401:
+        yield "WWW-Authenticate", "Bearer"  # RFC 9110 section 11.6.1: it must be there
+
+
+def _allowed(request: Request) -> list[str]:
+    """All methods of a path, as its narrowest routes have them: the framework tells those of the first one alone."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    found = [route for route in routes if route.path_regex.match(request.scope["path"])]
+    narrowest = max(map(_fixed, found), default=0)
+    return sorted({method for route in found if _fixed(route) == narrowest for method in route.methods or ()})
+
+
+def _fixed(route: Route) -> int:
+    """How much of a route's path stands for itself: `/people/me` is narrower than `/people/{name}`."""
+    return len(_PARAMETER.sub("", route.path))
+
+
+def _said(request: Request, error: HTTPException) -> PillarboxError:
+    """What the framework refuses by itself, in our words."""
+    match error.status_code:
+        case 404:
+            return NotFound("request.not_found", path=request.url.path)
+        case 405:
+            return InvalidInput("request.wrong_method", method=request.method)
+    return InvalidInput("request.invalid", reason=str(error.detail))
+
+
+def _flaw(found: Mapping[str, Any]) -> Flaw:
+    """One thing that pydantic found: the place and the rule, never the value, which may be a secret. Pure."""
+    where, *path = found["loc"]
+    if where == "body":
+        return Flaw(pointer=pointer_to(path), detail=found["msg"])
+    return Flaw(parameter=str(path[0]) if path else str(where), detail=found["msg"])
+
+
+def pointer_to(path: Sequence[str | int]) -> str:
+    """The JSON pointer to a place (RFC 6901); empty for the whole. Pure."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
