@@ -80,13 +80,13 @@ async def _costs(size: int, rounds: int) -> dict[str, Cost]:
                 "recount": recount,
                 "recover, at a start": lambda: outbox.recover("", "", (120, 300, 900)),
                 "clock_went_back": lambda: outbox.clock_went_back(900, 14_400),
-                "list": lambda: outbox.list(limit=50),
-                "list --mailbox": lambda: outbox.list(limit=50, mailboxes=[7]),
-                "list --state held": lambda: outbox.list(limit=50, state="held"),
-                "list --state failed (none)": lambda: outbox.list(limit=50, state="failed"),
-                "list --submitter (none)": lambda: outbox.list(limit=50, submitter="nobody"),
-                "list --cause (none)": lambda: outbox.list(limit=50, cause="too_large"),
-                "list --code (none)": lambda: outbox.list(limit=50, code="nothing"),
+                "list": lambda: outbox.page(50),
+                "list --mailbox": lambda: outbox.page(50, mailboxes=[7]),
+                "list --state held": lambda: outbox.page(50, state="held"),
+                "list --state failed (none)": lambda: outbox.page(50, state="failed"),
+                "list --submitter (none)": lambda: outbox.page(50, submitter="nobody"),
+                "list --cause (none)": lambda: outbox.page(50, cause="too_large"),
+                "list --code (none)": lambda: outbox.page(50, code="nothing"),
             }
             return found | {name: await _measured(ask, rounds) for name, ask in few.items()}
 

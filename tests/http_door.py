@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,8 @@ from pathlib import Path
 from tests.conftest import Microsoft
 from tests.service import Service, furnish, serve
 
+DRAFTS = ("Mail.Send", "Mail.ReadWrite")
+"""The roles that large files take."""
 SENDERS = ("scanner@contoso.example", "erp@contoso.example")
 
 
@@ -38,13 +40,15 @@ class HttpDoor:
 
 @asynccontextmanager
 async def http_door(
-    microsoft: Microsoft, folder: Path, *scopes: str, settings: dict[str, str] | None = None
+    microsoft: Microsoft, folder: Path, *scopes: str, settings: dict[str, str] | None = None, roles: Sequence[str] = ()
 ) -> AsyncIterator[HttpDoor]:
-    """A furnished service with the mailboxes SENDERS, and a key with these scopes."""
+    """A furnished service with the mailboxes SENDERS, and a key with these scopes; its app may send, or has `roles`."""
     service = await serve(folder, microsoft.settings | (settings or {}))
     try:
-        app = microsoft.seed.gateway
-        secret = microsoft.seed.secrets[app.client_id]
+        app, world = microsoft.seed.gateway, microsoft.emulator.world
+        if roles:
+            app = world.add_app("App with more rights", roles, tenant=microsoft.seed.tenant)
+        secret = world.add_secret(app) if roles else microsoft.seed.secrets[app.client_id]
         await asyncio.to_thread(furnish, service, microsoft.seed.tenant.id, app.client_id, secret, *SENDERS)
         key = await HttpDoor(service, "").new_key("program", *scopes)
         yield HttpDoor(service, key)

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 import click
 from pydantic.fields import FieldInfo
 
+from pillarbox.access.audit import ELSEWHERE
 from pillarbox.cli.root import root
 from pillarbox.core import catalogue
 from pillarbox.core.log import EVENTS
@@ -28,8 +29,9 @@ from pillarbox.emulator.fault import Fault
 from pillarbox.emulator.switches import switches
 from pillarbox.emulator.world.limits import Limits
 from pillarbox.endpoints.api import app as api
-from pillarbox.endpoints.api.reference_page import type_words
-from pillarbox.store.events import TYPES
+from pillarbox.endpoints.api.audited import AuditedRoute
+from pillarbox.endpoints.api.reference_page import caller_words, type_words
+from pillarbox.store.events import FIELDS, TYPES
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
 _MADE: Final = "<!-- Written by tools/reference.py (`make docs`). Do not edit: change the code and write it anew. -->"
@@ -392,8 +394,42 @@ def events_page() -> str:
     return _page(
         "Events",
         "What `GET /api/v1/events` and `pillarbox events` tell ([how](../how-to/follow-events.md)).",
-        _table(["type", "meaning"], ((_code(name), meaning) for name, meaning in TYPES.items())),
+        "More types, and more data, may come with a new version: a program passes over what it does not know.",
+        _table(
+            ["type", "meaning", "data"],
+            ((_code(name), type.meaning, ", ".join(map(_code, type.data))) for name, type in TYPES.items()),
+        ),
+        "What stands in `data`:",
+        _table(["name", "type", "meaning"], ((_code(name), kind, meaning) for name, (kind, meaning) in FIELDS.items())),
     )
+
+
+# ---- audit.md
+
+
+def audit_page() -> str:
+    """Every action of the audit log."""
+    anything: Any = _Anything()
+    app = api.build(api.Services(**dict.fromkeys(api.Services.__dataclass_fields__, anything)))
+    calls = {
+        route.name: (_first_line(route.description), f"{min(route.methods or ())} {route.path}")
+        for route in app.routes
+        if isinstance(route, AuditedRoute) and route.is_audited
+    }
+    actions = calls | {name: (meaning, "") for name, meaning in ELSEWHERE.items()}
+    return _page(
+        "Audit log",
+        "The actions that `pillarbox audit list` and `GET /api/v1/audit-events` tell "
+        "([how](../how-to/audit.md)). A name stays; more may come with a new version.",
+        _table(
+            ["action", "meaning", "call"],
+            ((_code(n), m, _code(c) if c else "") for n, (m, c) in sorted(actions.items())),
+        ),
+    )
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
 
 
 # ---- api.md
@@ -405,9 +441,15 @@ def api_page() -> str:
     fields = api.Services.__dataclass_fields__
     document = api.build(api.Services(**dict.fromkeys(fields, anything))).openapi()
     parts = [
-        "The local socket serves this API: HTTP/1.1 on a Unix socket that its owner and root may open. Try it: "
-        "`curl --unix-socket PATH_OF_THE_SOCKET http://pillarbox/api/v1/status`. The same as an OpenAPI document: "
-        "`/api/v1/openapi.json`.",
+        "Two doors serve this API. At the HTTP listener (`http.listen`) a caller has a [key](../how-to/api-keys.md) or "
+        'is a person who has [signed in](../how-to/people.md): `curl -H "Authorization: Bearer '
+        '$PILLARBOX_API_KEY" $PILLARBOX_URL/api/v1/status`. At the local socket its owner and root may do all: '
+        "`curl --unix-socket PATH_OF_THE_SOCKET http://pillarbox/api/v1/status`. The service itself shows what it "
+        "takes at `/api/v1/reference`, and as an OpenAPI document at `/api/v1/openapi.json`.",
+        "Each call says which scope it needs. What a key with a list of mailboxes does not know of is not there: 404, "
+        "as for what never was. A parameter of the query that a call does not know is refused (422), and so is one "
+        "that stands twice and is no list. HEAD is taken wherever GET is. In a path a name is percent-encoded, a slash "
+        "in it as `%2F`.",
         "Every error is a `Problem` as `application/problem+json` (RFC 9457); the codes stand in "
         "[errors.md](errors.md), and `type` is `urn:problem-type:pillarbox:CODE`. Times are seconds since 1970, UTC.",
         "Every answer has an `X-Request-Id`: the client's own, where it sends one (1 to 128 of `A-Za-z0-9._-`), or one "
@@ -416,12 +458,14 @@ def api_page() -> str:
         "JSON is I-JSON (RFC 7493) in UTF-8: a name that stands twice in an object, NaN, a whole number beyond "
         "2^53 - 1, half a character, and more than 64 levels are refused (400).",
         "Lists come in pages: `limit` (1 to 500, else 50), and `cursor`, which is `next` of the page before as it is. "
-        "The field `Link` leads to the next page, too.",
+        "A page may be short although more follow: the end is where `next` is null. The field `Link` "
+        "leads to the next page, too.",
         "What can be changed has an `ETag`. A change with `If-Match` is made only if nobody has changed the settings "
         "of the thing since (412 else); what changes by itself, such as a pause, does not count. `If-None-Match` gives "
         "304 where all of it is as it was.",
-        "`Idempotency-Key` is for `POST /api/v1/sends` alone, where repeating would send twice. Elsewhere a thing has "
-        "a name, so that making it a second time is refused (409); there the field does nothing.",
+        "`Idempotency-Key` is for `POST /api/v1/sends` alone, where repeating would send twice. Elsewhere the field "
+        "does nothing: what has a name is refused when it is made a second time (409), and an upload or a link that "
+        "nobody uses ends by itself.",
         "## Calls",
     ]
     calls = [
@@ -449,7 +493,8 @@ class _Anything:
 
 
 def _call(path: str, method: str, call: Mapping[str, Any]) -> str:
-    parts = [f"#### `{method.upper()} {path}`", inspect.cleandoc(call.get("description", call["summary"]))]
+    what = inspect.cleandoc(call.get("description", call["summary"]))
+    parts = [f"#### `{method.upper()} {path}`", what, caller_words(call)]
     rows = [
         (_code(one["name"]), one["in"], type_words(one["schema"]), one.get("description", ""))
         for one in call.get("parameters", [])
@@ -555,6 +600,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "commands.md": commands_page,
     "log.md": log_page,
     "events.md": events_page,
+    "audit.md": audit_page,
     "api.md": api_page,
     "emulator.md": emulator_page,
 }

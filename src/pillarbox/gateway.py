@@ -25,12 +25,12 @@ from pillarbox.access.keys import Keys
 from pillarbox.access.passwords import DEFAULT_COST, HashCost
 from pillarbox.access.request_rates import RequestRates
 from pillarbox.access.submitters import Submitters
-from pillarbox.admin import end_dates
+from pillarbox.admin import certificates, end_dates
 from pillarbox.admin.vault import Rotation
 from pillarbox.core import catalogue, core_dumps, master_key, tls
 from pillarbox.core.accounts import AppRegistration, Mailbox
 from pillarbox.core.clock import Watched
-from pillarbox.core.errors import ConfigError, Unavailable
+from pillarbox.core.errors import ConfigError, PillarboxError, Unavailable
 from pillarbox.core.governor import Limits
 from pillarbox.core.graph_limits import OURS, most_mime
 from pillarbox.core.listening import (
@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from pillarbox.admin.check.journey import Check
     from pillarbox.admin.clients import Clients
     from pillarbox.admin.connect import Connect
+    from pillarbox.admin.doctor import Diagnosis
     from pillarbox.admin.examine.examined import Examined
     from pillarbox.delivery.assurance import Assurance
     from pillarbox.delivery.delays import Delays
@@ -97,11 +98,14 @@ if TYPE_CHECKING:
     from pillarbox.delivery.transports import Transport
     from pillarbox.delivery.worker import Worker
     from pillarbox.endpoints.web import HttpListener
+    from pillarbox.entra.authority import Authority
     from pillarbox.exchange.submission import Submissions
 
 STORE = "pillarbox.db"
 MASTER_KEY = "master.key"
 UPLOADS = "uploads"
+_OWN_WORDS = ("api", "setup", "signin")
+"""With which the paths of the HTTP listener begin."""
 _LONGEST_SOCKET = 107
 """Bytes of a Unix socket's path (unix(7): sun_path, less the zero at its end)."""
 
@@ -142,6 +146,7 @@ class Gateway:
         self.listeners: Mapping[str, str] = {}
         """All listeners of the SMTP door: name and address."""
         self.http_address = ""
+        self._authority: Authority | None = None
         self._clients: Clients | None = None
         self._submissions: Submissions | None = None
         self._connect: Connect | None = None
@@ -212,6 +217,7 @@ class Gateway:
             self.log,
             self.settings.state_dir,
             lambda: self.public_url,
+            self.audit,
             cost=self._hash_cost,
             patience=self._login_patience,
         )
@@ -247,7 +253,7 @@ class Gateway:
         await self.submitters.load()
         self.keys = Keys(
             self.accounts,
-            KeyStore(self.database, self._clock),
+            KeyStore(self.database),
             self._clock,
             self._random,
             self.log,
@@ -255,6 +261,7 @@ class Gateway:
             monotonic=self._steady,
         )
         await self.keys.load()
+        await self.household.load()
         self.window = Window(self.outbox, self._clock)
         await self.window.load()
         smtp = self.settings.smtp
@@ -269,7 +276,6 @@ class Gateway:
             clock=self._clock,
             random=self._random,
             log=self.log,
-            max_size=max(door.max_size for door in (smtp, *smtp.listeners.values())),
             max_recipients=max(door.max_recipients for door in (smtp, *smtp.listeners.values())),
             route_limit=self._route_limit,
             whole_limit=self._whole_limit,
@@ -329,6 +335,8 @@ class Gateway:
                 clock=self._clock,
             )
         )
+        if prefix := urlsplit(self.settings.http.public_url).path.rstrip("/"):
+            self.api.servers.append({"url": prefix})  # what the paths of its OpenAPI document stand behind
         self.local_api = LocalDoor(self.api)
 
     def wake(self, mailbox_id: int) -> None:
@@ -397,14 +405,12 @@ class Gateway:
         if self._clients is None:
             from pillarbox.admin.clients import Clients
             from pillarbox.entra.acquire import Acquire
-            from pillarbox.entra.authority import Authority
             from pillarbox.entra.sources import Sources
             from pillarbox.entra.tokens import Tokens
             from pillarbox.graph.client import GraphClient
 
-            cloud = self.settings.addresses()
-            outbound = _outbound(self.settings, self._environ)
-            authority = Authority(cloud, outbound, self._clock, told=partial(self._told, "tokens"))
+            authority = self.authority()
+            cloud, outbound = authority.cloud, authority.outbound
             sources = Sources(self._environ, outbound, authority)
             acquire = Acquire(authority, self.accounts, sources.read, self._clock, self.log)
             tokens = Tokens(acquire, self.accounts, self._clock, self.log)
@@ -412,6 +418,16 @@ class Gateway:
             graph = GraphClient(cloud.graph_url, outbound, self.settings.microsoft.timeout, told)
             self._clients = Clients(cloud, outbound, authority, acquire, tokens, graph, sources.read)
         return self._clients
+
+    def authority(self) -> "Authority":
+        """What asks Entra ID. Raises ConfigError."""
+        if self._authority is None:
+            from pillarbox.entra.authority import Authority
+
+            outbound = _outbound(self.settings, self._environ)
+            told = partial(self._told, "tokens")
+            self._authority = Authority(self.settings.addresses(), outbound, self._clock, told=told)
+        return self._authority
 
     def _told(self, name: str, status: int | None, seconds: float) -> None:
         """Microsoft was asked something, for the metrics."""
@@ -439,15 +455,32 @@ class Gateway:
             settings=self.settings,
             environ=self._environ,
             clock=self._clock,
+            authority=self.authority,
+            doors=lambda: {**self.listeners, "http": self.http_address},
+            patience=patience,
             accounts=self.accounts,
             soundness=Soundness(self.database, self.settings.state_dir / STORE),
             rotation=self.rotation,
-            clients=self.clients,
             check=self.test_button,
             pauses=self.governors.waits,
-            doors=lambda: {**self.listeners, "http": self.http_address},
-            patience=patience,
         )
+
+    async def examine_without_store(self, why: PillarboxError) -> "Diagnosis":
+        """What the doctor finds where the store cannot be opened; `why` says it. Call neither `open` nor `stop`."""
+        from pillarbox.admin.doctor import examine_without_store
+        from pillarbox.admin.examine.examined import Machine
+
+        machine = Machine(
+            settings=self.settings,
+            environ=self._environ,
+            clock=self._clock,
+            authority=self.authority,
+            doors=dict,
+        )
+        try:
+            return await examine_without_store(machine, why, self.log)
+        finally:
+            await self._close_ways()
 
     def _ready(self, mailbox: Mailbox) -> None:
         self.worker()
@@ -683,6 +716,8 @@ class Gateway:
         if self._clients is not None:
             await self._clients.tokens.close()
             await self._clients.close()
+        if self._authority is not None:
+            self._authority.close()
 
 
 class _Running:
@@ -743,13 +778,17 @@ class _Running:
         pages = signin.build(gateway.connect, gateway.log)
         setup.add(pages, gateway.household, gateway.audit, gateway.log)
         sources = Sources(
-            gateway.database, gateway.accounts, gateway.governors, lambda: self.smtp.connections, gateway._clock
+            gateway.database,
+            gateway.governors,
+            lambda: self.smtp.connections,
+            lambda: certificates.in_files(settings)[0],
+            gateway._clock,
         )
         lives: dict[str, Look] = {"store": partial(answers, gateway.database)}
         is_ready: dict[str, Look] = {"store": partial(takes_more, gateway.database), "service": self._ready}
-        health = {"healthz": Health(Probe(lives, time.monotonic)), "readyz": Health(Probe(is_ready, time.monotonic))}
-        metrics = RequestIds(HttpDoor(Metrics(gateway.tally, sources.measures(), http.metrics_networks)))
-        parts = Parts({"api": HttpDoor(gateway.api), "metrics": metrics, **health}, elsewhere=pages, in_clear=health)
+        health = {"/healthz": Health(Probe(lives, time.monotonic)), "/readyz": Health(Probe(is_ready, time.monotonic))}
+        metrics = HttpDoor(Metrics(gateway.tally, sources.measures(), http.metrics_networks))
+        parts = Parts(HttpDoor(gateway.api), {"/metrics": metrics, **health}, elsewhere=pages, in_clear=health)
         terms = HttpTerms(
             Census(http.max_connections, http.max_connections_per_ip, http.max_connections),
             Patience(http.header_timeout, http.idle_timeout, http.min_rate),
@@ -757,8 +796,8 @@ class _Running:
             proxies.trusts,
         )
         heard = partial(gateway.tally.add, "http")
-        front = Front(parts, who, proxies, urlsplit(http.public_url).path, heard)
-        return HttpListener(front, settings.delivery.stop_timeout, terms)
+        front = Front(parts, who, proxies, gateway.log, urlsplit(http.public_url).path, heard)
+        return HttpListener(RequestIds(front), settings.delivery.stop_timeout, terms)
 
     async def _ready(self) -> None:
         """Raises Unavailable where mail is not taken, or not sent: it is not begun yet, or is over."""
@@ -803,7 +842,9 @@ class _Running:
             asyncio.create_task(gateway.traces().run(), name="traces"),
             asyncio.create_task(gateway.delays().run(), name="delays"),
         ]
-        self._endings = asyncio.create_task(end_dates.tell_daily(gateway.accounts, gateway._clock, gateway.log))
+        listeners = partial(certificates.tell, self._settings, gateway.events, gateway.log)
+        endings = end_dates.tell_daily(gateway.accounts, gateway._clock, gateway.log, also=[listeners])
+        self._endings = asyncio.create_task(endings)
         gateway.rotation.resume()
 
     async def _listen_http(self, http: "HttpListener") -> str:
@@ -899,6 +940,9 @@ def _check_public_url(settings: Settings) -> None:
         good = False
     if url and not good:
         raise ConfigError("config.bad_public_url", place=settings.origin("http.public_url"))
+    word = urlsplit(url).path.strip("/").partition("/")[0]
+    if word in _OWN_WORDS:
+        raise ConfigError("config.own_path", place=settings.origin("http.public_url"), word=word)
 
 
 def _state_folder(folder: Path) -> Path:

@@ -58,7 +58,7 @@ async def hand_in(relay: Postfix, *options: str) -> None:
 
 async def settled(house: House) -> Counter[str]:
     """How often each recipient was sent a mail, once nothing is on its way any more."""
-    for row in await house.gateway.outbox.list(state=None, before=None, limit=2 * MANY + 1):
+    for row in (await house.gateway.outbox.page(2 * MANY + 1))[0]:
         await house.settled(row["id"])
     return Counter(to for entry in house.microsoft.emulator.ledger.entries for to in entry.recipients)
 
@@ -84,7 +84,7 @@ async def test_as_the_page_says_what_leaves_is_encrypted_and_has_an_address_of_t
         await run("smtp-source", "-f", "root@app1.contoso.example", "-t", "to@fabrikam.example", f"unix:{relay.socket}")
         await relay.drained()
         assert "Verified TLS connection established to localhost[127.0.0.1]" in relay.log, relay.log[-4000:]
-    (row,) = await house.gateway.outbox.list(state=None, before=None, limit=10)
+    (row,), _ = await house.gateway.outbox.page(10)
     assert row["sender"] == SENDER
     assert await settled(house) == {"to@fabrikam.example": 1}
 
@@ -104,7 +104,7 @@ async def test_postfix_sends_a_mail_to_120_recipients_at_once_as_the_page_says(h
     async with postfix(*relaying(house)) as relay:
         await hand_in(relay, "-m", "1", "-r", "120", "-N")
         await relay.drained()
-    (row,) = await house.gateway.outbox.list(state=None, before=None, limit=10)
+    (row,), _ = await house.gateway.outbox.page(10)
     assert len(row["recipients"]) == 120
     assert await settled(house) == numbered(120)
 
@@ -113,7 +113,7 @@ async def test_postfix_splits_a_mail_to_120_recipients_and_each_gets_it_once(hou
     async with postfix(*relaying(house, smtp_destination_recipient_limit=str(SPLIT))) as relay:
         await hand_in(relay, "-m", "1", "-r", "120", "-N")
         await relay.drained()
-    rows = await house.gateway.outbox.list(state=None, before=None, limit=10)
+    rows, _ = await house.gateway.outbox.page(10)
     assert sorted(len(row["recipients"]) for row in rows) == [20, SPLIT, SPLIT]
     assert await settled(house) == numbered(120)
 

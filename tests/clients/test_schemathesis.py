@@ -53,7 +53,7 @@ async def asked(folder: Path, microsoft: Microsoft, *options: str) -> None:
         str(Path(sys.executable).with_name("schemathesis")),
         *("run", f"{url}/api/v1/openapi.json", "--url", url, "--header", f"Authorization: Bearer {key}"),
         *("--checks", ",".join(CHECKS), "--continue-on-failure", "--no-shrink", "--request-timeout", "60"),
-        *("--workers", "2", "--seed", "1", "--warnings", "off", "--no-color", *options),
+        *("--workers", "1", "--seed", "1", "--warnings", "off", "--no-color", *options),
         cwd=folder,
         env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.clients.schemathesis_hooks", "PYTHONPATH": os.getcwd()},
         stdout=asyncio.subprocess.PIPE,

@@ -26,7 +26,7 @@ def ca_file(house: House) -> Path:
 
 async def newest(house: House) -> bytes:
     """The newest message, without the fields that Pillarbox added."""
-    row = (await house.gateway.outbox.list(state=None, before=None, limit=1))[0]
+    row = (await house.gateway.outbox.page(1))[0][0]
     assert row["recipients"] == ["alice@contoso.example"]
     (part,) = await house.gateway.database.read("outbox_part", seq=row["seq"], part=0)
     message = part["data"]

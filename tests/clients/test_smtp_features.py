@@ -47,7 +47,7 @@ def secret(house: House, mechanism: str) -> str:
 
 async def newest_row(house: House) -> Row:
     """The newest message, with what came beside it."""
-    (listed,) = await house.gateway.outbox.list(state=None, before=None, limit=1)
+    (listed,), _ = await house.gateway.outbox.page(1)
     row = await house.gateway.outbox.get(listed["id"])
     assert row is not None
     return row

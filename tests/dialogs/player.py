@@ -237,7 +237,7 @@ class Player:
 
     async def _stored(self) -> list[Any]:
         await self.hang_up()
-        return await self._house.gateway.outbox.list(state=None, before=None, limit=100)
+        return (await self._house.gateway.outbox.page(100))[0]
 
     async def stored(self, count: str) -> None:
         """`@stored`"""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Microsoft
-from tests.http_door import HttpDoor, http_door
+from tests.http_door import DRAFTS, HttpDoor, http_door
 
 HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "how-to"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
@@ -31,7 +31,7 @@ def examples(page: str) -> list[str]:
 
 @pytest.fixture
 async def door(microsoft: Microsoft, tmp_path: Path) -> AsyncIterator[HttpDoor]:
-    async with http_door(microsoft, tmp_path, "send", "outbox.read", "events.read") as opened:
+    async with http_door(microsoft, tmp_path, "send", "outbox.read", "events.read", roles=DRAFTS) as opened:
         yield opened
 
 
@@ -54,6 +54,13 @@ def test_an_example_is_short(page: str) -> None:
     assert max(len(example.splitlines()) for example in examples(page)) <= LINES
 
 
+async def test_the_examples_of_the_client_are_typed(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("\n".join(examples("python-client.md")))
+    checked = await run(f"from mypy.main import main\nmain(args={['--strict', str(program)]!r})", tmp_path, {})
+    assert checked.startswith("Success")
+
+
 async def test_the_examples_of_the_client_run(door: HttpDoor, tmp_path: Path, microsoft: Microsoft) -> None:
     send, by_asyncio, look_back, large, refused = examples("python-client.md")
     assert " sent" in await run(send, tmp_path, door.environ)
@@ -67,6 +74,7 @@ async def test_the_examples_of_the_client_run(door: HttpDoor, tmp_path: Path, mi
     erp, wish = "/api/v1/mailboxes/erp@contoso.example", {"assurance": "draft"}
     await asyncio.to_thread(door.service.api.patch, erp, wish)
     assert "queued" in await run(large, tmp_path, door.environ)
+    await door.service.logged(lambda lines: sum("state=sent" in line for line in lines) >= 3)
     assert (await run(refused, tmp_path, door.environ)).startswith("mailbox.not_found ")
 
 

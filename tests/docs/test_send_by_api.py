@@ -50,7 +50,7 @@ async def test_an_example_sends_one_message(house: House, tmp_path: Path, number
     )
     output, errors = await shell.communicate()
     assert shell.returncode == 0, (output, errors)
-    (row,) = await house.gateway.outbox.list(state=None, before=None, limit=9)
+    (row,), _ = await house.gateway.outbox.page(9)
     await house.settled(row["id"])
     (entry,) = house.microsoft.emulator.ledger.entries
     assert entry.raw is not None

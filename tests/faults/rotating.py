@@ -22,11 +22,13 @@ from typing import Any
 
 from pillarbox.admin.vault import Rotation
 from pillarbox.core import master_key
+from pillarbox.core.caller import Role
 from pillarbox.core.log import make_logger
 from pillarbox.core.master_key import KeyRing
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.store import sealed
 from pillarbox.store.accounts import Accounts
+from pillarbox.store.people import PeopleStore, Person
 from pillarbox.store.sealed import SealedValues
 from pillarbox.store.sign_ins import SignIns
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
@@ -43,6 +45,7 @@ class Desk:
         self.vault = Vault(*ring.keys)
         self.accounts = Accounts(database, self.vault, lambda: 0.0)
         self.sign_ins = SignIns(database, self.vault, lambda: 0.0)
+        self.people = PeopleStore(database, self.vault, lambda: 0.0)
         log = make_logger(sys.stderr, "warning", "text", lambda: 0.0)
         self.rotation = Rotation(self.vault, ring, SealedValues(database), os.urandom, log)
 
@@ -64,6 +67,8 @@ class Desk:
         mailbox = await self.accounts.add_mailbox("scanner@contoso.example", app)
         assert mailbox is not None
         await self.sign_ins.keep("00" * 32, mailbox.id, b"a sign-in", 60.0)
+        assert await self.people.add(Person("00" * 8, "anna", frozenset({Role.ADMIN})))
+        assert await self.people.enrol("00" * 8, b"a second factor")
         await asyncio.gather(*(self.save(f"app/{number}", 0) for number in range(caches)))
 
     async def save(self, owner: str, number: int) -> None:
@@ -80,7 +85,7 @@ class Desk:
 def key_ids_on_disk(folder: Path) -> dict[str, int]:
     """How many values lie under each key: read without a line of ours."""
     store = sqlite3.connect(folder / STORE)
-    tables = ("credentials", "sign_ins", "token_caches")
+    tables = ("credentials", "second_factors", "sign_ins", "token_caches")
     each = " UNION ALL ".join(f"SELECT hex(substr(sealed, 2, 4)) AS id FROM {table}" for table in tables)
     found = dict(store.execute(f"SELECT lower(id), count(*) FROM ({each}) GROUP BY 1").fetchall())
     store.close()

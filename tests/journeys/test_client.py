@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import re
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from pillarbox.client import (
     AsyncPillarbox,
     Attachment,
+    ConnectLink,
     Message,
     Pillarbox,
     PillarboxApiError,
@@ -29,6 +32,7 @@ from tests.http_door import HttpDoor, http_door
 ERP, ALICE = "erp@contoso.example", "alice@contoso.example"
 MESSAGE = Message(ERP, [ALICE], "Hello", text="Hi")
 ALL = ("send", "outbox.read", "outbox.decide", "events.read")
+PUBLIC = {"http.public_url": "https://mail.contoso.example", "http.trusted_proxies": "127.0.0.1"}
 QUICK = Retries(attempts=4, first=0.01, most=5.0)
 
 
@@ -267,3 +271,33 @@ def _whole(connection: socket.socket) -> bytes:
     while len(body) < length:
         body += connection.recv(65536)
     return head + b"\r\n\r\n" + body
+
+
+async def test_a_link_for_a_person_is_made_looked_at_and_taken_back(
+    make: Make, microsoft: Microsoft, tmp_path: Path
+) -> None:
+    async with http_door(microsoft, tmp_path, "mailboxes.connect", settings=PUBLIC) as door:
+        client = make(door.url, door.key)
+        terms = {"mailbox": "support@contoso.example", "permissions": ["send"], "expires_in": 600, "note": "hello"}
+        made: ConnectLink = await client("create_connect_link", "contoso", ALICE, **terms)
+        assert made.url is not None
+        assert made.url.startswith("https://mail.contoso.example/")
+        assert (made.state, made.user, made.mailbox, made.shared, made.permissions, made.note) == (
+            *("pending", ALICE, "support@contoso.example", True),
+            *(("send",), "hello"),
+        )
+        assert await client("connect_link", made.id) == replace(made, url=None)
+        assert (await client("revoke_connect_link", made.id)).state == "canceled"
+        with pytest.raises(PillarboxApiError) as refused:
+            await client("create_connect_link", "nobody", ALICE)
+        assert refused.value.status == 404
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_nobody_there_is_told_without_whom_it_was_for(make: Make, scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        gone = f"{scheme}://127.0.0.1:{server.getsockname()[1]}"
+    with pytest.raises(PillarboxUnreachable) as lost:
+        await make(gone, "k")("send_mime", b"Subject: x\r\n\r\n", sender=ERP, recipients=[ALICE])
+    assert gone in str(lost.value)
+    assert not {"erp", "alice", "contoso"} & set(re.findall("[a-z]+", str(lost.value)))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Microsoft
-from tests.http_door import HttpDoor, http_door
+from tests.http_door import DRAFTS, HttpDoor, http_door
 
 SITE = Path(__file__).with_name("django_site.py")
 ERP, ALICE, BOB = "erp@contoso.example", "alice@contoso.example", "bob@contoso.example"
@@ -64,6 +64,18 @@ async def test_a_message_arrives_as_django_wrote_it(door: HttpDoor, microsoft: M
     assert html.decode() == "<p>In HTML: größer.</p>"
 
 
+async def test_a_large_file_arrives_whole(microsoft: Microsoft, tmp_path: Path) -> None:
+    plan = "".join(f"{number:09d}\n" for number in range(900_000))
+    async with http_door(microsoft, tmp_path, "send", roles=DRAFTS) as door:
+        # Graph takes it as a draft only.
+        wish = {"assurance": "draft"}
+        await asyncio.to_thread(door.service.api.patch, f"/api/v1/mailboxes/{ERP}", wish)
+        assert await site(door, LETTER | {"files": [("plan.bin", plan, "application/octet-stream")]}) == {"sent": 1}
+        ((_, mime),) = await sent(door, microsoft)
+    (file,) = (part for part in mime.walk() if part.get_filename() == "plan.bin")
+    assert file.get_payload(decode=True) == plan.encode()
+
+
 async def test_bcc_gets_it_and_the_others_do_not_see_it(door: HttpDoor, microsoft: Microsoft) -> None:
     assert await site(door, LETTER | {"bcc": [BOB]}) == {"sent": 1}
     ((recipients, mime),) = await sent(door, microsoft)
@@ -91,10 +103,11 @@ async def test_a_refusal_is_raised_or_counts_as_not_sent(door: HttpDoor) -> None
     [
         {"subject": "x\nBcc: eve@fabrikam.example"},
         {"to": ["alice@contoso.example\nBcc: eve@fabrikam.example"]},
+        {"bcc": ["alice@contoso.example\nBcc: eve@fabrikam.example"]},
         {"from_email": "erp@contoso.example\r\nBcc: eve@fabrikam.example"},
         {"headers": {"X-A": "1\r\nBcc: eve@fabrikam.example"}},
     ],
-    ids=["subject", "to", "from", "header"],
+    ids=["subject", "to", "bcc", "from", "header"],
 )
 async def test_what_would_bring_in_a_header_is_refused_never_in_silence(
     door: HttpDoor, microsoft: Microsoft, change: dict[str, Any], silently: bool

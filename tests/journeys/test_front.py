@@ -5,14 +5,17 @@ import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import aiohttp
 import pytest
 
+from pillarbox.core.caller import Scope
 from pillarbox.core.errors import ConfigError
 from pillarbox.core.tls import self_made_certificate
 from pillarbox.gateway import Gateway
 from tests.conftest import House, MakeHouse
+from tests.http_api import Answer, ask, make_key
 
 NOON = 1_795_176_000.0
 
@@ -79,6 +82,11 @@ async def test_https_can_be_chosen_on_this_machine(make_house: MakeHouse) -> Non
     assert await by_https(house, house.gateway.settings.state_dir / "tls-cert.pem") == 401
 
 
+async def test_where_it_speaks_https_probes_need_not(make_house: MakeHouse, browser: aiohttp.ClientSession) -> None:
+    house = await make_house({"http.tls": "on"})
+    assert (await told(browser, plain(house, "/healthz")))[0] == 200
+
+
 @pytest.mark.parametrize(
     ("settings", "key"),
     [
@@ -112,6 +120,70 @@ async def test_strangers_are_told_no_version(make_house: MakeHouse, browser: aio
             assert not {"server", "pillarbox-version"} & {name.lower() for name in answer.headers}
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
             assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("trusted", "client", "other"),
+    [("", "127.0.0.1", ""), ("127.0.0.1/32", "203.0.113.9", "203.0.113.10")],
+)
+async def test_made_up_addresses_change_neither_who_is_banned_nor_who_is_written_down(
+    make_house: MakeHouse, trusted: str, client: str, other: str
+) -> None:
+    house = await make_house({"http.trusted_proxies": trusted})
+    admin = await make_key(house, scopes=[Scope.ADMIN, Scope.AUDIT_READ])
+
+    async def asks(method: str, path: str, last: str, body: Any = None, key: str = "no key") -> Answer:
+        """A client that writes addresses into the field of its own, behind which the proxy writes the right one."""
+        made_up.append(f"198.51.100.{len(made_up)}")
+        fields = {"X-Forwarded-For": f"{made_up[-1]}, {last}", "X-Real-IP": made_up[-1], "Forwarded": "for=127.0.0.9"}
+        return await ask(house, method, path, body, key=key, headers=fields)
+
+    made_up: list[str] = []
+    while (await asks("GET", "/api/v1/status", "203.0.113.9")).code != "access.banned":
+        assert len(made_up) < 50
+    (line,) = house.log.lines("login.banned")
+    assert f"address={client} " in line
+    if other:
+        assert (await asks("GET", "/api/v1/status", other)).code == "access.bad_key"
+    new = {"name": "x", "scopes": ["send"]}
+    assert (await asks("POST", "/api/v1/api-keys", "203.0.113.9", new, admin)).status < 300
+    rows = (await asks("GET", "/api/v1/audit-events", "203.0.113.9", key=admin)).json["data"]
+    assert {row["peer"] for row in rows if row["door"] == "http"} == {client}
+
+
+async def test_what_follows_a_request_of_two_lengths_is_nobodys(make_house: MakeHouse) -> None:
+    house = await make_house()
+    host, _, port = house.gateway.http_address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    lengths = b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    writer.write(b"POST /api/v1/sends HTTP/1.1\r\nHost: x\r\n" + lengths + b"\r\n0\r\n\r\n" + hidden)
+    async with asyncio.timeout(20):
+        found = await reader.read()
+    assert found.startswith(b"HTTP/1.1 400 ")
+    assert found.count(b"HTTP/1.1 ") == 1
+    writer.close()
+
+
+async def test_each_answer_bears_the_id_of_its_request_once(
+    make_house: MakeHouse, browser: aiohttp.ClientSession
+) -> None:
+    house = await make_house()
+    for path in ("/api/v1/mailboxes", "/healthz", "/metrics", "/signin/done", "/nothing"):
+        async with browser.get(plain(house, path), headers={"X-Request-Id": "mine-1"}) as answer:
+            assert answer.headers.getall("X-Request-Id") == ["mine-1"]
+
+
+@pytest.mark.parametrize("prefix", ["", "/gw"])
+async def test_addresses_in_answers_lead_back_through_the_proxy(make_house: MakeHouse, prefix: str) -> None:
+    house = await make_house({"http.public_url": f"https://mail.contoso.example{prefix}"})
+    key = await make_key(house, scopes=[Scope.SEND])
+    answer = await ask(house, "POST", f"{prefix}/api/v1/uploads", {"name": "a.pdf", "size": 1}, key=key)
+    assert answer.status == 201
+    place = urljoin(f"{prefix}/api/v1/uploads", answer.headers["location"])
+    assert place == f"{prefix}/api/v1/uploads/{answer.json['id']}"
+    document = (await ask(house, "GET", f"{prefix}/api/v1/openapi.json", key=key)).json
+    assert document.get("servers", [{"url": ""}]) == [{"url": prefix}]
 
 
 # ---- health

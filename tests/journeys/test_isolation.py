@@ -6,6 +6,7 @@ fails the test.
 
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,7 +20,7 @@ from pillarbox.core.mail import Envelope
 from pillarbox.delivery.submission import Terms
 from pillarbox.endpoints.api.access import ANY_CALLER, LOCAL_CALLER, OPEN_TO_ALL, PERSON_CALLER, Needs, who_asks
 from pillarbox.endpoints.api.audited import calls_of
-from tests.conftest import House
+from tests.conftest import House, MakeHouse
 from tests.http_api import Answer, ask, make_key
 
 OURS, THEIRS, NOBODYS = "scanner@contoso.example", "erp@contoso.example", "abc@contoso.example"
@@ -164,7 +165,7 @@ def test_every_route_says_what_it_takes_of_its_caller(house: House) -> None:
 def test_every_route_names_its_security_scheme_but_those_that_are_open(house: House) -> None:
     for _method, path, route, said in routes(house):
         assert ("security" in said) == (who_asks in list(calls_of(route.dependant))), path
-        assert said.get("security", [{"key": []}, {"session": []}]) == [{"key": []}, {"session": []}]
+        assert [list(one) for one in said.get("security", ())] in ([], [["key"], ["session"]])
 
 
 async def test_what_is_of_another_mailbox_is_answered_as_what_is_not_there(
@@ -230,6 +231,45 @@ async def test_no_list_and_no_count_tells_of_another_mailbox(house: House, thing
     assert (await ask(house, "GET", "/api/v1/status", key=everything)).json["outbox"] == {"held": 1}
 
 
+async def test_what_all_callers_may_read_tells_of_nobodys_mailbox(house: House, things: Things, key: str) -> None:
+    asked = [
+        (method, path) for method, path, route, _said in routes(house) if is_for(route, ANY_CALLER) and "{" not in path
+    ]
+    assert ("GET", "/api/v1/openapi.json") in asked
+    for method, path in asked:
+        answer = await ask(house, method, path, key=key)
+        assert answer.status == 200, path
+        assert not [one for one in (OURS, *things.all_theirs()) if one in answer.text], path
+
+
+async def test_a_trace_leaves_out_the_notice_in_another_mailbox_and_what_it_tells_of(make_house: MakeHouse) -> None:
+    ahead = [0.0]
+    settings = {"delivery.delay_warning": "3600", "delivery.bounce_mailbox": THEIRS}
+    house = await make_house(settings, clock=lambda: time.time() + ahead[0])
+    await house.furnish(OURS, THEIRS)
+    scanner = await house.gateway.accounts.mailbox(OURS)
+    assert scanner is not None
+    await house.gateway.governors.pause(f"mailbox/{scanner.id}", "")
+    about = await house.accept(MIME % OURS.encode(), "bob@fabrikam.example")
+    ahead[0] = 3600.0
+    await house.gateway.delays().round()
+    row = await house.gateway.outbox.get(about)
+    assert row is not None
+    (notice,) = await house.gateway.outbox.notices(row["seq"])
+
+    async def traces(*paths: str, **wish: Any) -> list[Any]:
+        key = await make_key(house, f"key{len(house.gateway.keys.list())}", scopes=[Scope.OUTBOX_READ], **wish)
+        return [(await ask(house, "GET", f"/api/v1/sends/{path}", key=key)).json for path in paths]
+
+    (trace,) = await traces(about, mailboxes=[OURS])
+    assert (trace["message"]["id"], trace["notices"]) == (about, [])
+    (trace,) = await traces(notice["id"], mailboxes=[THEIRS])
+    assert (trace["message"]["id"], trace["notice_of"]) == (notice["id"], None)
+    for wish in ({}, {"mailboxes": [OURS, THEIRS]}):
+        first, second = await traces(about, notice["id"], **wish)
+        assert ([one["id"] for one in first["notices"]], second["notice_of"]) == ([notice["id"]], about)
+
+
 async def test_what_is_of_its_own_mailbox_is_there(house: House, key: str) -> None:
     sent = await ask(house, "POST", "/api/v1/sends", {"from": OURS, **LETTER}, key=key)
     assert sent.status == 202, sent.text
@@ -265,6 +305,21 @@ async def test_what_goes_to_others_is_refused(house: House) -> None:
     key = await make_key(house, recipients=["*@contoso.example"])
     answer = await ask(house, "POST", "/api/v1/sends", {"from": OURS, **LETTER}, key=key)
     assert (answer.status, answer.code) == (403, "mail.recipient_not_allowed")
+    # What there is to do is said of keys, too: no submitter has that name.
+    assert "`pillarbox key change NAME --recipient`" in answer.json["hint"]
+
+
+async def test_what_it_writes_from_others_is_refused_whether_they_are_there_or_not(house: House) -> None:
+    key = await make_key(house, mailboxes=[OURS])
+    seen = []
+    for address in (THEIRS, NOBODYS):
+        path = f"/api/v1/sends?sender={OURS}&recipient=bob@fabrikam.example"
+        mime, mail = MIME % address.encode(), {"Content-Type": "message/rfc822"}
+        answer = await ask(house, "POST", path, mime, key=key, headers=mail)
+        assert (answer.status, answer.code) == (403, "mail.from_not_allowed")
+        assert "`pillarbox key change NAME --mailbox`" in answer.json["hint"]
+        seen.append((answer.json["title"] + answer.json["hint"]).replace(address, ""))
+    assert seen[0] == seen[1]
 
 
 async def test_what_goes_to_others_waits_until_a_person_lets_it_go(house: House) -> None:

@@ -110,7 +110,7 @@ async def test_a_20_mb_pdf_by_smtp_arrives_whole_in_the_mode_draft(make_house: M
     made = mail(pdf, In_Reply_To="<0@x.example>", References="<0@x.example>")
     code, reply = await asyncio.to_thread(submit, house, made, f"SIZE={len(made.as_bytes())}")
     assert code == 250, reply
-    (row,) = await house.gateway.outbox.list(state=None, before=None, limit=9)
+    (row,), _ = await house.gateway.outbox.page(9)
     await house.settled(row["id"])
     (entry,) = arrived(house)
     assert files(entry) == {"1.pdf": digest(pdf)}
@@ -127,7 +127,7 @@ async def test_40_mb_arrive_whole_where_exchange_lets_the_mailbox_send_more(make
     contents = [os.urandom(22_000_000), os.urandom(18_000_000)]
     code, reply = await asyncio.to_thread(submit, house, mail(*contents))
     assert code == 250, reply
-    (row,) = await house.gateway.outbox.list(state=None, before=None, limit=9)
+    (row,), _ = await house.gateway.outbox.page(9)
     await house.settled(row["id"])
     assert files(arrived(house)[0]) == {"1.pdf": digest(contents[0]), "2.pdf": digest(contents[1])}
 

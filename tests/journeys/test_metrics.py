@@ -11,7 +11,9 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from pillarbox.core.accounts import CredentialKind
 from pillarbox.core.caller import Scope
+from pillarbox.core.vault import Secret
 from tests.conftest import House, MakeHouse
 
 MAIL = b"From: scanner@contoso.example\r\nTo: a@fabrikam.example\r\nSubject: x\r\n\r\nx\r\n"
@@ -77,6 +79,19 @@ async def test_what_waits_is_shown_with_its_age(make_house: MakeHouse, browser: 
     assert value(found, "pillarbox_outbox_oldest_age_seconds", state="queued") == 100
     assert value(found, "pillarbox_outbox_messages", state="held") == 0
     assert value(found, "pillarbox_pauses", scope="all", cause="operator") == 1
+
+
+async def test_the_days_of_a_credential_are_shown(make_house: MakeHouse, browser: aiohttp.ClientSession) -> None:
+    now = [1_795_176_000.0]
+    house = await make_house(clock=lambda: now[0])
+    accounts = house.gateway.accounts
+    await house.furnish("scanner@contoso.example")
+    app = (await accounts.apps())[0]
+    for days, kind in ((30, CredentialKind.CERTIFICATE), (-1, CredentialKind.SECRET)):
+        await accounts.add_credential(app, kind, Secret("x"), ends_at=now[0] + days * 86_400)
+    found = await scrape(browser, house)
+    assert value(found, "pillarbox_credential_days_left", app=app.name, kind="certificate") == 30
+    assert value(found, "pillarbox_credential_days_left", app=app.name, kind="secret") == -1
 
 
 async def test_its_page_has_each_metric_and_no_other(house: House, browser: aiohttp.ClientSession) -> None:

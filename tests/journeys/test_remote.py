@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import Microsoft
 from tests.http_door import SENDERS, HttpDoor, http_door
 from tests.journeys.test_client import answering
+from tests.journeys.test_sign_in import ALICE, Person, at_a_browser
 from tests.service import pillarbox
 
 WORDS = ("--from", SENDERS[0], "--to", "alice@contoso.example", "--text", "x", "--wait", "20")
@@ -62,10 +63,23 @@ async def test_nobody_there_and_somebody_else_there_are_told(door: HttpDoor) -> 
         gone = f"http://127.0.0.1:{server.getsockname()[1]}"
     code, _, errors = await pillarbox("outbox", "list", "--json", "--url", gone, environ=key)
     assert (code, json.loads(errors)["code"]) == (75, "cli.unreachable")
-    for status in (b"200 OK", b"302 Found\r\nLocation: https://fabrikam.example/", b"502 Bad Gateway"):
-        with answering(b"HTTP/1.1 %s\r\nContent-Length: 2\r\n\r\n{}" % status) as (url, heard):
+    broken = b"500 Oops\r\nContent-Type: application/problem+json"
+    for status in (b"200 OK", b"302 Found\r\nLocation: https://fabrikam.example/", b"502 Bad Gateway", broken):
+        with answering(b"HTTP/1.1 %s\r\nContent-Length: 2\r\n\r\n[]" % status) as (url, heard):
             code, _, errors = await pillarbox("outbox", "pause", "--all", "--json", "--url", url, environ=key)
         assert (code, json.loads(errors)["code"], len(heard)) == (75, "cli.not_pillarbox", 1)
+
+
+async def test_who_is_refused_before_the_version_is_told_asks_for_nothing_more(door: HttpDoor) -> None:
+    refusals = {b"401 Unauthorized": b"access.bad_key", b"503 Service Unavailable": b"of.a_later_version"}
+    for status, told in refusals.items():
+        body = b'{"code": "%s", "title": "No.", "hint": ""}' % told
+        fields = b"Content-Type: application/problem+json\r\nContent-Length: %d" % len(body)
+        with answering(b"HTTP/1.1 %s\r\n%s\r\n\r\n%s" % (status, fields, body)) as (url, heard):
+            words = ("outbox", "pause", "--all", "--json", "--url", url)
+            code, _, errors = await pillarbox(*words, environ={"PILLARBOX_API_KEY": door.key})
+        assert (code, json.loads(errors)["title"]) == (4 if b"bad_key" in told else 1, "No.")
+        assert [one.split(b" ")[0] for one in heard] == [b"GET"]
 
 
 async def test_a_service_of_another_version_is_not_asked(door: HttpDoor) -> None:
@@ -96,6 +110,27 @@ async def test_the_socket_of_this_machine_goes_before_the_environment(door: Http
     away = {"PILLARBOX_URL": "https://mail.contoso.example", "PILLARBOX_API_KEY": "k"}
     words = ("--socket", str(door.service.ready["socket"]))
     assert (await pillarbox("outbox", "list", *words, environ=away))[0] == 0
+
+
+async def test_two_services_in_the_environment_are_one_too_many(door: HttpDoor) -> None:
+    both = door.environ | {"PILLARBOX_SOCKET": str(door.service.ready["socket"])}
+    code, _, errors = await pillarbox("outbox", "pause", "--all", environ=both)
+    assert (code, "PILLARBOX_SOCKET" in errors, "PILLARBOX_URL" in errors) == (2, True, True)
+    for chosen in (("--url", door.url), ("--socket", both["PILLARBOX_SOCKET"])):
+        assert (await pillarbox("outbox", "list", *chosen, environ=both))[0] == 0
+
+
+async def test_a_browser_beside_the_command_connects_a_mailbox_of_the_service_elsewhere(
+    door: HttpDoor, microsoft: Microsoft
+) -> None:
+    async with at_a_browser(microsoft) as visitor:
+        person = Person(microsoft, door.environ, visitor)
+        await person.add_app("desktop")
+        terminal = await person.begin(ALICE, "--app", "desktop", "--no-browser")
+        page = await person.signs_in(await terminal.says(r"(http://localhost:\S+)"))
+        code, done, errors = await terminal.ends()
+    assert (code, done["address"], done["account"]) == (0, ALICE, ALICE), errors
+    assert f"{ALICE} is connected" in page.text
 
 
 async def test_a_self_made_certificate_is_trusted_where_it_is_named(microsoft: Microsoft, tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""A product sends by the API of a service that runs by itself: very large files, and the same request many times."""
+"""A product sends a very large file by the API of a service that runs by itself."""
 
 import asyncio
 import email
 import email.policy
 import hashlib
+import http.client
 import json
 import os
 import signal
@@ -20,12 +21,11 @@ from tests.journeys.test_assurance_modes import ROLES
 from tests.service import Service, serve
 
 BOX, ALICE = "scanner@contoso.example", "alice@contoso.example"
-FILE_BYTES = 109 * 1024 * 1024
-"""One file: as base64 it is nearly all of the 150 MB that Exchange takes of a message."""
+FILE_BYTES = MOST_MESSAGE // 78 * 57 - 64 * 1024
+"""One file: as base64, 57 bytes a line of 78, it is all but 0.1 MB of the 150 MB that Exchange takes of a message."""
 CHUNK = 8 * 1024 * 1024
 MOST_GROWTH = 64 * 1024
 """Kilobytes."""
-TOGETHER = 50
 
 
 class Client:
@@ -44,7 +44,7 @@ class Client:
                 connection.request(method, path, raw, {"Content-Type": "application/json", **(headers or {})})
                 answer = connection.getresponse()
                 return answer.status, json.loads(answer.read() or b"null")
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 return None
             finally:
                 connection.close()
@@ -58,18 +58,17 @@ class Client:
         return answer
 
 
-async def begun(microsoft: Microsoft, folder: Path, mode: str, **settings: str) -> tuple[Service, Client]:
-    """A service, whose mailbox scanner@ sends in this mode."""
-    service = await serve(folder, microsoft.settings | settings)
+async def begun(microsoft: Microsoft, folder: Path) -> tuple[Service, Client]:
+    """A service, whose mailbox scanner@ sends drafts, as large as Exchange takes them."""
+    service = await serve(folder, microsoft.settings)
     client = Client(service)
-    if not any(one["address"] == BOX for one in (await client.done("GET", "/api/v1/mailboxes"))["data"]):
-        world, seed = microsoft.emulator.world, microsoft.seed
-        app = world.add_app("Product", ROLES[mode], tenant=seed.tenant)
-        secret = world.add_secret(app)
-        wish = {"name": "contoso", "tenant_id": seed.tenant.id, "client_id": app.client_id, "client_secret": secret}
-        await client.done("POST", "/api/v1/apps", wish)
-        await client.done("POST", "/api/v1/mailboxes", {"address": BOX, "app": "contoso"})
-        await client.done("PATCH", f"/api/v1/mailboxes/{BOX}", {"assurance": mode, "send_limit": MOST_MESSAGE})
+    world, seed = microsoft.emulator.world, microsoft.seed
+    app = world.add_app("Product", ROLES["draft"], tenant=seed.tenant)
+    secret = world.add_secret(app)
+    wish = {"name": "contoso", "tenant_id": seed.tenant.id, "client_id": app.client_id, "client_secret": secret}
+    await client.done("POST", "/api/v1/apps", wish)
+    await client.done("POST", "/api/v1/mailboxes", {"address": BOX, "app": "contoso"})
+    await client.done("PATCH", f"/api/v1/mailboxes/{BOX}", {"assurance": "draft", "send_limit": MOST_MESSAGE})
     return service, client
 
 
@@ -84,7 +83,7 @@ def memory(service: Service, name: str) -> int:
 async def test_a_file_as_large_as_exchange_takes_arrives_whole_in_little_memory(
     microsoft: Microsoft, tmp_path: Path
 ) -> None:
-    service, client = await begun(microsoft, tmp_path, "draft", **{"smtp.max_size": str(MOST_MESSAGE)})
+    service, client = await begun(microsoft, tmp_path)
     user = microsoft.seed.tenant.user(BOX)
     assert user is not None
     assert user.open_mailbox is not None
@@ -104,7 +103,7 @@ async def test_a_file_as_large_as_exchange_takes_arrives_whole_in_little_memory(
     await service.logged(lambda lines: any("mail.final" in line and answer["id"] in line for line in lines))
     trace = await client.done("GET", f"/api/v1/sends/{answer['id']}")
     assert trace["message"]["state"] == "sent", trace
-    assert trace["message"]["size"] > FILE_BYTES / 3 * 4
+    assert MOST_MESSAGE - 128 * 1024 < trace["message"]["size"] <= MOST_MESSAGE
     growth = memory(service, "VmHWM") - before
     raw = microsoft.emulator.ledger.entries[-1].raw
     assert raw is not None
@@ -114,29 +113,4 @@ async def test_a_file_as_large_as_exchange_takes_arrives_whole_in_little_memory(
     assert (part.get_filename(), hashlib.sha256(content).hexdigest()) == ("film.mp4", digest.hexdigest())
     print(f"the process grew by {growth} KB")
     assert growth < MOST_GROWTH
-    assert await service.end(signal.SIGTERM) == 0
-
-
-@pytest.mark.timeout(120)
-async def test_one_message_comes_of_fifty_equal_requests_and_a_kill(microsoft: Microsoft, tmp_path: Path) -> None:
-    service, client = await begun(microsoft, tmp_path, "send-only")
-    wish = {"from": BOX, "to": ALICE, "subject": "once", "text": "t"}
-    key = {"Idempotency-Key": "order-17"}
-    for kill in (True, False):
-        asked = [asyncio.create_task(client.ask("POST", "/api/v1/sends", wish, key)) for _ in range(TOGETHER)]
-        if kill:
-            # The first answer is on its way: the message is on the disk, and others are being asked.
-            await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
-            assert await service.end(signal.SIGKILL) == -signal.SIGKILL
-        answers = [answer for answer in await asyncio.gather(*asked) if answer is not None]
-        assert {status for status, _ in answers} <= {202, 409}
-        if kill:
-            ids = {answer["id"] for status, answer in answers if status == 202}
-            service, client = await begun(microsoft, tmp_path, "send-only")
-    ids |= {answer["id"] for status, answer in answers if status == 202}
-    assert len(ids) == 1
-    status, answer = await client.ask("POST", "/api/v1/sends", wish, key)
-    assert (status, {answer["id"]}) == (202, ids)
-    listed = (await client.done("GET", "/api/v1/sends"))["data"]
-    assert {one["id"] for one in listed} == ids
     assert await service.end(signal.SIGTERM) == 0

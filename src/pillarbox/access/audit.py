@@ -5,13 +5,16 @@ written down is not done. How it ended is written after it; where that is missin
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal
 
 from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.log import Logger
+from pillarbox.core.mail import Clock
 from pillarbox.store.audit import AuditLog, AuditRow
 
 Outcome = Literal["", "done", "refused", "failed"]
@@ -19,6 +22,18 @@ Outcome = Literal["", "done", "refused", "failed"]
 _LONGEST: Final = 300
 """Characters that are kept of what a stranger may have written."""
 _MOST_FIELDS: Final = 50
+_QUIET: Final = 3600.0
+"""Seconds in which the same is written down once, of what a client may do again and again."""
+_MOST_QUIET: Final = 10_000
+ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "ban_address": "An address is kept out of the SMTP door after failed logins.",
+        "choose_password": "Somebody used the link of an invitation, or that for the first administrator.",
+        "log_in": "Somebody tried to log in as a submitter that is disabled.",
+        "sign_in": "A person signed in, or was refused.",
+    }
+)
+"""Actions that are no call of the API by somebody who is known, or that say more than the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +66,11 @@ class Act:
 class Audit:
     """Writes the audit log."""
 
-    def __init__(self, store: AuditLog, log: Logger) -> None:
+    def __init__(self, store: AuditLog, log: Logger, clock: Clock = time.monotonic) -> None:
         self._store = store
         self._log = log
+        self._clock = clock
+        self._told: dict[tuple[str, ...], float] = {}
         self._writing: set[asyncio.Task[None]] = set()
 
     async def record(
@@ -85,10 +102,24 @@ class Audit:
         )
 
     def soon(self, actor: Actor, action: str, subject: str = "", *, outcome: Outcome = "done", code: str = "") -> None:
-        """Write down what is over, while whoever it is about goes on, such as a client that was refused."""
+        """Write down what is over, while whoever it is about goes on, such as a client that was refused.
+
+        The same within an hour is not written again: a device that never gives up must not fill the disk.
+        """
+        if not self._is_new(actor.kind, actor.id, actor.peer, action, subject):
+            return
         task = asyncio.get_running_loop().create_task(self._heard(actor, action, subject, outcome, code))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
+
+    def _is_new(self, *act: str) -> bool:
+        now = self._clock()
+        if now - self._told.get(act, -_QUIET) < _QUIET:
+            return False
+        if len(self._told) >= _MOST_QUIET:
+            self._told.clear()
+        self._told[act] = now
+        return True
 
     async def _heard(self, actor: Actor, action: str, subject: str, outcome: Outcome, code: str) -> None:
         try:

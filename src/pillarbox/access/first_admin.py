@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from pillarbox.access.audit import Actor, Audit
 from pillarbox.access.invitations import Invitation, Invitations
 from pillarbox.access.passwords import Passwords
 from pillarbox.access.person_rules import check_name, check_password
@@ -19,18 +20,26 @@ from pillarbox.core.vault import Secret
 from pillarbox.store.people import PeopleStore
 
 FILE: Final = "first-admin"
+_SETTINGS: Final = Actor("local", "", "settings", "local")
 
 
 class FirstAdmin:
     """Offers the link, and takes it. `file` is where it is written."""
 
     def __init__(
-        self, store: PeopleStore, invitations: Invitations, passwords: Passwords, file: Path, log: Logger
+        self,
+        store: PeopleStore,
+        invitations: Invitations,
+        passwords: Passwords,
+        file: Path,
+        audit: Audit,
+        log: Logger,
     ) -> None:
         self._store = store
         self._invitations = invitations
         self._passwords = passwords
         self._file = file
+        self._audit = audit
         self._log = log
 
     async def at_start(self, name: str, password: Secret, *, reachable: bool) -> None:
@@ -68,23 +77,23 @@ class FirstAdmin:
         return who
 
     async def _make(self, name: str, password: Secret) -> None:
-        name = check(name, password)
+        name, password = check(name, password)
         kept = await self._passwords.hash(password)
-        await self._store.add_first(self._invitations.new_person(name, frozenset({Role.ADMIN}), kept))
+        async with self._audit.acting(_SETTINGS, "add_person", name):
+            await self._store.add_first(self._invitations.new_person(name, frozenset({Role.ADMIN}), kept))
         self._log.info("account.changed", what="person", name=name, change="made by the settings")
 
     def _forget(self) -> None:
         self._file.unlink(missing_ok=True)
 
 
-def check(name: str, password: Secret) -> str:
-    """The name, folded. Raises ConfigError `config.bad_admin` for a name or a password that cannot be."""
+def check(name: str, password: Secret) -> tuple[str, Secret]:
+    """Both as they are kept. Raises ConfigError `config.bad_admin` for a name or a password that cannot be."""
     try:
         name = check_name(name)
-        check_password(name, password)
+        return name, check_password(name, password)
     except InvalidInput as error:
         raise ConfigError("config.bad_admin", reason=error.sentence) from error
-    return name
 
 
 def _write(file: Path, link: str) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pillarbox.access.audit import Audit
 from pillarbox.access.first_admin import FILE, FirstAdmin
 from pillarbox.access.guard import Patience
 from pillarbox.access.invitations import Invitations
@@ -38,6 +39,7 @@ class Household:
         log: Logger,
         folder: Path,
         public_url: Callable[[], str],
+        audit: Audit,
         *,
         cost: HashCost,
         patience: Patience,
@@ -45,6 +47,7 @@ class Household:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         store = PeopleStore(database, vault, clock)
+        self._clock = clock
         self.public_url = public_url
         self.passwords = Passwords(cost, monotonic)
         self.second_factors = SecondFactors(store, clock, random)
@@ -52,7 +55,11 @@ class Household:
         self.invitations = Invitations(store, self.passwords, clock, random, public_url)
         self.people = People(store, self.invitations, self.passwords, self.proofs)
         self.sessions = Sessions(SessionStore(database, IDLE, WHOLE), self.proofs, clock, random)
-        self.first_admin = FirstAdmin(store, self.invitations, self.passwords, folder / FILE, log)
+        self.first_admin = FirstAdmin(store, self.invitations, self.passwords, folder / FILE, audit, log)
+
+    async def load(self) -> None:
+        """Read what a start must not forget."""
+        await self.proofs.load(self._clock())
 
     def close(self) -> None:
         """Check nothing more, and let go of the threads."""

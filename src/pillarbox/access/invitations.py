@@ -90,8 +90,7 @@ class Invitations:
         """
         invited = await self.look(token)
         name = invited.name or check_name(name)
-        check_password(name, password)
-        digest, kept = _digest(token), await self._passwords.hash(password)
+        digest, kept = _digest(token), await self._passwords.hash(check_password(name, password))
         if invited.person_id is None:
             done = await self._store.add_first(self.new_person(name, frozenset({Role.ADMIN}), kept), digest)
         else:

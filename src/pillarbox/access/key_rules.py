@@ -8,6 +8,7 @@ from pillarbox.access import networks
 from pillarbox.access.submitter_rules import checked_recipient
 from pillarbox.core.caller import WHOLE, ApiKey, OtherRecipients, Scope
 from pillarbox.core.errors import InvalidInput, NotFound
+from pillarbox.core.headers import address_key
 from pillarbox.store.accounts import Accounts
 
 
@@ -60,10 +61,10 @@ async def _mailboxes(accounts: Accounts, addresses: Sequence[str] | None) -> dic
     if not addresses:
         # All of them, or none at all? The one is too much, the other useless: it has to be said.
         raise InvalidInput("key.no_mailbox")
-    found = {}
+    found = dict[int, str]()
     for address in addresses:
         mailbox = await accounts.mailbox(address)
         if mailbox is None:
             raise NotFound("mailbox.not_found", address=address)
         found[mailbox.id] = mailbox.address
-    return found
+    return dict(sorted(found.items(), key=lambda one: address_key(one[1])))

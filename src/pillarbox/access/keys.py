@@ -7,7 +7,8 @@ lie in memory, so that one is found without the store, and a change counts at th
 
 import asyncio
 import base64
-from collections.abc import Callable, Coroutine
+import math
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,12 +16,11 @@ from pillarbox.access import key_rules, tokens
 from pillarbox.access.guard import Guard, Patience
 from pillarbox.access.key_rules import Wanted
 from pillarbox.access.networks import NetworkTable
-from pillarbox.access.submitters import NAME, OPERATOR
+from pillarbox.access.submitters import OPERATOR
 from pillarbox.core import ip
-from pillarbox.core.accounts import Submitter
+from pillarbox.core.accounts import NAME, Submitter
 from pillarbox.core.caller import ApiKey, Caller
 from pillarbox.core.errors import AuthenticationFailed, Conflict, Forbidden, InvalidInput, NotFound, Unavailable
-from pillarbox.core.headers import address_key
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
 from pillarbox.core.vault import Secret
@@ -77,18 +77,25 @@ class Keys:
         self._changing = asyncio.Lock()
         self._by_name: dict[str, _Known] = {}
         self._by_hash: dict[str, _Known] = {}
-        self._by_id: dict[str, _Known] = {}
         self._used: dict[str, float] = {}
         self._writing: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
         """Read all keys."""
-        found = [
-            _Known(kept, NetworkTable(dict.fromkeys(kept.key.networks, True))) for kept in await self._store.load()
-        ]
+        self._know(await self._store.load())
+
+    def _know(self, kept: Iterable[HashedKey]) -> None:
+        """These are all the keys. After a change they are not read anew: that may fail when the change is kept."""
+        found = [_known(one) for one in kept]
         self._by_name = {one.key.name: one for one in found}
         self._by_hash = {one.kept.hash: one for one in found}
-        self._by_id = {one.key.id: one for one in found}
+
+    def _now(self, key: ApiKey, digest: str) -> None:
+        """This key is kept so now."""
+        self._know([*self._others(key), HashedKey(key, digest)])
+
+    def _others(self, key: ApiKey) -> Iterator[HashedKey]:
+        return (one.kept for one in self._by_name.values() if one.key.id != key.id)
 
     async def stop(self) -> None:
         """Finish what is being written."""
@@ -121,7 +128,8 @@ class Keys:
         try:
             self._guard.check_ban(site, now)
         except Unavailable:
-            raise Unavailable("access.banned") from None
+            # When it began is nobody's business: after so long it is surely over.
+            raise Unavailable("access.banned", seconds=math.ceil(self._patience.ban)) from None
         if self._guard.failed(site, "", now, hashed=False).banned:
             self._log.warning("login.banned", address=site, submitter="API key", seconds=self._patience.ban)
 
@@ -136,14 +144,16 @@ class Keys:
     async def sender_of(self, caller: Caller) -> Submitter:
         """As whom a caller of the API hands in mail: from every mailbox that it knows of.
 
-        A key is `key:NAME`, a person `person:NAME`; neither can be the name of a submitter.
+        A key is `key:NAME`, a person `person:NAME`; neither can be the name of a submitter. Raises AuthenticationFailed
+        `access.bad_key` for a key that was removed meanwhile.
         """
-        boxes = {address_key(box.address): box for box in await self._accounts.mailboxes() if caller.knows(box.id)}
-        if caller.kind == "local":
-            return Submitter(0, OPERATOR, boxes, fix_from=True)
-        sender = Submitter(0, f"{caller.kind}:{caller.name}", boxes, fix_from=True)
+        boxes = await self._accounts.by_key()
+        if caller.mailboxes is not None:
+            boxes = {key: box for key, box in boxes.items() if caller.knows(box.id)}
+        name = OPERATOR if caller.kind == "local" else f"{caller.kind}:{caller.name}"
+        sender = Submitter(0, name, boxes, fix_from=True)
         if caller.kind == "key":
-            key = self._found(caller.name).key
+            key = self._of(caller)
             return replace(sender, recipients=key.recipients, on_other_recipients=key.on_other_recipients)
         return sender
 
@@ -158,38 +168,43 @@ class Keys:
             raise InvalidInput("key.bad_name", name=name)
         async with self._changing:
             new_id = base64.b32encode(self._random(_ID_BYTES)).decode("ascii").lower()
-            new = await key_rules.wanted(self._accounts, ApiKey(new_id, name), wish, self._clock())
+            now = self._clock()
+            new = await key_rules.wanted(self._accounts, ApiKey(new_id, name, created_at=now), wish, now)
             secret = self._secret(new_id)
-            if name in self._by_name or not await self._store.add(new, tokens.digest(secret)):
+            digest = tokens.digest(secret)
+            if name in self._by_name or not await self._store.add(new, digest):
                 raise Conflict("key.exists", name=name)
-            await self.load()
-            return self._found(name).key, secret
+            self._now(new, digest)
+            return new, secret
 
     async def change(self, name: str, wish: Wanted) -> ApiKey:
         """Change a key; it counts from the next request on. Raises as `add` does, and NotFound."""
         async with self._changing:
-            new = await key_rules.wanted(self._accounts, self._found(name).key, wish, self._clock())
+            old = self._found(name)
+            new = await key_rules.wanted(self._accounts, old.key, wish, self._clock())
             if not await self._store.change(new):
                 raise NotFound("key.not_found", name=name)
-            await self.load()
-            return self._found(name).key
+            self._now(new, old.kept.hash)
+            return self.get(name)
 
     async def rotate(self, name: str) -> tuple[ApiKey, Secret]:
         """Give a key another text, which is told only now; the last one is over at once. Raises NotFound."""
         async with self._changing:
             key = self._found(name).key
             secret = self._secret(key.id)
-            if not await self._store.rotate(key, tokens.digest(secret)):
+            digest = tokens.digest(secret)
+            if not await self._store.rotate(key, digest):
                 raise NotFound("key.not_found", name=name)
-            await self.load()
-            return self._found(name).key, secret
+            self._now(key, digest)
+            return self.get(name), secret
 
     async def remove(self, name: str) -> None:
         """Forget a key: nobody comes in by it any more. Raises NotFound."""
         async with self._changing:
-            if not await self._store.remove(self._found(name).key):
+            key = self._found(name).key
+            if not await self._store.remove(key):
                 raise NotFound("key.not_found", name=name)
-            await self.load()
+            self._know(list(self._others(key)))
 
     def get(self, name: str) -> ApiKey:
         """The key of this name. Raises NotFound."""
@@ -197,7 +212,7 @@ class Keys:
 
     def list(self) -> list[ApiKey]:
         """All keys, by name."""
-        return [self._shown(one) for one in self._by_name.values()]
+        return [self._shown(self._by_name[name]) for name in sorted(self._by_name)]
 
     def _secret(self, key_id: str) -> Secret:
         return tokens.make(self._random(tokens.TOKEN_BYTES), key_id)
@@ -205,6 +220,13 @@ class Keys:
     def _shown(self, known: _Known) -> ApiKey:
         key = known.key
         return replace(key, last_used_at=self._used.get(key.id, key.last_used_at))
+
+    def _of(self, caller: Caller) -> ApiKey:
+        """The key that came in as this caller. Raises AuthenticationFailed where it was removed meanwhile."""
+        found = self._by_name.get(caller.name)
+        if found is None or found.key.id != caller.id:
+            raise AuthenticationFailed("access.bad_key")
+        return found.key
 
     def _found(self, name: str) -> _Known:
         found = self._by_name.get(name)

@@ -46,7 +46,7 @@ class People:
         if password is None:
             self._invitations.check_reachable()
         else:
-            check_password(name, password)
+            password = check_password(name, password)
         kept = "" if password is None else await self._passwords.hash(password)
         async with self._changing:
             if not await self._store.add(self._invitations.new_person(name, roles, kept)):
@@ -92,8 +92,7 @@ class People:
 
     async def set_password(self, person: Person, password: Secret) -> Person:
         """Another password of one's own; all sessions are over. Raises InvalidInput."""
-        check_password(person.name, password)
-        kept = await self._passwords.hash(password)
+        kept = await self._passwords.hash(check_password(person.name, password))
         async with self._changing:
             await self._store.set_password(person.id, kept)
         return await self.get(person.name)

@@ -14,7 +14,7 @@ _MINUTE: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a key stands: requests a minute, how many of them are left, and seconds until all are there again."""
+    """How a key stands: requests a minute, how many of them are left, and seconds until there is one more."""
 
     rate: int
     left: int
@@ -38,12 +38,11 @@ class RequestRates:
             return None, None
         now = self._clock()
         bucket = self._bucket(key, rate, now)
-        refusal = None
-        if not bucket.take(now):
-            seconds = math.ceil(bucket.wait(now))
-            refusal = Unavailable("access.too_many", key=key.name, rate=rate, seconds=seconds)
-        reset = math.ceil((bucket.size - bucket.tokens) / bucket.rate)
-        return Standing(rate, int(bucket.tokens), reset), refusal
+        taken = bucket.take(now)
+        left = int(bucket.tokens)
+        reset = math.ceil((left + 1 - bucket.tokens) / bucket.rate)
+        refusal = None if taken else Unavailable("access.too_many", key=key.name, rate=rate, seconds=reset)
+        return Standing(rate, left, reset), refusal
 
     def _bucket(self, key: ApiKey, rate: int, now: float) -> Bucket:
         bucket = self._buckets.get(key.id)

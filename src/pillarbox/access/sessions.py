@@ -38,7 +38,7 @@ class Sessions:
     async def sign_in(self, name: str, password: Secret, code: str, peer: str, agent: str, former: str = "") -> Secret:
         """Sign somebody in; the new session's id. The `former` one of this browser is over.
 
-        Raises AuthenticationFailed `person.wrong_sign_in`, `person.code_needed`; Unavailable where too many failed.
+        Raises AuthenticationFailed `person.wrong_sign_in`, `person.code_needed`; Unavailable as `Proofs` does.
         """
         person = await self._proofs.password(name, password, peer)
         await self._proofs.code(person, code, peer)

@@ -5,7 +5,6 @@ open sees at its next message what an administrator has changed.
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
@@ -20,7 +19,7 @@ from pillarbox.access.networks import NetworkTable
 from pillarbox.access.passwords import HashCost, Passwords, make
 from pillarbox.access.submitter_rules import Wanted
 from pillarbox.access.unix_users import REFRESHED, UnixTable
-from pillarbox.core.accounts import Login, Submitter
+from pillarbox.core.accounts import NAME, Login, Submitter
 from pillarbox.core.errors import AuthenticationFailed, Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from pillarbox.core.headers import address_key
 from pillarbox.core.log import Logger
@@ -31,7 +30,6 @@ from pillarbox.store.submitters import Credentialed, KnownSite, SubmitterStore, 
 
 OPERATOR: Final = "local"
 LEAST_PASSWORD: Final = 8
-NAME: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 _Way = tuple[str, str]
 """The name of a submitter and one of its ways in, as `_way` writes it."""
 _USED_EVERY: Final = 60.0

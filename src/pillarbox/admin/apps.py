@@ -1,19 +1,17 @@
 """App registrations and their credentials: added, rotated, taken away."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from pillarbox.admin import end_dates, pasted
 from pillarbox.core import sources
-from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind
+from pillarbox.core.accounts import NAME, AppRegistration, Credential, CredentialKind
 from pillarbox.core.errors import Conflict, InvalidInput, NotFound, PillarboxError
 from pillarbox.core.vault import Secret
 from pillarbox.entra import certificates
 from pillarbox.store.accounts import Accounts
 
-_NAME: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 _NONE: Final = Secret("")
 
 
@@ -91,7 +89,7 @@ def managed_identity(which: str) -> NewCredential:
 
 def check_name(name: str) -> str:
     """The name, if it can be one. Raises InvalidInput."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise InvalidInput("app.bad_name", name=name)
     return name
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pillarbox.admin.connecting import HANDLE, Connecting, kept_as, passing, refusals
 from pillarbox.admin.sign_in_plan import Options, Plan, check_loopback, settled
-from pillarbox.admin.sign_in_words import STATE_LIFE, Connected, Link, Result, Return, Started
+from pillarbox.admin.sign_in_words import STATE_LIFE, Connected, Invitation, Link, Result, Return, Started
 from pillarbox.core import scopes
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.errors import Conflict, Forbidden, InvalidInput, NotFound, PillarboxError, Unavailable
@@ -48,9 +48,13 @@ class Connect(Connecting):
         await self.keep("ticket", ticket, mailbox, kept, expires_at)
         return Link(f"{base}{START}{ticket}", base + CALLBACK, expires_at)
 
-    async def invited(self, ticket: str) -> str:
-        """The address that a link is for: looking at it uses nothing up, as robots do. Raises NotFound."""
-        return (await self._mailbox(await self._ticket(ticket))).address
+    async def invited(self, ticket: str) -> Invitation:
+        """What a link is for: looking at it uses nothing up, as robots do. Raises NotFound."""
+        kept = await self._ticket(ticket)
+        mailbox, plan = await self._mailbox(kept), Plan.read(kept["plan"])
+        former = plan.meant(mailbox).former if plan.shared else None
+        user = plan.user or (former.upn if former else mailbox.address)
+        return Invitation(mailbox.address, user, set(plan.permissions) != {"send"}, "link" in kept)
 
     async def start(self, ticket: str) -> Started:
         """Somebody goes on from the link: from now on it is the sign-in of this browser.

@@ -30,12 +30,11 @@ _VISIBLE: Final = re.compile(r"[!-\[\]-~]+")
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a link is to be: seconds that it is good for, where the person goes on to afterwards (checked by
-    `check_return_url`), a note of whoever makes it, and their id."""
+    `check_return_url`), a note of whoever makes it."""
 
     life: float = USUAL_LIFE
     return_url: str = ""
     note: str = ""
-    made_by: str = ""
 
 
 async def make(connect: Connect, mailbox: Mailbox, options: Options, terms: Terms) -> tuple[ConnectLink, str]:
@@ -53,7 +52,6 @@ async def make(connect: Connect, mailbox: Mailbox, options: Options, terms: Term
         app_id=mailbox.app.id,
         mailbox_id=mailbox.id,
         plan=plan.kept(),
-        made_by=terms.made_by,
         expires_at=now + terms.life,
         return_url=terms.return_url,
         note=terms.note,

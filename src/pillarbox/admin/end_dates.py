@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from itertools import takewhile
 from typing import Final
@@ -96,12 +96,18 @@ async def tell(accounts: Accounts, now: float, log: Logger) -> None:
 
 
 async def tell_daily(
-    accounts: Accounts, clock: Clock, log: Logger, wait: Callable[[float], Awaitable[object]] = asyncio.sleep
+    accounts: Accounts,
+    clock: Clock,
+    log: Logger,
+    wait: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    also: Sequence[Callable[[float], Awaitable[None]]] = (),
 ) -> None:
-    """Tell it now and once a day, until it is canceled."""
+    """Tell it, and what `also` tells of other end dates, now and once a day, until it is canceled."""
     while True:
         try:
             await tell(accounts, clock(), log)
+            for other in also:
+                await other(clock())
         except PillarboxError as error:
             log.error("store.unusable", where="end dates", code=error.code, reason=error.sentence)
         await wait(_DAY)

@@ -19,6 +19,17 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Invitation:
+    """What the page of a link says: the mailbox, who must sign in for it, whether its mail can be read afterwards too,
+    and whether the button can be pressed again."""
+
+    address: str
+    user: str
+    reads: bool = False
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """Where the browser goes; `browser` is a secret that it, and no other, must show when it comes back."""
 

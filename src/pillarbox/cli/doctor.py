@@ -15,9 +15,9 @@ import click
 
 from pillarbox.cli import show
 from pillarbox.cli.check import wrapped
-from pillarbox.cli.local import Api, with_api
-from pillarbox.cli.options import DURATION, json_option
-from pillarbox.core.errors import InvalidInput
+from pillarbox.cli.local import Api, Refused, with_api
+from pillarbox.cli.options import DURATION, json_option, load_settings
+from pillarbox.core.errors import Forbidden, InvalidInput, PillarboxError
 
 _MARKS: Final = {"ok": "ok", "warning": "warn", "problem": "FAIL", "skipped": "skip"}
 _INDENT: Final = " " * 20
@@ -41,9 +41,9 @@ def command(patience: float, bundle: Path | None, with_addresses: bool, as_json:
     """
     if with_addresses and bundle is None:
         raise click.UsageError("--with-addresses is for --bundle")
-    report = api.get_patiently("/api/v1/doctor", patience + _SLACK, patience=patience)
+    report, facts = _examined(api, patience)
     if bundle is not None:
-        _write(bundle, report, api.get("/api/v1/doctor/facts"), with_addresses=with_addresses)
+        _write(bundle, report, facts, with_addresses=with_addresses)
     if as_json:
         show.as_json(report)
     else:
@@ -51,6 +51,22 @@ def command(patience: float, bundle: Path | None, with_addresses: bool, as_json:
         if bundle is not None:
             show.line(f"The support archive is {bundle}. Look into it before you give it away.")
     return 0 if report["ok"] else 1
+
+
+def _examined(api: Api, patience: float) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """What was found, and the facts for an archive; where there is no store to look into, of the machine alone."""
+    try:
+        # Who only looks makes no store: the first of the two says that there is none.
+        facts = api.get("/api/v1/doctor/facts")
+        return api.post("/api/v1/doctor", {"patience": patience}, timeout=patience + _SLACK), facts
+    except (Refused, Forbidden):
+        raise
+    except PillarboxError as error:
+        if api.remote is not None or api.socket is not None:
+            raise
+        from pillarbox.cli.inprocess import examine
+
+        return examine(load_settings(api.config, api.settings), error)
 
 
 def _print(findings: Sequence[Mapping[str, Any]]) -> None:
@@ -68,22 +84,19 @@ def _print(findings: Sequence[Mapping[str, Any]]) -> None:
 
 def _write(file: Path, report: Mapping[str, Any], facts: Mapping[str, Any], *, with_addresses: bool) -> None:
     """A support archive, readable by its owner alone. Raises InvalidInput where it cannot be written."""
-    texts = {
-        "doctor.json": json.dumps(report, indent=2, ensure_ascii=False),
-        "facts.json": json.dumps(facts, indent=2, ensure_ascii=False),
-    }
+    held: dict[str, Any] = {"doctor.json": report, "facts.json": facts}
     if not with_addresses:
-        texts = without_addresses(texts)
+        held = without_addresses(held)
     try:
         with open(file, "xb", opener=_private) as opened, tarfile.open(fileobj=opened, mode="w:gz") as archive:
-            for name, text in texts.items():
-                _put(archive, name, text.encode())
+            for name, value in held.items():
+                _put(archive, name, json.dumps(value, indent=2, ensure_ascii=False).encode())
     except OSError as error:
         raise InvalidInput("cli.bundle_not_written", path=file, reason=error.strerror or error) from error
 
 
-def without_addresses(texts: Mapping[str, str]) -> dict[str, str]:
-    """The texts with a number in the place of each address: the same one for the same address. Pure."""
+def without_addresses(value: Any) -> Any:
+    """A JSON value with a number in the place of each address: the same one for the same address. Pure."""
     numbers, known = count(1), dict[str, str]()
 
     def number(found: re.Match[str]) -> str:
@@ -92,7 +105,17 @@ def without_addresses(texts: Mapping[str, str]) -> dict[str, str]:
             known[address] = f"address-{next(numbers)}@removed.invalid"
         return known[address]
 
-    return {name: _ADDRESS.sub(number, text) for name, text in texts.items()}
+    def hidden(value: Any) -> Any:
+        match value:
+            case str():
+                return _ADDRESS.sub(number, value)
+            case dict():
+                return {hidden(name): hidden(one) for name, one in value.items()}
+            case list():
+                return [hidden(one) for one in value]
+        return value
+
+    return hidden(value)
 
 
 def _put(archive: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -18,18 +18,22 @@ _PAUSE = 1.0
 @click.command()
 @click.option("types", "--type", multiple=True, help="Only those of this type, such as send.failed; may be repeated.")
 @click.option("--cursor", help="Begin behind the event of this cursor, as --json has it.")
+@click.option("--oldest", is_flag=True, help="Begin with the oldest that is kept.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many at once.")
 @click.option("--follow", is_flag=True, help="Go on, and wait for what happens, until Ctrl-C.")
 @json_option
 @with_api
-def command(types: tuple[str, ...], cursor: str | None, limit: int, follow: bool, as_json: bool, api: Api) -> None:
-    """What happened, oldest first: to messages, mailboxes, credentials, links.
+def command(
+    types: tuple[str, ...], cursor: str | None, oldest: bool, limit: int, follow: bool, as_json: bool, api: Api
+) -> None:
+    """What happened last: to messages, mailboxes, credentials, links.
 
     --json prints a page with its cursor, one line each.
     """
     wait = None
     while True:
-        page = api.get("/api/v1/events", cursor=cursor, limit=limit, type=list(types) or None, wait=wait)
+        asked = {"cursor": cursor, "newest": not oldest, "limit": limit, "type": list(types) or None, "wait": wait}
+        page = api.get("/api/v1/events", **asked)
         if as_json and (page["data"] or not follow):
             show.as_json(page)
         elif not as_json:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from pillarbox.core.errors import PillarboxError
 from pillarbox.core.settings import Settings
 from pillarbox.endpoints.api.audited import UID
+from pillarbox.endpoints.api.doctor import DiagnosisOut, Facts
 from pillarbox.gateway import STORE, Gateway
 
 
@@ -21,6 +23,13 @@ def has_store(settings: Settings) -> bool:
 def ask(settings: Settings, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
     """Open the store, make the call, close the store. Raises ConfigError, or Unavailable `store.in_use`."""
     return asyncio.run(_ask(settings, method, path, body, headers))
+
+
+def examine(settings: Settings, why: PillarboxError) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the doctor finds where the store cannot be opened, as `why` says, and the facts beside it."""
+    gateway = Gateway(_quiet(settings), os.environ, log_file=sys.stderr)
+    diagnosis = asyncio.run(gateway.examine_without_store(why))
+    return DiagnosisOut.of(diagnosis).model_dump(), Facts.of(settings, {}).model_dump()
 
 
 async def _ask(
@@ -60,8 +69,11 @@ async def _asgi(gateway: Gateway, method: str, path: str, body: bytes, headers: 
     }
     status, pieces = 500, []
 
+    requests = [{"type": "http.request", "body": body, "more_body": False}]
+
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
+        # Whoever asks stays for the answer.
+        return requests.pop() if requests else await asyncio.get_running_loop().create_future()
 
     async def send(message: Any) -> None:
         nonlocal status

@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 import click
 
 from pillarbox.cli.options import load_settings, settings_options
+from pillarbox.core import catalogue
 from pillarbox.core.errors import Forbidden, NotFound, PillarboxError, Unavailable
 from pillarbox.core.places import ENV_PREFIX, default_socket
 
@@ -39,7 +40,9 @@ class Refused(PillarboxError):
     """The service refused; its own words are shown."""
 
     def __init__(self, problem: Mapping[str, Any]) -> None:
-        super().__init__(str(problem.get("code", "internal")))
+        code = str(problem.get("code"))
+        # A stranger, or a later version, may say what is not in this catalogue.
+        super().__init__(code if code in catalogue.entries() else "internal")
         self._problem = problem
 
     @property
@@ -64,22 +67,20 @@ class Api:
 
     def get(self, path: str, **query: object) -> Any:
         """GET; query values that are None are left out."""
-        return self.get_patiently(path, _TIMEOUT, **query)
-
-    def get_patiently(self, path: str, timeout: float, /, **query: object) -> Any:
-        """GET, as `get`; the answer may take `timeout` seconds."""
         given = {name: value for name, value in query.items() if value is not None}
-        return self._call("GET", f"{path}?{urlencode(given, doseq=True)}" if given else path, b"", "", timeout)
+        return self._call("GET", f"{path}?{urlencode(given, doseq=True)}" if given else path, b"", "")
 
-    def all(self, path: str, **query: Any) -> list[dict[str, Any]]:
-        """GET a list, page by page, to its end."""
+    def all(self, path: str, *, most: int | None = None, **query: Any) -> list[dict[str, Any]]:
+        """GET a list, page by page, to its end, or until there are `most`."""
         found: list[dict[str, Any]] = []
         cursor = None
-        while True:
-            page = self.get(path, cursor=cursor, limit=_PAGE, **query)
+        while most is None or len(found) < most:
+            limit = _PAGE if most is None else most - len(found)
+            page = self.get(path, cursor=cursor, limit=limit, **query)
             found += page["data"]
             if (cursor := page["next"]) is None:
-                return found
+                break
+        return found
 
     def post(self, path: str, value: object = None, *, timeout: float = _TIMEOUT) -> Any:
         """POST a JSON value; the answer may take `timeout` seconds."""

@@ -63,8 +63,7 @@ def _paused(command: _Command) -> _Command:
 @with_api
 def list_messages(state: str | None, limit: int, before: str | None, as_json: bool, api: Api, **filters: Any) -> None:
     """List messages, newest first."""
-    page = api.get("/api/v1/sends", state=state, before=before, limit=limit, **_query(filters))
-    found = page["data"]
+    found = api.all("/api/v1/sends", most=limit, state=state, before=before, **_query(filters))
     if as_json:
         show.as_json(found)
         return
@@ -77,7 +76,7 @@ def list_messages(state: str | None, limit: int, before: str | None, as_json: bo
         ["id", "state", "accepted", "sender", "recipients", "size", "why"],
         empty="The outbox has no such message.",
     )
-    if page["next"] and sys.stdout.isatty():
+    if len(found) == limit and sys.stdout.isatty():
         show.line(f"There may be more: --before {found[-1]['id']}, or --limit.")
 
 

@@ -134,6 +134,19 @@ def invite(name: str, drop_second_factor: bool, as_json: bool, api: Api) -> None
         _tell_link(made)
 
 
+@command.command("sign-out")
+@click.argument("name")
+@json_option
+@with_api
+def sign_out(name: str, as_json: bool, api: Api) -> None:
+    """Sign a person out everywhere; the password stays."""
+    api.post(f"{_path(name)}:sign-out")
+    if as_json:
+        show.as_json({"name": name, "signed_out": True})
+    else:
+        show.line(f"Signed {name} out everywhere.")
+
+
 @command.command()
 @click.argument("name")
 @json_option

@@ -20,7 +20,8 @@ from pillarbox.core.errors import Forbidden, InvalidInput, Unavailable
 from pillarbox.core.places import ENV_PREFIX
 from pillarbox.endpoints.api.version import HEADER
 
-_STATUS: Final = "/api/v1/status"
+_CHEAP: Final = "/api/v1/sends?limit=1"
+"""Something to ask for the version alone, which is told also to a key that may not see this."""
 _PROBLEM: Final = "application/problem+json"
 _NO_ROUTE: Final = "request.not_found"
 
@@ -40,7 +41,14 @@ class Remote:
         """
         if url and local:
             raise click.UsageError("--socket is a service on this machine, --url one elsewhere: say one of them.")
-        url = url or ("" if local else os.environ.get(f"{ENV_PREFIX}URL", ""))
+        if (
+            not url
+            and not local
+            and (url := os.environ.get(f"{ENV_PREFIX}URL", ""))
+            and f"{ENV_PREFIX}SOCKET" in os.environ
+        ):
+            # A command that was meant for one must not act on the other.
+            raise click.UsageError("PILLARBOX_URL and PILLARBOX_SOCKET are both set: say --url or --socket.")
         if not url:
             if ca_file is not None:
                 raise click.UsageError("--ca-file goes with --url.")
@@ -65,10 +73,10 @@ class Remote:
         try:
             if method != "GET":
                 # A service of another version must not do it, and then be told that it was not understood.
-                status, answer = self._round_trip(connection, "GET", _STATUS, b"", {})
-                if status == http.HTTPStatus.UNAUTHORIZED:
+                status, answer, told = self._round_trip(connection, "GET", _CHEAP, b"", {})
+                if not told:
                     return status, answer
-            return self._round_trip(connection, method, path, body, headers)
+            return self._round_trip(connection, method, path, body, headers)[:2]
         except ssl.SSLCertVerificationError as error:
             raise Forbidden("cli.untrusted", url=self.place.url, reason=error.verify_message) from error
         except (OSError, http.client.HTTPException) as error:
@@ -89,18 +97,28 @@ class Remote:
 
     def _round_trip(
         self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: Mapping[str, str]
-    ) -> tuple[int, bytes]:
+    ) -> tuple[int, bytes, bool]:
+        """Status and body of an answer, and whether it told its version, which only who is known is told."""
         given = {**headers, "Authorization": f"Bearer {self.place.key}"}
         connection.request(method, urlsplit(self.place.url).path + path, body, given)
         response = connection.getresponse()
         answer = response.read()
         theirs = response.getheader(HEADER)
-        is_problem = (response.getheader("Content-Type") or "").partition(";")[0] == _PROBLEM
+        code = _code_of(answer) if (response.getheader("Content-Type") or "").partition(";")[0] == _PROBLEM else None
         if theirs is not None:
             check_version(theirs)
-        elif not is_problem:
+        elif code is None:
             # What a proxy says, or another program: a stranger is told no version, but always a problem.
             raise Unavailable("cli.not_pillarbox", url=self.place.url, status=response.status)
-        if is_problem and json.loads(answer).get("code") == _NO_ROUTE:
+        if code == _NO_ROUTE:
             raise Forbidden("cli.local_only", url=self.place.url)
-        return response.status, answer
+        return response.status, answer, theirs is not None
+
+
+def _code_of(problem: bytes) -> str | None:
+    """The code of a refusal; None where it is none of ours."""
+    try:
+        told = json.loads(problem)
+    except ValueError:
+        return None
+    return str(told.get("code")) if isinstance(told, dict) else None

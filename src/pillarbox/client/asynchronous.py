@@ -9,12 +9,12 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, Unpack
+from typing import TypeVar, Unpack
 
 import aiohttp
 from yarl import URL
 
-from pillarbox.client.calls import LONGEST_WAIT, Calls, Filters, Terms
+from pillarbox.client.calls import LONGEST_WAIT, Calls, Filters, LinkTerms, Terms
 from pillarbox.client.exchange import Answer, Call, Came, Lost, Pause, Read, Request, Step
 from pillarbox.client.files import File
 from pillarbox.client.message import Message
@@ -140,17 +140,17 @@ class AsyncPillarbox:
         """Do not send a message any more."""
         return await self._run(self._calls.act(queue_id, "cancel"))
 
-    async def create_connect_link(self, app: str, **more: Any) -> ConnectLink:
-        """A link by which a person connects a mailbox to this app registration; `more` as the API's page says."""
-        return await self._run(self._calls.make_link({"app": app, **more}))
+    async def create_connect_link(self, app: str, address: str, **terms: Unpack[LinkTerms]) -> ConnectLink:
+        """A link by which the person of this address connects a mailbox, by way of an app registration."""
+        return await self._run(self._calls.make_link(app, address, terms))
 
     async def connect_link(self, link_id: str) -> ConnectLink:
         """What has become of a link."""
         return await self._run(self._calls.link(link_id))
 
-    async def revoke_connect_link(self, link_id: str) -> None:
-        """A link is good no more."""
-        await self._run(self._calls.revoke_link(link_id))
+    async def revoke_connect_link(self, link_id: str) -> ConnectLink:
+        """Take a link back; one that is over stays as it is."""
+        return await self._run(self._calls.revoke_link(link_id))
 
     async def _run(self, call: Call[_Result]) -> _Result:
         came: Came = None

@@ -45,6 +45,21 @@ class Terms(TypedDict, total=False):
     transport: Literal["graph", "smtp", "auto"]
 
 
+class LinkTerms(TypedDict, total=False):
+    """What a connect link is to be.
+
+    `mailbox`: a shared one, which the person who signs in has rights on. `new_account` lets another account come than
+    last time. It is good for `expires_in` seconds; the person may go on to `return_url` afterwards.
+    """
+
+    mailbox: str
+    permissions: Sequence[Literal["send", "mail", "exchange"]]
+    new_account: bool
+    expires_in: int
+    return_url: str
+    note: str
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Some messages, and the cursor of those that follow."""
@@ -162,20 +177,20 @@ class Calls:
         headers = {"Content-Type": "application/octet-stream", "Content-Range": where}
         return read(Upload, (yield from self._ask(Request("PUT", f"{UPLOADS}/{upload.id}", (), headers, piece))))
 
-    def make_link(self, new: Mapping[str, Any]) -> Call[ConnectLink]:
+    def make_link(self, app: str, address: str, terms: LinkTerms) -> Call[ConnectLink]:
         """A link by which a person connects a mailbox."""
-        given = {name: value for name, value in new.items() if value is not None}
+        body = _as_json({"app": app, "address": address, **terms})
         # Not asked again without an answer: a link that nobody was told of would stay open.
-        request = Request("POST", _LINKS, headers=_JSON, body=_as_json(given), repeatable=False)
+        request = Request("POST", _LINKS, headers=_JSON, body=body, repeatable=False)
         return read(ConnectLink, (yield from self._ask(request)))
 
     def link(self, link_id: str) -> Call[ConnectLink]:
         """What has become of a link."""
         return read(ConnectLink, (yield from self._ask(Request("GET", f"{_LINKS}/{_quoted(link_id)}"))))
 
-    def revoke_link(self, link_id: str) -> Call[None]:
+    def revoke_link(self, link_id: str) -> Call[ConnectLink]:
         """A link is good no more."""
-        yield from self._ask(Request("DELETE", f"{_LINKS}/{_quoted(link_id)}"))
+        return read(ConnectLink, (yield from self._ask(Request("DELETE", f"{_LINKS}/{_quoted(link_id)}"))))
 
     def _ask(self, request: Request) -> Call[Any]:
         return (yield from persistent(request, self.retries, self.chance)).value()
@@ -202,6 +217,8 @@ def _text(value: Any) -> str:
 
 def _quoted(text: str) -> str:
     # All of it: an id must not lead elsewhere.
+    if text in ("", ".", ".."):
+        raise ValueError(f"{text!r} is no id")
     return quote(text, safe="")
 
 

@@ -40,6 +40,7 @@ class Send:
     send_at: float = 0.0
     expires_at: float | None = None
     approval: str = ""
+    transport: str = ""
     kept: str = ""
     delivery: str = ""
     delivery_text: str = ""
@@ -103,20 +104,29 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class ConnectLink:
-    """A link by which a person connects a mailbox; `url` is told only when it is made."""
+    """A link by which a person connects a mailbox; `url` is told only when it is made.
+
+    `state` is pending, completed (by `account`), failed, expired or canceled; `code` and `reason` tell of the last of
+    `tries` that were refused.
+    """
 
     id: str
     state: str = "pending"
-    url: str = ""
+    url: str | None = None
     app: str = ""
-    address: str | None = None
-    mailbox: str | None = None
-    account: str = ""
-    code: str = ""
-    reason: str = ""
+    mailbox: str = ""
+    user: str = ""
+    shared: bool = False
+    permissions: tuple[str, ...] = ()
     created_at: float = 0.0
     expires_at: float = 0.0
     ended_at: float | None = None
+    account: str = ""
+    tries: int = 0
+    code: str = ""
+    reason: str = ""
+    return_url: str = ""
+    note: str = ""
 
 
 def read(kind: type[_Kind], given: Mapping[str, Any], **more: Any) -> _Kind:

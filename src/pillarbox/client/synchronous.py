@@ -7,11 +7,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, Unpack
+from typing import TypeVar, Unpack
 
 import requests
 
-from pillarbox.client.calls import LONGEST_WAIT, Calls, Filters, Terms
+from pillarbox.client.calls import LONGEST_WAIT, Calls, Filters, LinkTerms, Terms
 from pillarbox.client.exchange import Answer, Call, Came, Lost, Pause, Read, Request, Step
 from pillarbox.client.files import File
 from pillarbox.client.message import Message
@@ -134,17 +134,17 @@ class Pillarbox:
         """Do not send a message any more."""
         return self._run(self._calls.act(queue_id, "cancel"))
 
-    def create_connect_link(self, app: str, **more: Any) -> ConnectLink:
-        """A link by which a person connects a mailbox to this app registration; `more` as the API's page says."""
-        return self._run(self._calls.make_link({"app": app, **more}))
+    def create_connect_link(self, app: str, address: str, **terms: Unpack[LinkTerms]) -> ConnectLink:
+        """A link by which the person of this address connects a mailbox, by way of an app registration."""
+        return self._run(self._calls.make_link(app, address, terms))
 
     def connect_link(self, link_id: str) -> ConnectLink:
         """What has become of a link."""
         return self._run(self._calls.link(link_id))
 
-    def revoke_connect_link(self, link_id: str) -> None:
-        """A link is good no more."""
-        self._run(self._calls.revoke_link(link_id))
+    def revoke_connect_link(self, link_id: str) -> ConnectLink:
+        """Take a link back; one that is over stays as it is."""
+        return self._run(self._calls.revoke_link(link_id))
 
     def _run(self, call: Call[_Result]) -> _Result:
         came: Came = None
@@ -176,8 +176,14 @@ class Pillarbox:
                 allow_redirects=False,
             )
         except requests.exceptions.SSLError as error:
-            return Lost(f"{self._place.url}: {error}", hopeless=True)
+            return Lost(f"{self._place.url}: {_why(error)}", hopeless=True)
         except requests.RequestException as error:
-            return Lost(f"{self._place.url}: {type(error).__name__}: {error}")
+            return Lost(f"{self._place.url}: {type(error).__name__}: {_why(error)}")
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, response.content)
+
+
+def _why(error: requests.RequestException) -> str:
+    """What the matter is, without what was asked for: in a query stand people's addresses."""
+    inner = error.args[0] if error.args else error
+    return str(getattr(inner, "reason", None) or inner)

@@ -1,5 +1,6 @@
 """Words of who may send and through what: app registration, credential, mailbox, sign-in, submitter."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -147,6 +148,8 @@ class MailboxChoice:
     send_limit: int | None = None
 
 
+NAME: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._@+-]{1,64}")
+"""What an app registration, a submitter or a key is called; `.` and `..` are lost in a URL (RFC 3986 section 5.2.4)."""
 MOST_RATE: Final = 1_000_000
 """Messages a minute that a submitter may be allowed at the most, and bytes of one message: far beyond what is sent."""
 LARGEST: Final = 10**12

@@ -38,12 +38,16 @@ class Upstream:
 
 
 class PillarboxError(Exception):
-    """Base of all errors: a stable `code` of the catalogue and the `params` of its sentence."""
+    """Base of all errors: a stable `code` of the catalogue and the `params` of its sentence.
 
-    def __init__(self, code: str, /, **params: object) -> None:
+    `pointer` is where what is wrong stands in the JSON that was given (RFC 6901), or empty.
+    """
+
+    def __init__(self, code: str, /, *, pointer: object = "", **params: object) -> None:
         super().__init__(code)
         self.code = code
         self.params = params
+        self.pointer = str(pointer)
 
     @property
     def entry(self) -> catalogue.Entry:
@@ -74,11 +78,7 @@ class ConfigError(PillarboxError):
 
 
 class InvalidInput(PillarboxError):
-    """What was given cannot be right. `pointer` is where it stands in the JSON that was given (RFC 6901), or empty."""
-
-    def __init__(self, code: str, /, *, pointer: object = "", **params: object) -> None:
-        super().__init__(code, **params)
-        self.pointer = str(pointer)
+    """What was given cannot be right."""
 
 
 class NotFound(PillarboxError):

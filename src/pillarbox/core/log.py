@@ -70,6 +70,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "http.unavailable": "The default address of the HTTP listener is taken: no links for a sign-in, the rest runs.",
     "credential.ending": "A credential ends within 30 days or has ended, and no newer one has taken its place; told "
     "once a day: app registration, id, kind, day, how long that is.",
+    "certificate.ending": "The certificate of listeners ends within 30 days or has ended; told once a day: file, "
+    "listeners, day, how long that is.",
     "access.first_admin": "Nobody can sign in yet: the file in which the link for the first administrator stands.",
     "access.signed_in": "A person signed in: name, address.",
     "sign_in.refused": "A sign-in connected nothing: mailbox, code of the error.",

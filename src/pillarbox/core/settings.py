@@ -382,8 +382,8 @@ class Delivery(_Section):
         USUAL_MESSAGE,
         gt=0,
         le=MOST_MESSAGE,
-        description="Largest message that Exchange takes, in bytes, unless a mailbox says otherwise; raise "
-        "smtp.max_size too. Exchange's own default is 35 MB, an administrator can allow up to 150 MB.",
+        description="Largest message that Exchange takes, in bytes, unless a mailbox says otherwise; for mail by SMTP "
+        "raise smtp.max_size too. Exchange's own default is 35 MB, an administrator can allow up to 150 MB.",
     )
     settle: Seconds = Field(
         (120, 300, 900),

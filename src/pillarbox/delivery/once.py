@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pillarbox.core.errors import Conflict, InvalidInput
 from pillarbox.store.database import ExpectationFailed, Statement
 from pillarbox.store.idempotency import Answered, IdempotencyKeys
+from pillarbox.store.messages import NewMessage
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -22,15 +23,8 @@ _LONGEST: Final = 255
 _KEY: Final = re.compile(rf"[!-~]{{1,{_LONGEST}}}")
 
 
-def digest(parameters: Iterable[tuple[str, str]], body: bytes) -> str:
-    """The SHA-256 of a request, in hexadecimal digits: its parameters, in whatever order they came, and its body."""
-    told = begun(parameters)
-    told.update(body)
-    return told.hexdigest()
-
-
 def begun(parameters: Iterable[tuple[str, str]]) -> "_Hash":
-    """The same, before its body: that is to be told piece by piece."""
+    """The digest of a request by its parameters, in whatever order they came: its body is to be told piece by piece."""
     told = hashlib.sha256()
     for name, value in sorted(parameters):
         for text in (name.encode(), value.encode()):
@@ -50,9 +44,9 @@ class Request:
     _key: str
     _digest: str
 
-    def kept_with(self, queue_id: str) -> Sequence[Statement]:
+    def kept_with(self, message: NewMessage) -> Sequence[Statement]:
         """What keeps the key, for the transaction of the message."""
-        return self._keys.keeping(self._scope, self._key, Answered(self._digest, queue_id))
+        return self._keys.keeping(self._scope, self._key, Answered(self._digest, message.id))
 
 
 class Once:

@@ -61,7 +61,8 @@ class Submission:
     """Takes messages. `wake` is told the mailbox of each one that was taken, `used` the submitter.
 
     `mailbox_of` keeps a mailbox that a rule for a whole domain made up, and returns it as it is kept. `route_limit` is
-    the size of the largest message that the way out of a mailbox takes; 0: of any size.
+    the size of the largest message that the way out of a mailbox takes; 0: of any size. How much comes in at most is
+    what each door counts for itself.
     """
 
     outbox: Outbox
@@ -74,7 +75,6 @@ class Submission:
     clock: Clock
     random: Callable[[int], bytes]
     log: Logger
-    max_size: int
     max_recipients: int
     route_limit: Callable[[Mailbox], int] = lambda _mailbox: 0
     whole_limit: Callable[[Mailbox], int] = lambda _mailbox: 0
@@ -115,12 +115,12 @@ class Submission:
         arrival: Arrival = UNTOLD,
         handover: Handover | None = None,
         terms: Terms = USUAL,
-        also: Callable[[str], Sequence[Statement]] = lambda _queue_id: (),
+        also: Callable[[NewMessage], Sequence[Statement]] = lambda _message: (),
     ) -> str:
         """Check and keep a message; return its queue id once it is durable. `purpose` is `test` for a test mail.
 
-        With `handover`, a message whose client did not see our 250 is known again, and its old id returned. `also` says
-        what is written in the same transaction.
+        With `handover`, a message whose client did not see our 250 is known again, and its old id returned. `also` is
+        told the message as it is kept, and says what is written in the same transaction.
         Raises InvalidInput or Forbidden for what can never be sent, Unavailable for what cannot be kept now.
         """
         began = time.perf_counter()
@@ -165,7 +165,7 @@ class Submission:
         )
         with self.rates.counting(submitter), self.window.writing(message.id, fingerprint, handover):
             async with self.backlog.taking(mailbox, message.size):
-                await self.outbox.enqueue(message, also(new_id))
+                await self.outbox.enqueue(message, also(message))
         self.log.info(
             "mail.accepted",
             id=new_id,
@@ -208,9 +208,8 @@ class Submission:
         if not submitter.enabled:
             raise Forbidden("submitter.disabled", name=submitter.name)
         mailbox = senders.check_sender(submitter, sender)
-        limit = min(self.max_size, submitter.max_size or self.max_size)
-        if size > limit:
-            raise InvalidInput("mail.too_large", limit=limit)
+        if submitter.max_size and size > submitter.max_size:
+            raise InvalidInput("mail.too_large", limit=submitter.max_size)
         return mailbox
 
     def _check_sound(self, submitter: Submitter, mailbox: Mailbox) -> None:
@@ -245,7 +244,7 @@ class Submission:
 
 def _check_terms(terms: Terms, now: float) -> None:
     if terms.send_at > now + _MOST_DAYS * 86_400:
-        raise InvalidInput("mail.bad_send_at", days=_MOST_DAYS)
+        raise InvalidInput("mail.bad_send_at", pointer="/send_at", days=_MOST_DAYS)
 
 
 def _is_sealed(top: TopBlock) -> bool:

@@ -82,8 +82,7 @@ class Uploads:
         if size > LARGEST:
             raise InvalidInput("upload.too_large", pointer="/size", limit=LARGEST)
         self._make_folder()
-        if self.free(self.folder) < size + _SPARE:
-            raise Unavailable("store.full", reason="no room for the file")
+        self._need(size)
         now = self.clock()
         new = Upload(self.random(_ID_BYTES).hex(), caller, name, media_type, size, 0, now, now + KEPT)
         if not await self.store.add(new, _MOST_OF_ONE, _MOST_FILES):
@@ -123,6 +122,7 @@ class Uploads:
             async for piece in pieces:
                 if position + len(piece) > end:
                     raise InvalidInput("upload.wrong_length")
+                self._need(0)
                 _write_all(file, piece, position)
                 position += len(piece)
             if position != end:
@@ -202,6 +202,11 @@ class Uploads:
             return os.stat(self.folder / upload_id).st_size
         except FileNotFoundError:
             return 0
+
+    def _need(self, size: int) -> None:
+        """Raises Unavailable `store.full` where so many bytes more would take the disk from the mail."""
+        if self.free(self.folder) < size + _SPARE:
+            raise Unavailable("store.full", reason="no room for the file")
 
     def _make_folder(self) -> None:
         try:

@@ -14,7 +14,7 @@ from pillarbox.core.errors import PillarboxError
 from pillarbox.store.events import EventLog
 
 Topic = str | int | None
-"""What is waited for: events about a subject (a queue id), or about a mailbox (its id); ANYTHING: every event."""
+"""What is waited for: events about a subject (a queue id) or a mailbox (its id), of a type; ANYTHING: every event."""
 ANYTHING: Final = None
 _MOST: Final = 500
 """Events that are read at once to see whom they are about; where there were more, all who wait look."""
@@ -101,7 +101,7 @@ class Watch:
                 if len(news) < _MOST:
                     if news:
                         self._seen = news[-1]["seq"]
-                    topics = {topic for event in news for topic in (event["subject"], event["mailbox_id"])}
+                    topics = {event[name] for event in news for name in ("type", "subject", "mailbox_id")}
                     return topics | ({ANYTHING} if news else set())
             self._seen = await self._events.last()
         except PillarboxError:

@@ -1,7 +1,8 @@
 """The HTTP listener's front: each request goes to the part that its path names, and says how it came in.
 
     /api/...      the API, for callers with a key or a session
-    elsewhere     the other parts by the first word of the path, at last the pages of a sign-in
+    /healthz      and what else has one path of its own, and is only read
+    elsewhere     the pages for people
 
 What a proxy in front of us says of a client counts only where that proxy is trusted (proxies.py), and the path of
 `http.public_url` may stand before each path or not: proxies strip it, or do not.
@@ -10,13 +11,15 @@ What a proxy in front of us says of a client counts only where that proxy is tru
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, unquote
 
 from pillarbox.core.caller import Caller
-from pillarbox.core.errors import AuthenticationFailed, Forbidden
+from pillarbox.core.errors import Forbidden, InvalidInput, PillarboxError
+from pillarbox.core.log import Logger
 from pillarbox.core.tls import is_loopback
 from pillarbox.endpoints.api.access import WHO, Who
 from pillarbox.endpoints.api.problems import problem_of
-from pillarbox.endpoints.api.request_ids import RequestIds, id_of
+from pillarbox.endpoints.api.request_ids import id_of
 from pillarbox.endpoints.api.version import HEADER
 from pillarbox.endpoints.proxies import Origin, Proxies
 
@@ -27,7 +30,11 @@ if TYPE_CHECKING:
 ORIGIN: Final = "pillarbox.origin"
 """Key of the ASGI scope: the Origin of a request that came by the HTTP listener."""
 Heard = Callable[[str, str, str], None]
-"""Is told of each answer: method, route (its template, or the first word of the path), status."""
+"""Is told of each answer: method, route (its template, or the part that answered), status."""
+_API: Final = "/api"
+_READS: Final = frozenset({"GET", "HEAD"})
+_LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
+"""Each says where a body ends."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """All others are told as one: anybody can make up words."""
 _VERSION: Final = HEADER.lower().encode()
@@ -45,36 +52,39 @@ def unheard(_method: str, _route: str, _status: str) -> None:
     """Nobody is told."""
 
 
-async def nobody(_request: "Request") -> Caller:
-    """Who asks where no one is let in. Raises AuthenticationFailed `access.no_credentials`."""
-    raise AuthenticationFailed("access.no_credentials")
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What stands behind the front: applications by the first word of their paths, and that for all other paths.
+    """What stands behind the front. `single` has one path each, and is only read.
 
-    `in_clear` are the words of what is answered by plain HTTP whoever asks, as there is nothing in it to be seen.
+    `in_clear` are the paths that are answered by plain HTTP whoever asks, as there is nothing in them to be seen.
     """
 
-    by_word: "Mapping[str, ASGIApp]"
+    api: "ASGIApp"
+    single: "Mapping[str, ASGIApp]"
     elsewhere: "ASGIApp"
     in_clear: Collection[str] = ()
 
-    def word(self, path: str) -> str:
-        """The word by which a path is known here; empty for all others."""
-        word = path.lstrip("/").partition("/")[0]
-        return word if word in self.by_word else ""
+    def of(self, method: str, path: str) -> "tuple[str, ASGIApp]":
+        """The part for a path, and its name in the metrics."""
+        if path in self.single:
+            return path, self.single[path] if method in _READS else _refuse_method
+        if path == _API or path.startswith(f"{_API}/"):
+            return _API, self.api
+        return "/", self.elsewhere
 
 
 class Front:
     """The application of the HTTP listener. `who` says who asks; `prefix` is the path of `http.public_url`."""
 
-    def __init__(self, parts: Parts, who: Who, proxies: Proxies, prefix: str = "", heard: Heard = unheard) -> None:
+    def __init__(
+        self, parts: Parts, who: Who, proxies: Proxies, log: Logger, prefix: str = "", heard: Heard = unheard
+    ) -> None:
         self._parts = parts
         self._who = who
         self._proxies = proxies
-        self._prefix = prefix.rstrip("/")
+        self._log = log
+        # As it comes in a request, also where the settings write it as people read it.
+        self._prefix = quote(prefix.rstrip("/"), safe="/%").encode()
         self._heard = heard
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
@@ -90,22 +100,29 @@ class Front:
             ORIGIN: origin,
             WHO: answer.who,
         }
-        word = self._parts.word(inner["path"])
-        part = self._parts.by_word.get(word, self._parts.elsewhere)
-        if scope["scheme"] == "http" and word not in self._parts.in_clear and not _may_speak_clear(origin):
-            part = _IN_CLEAR
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        name, part = self._parts.of(method, inner["path"])
+        if scope["scheme"] == "http" and name not in self._parts.in_clear and not _may_speak_clear(origin):
+            part = _refuse_clear
+        if _LENGTHS.issubset(field for field, _ in scope["headers"]):
+            part = _refuse_lengths
         try:
             await part(inner, receive, answer.send)
+        except Exception as error:
+            # A part that has begun to answer has told of it in the log by itself.
+            if not answer.status:
+                self._log.error("unexpected", where=f"{method} {name}", exc_info=error)
+                await _problem(PillarboxError("internal"), inner, receive, answer.send)
         finally:
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._heard(method, answer.route or _template(inner) or f"/{word}", str(answer.status))
+            self._heard(method, answer.route or _template(inner) or name, str(answer.status))
 
     def _path(self, scope: "Scope") -> Mapping[str, Any]:
         """The path without the prefix, decoded and as it came."""
-        path, raw, prefix = scope["path"], scope["raw_path"], self._prefix.encode()
-        if not prefix or not raw.startswith(prefix + b"/"):
+        raw: bytes = scope["raw_path"]
+        if not self._prefix or not raw.startswith(self._prefix + b"/"):
             return {}
-        return {"path": path[len(self._prefix) :], "raw_path": raw[len(prefix) :]}
+        raw = raw.removeprefix(self._prefix)
+        return {"path": unquote(raw.decode("ascii")), "raw_path": raw}
 
 
 def _may_speak_clear(origin: Origin) -> bool:
@@ -113,11 +130,26 @@ def _may_speak_clear(origin: Origin) -> bool:
     return origin.is_trusted or is_loopback(origin.address)
 
 
+async def _problem(error: PillarboxError, scope: "Scope", receive: "Receive", send: "Send") -> None:
+    await problem_of(error, request_id=id_of(scope))(scope, receive, send)
+
+
 async def _refuse_clear(scope: "Scope", receive: "Receive", send: "Send") -> None:
-    await problem_of(Forbidden("http.not_encrypted"), request_id=id_of(scope))(scope, receive, send)
+    await _problem(Forbidden("http.not_encrypted"), scope, receive, send)
 
 
-_IN_CLEAR: Final = RequestIds(_refuse_clear)
+async def _refuse_lengths(scope: "Scope", receive: "Receive", send: "Send") -> None:
+    # A proxy may have taken the other one for true: what follows in this connection is nobody's (RFC 9112 section 6.1).
+    error = InvalidInput("request.invalid", reason="it has both Content-Length and Transfer-Encoding")
+    answer = problem_of(error, 400, request_id=id_of(scope))
+    answer.headers["Connection"] = "close"
+    await answer(scope, receive, send)
+
+
+async def _refuse_method(scope: "Scope", receive: "Receive", send: "Send") -> None:
+    answer = problem_of(InvalidInput("request.wrong_method", method=scope["method"]), request_id=id_of(scope))
+    answer.headers["Allow"] = ", ".join(sorted(_READS))
+    await answer(scope, receive, send)
 
 
 def _template(scope: "Scope") -> str:

@@ -1,14 +1,14 @@
 """What /metrics asks the house about just now; what was counted stands in the tally already."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from pillarbox.admin.certificates import Shown
 from pillarbox.core.mail import Clock
 from pillarbox.delivery.governor import Governors
 from pillarbox.endpoints.metrics import Measure, Measured
 from pillarbox.store import measures
-from pillarbox.store.accounts import Accounts
 from pillarbox.store.database import Database
 
 _DAY: Final = 86_400.0
@@ -20,14 +20,14 @@ class Sources:
     """The parts of the house that are asked. `smtp_connections` says how many are open."""
 
     database: Database
-    accounts: Accounts
     governors: Governors
     smtp_connections: Callable[[], int]
+    certificates: Callable[[], Iterable[Shown]]
     clock: Clock
 
     def measures(self) -> tuple[Measure, ...]:
         """All that is to be asked at each scrape."""
-        return (self.outbox, self.credentials, self.events, self.memory)
+        return (self.outbox, self.credentials, self.listeners, self.events, self.memory)
 
     async def outbox(self, measured: Measured) -> None:
         """How many messages wait, and how long the oldest does. A state without messages has 0 of both."""
@@ -40,11 +40,15 @@ class Sources:
 
     async def credentials(self, measured: Measured) -> None:
         """The days of each credential whose end is known."""
-        for app in await self.accounts.apps():
-            for one in await self.accounts.credentials(app):
-                if one.ends_at is not None:
-                    days = (one.ends_at - self.clock()) / _DAY
-                    measured.put("pillarbox_credential_days_left", days, app.name, str(one.id), one.kind.value)
+        for one in await measures.endings(self.database):
+            days = (one.ends_at - self.clock()) / _DAY
+            measured.put("pillarbox_credential_days_left", days, one.app, one.id, one.kind)
+
+    async def listeners(self, measured: Measured) -> None:
+        """The days of the certificate of each listener."""
+        for one in self.certificates():
+            for name in one.listeners:
+                measured.put("pillarbox_certificate_days_left", (one.ends_at - self.clock()) / _DAY, name)
 
     async def events(self, measured: Measured) -> None:
         """How many events there ever were."""

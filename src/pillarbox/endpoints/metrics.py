@@ -83,6 +83,12 @@ METRICS: Final = (
         ("app", "credential", "kind"),
         "Days until a credential ends; below 0 when it has. Credentials without a known end are left out.",
     ),
+    Metric(
+        "pillarbox_certificate_days_left",
+        "gauge",
+        ("listener",),
+        "Days until the certificate of a listener ends, as it lies in its file; below 0 when it has.",
+    ),
     Metric("pillarbox_smtp_connections", "gauge", (), "Connections of the SMTP door that are open."),
     Metric("pillarbox_smtp_sessions_total", "counter", (), "Connections that the SMTP door let in.", "smtp_sessions"),
     Metric(

@@ -25,7 +25,8 @@ Fields = Sequence[tuple[bytes, bytes]]
 class Origin(NamedTuple):
     """Where a request comes from: the client's address and scheme, as far as they can be believed.
 
-    `is_trusted`: the peer is a trusted proxy. `is_unclear`: it is none, but its request looks as if one had sent it.
+    `is_trusted`: the peer is a trusted proxy. `is_unclear`: its request looks as if a proxy had sent it, of which
+    nothing counts, or which does not say for whom: the address may be anybody's.
     """
 
     address: str
@@ -46,10 +47,12 @@ class Proxies:
 
     def origin(self, address: str, scheme: str, fields: Fields) -> Origin:
         """Where a request comes from that came by `scheme` from the peer at `address`."""
-        peer = of_address(address).name
+        peer, names = of_address(address).name, {name for name, _ in fields}
+        is_proxied = not names.isdisjoint(_OF_PROXIES)
         if not self.trusts(peer):
-            return Origin(peer, scheme, is_unclear=any(name in _OF_PROXIES for name, _ in fields))
-        return Origin(self._client(peer, fields), _scheme(fields) or scheme, is_trusted=True)
+            return Origin(peer, scheme, is_unclear=is_proxied)
+        is_unclear = is_proxied and _FOR not in names
+        return Origin(self._client(peer, fields), _scheme(fields) or scheme, is_trusted=True, is_unclear=is_unclear)
 
     def _client(self, peer: str, fields: Fields) -> str:
         """The first address from the end that is no trusted proxy; UNTOLD where there is no address in its place."""

@@ -19,8 +19,8 @@ from pillarbox.core.log import Logger
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints import setup_pages as pages
 
-_LONGEST_FORM: Final = 16 * 1024
-"""Bytes: three fields of 1024 characters, each of up to 12 bytes in a form."""
+_LONGEST_FORM: Final = 32 * 1024
+"""Bytes: a name, and twice a password of 1024 characters, each of up to 12 bytes in a form."""
 _FIELDS: Final = ("name", "password", "again")
 
 

@@ -21,6 +21,7 @@ from pillarbox.admin.connect import Connect
 from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.log import Logger
 from pillarbox.endpoints import signin_pages as pages
+from pillarbox.endpoints import telemetry
 from pillarbox.endpoints.signin_browser import cookie_header, cookie_name, returned
 
 _UNFORESEEN: Final = "unforeseen"
@@ -30,7 +31,7 @@ _FAILURES: Final = {"store": "sign_in.not_kept", _UNFORESEEN: "internal"}
 
 def build(connect: Callable[[], Connect], log: Logger) -> FastAPI:
     """The application. Where browsers reach it by https, the cookie is a `__Host-` one."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=telemetry.NONE)
     _add_errors(app, log)
 
     def secure() -> bool:

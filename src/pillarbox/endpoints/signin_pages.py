@@ -9,7 +9,7 @@ from html import escape
 from typing import Final
 from urllib.parse import urlsplit
 
-from pillarbox.admin.sign_in_words import Result
+from pillarbox.admin.sign_in_words import Invitation, Result
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.explain import explain
 
@@ -60,15 +60,19 @@ FORM_HEADERS: Final = {**HEADERS, _POLICY: HEADERS[_POLICY].replace("form-action
 """Of the one page with a button."""
 
 
-def invitation(address: str) -> str:
+def invitation(invited: Invitation) -> str:
     """The page that a link opens: what it is for, and a button. Robots that follow links press none."""
+    can = "send mail from it, and read its mail" if invited.reads else "send mail from it"
+    whose = "" if invited.user == invited.address else ", who has rights on the mailbox"
+    often = "You can try again until it went well." if invited.again else "The button works once."
     return page(
         "invited",
-        f"Connect {address}",
+        f"Connect {invited.address}",
         paragraph(
-            f"You go on to Microsoft and sign in there for {address}. Then mail can leave from it through Pillarbox."
+            f"You go on to Microsoft and sign in there as {invited.user}{whose}. Then whoever sent you here can {can}, "
+            "by their Pillarbox. Your password stays with Microsoft."
         ),
-        paragraph("Stay in this browser until you are back here. The button works once."),
+        paragraph(f"Stay in this browser until you are back here. {often}"),
         '<form method="post"><button>Sign in with Microsoft</button></form>',
     )
 

@@ -39,7 +39,7 @@ class WebServer:
                 app,
                 lifespan="off",
                 log_config=None,
-                log_level="error",  # of what strangers send that is no HTTP it would write a line each
+                log_level="critical",  # of what strangers send it would write a line each, and of errors a second time
                 access_log=False,  # its lines would hold what Microsoft's redirects carry
                 ws="none",
                 http=LocalConnection,
@@ -76,6 +76,7 @@ class WebServer:
 class HttpTerms:
     """On which terms the HTTP listener serves. `tls` makes the context of the next handshake; None: no TLS.
 
+    Who speaks plain HTTP all the same is served so: the application sees the scheme, and can say what is wrong.
     `trusts`: proxies, whose connections are those of many, and count in all alone.
     """
 
@@ -167,12 +168,14 @@ class HttpListener:
         await self._serve(accepted, connection, tls)
 
     async def _serve(self, accepted: socket.socket, connection: Connection, tls: ssl.SSLContext | None) -> None:
-        patience = self._terms.patience.header if tls else None
+        patience = self._terms.patience.header
         try:
+            if tls is not None and await _begins_in_clear(accepted, patience):
+                tls = None
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: connection, accepted, ssl=tls, ssl_handshake_timeout=patience
+                lambda: connection, accepted, ssl=tls, ssl_handshake_timeout=patience if tls else None
             )
-        except (OSError, ssl.SSLError):
+        except OSError:
             connection.over()
         except BaseException:
             connection.over()
@@ -193,6 +196,25 @@ class HttpListener:
         self._timer = asyncio.get_running_loop().call_later(again, self._watch) if self._connections else None
         for connection in list(self._connections):
             connection.look_at_clock()
+
+
+async def _begins_in_clear(accepted: socket.socket, patience: float) -> bool:
+    """Whether a client begins with a word of HTTP; a TLS handshake begins with no letter (RFC 8446 section 5.1).
+
+    Closes the connection where it does not begin in time. Raises OSError.
+    """
+    loop, begun = asyncio.get_running_loop(), asyncio.Event()
+    with contextlib.ExitStack() as unless_begun:
+        unless_begun.callback(accepted.close)
+        loop.add_reader(accepted, begun.set)
+        try:
+            async with asyncio.timeout(patience):
+                await begun.wait()
+        finally:
+            loop.remove_reader(accepted)
+        first = accepted.recv(1, socket.MSG_PEEK)
+        unless_begun.pop_all()
+        return first.isalpha()
 
 
 class _Server(uvicorn.Server):

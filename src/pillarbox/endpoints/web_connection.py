@@ -27,6 +27,7 @@ SLOW_START: Final = 30.0
 class Patience:
     """How long clients are borne, in seconds: until a request's header is there, and between two requests (`idle`).
 
+    Who takes nothing of an answer, or goes on sending what was answered already, is borne as long as one that is idle.
     `min_rate` is bytes a second of a request's body after SLOW_START; 0: any.
     """
 
@@ -91,6 +92,8 @@ class Connection(_Plain):
         self._received = 0
         self._unsent = 0
         self._stuck_since: float | None = None
+        self._answered_since: float | None = None
+        """Since when a body comes in that was answered, as too large for example; it is read and dropped."""
 
     def connection_made(self, transport: "asyncio.Transport") -> None:  # type: ignore[override]
         """See asyncio.Protocol."""
@@ -127,7 +130,7 @@ class Connection(_Plain):
     def look_at_clock(self) -> None:
         """End it where the client is too slow with a header or a body, or does not take our answer."""
         now = self._clock()
-        if self._is_made and (self._is_too_slow(now) or self._is_stuck(now)):
+        if self._is_made and (self._is_too_slow(now) or self._is_stuck(now) or self._talks_on(now)):
             self.transport.abort()
 
     def _is_too_slow(self, now: float) -> bool:
@@ -150,3 +153,11 @@ class Connection(_Plain):
         if not unsent or unsent != self._unsent:
             self._unsent, self._stuck_since = unsent, now
         return bool(unsent) and self._stuck_since is not None and now - self._stuck_since > self._patience.idle
+
+    def _talks_on(self, now: float) -> bool:
+        """Whether a body has not come to its end for as long after its answer."""
+        if self.conn.our_state is not h11.DONE or self.conn.their_state is not h11.SEND_BODY:
+            self._answered_since = None
+        elif self._answered_since is None:
+            self._answered_since = now
+        return self._answered_since is not None and now - self._answered_since > self._patience.idle

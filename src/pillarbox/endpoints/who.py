@@ -85,7 +85,11 @@ def _bearer(given: list[str]) -> Secret:
 
 
 def _fields(standing: Standing) -> list[tuple[bytes, bytes]]:
-    """As draft-ietf-httpapi-ratelimit-headers-10 writes it: what may be asked in a window, and what is left of it."""
+    """What may be asked in a minute, what is left of it, and until when that is all (`t`).
+
+    Sections 3.1 and 4.1 of https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/11/; by section 6
+    Retry-After is not before the end of `t`.
+    """
     return [
         (b"ratelimit-policy", f'"{_POLICY}";q={standing.rate};w=60'.encode()),
         (b"ratelimit", f'"{_POLICY}";r={standing.left};t={standing.reset}'.encode()),

@@ -115,6 +115,7 @@ class Authority:
     ) -> None:
         """`timeout` are the seconds that one request may take; `told` hears, in threads, of each one for a token."""
         self.cloud = cloud
+        self.outbound = outbound
         self.session = Session(outbound, cloud.authority_url, clock, timeout, told)
         self._patience = timeout * _REQUESTS
 

@@ -11,7 +11,6 @@ from pillarbox.core.explain import explain
 from pillarbox.core.reasons import NO_SUCH_NAME, reason
 from pillarbox.core.vault import Secret
 
-
 _REPLY: Final = re.compile(r"(?P<status>[2-5]\d\d)[ -](?:(?P<code>[245]\.\d{1,3}\.\d{1,3})\b)?")
 """How a reply of SMTP begins: with its code, and an enhanced one perhaps (RFC 2034)."""
 

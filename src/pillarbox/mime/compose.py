@@ -52,10 +52,13 @@ _Segment = _File | _Text
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A message as MIME: a `core.content.Content` whose attachments are read and encoded while it is read."""
+    """A message as MIME: a `core.content.Content` whose attachments are read and encoded while it is read.
+
+    `letter` is what it was made from, as it was checked.
+    """
 
     segments: Sequence[_Segment]
-    files: Sequence[Content]
+    letter: Letter
 
     @property
     def size(self) -> int:
@@ -71,8 +74,8 @@ class Composed:
 
     def close(self) -> None:
         """See `Content.close`."""
-        for file in self.files:
-            file.close()
+        for file in self.letter.attachments:
+            file.content.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def compose(letter: Letter) -> Composed:
     head = b"".join((*(one for _, one in top), b"MIME-Version: 1.0\r\n", content.head))
     check_names(head, (*(name for name, _ in top), "MIME-Version", *content.names))
     segments = (_Text(head + _EMPTY_LINE), *content.body)
-    return Composed(tuple(_joined(segments)), tuple(one.content for one in letter.attachments))
+    return Composed(tuple(_joined(segments)), letter)
 
 
 def check_names(head: bytes, expected: Sequence[str]) -> None:

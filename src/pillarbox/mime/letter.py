@@ -145,9 +145,14 @@ def _check_ids(letter: Letter) -> None:
         raise InvalidInput("compose.no_link", pointer="/one_click")
 
 
+def check_media_type(text: str, pointer: str) -> None:
+    """Raises InvalidInput `compose.bad_media_type`."""
+    if not _MEDIA_TYPE.fullmatch(text):
+        raise InvalidInput("compose.bad_media_type", pointer=pointer)
+
+
 def _file(one: Attachment, place: str) -> Attachment:
-    if not _MEDIA_TYPE.fullmatch(one.media_type):
-        raise InvalidInput("compose.bad_media_type", pointer=f"{place}/media_type")
+    check_media_type(one.media_type, f"{place}/media_type")
     if one.content_id and not _CONTENT_ID.fullmatch(one.content_id):
         raise InvalidInput("compose.bad_content_id", pointer=f"{place}/content_id")
     # Those two hold lines of their own: base64 is not allowed in them (RFC 2046 sections 5.1 and 5.2.1).

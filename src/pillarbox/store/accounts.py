@@ -1,9 +1,11 @@
 """App registrations with their sealed credentials and token caches, mailboxes and their sign-ins."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from types import MappingProxyType
 from typing import Final, NoReturn
 
 from pillarbox.core.accounts import (
@@ -35,6 +37,8 @@ class Accounts:
         self._database = database
         self._vault = vault
         self._clock = clock
+        self._changes = 0
+        self._by_key: tuple[int, Mapping[str, Mailbox]] | None = None
 
     async def add_app(
         self,
@@ -70,7 +74,7 @@ class Accounts:
 
     async def change_app(self, app: AppRegistration, tenant_id: str, client_id: str) -> None:
         """Keep other IDs of an app registration; what the old ones got is forgotten."""
-        await self._database.write(
+        await self._change(
             statement("app_change", id=app.id, tenant_id=tenant_id, client_id=client_id),
             statement("token_cache_forget", owner=app.cache_owner),
         )
@@ -179,7 +183,7 @@ class Accounts:
         `waits` is the code why it needs a sign-in from the first moment on; without one it acts by the app's rights.
         """
         state = MailboxState.NEEDS_SIGN_IN if waits else MailboxState.OK
-        (rows,) = await self._database.write(
+        (rows,) = await self._change(
             statement(
                 "mailbox_add",
                 address=address,
@@ -207,7 +211,7 @@ class Accounts:
         )
 
     async def _made_up(self, mailbox: Mailbox) -> Mailbox | None:
-        (rows,) = await self._database.write(
+        (rows,) = await self._change(
             statement(
                 "mailbox_make_up",
                 address=mailbox.address,
@@ -227,7 +231,7 @@ class Accounts:
         Messages that were held for want of it are queued again; their ids. Raises ExpectationFailed where one of `also`
         does not come to what it expects: nothing is kept then.
         """
-        *_, released = await self._database.write(
+        *_, released = await self._change(
             *also,
             statement(
                 "mailbox_signed_in",
@@ -259,7 +263,7 @@ class Accounts:
     async def needs_sign_in(self, mailbox: Mailbox, code: str) -> bool:
         """The sign-in of a mailbox is at its end: state and event together; False where that was known already."""
         try:
-            await self._database.write(
+            await self._change(
                 statement("mailbox_needs_sign_in", expect=1, id=mailbox.id, code=code),
                 self._event("mailbox.needs_sign_in", mailbox, {"code": code}),
             )
@@ -271,7 +275,7 @@ class Accounts:
         """Keep the mode that a test found: send-only, verify or draft. False where it is connected otherwise now."""
         sign_in = mailbox.sign_in
         try:
-            await self._database.write(
+            await self._change(
                 statement(
                     "mailbox_assurance",
                     expect=1,
@@ -288,7 +292,7 @@ class Accounts:
 
     async def choose(self, mailbox: Mailbox, choice: MailboxChoice) -> None:
         """Keep how a mailbox is to send, as a person chose."""
-        await self._database.write(
+        await self._change(
             statement(
                 "mailbox_choose",
                 id=mailbox.id,
@@ -304,7 +308,7 @@ class Accounts:
 
     async def change_mailbox(self, mailbox: Mailbox, app: AppRegistration) -> None:
         """Let another app registration act for a mailbox, by its own rights; a sign-in is forgotten."""
-        await self._database.write(
+        await self._change(
             statement("mailbox_change", id=mailbox.id, app_id=app.id),
             statement("token_cache_forget", owner=mailbox.cache_owner),
             statement("sign_in_forget", mailbox_id=mailbox.id),
@@ -313,7 +317,7 @@ class Accounts:
     async def remove_mailbox(self, mailbox: Mailbox) -> bool:
         """Forget a mailbox; False where a message or a submitter names it."""
         try:
-            await self._database.write(
+            await self._change(
                 statement("sign_in_forget", mailbox_id=mailbox.id),
                 statement("token_cache_forget", owner=mailbox.cache_owner),
                 statement("mailbox_remove", expect=1, id=mailbox.id),
@@ -325,6 +329,25 @@ class Accounts:
     async def mailboxes(self) -> list[Mailbox]:
         """All mailboxes, by address."""
         return [mailbox_of(row) for row in await self._database.read("mailbox_list")]
+
+    async def by_key(self) -> Mapping[str, Mailbox]:
+        """All mailboxes by the keys of their addresses; read when one, or an app registration, has changed."""
+        if self._by_key is None or self._by_key[0] != self._changes:
+            # What changes while this reads makes it old before it is kept.
+            changes = self._changes
+            found = {address_key(mailbox.address): mailbox for mailbox in await self.mailboxes()}
+            self._by_key = changes, MappingProxyType(found)
+        return self._by_key[1]
+
+    async def _change(self, *statements: Statement) -> list[list[Row]]:
+        """Write what is another mailbox, or app registration, afterwards."""
+        return await asyncio.shield(asyncio.ensure_future(self._counted(statements)))
+
+    async def _counted(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        try:
+            return await self._database.write(*statements)
+        finally:
+            self._changes += 1
 
     async def mailbox(self, address: str) -> Mailbox | None:
         """The mailbox of this address."""

@@ -3,9 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from pillarbox.core.mail import Clock
 from pillarbox.store.database import Database, Row, statement
+
+SLICE_ROWS: Final = 20_000
+"""Rows that one read looks through, so that no other read waits for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +36,10 @@ class AuditRow:
 class AuditLog:
     """The log in a database."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, slice_rows: int = SLICE_ROWS) -> None:
         self._database = database
         self._clock = clock
+        self._slice_rows = slice_rows
 
     async def begin(self, row: AuditRow) -> int:
         """Keep a row, at the time that it is now; its `seq`, once it is durable. Raises Unavailable."""
@@ -72,10 +77,22 @@ class AuditLog:
         until: float | None = None,
     ) -> Sequence[AuditRow]:
         """Up to `limit` rows below `before`, newest first; of an actor by id or name, within a time."""
-        rows = await self._database.read(
-            "audit_list", limit=limit, before=before, actor=actor, action=action, since=since, until=until
-        )
-        return [_row(row) for row in rows]
+        ((first, last),) = [(row["first"], row["last"]) for row in await self._database.read("audit_bounds")]
+        below, found = last + 1 if before is None else min(before, last + 1), list[Row]()
+        while below > first and len(found) < limit:
+            lowest = max(first, below - self._slice_rows)
+            found += await self._database.read(
+                "audit_list",
+                lowest=lowest,
+                below=below,
+                limit=limit - len(found),
+                actor=actor,
+                action=action,
+                since=since,
+                until=until,
+            )
+            below = lowest
+        return [_row(row) for row in found]
 
     async def forget(self, age: float, limit: int) -> int:
         """Forget up to `limit` rows that are older than `age` seconds; how many there were."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pillarbox.core.caller import ApiKey, Scope
-from pillarbox.core.mail import Clock
 from pillarbox.store.database import Database, ExpectationFailed, Row, Statement, statement
 
 
@@ -21,9 +20,8 @@ class HashedKey:
 class KeyStore:
     """Keys with everything that belongs to them, written and read whole."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._clock = clock
 
     async def load(self) -> list[HashedKey]:
         """All keys, by name."""
@@ -35,7 +33,7 @@ class KeyStore:
 
     async def add(self, key: ApiKey, digest: str) -> bool:
         """Keep a key; False where its name is taken, or a mailbox of its is no more."""
-        new = statement("key_add", expect=1, id=key.id, name=key.name, hash=digest, now=self._clock())
+        new = statement("key_add", expect=1, id=key.id, name=key.name, hash=digest, now=key.created_at)
         return await self._write(new, *_contents(key))
 
     async def change(self, key: ApiKey) -> bool:

@@ -1,4 +1,4 @@
-"""Figures of the store for whoever watches the service: each is read from an index, however long the outbox is."""
+"""Figures of the store for whoever watches the service: none takes longer where the outbox holds many years."""
 
 from typing import NamedTuple
 
@@ -13,9 +13,23 @@ class Waiting(NamedTuple):
     oldest: float
 
 
+class Ending(NamedTuple):
+    """A credential of an app registration that ends at a known moment (seconds since 1970)."""
+
+    app: str
+    id: str
+    kind: str
+    ends_at: float
+
+
 async def waiting(database: Database) -> list[Waiting]:
     """What waits, by state; states without messages are not there."""
     return [Waiting(**row) for row in await database.read("measures_waiting")]
+
+
+async def endings(database: Database) -> list[Ending]:
+    """The credentials whose end is known, unopened."""
+    return [Ending(**row) for row in await database.read("measures_credentials")]
 
 
 async def last_event(database: Database) -> int:

@@ -27,6 +27,8 @@ INTERRUPTED: Final = "cause.interrupted"
 
 SLICE_ROWS: Final = 10_000
 """Messages that one read looks through for a list or a count, so that no other read waits for long."""
+_SLICES_OF_A_PAGE: Final = 3
+"""After so many a page of a list ends, with what was found: how long it takes does not grow with the outbox."""
 
 NEEDS_APPROVAL: Final = "outbox.needs_approval"
 """Catalogue code of a message that a person must let go."""
@@ -407,10 +409,10 @@ class Outbox:
         """The clients of all messages from the queue id `since` on, `but` these, went on after our 250."""
         await self._database.write(statement("outbox_mark_heard", since=since, but=_json(list(but))))
 
-    async def list(
+    async def page(
         self,
-        *,
         limit: int,
+        *,
         state: str | None = None,
         before: str | None = None,
         since: str | None = None,
@@ -418,35 +420,26 @@ class Outbox:
         submitter: str | None = None,
         code: str | None = None,
         cause: str | None = None,
-    ) -> list[Row]:
-        """The newest messages first; what is None counts for any.
+    ) -> tuple[list[Row], str | None]:
+        """Up to `limit` messages, the newest first, and the queue id before which to go on: None at the end.
 
-        `since` and `before` are queue ids: from this one on, and before it, as with the id that a former page ended
-        with. `mailboxes` are ids, `cause` is why the last attempt ended as it did.
+        There may be fewer although it goes on: where few messages are as was asked for, a page ends when so many were
+        looked through. What is None counts for any. `since` and `before` are queue ids: from this one on, and before
+        it. `mailboxes` are ids, `cause` is why the last attempt ended as it did.
         """
         known, since, before = _ids(mailboxes), since or "", before or _BEHIND_ALL
-        if known is not None and not any((state, submitter, code, cause)):
+        narrowed = any((state, submitter, code, cause))
+        if mailboxes is not None and not narrowed and len(mailboxes) * limit <= self._slice_rows:
             rows = await self._database.read(
                 "outbox_list_of_mailboxes", mailboxes=known, since=since, before=before, limit=limit
             )
-            return [_shown(row) for row in rows]
-        if state in _BESIDE:
-            rows = await self._database.read(
-                "outbox_list_beside",
-                since=since,
-                before=before,
-                state=state,
-                mailboxes=known,
-                submitter=submitter,
-                code=code,
-                cause=cause,
-                limit=limit,
-            )
-            return [_shown(row) for row in rows]
+            return [_shown(row) for row in rows], rows[-1]["id"] if len(rows) == limit else None
+        kind = "_beside" if state in _BESIDE else ""
         found: list[Row] = []
-        async for bottom, top in self._slices(since, before):
+        looked = 0
+        async for bottom, top in self._slices(since, before, state if kind else None):
             found += await self._database.read(
-                "outbox_list",
+                f"outbox_list{kind}",
                 since=bottom,
                 before=top,
                 state=state,
@@ -456,20 +449,27 @@ class Outbox:
                 cause=cause,
                 limit=limit - len(found),
             )
+            looked += 1
             if len(found) == limit:
-                break
-        return [_shown(row) for row in found]
+                return [_shown(row) for row in found], found[-1]["id"]
+            if looked == _SLICES_OF_A_PAGE and bottom > since:
+                return [_shown(row) for row in found], bottom
+        return [_shown(row) for row in found], None
 
-    async def _slices(self, since: str, before: str) -> AsyncIterator[tuple[str, str]]:
-        """The outbox from queue id `since` on and before `before`, in pieces of so many messages, the newest first."""
+    async def _slices(self, since: str, before: str, beside: str | None = None) -> AsyncIterator[tuple[str, str]]:
+        """The outbox from queue id `since` on and before `before`, in pieces of so many messages, the newest first.
+
+        Of those in one state `beside` the road alone, where it is given.
+        """
+        name, of = ("outbox_slice", {}) if beside is None else ("outbox_slice_beside", {"state": beside})
         while before > since:
-            rows = await self._database.read("outbox_slice", since=since, before=before, skip=self._slice_rows - 1)
+            rows = await self._database.read(name, since=since, before=before, skip=self._slice_rows - 1, **of)
             bottom = rows[0]["id"] if rows else since
             yield bottom, before
             before = bottom
 
     async def notices(self, seq: int) -> Sequence[Row]:
-        """The messages that tell of this one: id, purpose, state."""
+        """The messages that tell of this one: id, mailbox_id, purpose, state."""
         return await self._database.read("outbox_notices", seq=seq)
 
     async def whole(self, seq: int, size: int) -> AsyncIterator[bytes]:

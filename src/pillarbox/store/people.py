@@ -48,6 +48,15 @@ class SecondFactor:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownPeer:
+    """An address from which a person signed in last at a time, in seconds since 1970."""
+
+    name: str
+    peer: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Invited:
     """What a link is for: a person of this id and name, or the first administrator (None)."""
 
@@ -73,6 +82,11 @@ class PeopleStore:
         """The person of this name."""
         rows = await self._database.read("person_get", name=name)
         return _person(rows[0]) if rows else None
+
+    async def known_peers(self, since: float, most: int) -> list[KnownPeer]:
+        """From where people have signed in, the last `most`, oldest first. The audit log tells."""
+        rows = await self._database.read("person_peers", since=since, most=most)
+        return [KnownPeer(**row) for row in reversed(rows)]
 
     async def is_empty(self) -> bool:
         """Whether there is nobody."""

@@ -33,11 +33,6 @@ class Soundness:
         self._database = database
         self._path = path
 
-    @property
-    def version(self) -> str:
-        """The version of SQLite."""
-        return apsw.sqlite_lib_version()
-
     async def look_through(self, seconds: float) -> Looked:
         """Look through the whole file, for so long at the most. Raises OSError."""
         return await asyncio.to_thread(_look_through, self._path, seconds)
@@ -46,6 +41,11 @@ class Soundness:
         """Each state in which messages wait: how many, and since when the oldest; what is to go later is left out."""
         rows = await self._database.read("soundness_waiting", now=now)
         return [(row["state"], row["messages"], row["oldest"]) for row in rows]
+
+
+def sqlite_version() -> str:
+    """The version of SQLite."""
+    return apsw.sqlite_lib_version()
 
 
 def _look_through(path: Path, seconds: float) -> Looked:

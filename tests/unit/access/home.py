@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyotp
 
+from pillarbox.access.audit import Audit
 from pillarbox.access.guard import DEFAULT_PATIENCE
 from pillarbox.access.household import Household
 from pillarbox.access.invitations import Invitation
@@ -15,6 +16,7 @@ from pillarbox.core.caller import Role
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.log import make_logger
 from pillarbox.core.vault import Secret, Vault
+from pillarbox.store.audit import AuditLog
 from pillarbox.store.people import Person
 from pillarbox.store.sqlite import SqliteDatabase
 from tests.conftest import Log
@@ -36,6 +38,8 @@ class Home:
     url: str = URL
 
     def __post_init__(self) -> None:
+        log = make_logger(self.log, "debug", "text", lambda: self.now)
+        self.audit = Audit(AuditLog(self.database, lambda: self.now), log)
         self.household = self.another()
 
     def another(self) -> Household:
@@ -53,6 +57,7 @@ class Home:
             make_logger(self.log, "debug", "text", lambda: self.now),
             self.folder,
             lambda: self.url,
+            self.audit,
             cost=HashCost(memory_kib=8, passes=1),
             patience=DEFAULT_PATIENCE,
             monotonic=lambda: self.now,

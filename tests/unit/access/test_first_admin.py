@@ -75,6 +75,8 @@ async def test_the_settings_make_the_first_administrator_and_no_later_one(home: 
     await home.household.first_admin.at_start("Root", PASSWORD, reachable=True)
     assert not (home.folder / "first-admin").exists()
     assert await home.comes_in("root") == ""
+    (row,) = await home.audit.list(limit=10)
+    assert (row.actor_name, row.action, row.subject, row.outcome) == ("settings", "add_person", "root", "done")
     await home.household.first_admin.at_start("other", PASSWORD, reachable=True)
     assert [one.name for one in await home.household.people.list()] == ["root"]
 

@@ -78,7 +78,7 @@ class Ring:
 
 @pytest.fixture
 async def ring(database: SqliteDatabase) -> AsyncIterator[Ring]:
-    made = Ring(Accounts(database, Vault(bytes(32)), lambda: 0.0), KeyStore(database, lambda: 5.0))
+    made = Ring(Accounts(database, Vault(bytes(32)), lambda: 0.0), KeyStore(database))
     app = await made.accounts.add_app("contoso", "t", "c", Secret("s"))
     assert app is not None
     for address in (ONE, TWO):
@@ -102,7 +102,7 @@ async def test_a_key_bears_its_id_and_is_kept_as_a_hash_alone(ring: Ring, databa
 
 async def test_a_new_key_may_send_and_look_at_what_became_of_it(ring: Ring) -> None:
     await ring.add()
-    assert ring.keys.get("crm") == ApiKey(ring.keys.get("crm").id, "crm", USUAL_SCOPES, created_at=5.0)
+    assert ring.keys.get("crm") == ApiKey(ring.keys.get("crm").id, "crm", USUAL_SCOPES, created_at=ring.now)
 
 
 async def test_all_that_was_said_of_a_key_is_there_after_a_start(ring: Ring) -> None:
@@ -153,7 +153,7 @@ async def test_what_cannot_be_is_refused_with_a_cure(ring: Ring, wish: dict[str,
     assert await ring.code_of(**wish) == code
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a/b", "a:b", "x" * 65])
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "a:b", "..", "x" * 65])
 async def test_a_name_that_is_none_is_refused(ring: Ring, name: str) -> None:
     assert await ring.code_of(name) == "key.bad_name"
 
@@ -205,6 +205,27 @@ async def test_a_key_whose_list_is_lost_knows_of_none_rather_than_all(ring: Ring
     caller = ring.keys.get("crm").caller
     assert not caller.knows(1)
     assert not (await ring.keys.sender_of(caller)).senders
+
+
+async def test_what_is_kept_counts_at_once_also_where_the_store_cannot_be_read_then(
+    ring: Ring, database: SqliteDatabase
+) -> None:
+    secret = await ring.add()
+    database._reader.close()
+    _, new = await ring.keys.rotate("crm")
+    assert (ring.comes_in(secret), ring.comes_in(new)) == ("access.bad_key", "crm")
+    await ring.keys.change("crm", {"enabled": False})
+    assert ring.comes_in(new) == "access.bad_key"
+    await ring.keys.remove("crm")
+    assert ring.keys.list() == []
+
+
+async def test_mailboxes_are_shown_in_the_same_order_before_a_start_and_after(ring: Ring) -> None:
+    await ring.add(mailboxes=[TWO, ONE])
+    again = ring.another()
+    await again.load()
+    for keys in (ring.keys, again):
+        assert list((keys.get("crm").mailboxes or {}).values()) == [ONE, TWO]
 
 
 # ---- who comes in
@@ -280,6 +301,17 @@ async def test_a_key_sends_from_its_mailboxes_alone_and_to_whom_it_may(ring: Rin
     sender = await ring.keys.sender_of(ring.keys.get("crm").caller)
     assert (sender.name, list(sender.senders), sender.fix_from) == ("key:crm", [TWO.lower()], True)
     assert (sender.recipients, sender.on_other_recipients) == (("*@contoso.example",), "hold")
+
+
+async def test_a_key_that_was_removed_meanwhile_sends_nothing_nor_does_another_of_its_name_for_it(ring: Ring) -> None:
+    await ring.add(recipients=["*@contoso.example"])
+    caller = ring.keys.get("crm").caller
+    await ring.keys.remove("crm")
+    with pytest.raises(PillarboxError, match="API key"):
+        await ring.keys.sender_of(caller)
+    await ring.add()
+    with pytest.raises(PillarboxError, match="API key"):
+        await ring.keys.sender_of(caller)
 
 
 async def test_who_knows_of_all_mailboxes_sends_from_all(ring: Ring) -> None:

@@ -63,7 +63,7 @@ async def test_names_that_are_taken(desk: Desk, name: str) -> None:
     assert await desk.comes_in(name) == ""
 
 
-@pytest.mark.parametrize("name", ["", "a b", "ü", "x" * 65, "a\n", "a\0", "a/b", OPERATOR])
+@pytest.mark.parametrize("name", ["", "a b", "ü", "x" * 65, "a\n", "a\0", "a/b", ".", "..", OPERATOR])
 async def test_names_that_are_not_taken(desk: Desk, name: str) -> None:
     assert await code_of(desk, name) == "bad_name"
 

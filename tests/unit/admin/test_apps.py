@@ -65,8 +65,9 @@ async def test_a_public_client_has_no_credential(accounts: Accounts) -> None:
 async def test_a_name_is_taken_once_and_has_a_form(accounts: Accounts, app: AppRegistration) -> None:
     with refused(Conflict, "app.exists"):
         await apps.add(accounts, "contoso", TENANT, CLIENT, SECRET)
-    with refused(InvalidInput, "app.bad_name"):
-        await apps.add(accounts, "a/b", TENANT, CLIENT, SECRET)
+    for name in ("a/b", ".", ".."):
+        with refused(InvalidInput, "app.bad_name"):
+            await apps.add(accounts, name, TENANT, CLIENT, SECRET)
 
 
 async def test_ids_are_held_against_the_registrations_that_are_there(accounts: Accounts, app: AppRegistration) -> None:

@@ -591,6 +591,9 @@ class Dying:
     async def read(self, name: str, /, **parameters: object) -> list[Row]:
         return await self.database.read(name, **parameters)
 
+    def on_commit(self, ring: Callable[[], None]) -> None:
+        self.database.on_commit(ring)
+
     async def close(self) -> None:
         """It stays open."""
 
@@ -638,7 +641,7 @@ async def test_mail_that_waited_for_a_sign_in_goes_on_by_itself(desk: Desk) -> N
     started = await desk.started(mailbox)
     await desk.connect.callback(await desk.comes_back(started), started.browser)
     outbox = Outbox(desk.database, desk.clock)
-    states = {row["id"]: row["state"] for row in await outbox.list(state=None, before=None, limit=9)}
+    states = {row["id"]: row["state"] for row in (await outbox.page(9))[0]}
     waiting = {"policy": State.HELD, "others": State.HELD}
     assert states == {"m0": State.QUEUED, "m1": State.QUEUED, "m2": State.QUEUED} | waiting
     assert desk.woken == [mailbox.id]
@@ -707,6 +710,6 @@ async def test_the_log_tells_a_refusal(desk: Desk) -> None:
 
 async def test_a_sign_in_is_an_event_and_a_new_token_is_got(desk: Desk) -> None:
     mailbox = await connected(desk)
-    events, _ = await EventLog(desk.database, desk.clock).page(0, 100)
+    events, _ = await EventLog(desk.database, desk.clock).page(None, 100)
     assert [event["type"] for event in events][-1] == "mailbox.signed_in"
     assert isinstance(await desk.connect.clients.tokens.token(mailbox, Resource.GRAPH), str)

@@ -174,8 +174,8 @@ async def test_events_tell_it_once_at_each_step(accounts: Accounts) -> None:
     for day in range(45):
         for _ in range(2):
             await end_dates.tell(accounts, NOW + day * DAY, make_logger(io.StringIO(), "info", "text", lambda: NOW))
-        seen.append(len((await log.page(0, 100))[0]))
-    told = (await log.page(0, 100))[0]
+        seen.append(len((await log.page(None, 100))[0]))
+    told = (await log.page(None, 100))[0]
     assert [(event["type"], event["subject"], event["data"]["days"]) for event in told] == [
         ("app.credential_ending", "contoso", days) for days in (30, 14, 7, 1, 0)
     ]
@@ -186,5 +186,5 @@ async def test_a_service_that_was_off_tells_the_step_that_it_finds(accounts: Acc
     secret = apps.client_secret(Secret("x" * 40), "contoso", NOW + 40 * DAY, NOW)
     await apps.add(accounts, "contoso", TENANT, CLIENT, secret)
     await end_dates.tell(accounts, NOW + 35 * DAY, make_logger(io.StringIO(), "info", "text", lambda: NOW))
-    (event,) = (await EventLog(accounts._database, lambda: NOW).page(0, 100))[0]
+    (event,) = (await EventLog(accounts._database, lambda: NOW).page(None, 100))[0]
     assert (event["data"]["days"], event["mailbox_id"]) == (7, None)

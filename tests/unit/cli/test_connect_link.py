@@ -64,7 +64,8 @@ async def tell(house: House, type: str, subject: str) -> None:
 async def test_events_are_listed_from_a_cursor_on(house: House) -> None:
     await tell(house, "send.failed", "A")
     await tell(house, "send.sent", "B")
-    first = await done(house, "events", "--limit", "1")
+    assert [event["subject"] for event in (await done(house, "events", "--limit", "1"))["data"]] == ["B"]
+    first = await done(house, "events", "--limit", "1", "--oldest")
     assert [event["subject"] for event in first["data"]] == ["A"]
     second = await done(house, "events", "--cursor", first["next"], "--type", "send.sent", "--type", "send.failed")
     assert [event["subject"] for event in second["data"]] == ["B"]

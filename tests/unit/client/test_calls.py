@@ -211,3 +211,11 @@ def test_a_message_says_all_that_was_given() -> None:
 def test_a_message_that_cannot_be_meant_is_refused_here(message: Message) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         message.to_json()
+
+
+@pytest.mark.parametrize("text", ["", ".", ".."])
+def test_what_would_be_another_path_is_no_id(text: str) -> None:
+    network = Network()
+    for call in (network.calls.trace(text), network.calls.link(text), network.calls.revoke_link(text)):
+        with pytest.raises(ValueError, match="no id"):
+            next(call)

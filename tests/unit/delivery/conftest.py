@@ -77,7 +77,6 @@ class Shelf:
             "clock": self.clock,
             "random": os.urandom,
             "log": self.log,
-            "max_size": 10_000,
             "max_recipients": 2,
         }
         return Submission(**parts | more)

@@ -136,6 +136,21 @@ async def test_nobody_fills_the_disk(shelf: Shelf, tmp_path: Path) -> None:
         await full.begin(ME, "a", "", 100 * 2**20)
 
 
+async def test_the_mail_keeps_its_room_whatever_was_announced(shelf: Shelf, tmp_path: Path) -> None:
+    free = 300 * 2**20
+    filling = made(shelf, tmp_path, free=lambda _folder: free)
+    several = [await filling.begin(ME, "a", "", 40 * 2**20) for _ in range(2)]
+
+    async def begun(upload: Upload) -> int:
+        return (await filling.write(ME, upload.id, 0, pieces(DATA), upload.size)).received
+
+    free = 256 * 2**20 - 1
+    for upload in several:
+        with pytest.raises(Unavailable, match="disk of the store is full"):
+            await begun(upload)
+    assert (await filling.get(ME, several[0].id)).received == 0
+
+
 async def test_nobody_has_more_than_their_share(uploads: Uploads) -> None:
     with pytest.raises(InvalidInput, match="larger than"):
         await uploads.begin(ME, "a", "", LARGEST + 1)

@@ -26,9 +26,9 @@ class Log(EventLog):
         self.reads += 1
         return await super().since(after, limit)
 
-    async def bounds(self) -> tuple[int, int]:
+    async def last(self) -> int:
         self.reads += 1
-        return await super().bounds()
+        return await super().last()
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Waiter:
 
     async def __call__(self) -> Row | None:
         self.looks += 1
-        rows, _ = await self.log.page(0, 500)
+        rows, _ = await self.log.page(None, 500)
         self.looked.set()
         return next((row for row in rows if row["subject"] == self.subject), None)
 
@@ -143,6 +143,19 @@ async def test_only_those_are_woken_whom_it_is_about(place: Place) -> None:
     assert await sleeper is not None
 
 
+async def test_who_waits_for_a_type_is_woken_by_it_alone(place: Place) -> None:
+    waiter = place.waiter("B")
+    task = await place.waits(waiter, "send.failed")
+    await place.happens("X")
+    await waiter.has_looked(2)
+    watching = await place.waits(place.waiter("A"), "A")
+    await place.happens("A")
+    assert await watching is not None
+    assert waiter.looks == 2
+    await place.database.write(happened("send.failed", "B", {}, 0.0, None))
+    assert await task is not None
+
+
 async def test_thousands_wait_and_one_read_tells_whom_it_is_about(place: Place) -> None:
     waiters = [place.waiter(f"M{number}") for number in range(2000)]
     tasks = [asyncio.create_task(place.watch.until(waiter, LONG, [waiter.subject])) for waiter in waiters]
@@ -198,7 +211,7 @@ async def test_who_gives_up_leaves_nothing_behind(place: Place) -> None:
 
 async def test_a_store_that_cannot_be_read_ends_the_waiting_with_its_error(place: Place) -> None:
     class Broken(EventLog):
-        async def bounds(self) -> tuple[int, int]:
+        async def last(self) -> int:
             raise Unavailable("store.failed", reason="a test")
 
     broken = Broken(place.database, lambda: 0.0)

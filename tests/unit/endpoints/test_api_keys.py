@@ -48,6 +48,7 @@ async def test_a_change_says_null_for_all_mailboxes_and_for_never(house: House) 
     [
         ("POST", PATH, {"name": "mine", "scopes": ["content.read"]}),
         ("PATCH", f"{PATH}/reader", {"scopes": ["content.read", "send"]}),
+        ("PATCH", f"{PATH}/reader", {"mailboxes": None}),
         ("POST", f"{PATH}/reader:rotate", None),
     ],
 )

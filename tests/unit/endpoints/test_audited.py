@@ -80,6 +80,10 @@ class Door:
         async def send() -> None:
             self.done.append("sent")
 
+        @self.app.post("/api/v1/doctor", dependencies=[needs(Scope.DOCTOR_RUN)])
+        async def run_doctor() -> None:
+            self.done.append("looked")
+
         @self.app.post("/sign-ins")
         async def sign_in() -> None:
             self.done.append("signed in")
@@ -228,7 +232,10 @@ async def test_a_look_at_the_text_stays_where_the_client_hangs_up(door: Door) ->
     assert [row[:3] for row in await door.rows()] == [("crm", "read_text", "a")]
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/things"), ("POST", "/api/v1/sends"), ("POST", "/sign-ins")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/things"), ("POST", "/api/v1/sends"), ("POST", "/api/v1/doctor"), ("POST", "/sign-ins")],
+)
 async def test_what_is_recorded_elsewhere_or_changes_nothing_has_no_row(door: Door, method: str, path: str) -> None:
     assert await door.ask(method, path) == 200
     assert (await door.rows(), len(door.done)) == ([], 1)

@@ -78,7 +78,7 @@ class Site:
 
     async def told(self) -> list[dict[str, Any]]:
         """The events of links."""
-        rows, _ = await self.house.gateway.events.page(0, 100)
+        rows, _ = await self.house.gateway.events.page(None, 100)
         return [
             {"type": row["type"], "subject": row["subject"], **row["data"]}
             for row in rows
@@ -115,6 +115,8 @@ async def test_a_person_connects_a_mailbox_by_a_link_once(site: Site) -> None:
     assert (made["state"], made["mailbox"], made["user"], made["permissions"]) == ("pending", ALICE, ALICE, ["send"])
     page = await site.open(made["url"])
     assert ALICE in page.title
+    assert f"sign in there as {ALICE}. Then whoever sent you here can send mail from it, by" in page.text
+    assert "try again until it went well" in page.text
     done = await site.sign_in(made["url"])
     assert done.status == 200
     assert f'<a href="{HOME}/settings?x=1&amp;y=2">Go on to app.contoso.example</a>' in done.html
@@ -129,6 +131,11 @@ async def test_a_person_connects_a_mailbox_by_a_link_once(site: Site) -> None:
         again = await site.open(made["url"], method)
         assert again.status == 410
         assert "already" in again.text
+
+
+async def test_who_lets_mail_be_read_is_told(site: Site) -> None:
+    made = await site.make(permissions=["send", "mail"])
+    assert "send mail from it, and read its mail" in (await site.open(made["url"])).text
 
 
 async def test_who_takes_the_wrong_account_can_try_again(site: Site) -> None:
@@ -222,6 +229,7 @@ async def test_a_link_ends_by_time(make_house: MakeHouse, clock: Clock) -> None:
 async def test_a_shared_mailbox_is_connected_by_somebody_with_rights_on_it(site: Site) -> None:
     made = await site.make(ALICE, mailbox=SHARED)
     assert (made["mailbox"], made["user"], made["shared"]) == (SHARED, ALICE, True)
+    assert f"sign in there as {ALICE}, who has rights on the mailbox." in (await site.open(made["url"])).text
     assert (await site.sign_in(made["url"], BOB)).status == 400
     assert (await site.sign_in(made["url"])).status == 200
     mailbox = await site.house.gateway.accounts.mailbox(SHARED)
@@ -237,7 +245,9 @@ async def test_another_app_registration_ends_the_links_of_a_mailbox(site: Site) 
     secret = seed.secrets[seed.gateway.client_id]
     assert (await ask(site.house, "POST", "/api/v1/apps", {"name": "other", "client_secret": secret, **ids}))[0] == 201
     assert (await ask(site.house, "PUT", f"/api/v1/mailboxes/{SHARED}", {"app": "other"}))[0] == 200
-    assert (await site.link(made))["state"] == "canceled"
+    now = await site.link(made)
+    assert now["state"] == "canceled"
+    assert now["ended_at"]
 
 
 async def test_a_mailbox_and_an_app_registration_that_only_links_name_can_be_removed(site: Site) -> None:
@@ -245,6 +255,7 @@ async def test_a_mailbox_and_an_app_registration_that_only_links_name_can_be_rem
     assert (await ask(site.house, "DELETE", f"/api/v1/mailboxes/{ALICE}"))[0] == 204
     now = await site.link(made)
     assert (now["state"], now["mailbox"]) == ("canceled", "")
+    assert now["ended_at"]
     assert (await site.open(made["url"])).status == 410
 
 

@@ -70,6 +70,10 @@ async def call(
         ("GET", f"{APPS}?cursor=x", None, {}, (422, "request.bad_cursor")),
         ("GET", f"{APPS}?limit=0", None, {}, (422, "request.invalid")),
         ("GET", f"{APPS}?limit=501", None, {}, (422, "request.invalid")),
+        ("GET", f"{APPS}?limit=1&limit=2", None, {}, (422, "request.invalid")),
+        ("GET", "/api/v1/status?x=1", None, {}, (422, "request.invalid")),
+        ("GET", f"{APPS}/contoso%2Fcredentials", None, {}, (404, "app.not_found")),
+        ("GET", "/api/v1%2Fapps", None, {}, (404, "request.not_found")),
         ("GET", "/api/v1/nothing", None, {}, (404, "request.not_found")),
         ("PUT", "/api/v1/status", b"", {}, (405, "request.wrong_method")),
     ],
@@ -85,10 +89,11 @@ async def test_what_no_route_takes_is_a_problem(
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        (APPS, "GET, POST"),
-        (f"{APPS}/x", "DELETE, GET, PUT"),
+        (APPS, "GET, HEAD, POST"),
+        (f"{APPS}/x", "DELETE, GET, HEAD, PUT"),
+        (f"{APPS}/x%2Fy", "DELETE, GET, HEAD, PUT"),
         (f"{APPS}/x:test", "POST"),
-        ("/api/v1/people/me", "GET, PATCH"),
+        ("/api/v1/people/me", "GET, HEAD, PATCH"),
     ],
 )
 async def test_a_wrong_method_is_told_the_right_ones(house: House, path: str, allowed: str) -> None:
@@ -112,6 +117,41 @@ async def test_what_is_wrong_in_a_parameter_is_named(house: House) -> None:
     answer = await call(house, "GET", "/api/v1/sends?state=canary&limit=-1")
     assert {flaw["parameter"] for flaw in answer.value["errors"]} == {"state", "limit"}
     assert "canary" not in answer.text
+
+
+async def test_a_parameter_that_is_misspelled_is_refused_and_not_left_out(house: House) -> None:
+    headers = {"Content-Type": "message/rfc822"}
+    answer = await call(house, "POST", "/api/v1/sends?holds=true", MESSAGE, headers=headers)
+    (flaw,) = answer.value["errors"]
+    assert (answer.outcome, flaw["parameter"]) == ((422, "request.invalid"), "holds")
+    assert (await call(house, "GET", "/api/v1/sends")).value["data"] == []
+
+
+async def test_a_parameter_that_is_a_list_may_stand_there_twice(house: House) -> None:
+    headers = {"Content-Type": "message/rfc822"}
+    path = "/api/v1/sends?recipient=a@fabrikam.example&recipient=b@fabrikam.example"
+    queued = await call(house, "POST", path, MESSAGE, headers=headers)
+    shown = await call(house, "GET", f"/api/v1/sends/{queued.value['id']}")
+    assert shown.value["message"]["recipients"] == ["a@fabrikam.example", "b@fabrikam.example"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [(f"{APPS}?limit=1", 200), (PRINTER, 200), (f"{APPS}/x", 404), ("/api/v1/outbox:pause", 405)]
+)
+async def test_head_tells_what_get_does_without_the_body(house: House, path: str, status: int) -> None:
+    got, asked = await call(house, "GET", path), await call(house, "HEAD", path)
+    assert (asked.status, asked.text) == (status, "")
+    fields = ("Content-Type", "Content-Length", "ETag", "Link", "Allow")
+    assert [asked.headers[one] for one in fields] == [got.headers[one] for one in fields]
+
+
+async def test_a_name_with_a_slash_is_one_name(house: House) -> None:
+    path = "/api/v1/mailboxes/sales%2Feurope@contoso.example"
+    await call(house, "POST", "/api/v1/mailboxes", {"address": "sales/europe@contoso.example", "app": "contoso"})
+    assert (await call(house, "GET", path)).value["address"] == "sales/europe@contoso.example"
+    paused = await call(house, "POST", f"{path}:pause", {})
+    assert (paused.value["mailbox"], paused.value["paused"]) == ("sales/europe@contoso.example", True)
+    assert (await call(house, "DELETE", path.lower())).status == 204
 
 
 async def test_a_list_leads_to_its_next_page(house: House) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from pillarbox.endpoints.api.paging import encode
 from pillarbox.store.events import happened
 from tests.conftest import House
 from tests.unit.endpoints.test_apps import ask
@@ -91,6 +92,46 @@ async def test_the_cursor_goes_on_behind_what_was_shown_and_is_always_there(hous
     assert third["next"] == second["next"]
 
 
+async def test_who_begins_with_the_newest_goes_on_behind_them(house: House) -> None:
+    for name in ("A", "B", "C"):
+        await happens(house, "send.sent", name)
+    first = await page(house, "newest=true&limit=2")
+    assert [event["subject"] for event in first["data"]] == ["B", "C"]
+    waiting = asyncio.create_task(page(house, f"newest=true&wait=30&cursor={first['next']}"))
+    await somebody_waits(house)
+    await happens(house, "send.sent", "D")
+    assert [event["subject"] for event in (await waiting)["data"]] == ["D"]
+
+
+async def test_who_waits_for_the_newest_where_there_are_none_is_answered_by_the_first(house: House) -> None:
+    waiting = asyncio.create_task(page(house, "newest=true&wait=30"))
+    await somebody_waits(house)
+    await happens(house, "send.sent", "A")
+    assert [event["subject"] for event in (await waiting)["data"]] == ["A"]
+
+
+async def test_nobody_waits_for_a_client_that_has_gone(house: House, reader: Reader) -> None:
+    key = await reader.key("mine")
+    waiting = [asyncio.create_task(reader.page(key, "wait=60")) for _ in range(3)]
+    while house.gateway.watch.waiting < 3:  # noqa: ASYNC110 - it tells nobody when it begins
+        await asyncio.sleep(0)
+    await reader.session.close()
+    while house.gateway.watch.waiting:  # noqa: ASYNC110 - nor when it ends
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert "unexpected" not in house.log.getvalue()
+    assert not [task for task in asyncio.all_tasks() if "_leaves" in repr(task)]
+
+
+async def test_many_who_wait_are_all_answered_by_one_event(house: House, reader: Reader) -> None:
+    key = await reader.key("mine")
+    waiting = [asyncio.create_task(reader.page(key, "wait=60&type=send.failed")) for _ in range(40)]
+    while house.gateway.watch.waiting < 40:  # noqa: ASYNC110 - it tells nobody when it begins
+        await asyncio.sleep(0)
+    await happens(house, "send.failed", "A")
+    assert [one["data"][0]["subject"] for one in await asyncio.gather(*waiting)] == ["A"] * 40
+
+
 async def test_who_waits_is_answered_by_the_event(house: House) -> None:
     waiting = asyncio.create_task(page(house, "wait=30"))
     await somebody_waits(house)
@@ -136,13 +177,24 @@ async def test_a_cursor_of_another_store_is_told(house: House) -> None:
     # As where a backup was put back.
     await house.gateway.database.write(happened("send.sent", "A", {}, 1.0, None))
     await house.gateway.events.forget(1000.0, 100)
-    status, _ = await ask(house, "GET", f"{PATH}?cursor=OTk5")
+    status, _ = await ask(house, "GET", f"{PATH}?cursor={encode('999 1.5')}")
     assert status == 410
     assert ahead
 
 
 @pytest.mark.parametrize(
-    "query", ["type=send.gone", "wait=61", "wait=-1", "wait=nan", "limit=0", "cursor=!", "cursor=InMi"]
+    "query",
+    [
+        "type=send.gone",
+        "wait=61",
+        "wait=-1",
+        "wait=nan",
+        "limit=0",
+        "cursor=!",
+        "cursor=InMi",
+        "cursor=OTk5",
+        "newest=x",
+    ],
 )
 async def test_what_cannot_be_meant_is_refused(house: House, query: str) -> None:
     status, text = await ask(house, "GET", f"{PATH}?{query}")

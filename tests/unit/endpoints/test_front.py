@@ -1,14 +1,17 @@
 """The front of the HTTP listener: where each request goes, and what it is told to have come from."""
 
+import io
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from pillarbox.core.caller import LOCAL, Caller
+from pillarbox.core.log import make_logger
 from pillarbox.endpoints.api.access import WHO
-from pillarbox.endpoints.front import Front, Parts, nobody
+from pillarbox.endpoints.front import Front, Parts
 from pillarbox.endpoints.proxies import Proxies
 
 
@@ -18,9 +21,12 @@ class Part:
     def __init__(self, *, asks: bool = False) -> None:
         self.asks = asks
         self.scope: Scope = {}
+        self.mistake: Exception | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
+        if self.mistake:
+            raise self.mistake
         if self.asks:
             await scope[WHO](Request(scope))
         headers = [(b"Pillarbox-Version", b"1"), (b"Cache-Control", b"max-age=1")]
@@ -37,12 +43,14 @@ class Desk:
 
     def __init__(self, prefix: str = "", *, asks: bool = False) -> None:
         self.api, self.health, self.elsewhere = Part(asks=asks), Part(), Part()
-        parts = Parts({"api": self.api, "healthz": self.health}, self.elsewhere, in_clear=("healthz",))
+        parts = Parts(self.api, {"/healthz": self.health}, self.elsewhere, in_clear=("/healthz",))
         self.told: list[tuple[str, str, str]] = []
+        self.log = io.StringIO()
         self.front = Front(
             parts,
-            anybody if asks else nobody,
+            anybody,
             Proxies(["192.0.2.0/24"]),
+            make_logger(self.log, "info", "text", lambda: 0.0),
             prefix,
             lambda *told: self.told.append(told),
         )
@@ -61,7 +69,7 @@ class Desk:
 
         headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()]
         scope: dict[str, Any] = {"type": "http", "method": method, "scheme": scheme, "client": (peer, 1234)}
-        scope |= {"path": path, "raw_path": path.encode(), "headers": headers, "query_string": b""}
+        scope |= {"path": unquote(path), "raw_path": path.encode(), "headers": headers, "query_string": b""}
         await self.front(scope, receive, send)
         return found[0]["status"], {name.decode().lower(): value.decode() for name, value in found[0]["headers"]}
 
@@ -78,6 +86,9 @@ class Desk:
         ("/gw", "elsewhere", "/gw"),
         ("/", "elsewhere", "/"),
         ("/apis", "elsewhere", "/apis"),
+        ("/healthz/", "elsewhere", "/healthz/"),
+        ("/healthz/x", "elsewhere", "/healthz/x"),
+        ("/api", "api", "/api"),
     ],
 )
 async def test_a_path_goes_to_its_part_with_the_prefix_or_without(path: str, part: str, seen: str) -> None:
@@ -85,6 +96,30 @@ async def test_a_path_goes_to_its_part_with_the_prefix_or_without(path: str, par
     await desk.get(path)
     scope = getattr(desk, part).scope
     assert (scope["path"], scope["raw_path"]) == (seen, seen.encode())
+
+
+@pytest.mark.parametrize("prefix", ["/m%C3%A4il", "/m\u00e4il"])
+async def test_the_prefix_may_be_written_as_people_read_it(prefix: str) -> None:
+    desk = Desk(prefix)
+    await desk.get("/m%C3%A4il/api/v1/sends")
+    assert (desk.api.scope["path"], desk.api.scope["raw_path"]) == ("/api/v1/sends", b"/api/v1/sends")
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS", "BREW"])
+async def test_health_is_only_read(method: str) -> None:
+    desk = Desk()
+    status, fields = await desk.get("/healthz", method=method)
+    assert (status, fields["allow"], desk.health.scope) == (405, "GET, HEAD", {})
+
+
+async def test_a_mistake_of_a_part_is_in_the_log_and_not_in_the_answer() -> None:
+    desk = Desk()
+    desk.health.mistake = RuntimeError("an oversight")
+    status, fields = await desk.get("/healthz")
+    assert (status, fields["content-type"]) == (500, "application/problem+json")
+    assert fields["x-content-type-options"] == "nosniff"
+    assert "an oversight" in desk.log.getvalue()
+    assert desk.told == [("GET", "/healthz", "500")]
 
 
 async def test_what_a_proxy_says_is_in_the_scope_of_all_parts() -> None:

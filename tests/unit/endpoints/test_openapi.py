@@ -1,5 +1,6 @@
 """The OpenAPI document says all of every route, and the page to read says the same."""
 
+import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -9,7 +10,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from pillarbox.endpoints.api.openapi import PREFIX
-from pillarbox.endpoints.api.reference_page import page
+from pillarbox.endpoints.api.reference_page import caller_words, page
 from tests.conftest import House, MakeHouse
 from tests.unit.endpoints.test_conventions import call
 
@@ -68,6 +69,24 @@ async def test_every_error_is_a_problem(document: Any) -> None:
 async def test_every_schema_that_is_named_is_there(document: Any) -> None:
     named = set(re.findall(r"#/components/schemas/([A-Za-z0-9_-]+)", str(document)))
     assert named <= set(document["components"]["schemas"])
+
+
+async def test_every_operation_says_who_may_make_it(make_house: MakeHouse) -> None:
+    api = (await make_house(start=False)).gateway.api
+    told = {operation["operationId"]: caller_words(operation) for _, operation in operations(api.openapi())}
+    assert {name: told[name] for name in ("list_apps", "sign_in", "show_reference", "show_me", "send")} == {
+        "list_apps": "Needs `admin`.",
+        "sign_in": "For everybody.",
+        "show_reference": "For every caller.",
+        "show_me": "For whoever is signed in.",
+        "send": "Needs `send`.",
+    }
+    assert "For the local socket alone." in told.values()
+
+
+async def test_no_parameter_of_the_query_is_null(document: Any) -> None:
+    for where, operation in operations(document):
+        assert '"null"' not in json.dumps([one["schema"] for one in operation.get("parameters", ())]), where
 
 
 # ---- the page to read

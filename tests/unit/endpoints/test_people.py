@@ -192,6 +192,17 @@ async def test_a_wrong_sign_in_tells_nothing_of_names(site: Site) -> None:
     ] * 2
 
 
+async def test_who_failed_too_often_is_told_when_to_come_again(site: Site) -> None:
+    browser = site.browser()
+    # As it would be after ten failures, each of which is answered late.
+    proofs = site.house.gateway.household.proofs
+    for _ in range(10):
+        proofs._logins._guard.failed("127.0.0.1", "anna", proofs._clock())
+    proofs._logins._guard._bans["127.0.0.1"] = proofs._clock() + 600
+    status, problem = await browser.ask("POST", SESSIONS, {"name": "anna", "password": PASSWORD})
+    assert (status, problem["code"], browser.headers["Retry-After"]) == (429, "person.banned", "600")
+
+
 async def test_a_password_is_changed_with_the_old_one_and_all_other_browsers_are_out(
     site: Site, browser: Browser
 ) -> None:
@@ -249,9 +260,12 @@ async def test_administrators_look_after_people(site: Site, browser: Browser) ->
     listed = (await browser.ask("GET", PEOPLE))[1]["data"]
     assert [(one["name"], one["invitation"]) for one in listed] == [("anna", None), ("olga", None)]
     assert added["invitation"]["expires_at"] == listed[1]["invited_until"]
-    form = {"password": PASSWORD, "again": PASSWORD}
+    async with site.session.get(link) as answer:
+        shown = await answer.text()
+        assert ('name="name" value="olga"' in shown, " readonly>" in shown) == (True, True)
+    form = {"name": "anna", "password": PASSWORD, "again": PASSWORD}
     async with site.session.post(link, data=form) as answer:
-        assert answer.status == 200
+        assert (answer.status, "You sign in as olga from now on." in await answer.text()) == (200, True)
     olga = site.browser()
     assert await olga.sign_in("olga") == 201
     assert (await browser.ask("POST", PEOPLE + "/olga:sign-out"))[0] == 204
@@ -378,6 +392,14 @@ async def test_the_first_administrator_opens_the_link_and_signs_in(empty: Site) 
         assert answer.status == 200
     assert not (empty.house.gateway.settings.state_dir / "first-admin").exists()
     assert await empty.browser().sign_in() == 201
+
+
+async def test_a_link_takes_the_longest_password_that_there_may_be(empty: Site) -> None:
+    longest = "".join(chr(0x1F600 + number % 64) for number in range(1024))
+    form = {"name": "anna", "password": longest, "again": longest}
+    async with empty.session.post(first_link(empty), data=form) as answer:
+        assert answer.status == 200
+    assert await empty.browser().sign_in(password=longest) == 201
 
 
 async def test_a_link_that_was_used_is_gone_and_others_lead_nowhere(empty: Site) -> None:

@@ -7,10 +7,13 @@ import email.policy
 import http.client
 import json
 import os
+import resource
+import smtplib
 from collections.abc import Mapping
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from starlette.requests import Request
@@ -18,7 +21,8 @@ from starlette.requests import Request
 from pillarbox.admin import mailboxes
 from pillarbox.cli.local import UnixConnection
 from pillarbox.core.accounts import MailboxChoice
-from pillarbox.core.errors import InvalidInput
+from pillarbox.core.errors import InvalidInput, Unavailable
+from pillarbox.core.graph_limits import MOST_MIME
 from pillarbox.endpoints.api.handed_in import MOST_JSON, AsItIs, Given, Reader
 from pillarbox.endpoints.smtp.spool import Budget, Spool
 from tests.conftest import House, MakeHouse
@@ -110,8 +114,10 @@ async def test_a_message_as_json_arrives(house: House) -> None:
             "headers": {"X-Trace": "7"},
         },
     )
-    assert answer.json == {"id": answer.json["id"], "state": "queued"}
-    assert answer.headers["Location"] == f"{PATH}/{answer.json['id']}"
+    row = await house.gateway.outbox.get(answer.json["id"])
+    assert row is not None
+    assert answer.json == {"id": row["id"], "state": "queued", "message_id": row["message_id"]}
+    assert urljoin(PATH, answer.headers["Location"]) == f"{PATH}/{answer.json['id']}"
     message = await arrived(house, answer)
     assert (str(message["From"]), str(message["To"])) == (f"Scanner <{BOX}>", ALICE)
     assert (message["Subject"], message["X-Trace"]) == ("Scan", "7")
@@ -185,6 +191,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"send_at": "tomorrow"}, "/send_at"),
     ({"send_at": "2030-01-31T09:00:00"}, "/send_at"),
     ({"send_at": -1}, "/send_at"),
+    ({"send_at": 4e9}, "/send_at"),
+    ({"to": []}, "/to"),
     ({"transport": "smtp"}, "/transport"),
     ({"transport": "pigeon"}, "/transport"),
     ({"nonsense": 1}, "/nonsense"),
@@ -218,7 +226,7 @@ async def test_a_path_in_a_file_name_is_cleaned(house: House) -> None:
         (b"--b\r\n", "multipart/form-data; boundary=b", 400),
         (form({}, first="other")[0], "multipart/form-data; boundary=b", 400),
         (form(MESSAGE, ("message", "m", b""))[0], "multipart/form-data; boundary=b", 400),
-        (form(MESSAGE, ("a", "a", b""), ("a", "b", b""))[0], "multipart/form-data; boundary=b", 400),
+        (form(MESSAGE, *[("a", "a", b"")] * 501)[0], "multipart/form-data; boundary=b", 400),
         (form(MESSAGE)[0][:-4], "multipart/form-data; boundary=b", 400),
         (b"--b\r\n\r\n{}\r\n--b--\r\n", "multipart/form-data; boundary=b", 400),
     ],
@@ -228,13 +236,33 @@ async def test_a_body_that_cannot_be_read_is_refused(house: House, body: bytes, 
     assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json")
 
 
-async def test_a_form_is_no_longer_than_the_largest_message(make_house: MakeHouse) -> None:
-    house = await make_house({"smtp.max_size": "100000"})
-    await house.furnish(BOX)
-    body, headers = form(MESSAGE, ("file", "a", bytes(2_000_000)))
-    assert (await asked(house, "POST", PATH, body, headers)).status == 413
-    mime = f"From: {BOX}\r\nTo: {ALICE}\r\n\r\n".encode() + bytes(100_000)
-    assert (await asked(house, "POST", PATH, mime, {"Content-Type": "message/rfc822"})).status == 413
+async def test_a_message_is_as_large_as_its_mailbox_may_send_whatever_smtp_takes(make_house: MakeHouse) -> None:
+    house = await make_house({"smtp.max_size": "1000"})
+    submitter = await house.furnish(BOX)
+    with pytest.raises(InvalidInput, match="larger than"):
+        house.gateway.submission.check_mail(submitter, BOX, MOST_MIME + 1)
+    mime = f"From: {BOX}\r\nTo: {ALICE}\r\n\r\n".encode()
+    for size, status in ((1001, 202), (MOST_MIME, 202), (MOST_MIME + 1, 413)):
+        body = mime + b"x" * 70 + b"\r\n" + (b"y" * 70 + b"\r\n") * ((size - len(mime) - 72) // 72)
+        body += b"z" * (size - len(body))
+        assert (await asked(house, "POST", PATH, body, {"Content-Type": "message/rfc822"})).status == status
+    body, headers = form(MESSAGE, ("file", "a", bytes(MOST_MIME)))
+    answer = await asked(house, "POST", PATH, body, headers)
+    assert (answer.status, answer.json["code"]) == (413, "mail.too_large_for_graph")
+    assert await asyncio.to_thread(_offered, house, [1000, 1001]) == [250, 552, 552]
+
+
+def _offered(house: House, sizes: list[int]) -> list[int]:
+    """The replies of the SMTP door to MAIL with these sizes, and to a message of the last one."""
+    with smtplib.SMTP(*house.smtp, timeout=30) as client:
+        client.login("printer", house.passwords["printer"])
+        codes = []
+        for size in sizes:
+            codes.append(client.mail(BOX, [f"SIZE={size}"])[0])
+            client.rset()
+        client.mail(BOX)
+        client.rcpt(ALICE)
+        return [*codes, client.data(b"From: " + BOX.encode() + b"\r\n\r\n" + b"x" * sizes[-1])[0]]
 
 
 FORM_BEGUN = b'--b\r\nContent-Disposition: form-data; name="message"\r\n\r\n{}\r\n--b\r\n'
@@ -270,6 +298,27 @@ async def test_what_is_too_long_is_not_read_to_its_end(
     assert budget.used == 0
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("message/rfc822", b"x" * 1001),
+        ("application/json", b" " * 1001),
+        ("multipart/form-data; boundary=b", FILE_BEGUN + b"x" * 1001),
+        ("multipart/form-data; boundary=b", FORM_BEGUN.replace(b"{}", b" " * 1001)),
+    ],
+)
+async def test_all_that_is_coming_in_together_has_its_bound(tmp_path: Path, content_type: str, body: bytes) -> None:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body, "more_body": True}
+
+    scope = {"type": "http", "query_string": b"", "headers": [(b"content-type", content_type.encode())]}
+    budget = Budget(1000)
+    reader = Reader(lambda: Spool(budget, tmp_path), None)  # type: ignore[arg-type]
+    with pytest.raises(Unavailable):
+        await reader.read(Request(scope, receive), "local/local", None, Given(None, []))
+    assert budget.used == 0
+
+
 @pytest.mark.parametrize("cut", range(1, 8))
 async def test_a_line_may_be_cut_anywhere_on_its_way(tmp_path: Path, cut: int) -> None:
     pieces = [b"a\r\nb\rc\r"[:cut], b"a\r\nb\rc\r"[cut:]]
@@ -291,8 +340,55 @@ async def test_parameters_in_the_url_are_for_a_message_as_it_is(house: House) ->
 
 
 async def test_a_mailbox_that_is_not_there_sends_nothing(house: House) -> None:
-    answer = await send(house, MESSAGE | {"from": "nobody@contoso.example"})
-    assert (answer.status, answer.json["code"]) == (404, "mailbox.not_found")
+    for wrong, pointer in (
+        ({"from": "nobody@contoso.example"}, "/from"),
+        ({"sender": "nobody@contoso.example"}, "/sender"),
+        ({"envelope_from": "nobody@contoso.example"}, "/envelope_from"),
+    ):
+        answer = await send(house, MESSAGE | wrong)
+        assert (answer.status, answer.json["code"], answer.flaws) == (404, "mailbox.not_found", [pointer])
+
+
+async def test_an_upload_that_is_not_there_is_told_with_its_place(house: House) -> None:
+    answer = await send(house, MESSAGE | {"attachments": [{"content": ""}, {"upload_id": "0" * 32}]})
+    assert (answer.status, answer.flaws) == (404, ["/attachments/1/upload_id"])
+
+
+@pytest.mark.parametrize(
+    ("new", "pointer"),
+    [
+        ({"name": "a\u202e.pdf"}, "/name"),
+        ({"media_type": "text/plain; a=b"}, "/media_type"),
+        ({"size": 2**28}, "/size"),
+    ],
+)
+async def test_an_upload_that_no_message_takes_is_not_begun(house: House, new: dict[str, Any], pointer: str) -> None:
+    answer = await asked(house, "POST", "/api/v1/uploads", json.dumps({"name": "a", "size": 3} | new).encode())
+    assert answer.flaws == [pointer]
+
+
+async def test_no_part_of_a_form_is_lost_where_several_have_its_name(house: House) -> None:
+    both = (("file", "a.pdf", PDF), ("file", "b.pdf", b"b"), ("page", "c.pdf", b"c" * 300_000), ("page", "d.pdf", b""))
+    message = await arrived(house, await asked(house, "POST", PATH, *form(MESSAGE, *both)))
+    assert files(message) == [(name, data) for _, name, data in both]
+    answer = await asked(house, "POST", PATH, *form(MESSAGE | {"attachments": [{"part": "file"}]}, *both))
+    assert (answer.status, answer.json["code"]) == (422, "compose.no_such_part")
+
+
+async def test_a_message_of_many_files_holds_few_open(house: House) -> None:
+    upload = (await asked(house, "POST", "/api/v1/uploads", b'{"name": "a", "size": 1}')).json["id"]
+    await asked(house, "PUT", f"/api/v1/uploads/{upload}", b"x")
+    wish = MESSAGE | {"attachments": [{"upload_id": upload}] * 400}
+    body, headers = form(wish, *[("file", "a", bytes(2_000))] * 400)
+    before = len(os.listdir("/proc/self/fd"))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before + 50, limits[1]))
+    try:
+        answer = await asked(house, "POST", PATH, body, headers)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert answer.status == 202, answer.text
+    assert len(files(await arrived(house, answer))) == 800
 
 
 # ---- the same request again
@@ -302,6 +398,7 @@ async def test_the_same_key_gives_the_same_message_whatever_the_order_of_its_mem
     first = await send(house, MESSAGE, Idempotency_Key="k")
     again = await send(house, dict(reversed(MESSAGE.items())), Idempotency_Key="k")
     assert again.json["id"] == first.json["id"]
+    assert again.json["message_id"] == first.json["message_id"] != ""
     assert (first.headers["Idempotent-Replayed"], again.headers["Idempotent-Replayed"]) == (None, "true")
     assert (await send(house, MESSAGE | {"text": "page 2"}, Idempotency_Key="k")).status == 422
     assert sum((await house.gateway.outbox.count()).values()) == 1
@@ -351,12 +448,12 @@ async def test_who_prefers_to_wait_is_told_how_it_ended(house: House) -> None:
     assert answer.headers["Preference-Applied"] == "wait=30"
 
 
-async def test_who_waited_in_vain_is_told_that_it_goes_on(make_house: MakeHouse) -> None:
-    house = await make_house()
-    await house.furnish(BOX)
+async def test_who_waited_in_vain_is_told_that_it_goes_on(house: House) -> None:
     await asked(house, "POST", "/api/v1/outbox:pause", b"{}")
-    answer = await send(house, MESSAGE, Prefer="wait=1")
-    assert (answer.status, answer.json["state"]) == (202, "queued")
+    # As when the time is over, but at once.
+    house.gateway.watch.stop()
+    answer = await send(house, MESSAGE, Prefer="wait=30")
+    assert (answer.status, answer.json["state"], answer.headers["Preference-Applied"]) == (202, "queued", "wait=30")
 
 
 @pytest.mark.parametrize("prefer", ["wait=0", "wait=-1", "wait", "xwait=9", "wait=99999999"])

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from pillarbox.admin.sign_in_plan import Options
-from pillarbox.admin.sign_in_words import Result, Return
+from pillarbox.admin.sign_in_words import Invitation, Result, Return
 from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.vault import Vault
 from pillarbox.endpoints import signin, signin_pages
@@ -363,7 +363,7 @@ def test_nothing_is_taken_of_a_query_that_microsoft_cannot_have_sent(query: str)
 def test_pages_escape_what_they_show() -> None:
     pages = [
         signin_pages.connected(Result(HTML, HTML, notes=(HTML,))),
-        signin_pages.invitation(HTML),
+        signin_pages.invitation(Invitation(HTML, HTML)),
         signin_pages.failed(HTML, HTML),
         signin_pages.failure(PillarboxError("mailbox.bad_address", address=HTML)),
     ]
@@ -384,7 +384,7 @@ def test_a_failure_names_who_can_mend_it(number: str, who: str) -> None:
 
 
 def test_pages_load_nothing() -> None:
-    shown = signin_pages.connected(Result(ALICE, ALICE)), signin_pages.invitation(ALICE)
+    shown = signin_pages.connected(Result(ALICE, ALICE)), signin_pages.invitation(Invitation(ALICE, ALICE))
     for page in (signin_pages.unknown(), signin_pages.nothing_here(), *shown):
         assert "http" not in page
         assert "src=" not in page

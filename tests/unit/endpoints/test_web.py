@@ -5,15 +5,17 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
 from pillarbox.core.tls import ServerTls, self_made_certificate
+from pillarbox.endpoints.api.audited import UID
 from pillarbox.endpoints.api.local import LocalSocket
 from pillarbox.endpoints.smtp.limits import Census
 from pillarbox.endpoints.web import HttpListener, HttpTerms
-from pillarbox.endpoints.web_connection import UID, Patience
+from pillarbox.endpoints.web_connection import Patience
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 HASTY = Patience(header=0.1, idle=60, min_rate=500, slow_start=0.1)
@@ -33,8 +35,13 @@ class Now:
 
 
 async def whole(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads the body whole and answers with its length; to /long with much, which the client need not take."""
-    size, more = 0, True
+    """Reads the body whole and answers with its length; to /long with much, which the client need not take.
+
+    To /refused it answers before it has read anything, and at /broken it makes a mistake.
+    """
+    if scope["path"] == "/broken":
+        raise RuntimeError("a mistake")
+    size, more = 0, scope["path"] != "/refused"
     while more:
         message = await receive()
         size, more = size + len(message.get("body", b"")), message.get("more_body", False)
@@ -142,6 +149,29 @@ async def test_who_takes_nothing_of_an_answer_is_ended(start: Start, now: Now) -
         now.seconds += 30
 
 
+async def test_who_goes_on_sending_what_was_answered_is_ended(start: Start, now: Now) -> None:
+    port = await start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /refused HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert (await reader.readuntil(b"0\r\n0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    ending = asyncio.create_task(ended(reader))
+    # Fast enough for any rate; what is over is found out by writing.
+    while not ending.done():
+        now.seconds += 1
+        assert now.seconds < 2000
+        writer.write(b"1000\r\n" + bytes(4096) + b"\r\n")
+        with contextlib.suppress(OSError):
+            await writer.drain()
+        await asyncio.wait([ending], timeout=0.01)
+    assert now.seconds > 1060
+    writer.close()
+
+
+async def test_of_a_mistake_nothing_is_printed_past_the_log(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    assert (await answer(await start(), GET.replace(b"/", b"/broken", 1))).startswith(b"HTTP/1.1 500 ")
+    assert not caplog.records
+
+
 async def test_many_half_open_connections_keep_nobody_else_out(start: Start) -> None:
     port = await start(HttpTerms(census=Census(1000, 20, 1000)))
     for _ in range(200):
@@ -199,14 +229,30 @@ async def test_a_header_without_an_end_is_not_kept(start: Start) -> None:
     assert found.startswith(b"HTTP/1.1 400 ") or found == b""
 
 
-async def test_a_tls_handshake_that_does_not_come_counts_and_ends(start: Start, tmp_path: Path) -> None:
-    files = self_made_certificate(tmp_path, "localhost", 1_795_176_000.0)
+def by_tls(folder: Path, **more: Any) -> HttpTerms:
+    files = self_made_certificate(folder, "localhost", 1_795_176_000.0)
 
     def broken(error: Exception) -> None:
         raise error
 
-    tls = ServerTls(files, clock=lambda: 0.0, broken=broken)
-    terms = HttpTerms(census=Census(1000, 1, 1000), patience=Patience(header=0.3), tls=tls.context)
-    port = await start(terms)
-    first, second = await half_open(port, b""), await half_open(port, b"")
+    return HttpTerms(tls=ServerTls(files, clock=lambda: 0.0, broken=broken).context, **more)
+
+
+@pytest.mark.parametrize("begun", [b"", b"\x16\x03\x01"])
+async def test_a_tls_handshake_that_does_not_come_counts_and_ends(start: Start, tmp_path: Path, begun: bytes) -> None:
+    port = await start(by_tls(tmp_path, census=Census(1000, 1, 1000), patience=Patience(header=0.3)))
+    first, second = await half_open(port, begun), await half_open(port, b"")
     assert (await ended(second), await ended(first)) == (b"", b"")
+
+
+async def test_who_speaks_plain_http_where_tls_is_spoken_is_answered_so(start: Start, tmp_path: Path) -> None:
+    port = await start(by_tls(tmp_path))
+    assert (await answer(port)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_who_leaves_before_a_word_is_counted_out(start: Start, tmp_path: Path) -> None:
+    port = await start(by_tls(tmp_path, census=Census(1000, 1, 1000)))
+    for _ in range(20):
+        (await asyncio.open_connection("127.0.0.1", port))[1].close()
+    while not (await answer(port)).startswith(b"HTTP/1.1 200 "):
+        pass

@@ -56,6 +56,12 @@ async def test_no_refusal_and_no_log_line_bears_the_key(house: House) -> None:
     assert key not in answer.text + repr(answer.headers) + house.log.getvalue()
 
 
+async def test_who_is_banned_is_told_when_it_is_over(house: House) -> None:
+    answers = [await asked(house, "Bearer wrong") for _ in range(12)]
+    assert [answer.code for answer in answers[9:11]] == ["access.bad_key", "access.banned"]
+    assert answers[-1].headers["retry-after"] == "600"
+
+
 async def test_a_key_from_the_wrong_network_is_told_so(house: House) -> None:
     key = await make_key(house, networks=["192.0.2.0/24"])
     answer = await ask(house, "GET", PATH, key=key)
@@ -87,8 +93,8 @@ async def test_one_request_too_many_is_told_when_to_come_again(make_house: MakeH
     assert answers[2].headers["retry-after"] == "30"
     assert [answer.headers["ratelimit"] for answer in answers] == [
         '"requests";r=1;t=30',
-        '"requests";r=0;t=60',
-        '"requests";r=0;t=60',
+        '"requests";r=0;t=30',
+        '"requests";r=0;t=30',
     ]
     assert answers[0].headers["ratelimit-policy"] == '"requests";q=2;w=60'
     assert (await ask(house, "GET", PATH, key=other)).headers["ratelimit-policy"] == '"requests";q=600;w=60'

@@ -204,7 +204,8 @@ async def test_a_dead_sign_in_changes_the_state_tells_one_event_and_asks_no_more
     assert connected.asked - before == 1
     changed = await connected.mailbox()
     assert (changed.state, changed.state_code) == (MailboxState.NEEDS_SIGN_IN, "AADSTS50173")
-    events, _ = await EventLog(connected.accounts._database, lambda: 0.0).page(0, 100, types=["mailbox.needs_sign_in"])
+    log = EventLog(connected.accounts._database, lambda: 0.0)
+    events, _ = await log.page(None, 100, types=["mailbox.needs_sign_in"])
     assert [(row["subject"], row["data"]) for row in events] == [("alice@contoso.example", {"code": "AADSTS50173"})]
     assert len(connected.log.lines("mailbox.needs_sign_in")) == 1
 

@@ -1,10 +1,12 @@
 """App registrations, mailboxes: what is kept, and that no secret lies on the disk in clear."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from pillarbox.core.accounts import AppRegistration, Mailbox
+from pillarbox.core.accounts import AppRegistration, Mailbox, MailboxChoice, SignIn
 from pillarbox.core.errors import ConfigError
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.store.accounts import Accounts
@@ -82,6 +84,59 @@ async def test_a_made_up_mailbox_is_kept_once(accounts: Accounts, app: AppRegist
     assert (kept.id > 0, kept.address, kept.app) == (True, "Ceo@Contoso.example", app)
     assert await accounts.ensure_mailbox(Mailbox(0, "ceo@contoso.example", app)) == kept
     assert await accounts.mailboxes() == [kept]
+
+
+async def test_all_mailboxes_by_their_keys_are_as_they_are_now(
+    accounts: Accounts, app: AppRegistration, database: SqliteDatabase
+) -> None:
+    assert await accounts.by_key() == {}
+    added = await accounts.add_mailbox("One@contoso.example", app)
+    assert added is not None
+    made_up = await accounts.ensure_mailbox(Mailbox(0, "two@contoso.example", app))
+    before = await accounts.by_key()
+    assert before == {"one@contoso.example": added, "two@contoso.example": made_up}
+    assert await accounts.by_key() is before
+    other = await accounts.add_app("other", "t", "c", Secret("s"))
+    assert other is not None
+    sign_in = SignIn(("Mail.Send",), account=None)
+    changes: list[Callable[[], Awaitable[object]]] = [
+        lambda: accounts.set_assurance(added, "draft"),
+        lambda: accounts.choose(added, MailboxChoice(send_limit=7)),
+        lambda: accounts.signed_in(added, sign_in, b""),
+        lambda: accounts.needs_sign_in(added, "token.expired"),
+        lambda: accounts.change_mailbox(added, other),
+        lambda: accounts.change_app(other, "t2", "c2"),
+        lambda: accounts.remove_mailbox(made_up),
+    ]
+    for number, change in enumerate(changes):
+        before = await accounts.by_key()
+        await change()
+        now = await accounts.by_key()
+        assert now != before, number
+        assert list(now.values()) == await accounts.mailboxes()
+
+
+async def test_a_change_whose_caller_was_gone_counts_all_the_same(accounts: Accounts, app: AppRegistration) -> None:
+    assert await accounts.by_key() == {}
+    task = asyncio.create_task(accounts.add_mailbox("one@contoso.example", app))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    # Read between the cancellation and the commit, or after it: whichever, the next one is right.
+    await accounts.by_key()
+    while not await accounts.mailboxes():
+        pass
+    await asyncio.sleep(0)
+    assert list(await accounts.by_key()) == ["one@contoso.example"]
+
+
+async def test_mailboxes_that_changed_while_they_were_read_are_read_again(
+    accounts: Accounts, app: AppRegistration
+) -> None:
+    for number in range(20):
+        await asyncio.gather(accounts.by_key(), accounts.add_mailbox(f"u{number}@contoso.example", app))
+        assert len(await accounts.by_key()) == number + 1
 
 
 async def test_what_is_not_there(accounts: Accounts) -> None:

@@ -52,8 +52,29 @@ async def test_a_row_comes_back_as_it_was_and_says_how_it_ended(log: AuditLog) -
         ({"before": 3}, [200.0, 100.0]),
     ],
 )
-async def test_filters_choose(three: AuditLog, wanted: dict[str, object], times: list[float]) -> None:
-    assert [row.at for row in await three.list(limit=9, **wanted)] == times  # type: ignore[arg-type]
+@pytest.mark.parametrize("slice_rows", [1, 2, 100])
+async def test_filters_choose(
+    database: SqliteDatabase, three: AuditLog, wanted: dict[str, object], times: list[float], slice_rows: int
+) -> None:
+    log = AuditLog(database, lambda: 0.0, slice_rows)
+    assert [row.at for row in await log.list(limit=9, **wanted)] == times  # type: ignore[arg-type]
+    assert [row.at for row in await log.list(limit=1, **wanted)] == times[:1]  # type: ignore[arg-type]
+
+
+async def test_an_empty_log_has_no_rows(log: AuditLog) -> None:
+    assert list(await log.list(limit=9)) == []
+
+
+@pytest.mark.parametrize("before", [1, 0, -5, 10**15])
+async def test_a_place_that_is_none_is_no_fault(three: AuditLog, before: int) -> None:
+    assert len(await three.list(limit=9, before=before)) == (3 if before > 3 else 0)
+
+
+def test_a_page_is_found_by_its_place(database: SqliteDatabase) -> None:
+    sql = queries("sqlite")["audit_list"]
+    parameters = dict.fromkeys(re.findall(r":([a-z_]+)", re.sub("--.*", "", sql)), 0)
+    plan = [str(row[-1]) for row in database._writer.execute("EXPLAIN QUERY PLAN " + sql, parameters)]
+    assert plan == ["SEARCH audit USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"], plan
 
 
 async def test_what_is_too_old_goes_a_few_at_a_time(three: AuditLog) -> None:

@@ -235,7 +235,7 @@ async def test_lists_are_narrowed_by_what_is_known_of_a_message(bench: Bench) ->
     await bench.put("B")
 
     async def listed(**wanted: Any) -> str:
-        return "".join(row["id"] for row in await bench.box.list(limit=9, **wanted))
+        return "".join(row["id"] for row in (await bench.box.page(9, **wanted))[0])
 
     assert await listed() == "BA"
     assert (await listed(cause="account_broken"), await listed(cause="unclear")) == ("A", "")
@@ -261,14 +261,36 @@ async def test_search_goes_through_the_outbox_in_slices_until_it_has_enough(benc
         if one in "BCG":
             await slices.end(Cause.ACCOUNT_BROKEN, State.HELD)
 
-    async def listed(limit: int = 9, **wanted: Any) -> str:
-        return "".join(row["id"] for row in await slices.box.list(limit=limit, **wanted))
+    async def listed(limit: int = 9, **wanted: Any) -> tuple[str, str | None]:
+        rows, following = await slices.box.page(limit, **wanted)
+        return "".join(row["id"] for row in rows), following
 
-    assert (await listed(), await listed(3), await listed(1)) == ("GFEDCBA", "GFE", "G")
-    held = [await listed(limit, cause="account_broken") for limit in (9, 3, 2, 1)]
-    assert held == ["CBA", "CBA", "CB", "C"]
-    assert (await listed(since="B", before="F"), await listed(since="B", before="B")) == ("EDCB", "")
-    assert await listed(cause="account_broken", before="C", since="B") == "B"
+    assert (await listed(3), await listed(1), await listed(9, before="E")) == (("GFE", "E"), ("G", "G"), ("DCBA", None))
+    held = [await listed(limit, cause="account_broken") for limit in (3, 2, 1)]
+    assert held == [("CB", "B"), ("CB", "B"), ("C", "C")]
+    assert (await listed(since="B", before="F"), await listed(since="B", before="B")) == (("EDCB", None), ("", None))
+    assert await listed(cause="account_broken", before="C", since="B") == ("B", None)
+
+
+async def test_a_page_ends_when_enough_was_looked_through_and_the_next_goes_on_there(bench: Bench) -> None:
+    slices = Slices(bench.database)
+    for one in "ABCDEFGHIJKLM":
+        await slices.put(one)
+    await slices.end(Cause.ACCOUNT_BROKEN, State.HELD)
+    assert await slices.box.page(9, cause="account_broken") == ([], "H")
+    assert await slices.box.page(9, cause="account_broken", before="H") == ([], "B")
+    (last,), end = await slices.box.page(9, cause="account_broken", before="B")
+    assert (last["id"], end) == ("A", None)
+
+
+async def test_so_does_a_page_of_those_beside_the_road(bench: Bench) -> None:
+    slices = Slices(bench.database)
+    for one in "ABCDEFGHI":
+        await slices.put(one)
+        await slices.end(Cause.ACCOUNT_BROKEN, State.HELD)
+    await slices.put("J")
+    assert await slices.box.page(9, state="held", cause="unclear") == ([], "D")
+    assert await slices.box.page(9, state="held", cause="unclear", before="D") == ([], None)
 
 
 async def test_who_knows_of_some_mailboxes_sees_and_counts_the_messages_of_those(bench: Bench) -> None:
@@ -278,7 +300,11 @@ async def test_who_knows_of_some_mailboxes_sees_and_counts_the_messages_of_those
         await slices.put(one, mailbox=1 + number % 2, approval=approval)
 
     async def listed(limit: int = 9, **wanted: Any) -> str:
-        return "".join(row["id"] for row in await slices.box.list(limit=limit, **wanted))
+        found, end = await slices.box.page(limit, **wanted)
+        while end is not None and len(found) < limit:
+            more, end = await slices.box.page(limit - len(found), **{**wanted, "before": end})
+            found += more
+        return "".join(row["id"] for row in found)
 
     assert [await listed(mailboxes=some) for some in ([1], {2}, (1, 2), [3], [])] == ["GECA", "FDB", "GFEDCBA", "", ""]
     assert (await listed(2, mailboxes=[1]), await listed(3, mailboxes=[1, 2])) == ("GE", "GFE")

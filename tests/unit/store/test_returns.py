@@ -1,4 +1,4 @@
-"""What became of sent mail, and what waits too long, is found without looking through the whole outbox."""
+"""What became of sent mail, and what waits, is found without looking through all that a mailbox ever sent."""
 
 import re
 
@@ -24,6 +24,8 @@ from pillarbox.store.sqlite import SqliteDatabase
         ("outbox_late", r"outbox USING INDEX sqlite_autoindex_outbox_1 \(id>\? AND id<\?\)"),
         ("outbox_late_for_its_time", r"outbox USING INDEX outbox_scheduled \(send_at>\? AND send_at<\?\)"),
         ("drafts_doubtful", r"attempts USING INDEX attempts_unsent \(started_at>\?\)"),
+        ("limits_hasten", r"outbox USING INDEX outbox_due \(mailbox_id=\?\)"),
+        ("outbox_retry_signed_in", r"outbox USING INDEX outbox_held \(mailbox_id=\?\)"),
     ],
 )
 async def test_only_what_is_new_enough_is_looked_at(database: SqliteDatabase, name: str, by: str) -> None:

@@ -3,10 +3,21 @@
 import email.utils
 from typing import Final
 
+from pillarbox.admin.check.connection import Place
 from pillarbox.admin.check.steps import Failed, Found, found, left_out
+from pillarbox.core.mail import Clock
+from pillarbox.entra.authority import Authority
 
 TOLERANCE: Final = 300
 """Seconds by which Entra ID lets times in tokens and assertions differ."""
+
+
+async def ask(authority: Authority, clock: Clock) -> Found:
+    """What Microsoft's clock says of ours. Raises Failed `check.clock`, Unavailable."""
+    # Any answer has a Date; this document is anybody's to read.
+    url = f"{authority.cloud.authority_url}/common/v2.0/.well-known/openid-configuration"
+    answer = await authority.run(lambda: authority.session.get(url))
+    return judge(Place.of(url).shown, clock(), answer.headers.get("Date", ""))
 
 
 def judge(host: str, now: float, date: str) -> Found:

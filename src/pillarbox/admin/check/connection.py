@@ -100,14 +100,14 @@ async def _handshake(
     place: Place, context: ssl.SSLContext, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> Tls:
     if place.starttls:
-        await _ask_for_tls(reader, writer)
+        await ask_for_tls(reader, writer)
     await writer.start_tls(context, server_hostname=place.host)
     tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
     certificate = tls.getpeercert(binary_form=True)
     return Tls(tls.version() or "", _signer(certificate) if certificate else "nobody")
 
 
-async def _ask_for_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def ask_for_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """STARTTLS of SMTP (RFC 3207). Raises EOFError where the server does not begin it."""
     for command in (b"", b"EHLO localhost\r\n", b"STARTTLS\r\n"):
         writer.write(command)

@@ -6,7 +6,7 @@ from typing import Final
 
 from pillarbox.admin.check import clock as our_clock
 from pillarbox.admin.check import token as tokens
-from pillarbox.admin.check.connection import Place, proxy_name, reach, secure
+from pillarbox.admin.check.connection import proxy_name, reach, secure
 from pillarbox.admin.check.credentials import credentials, named
 from pillarbox.admin.check.exchange import imap_login, smtp_login
 from pillarbox.admin.check.graph import no_right
@@ -60,11 +60,7 @@ async def tls(visit: Visit) -> Found:
 async def clock(visit: Visit) -> Found:
     """Whether our clock agrees with Microsoft's."""
     visit.need(ENTRA)
-    authority = visit.clients.authority
-    # Any answer has a Date; this document is anybody's to read.
-    url = f"{authority.cloud.authority_url}/common/v2.0/.well-known/openid-configuration"
-    answer = await authority.run(lambda: authority.session.get(url))
-    return our_clock.judge(Place.of(url).shown, visit.clock(), answer.headers.get("Date", ""))
+    return await our_clock.ask(visit.clients.authority, visit.clock)
 
 
 async def tenant(visit: Visit) -> Found:

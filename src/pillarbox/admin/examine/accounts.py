@@ -7,9 +7,9 @@ from typing import Final
 from pillarbox.admin import end_dates
 from pillarbox.admin.check.steps import Report, Status, Step
 from pillarbox.admin.examine.examined import Examined
-from pillarbox.admin.examine.findings import Finding, problem, skipped, warning, well
+from pillarbox.admin.examine.findings import Finding, of_error, problem, skipped, warning, well
 from pillarbox.core.accounts import Credential, Mailbox
-from pillarbox.core.errors import NotFound
+from pillarbox.core.errors import NotFound, PillarboxError
 from pillarbox.store.limits import OPERATOR
 
 _SOON: Final = 7 * 86400.0
@@ -68,7 +68,7 @@ async def mailboxes(examined: Examined) -> list[Finding]:
     if not everybody:
         return [skipped("doctor.no_mailboxes")]
     check, places = examined.check(), asyncio.Semaphore(_AT_ONCE)
-    reports: dict[str, Report] = {}
+    reports, refused = dict[str, Report](), dict[str, Finding]()
 
     async def test(mailbox: Mailbox) -> None:
         async with places:
@@ -76,15 +76,19 @@ async def mailboxes(examined: Examined) -> list[Finding]:
                 reports[mailbox.address] = await check.check_mailbox(mailbox.address)
             except NotFound:
                 pass  # It was removed meanwhile.
+            except PillarboxError as error:
+                refused[error.code] = of_error(error)
 
     tasks = [asyncio.create_task(test(mailbox)) for mailbox in everybody]
     try:
-        _, late = await asyncio.wait(tasks, timeout=examined.patience)
+        tested, late = await asyncio.wait(tasks, timeout=examined.patience)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    found = judge_reports(reports)
+    for task in tested:
+        task.result()  # A mistake of ours is told as one.
+    found = [*refused.values(), *judge_reports(reports)]
     left_out = [one for one, task in zip(everybody, tasks, strict=True) if task in late]
     if left_out:
         evidence = {"mailboxes": _addresses(left_out)}

@@ -5,8 +5,9 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from pillarbox.admin.examine.examined import Examined
+from pillarbox.admin.examine.examined import Examined, Machine
 from pillarbox.admin.examine.findings import Finding, Severity, of_error, problem, skipped, warning, well
+from pillarbox.store.soundness import sqlite_version
 
 _SOUND: Final = (3, 51, 3)
 """The first SQLite without the WAL-reset bug (https://sqlite.org/wal.html, section 11)."""
@@ -14,9 +15,9 @@ _PATIENCE: Final = 20.0
 """Seconds in which a store is read through; a large one takes longer, and mail must not wait for it."""
 
 
-async def sqlite(examined: Examined) -> list[Finding]:
+async def sqlite(_machine: Machine) -> list[Finding]:
     """Which SQLite it is."""
-    return [judge_version(examined.soundness.version)]
+    return [judge_version(sqlite_version())]
 
 
 def judge_version(version: str) -> Finding:

@@ -1,8 +1,9 @@
-"""The machine: room on the disk, its file system, open files, the environment."""
+"""The machine: what runs on it, room on the disk, its file system, open files, the environment."""
 
 import asyncio
 import contextlib
 import os
+import platform
 import resource
 import shutil
 import tempfile
@@ -11,10 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from pillarbox.admin.check import clock as our_clock
-from pillarbox.admin.check.connection import Place, proxy_name
-from pillarbox.admin.check.steps import Failed
-from pillarbox.admin.examine.examined import Examined
+import pillarbox
+from pillarbox.admin.examine.examined import Machine
 from pillarbox.admin.examine.findings import Finding, problem, skipped, warning, well
 from pillarbox.core import core_dumps
 
@@ -31,22 +30,15 @@ _PASSING: Final = frozenset({"tmpfs", "ramfs", "overlay", "aufs"})
 _CA_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-async def clock(examined: Examined) -> list[Finding]:
-    """Whether our clock agrees with Microsoft's."""
-    authority = examined.clients().authority
-    # Any answer has a Date; this document is anybody's to read.
-    url = f"{authority.cloud.authority_url}/common/v2.0/.well-known/openid-configuration"
-    answer = await authority.run(lambda: authority.session.get(url))
-    try:
-        found = our_clock.judge(Place.of(url).shown, examined.clock(), answer.headers.get("Date", ""))
-    except Failed as error:
-        return [problem(error.code, error.evidence, **error.params)]
-    return [(skipped if found.skipped else well)(found.code, found.evidence, **found.params)]
+async def versions(_machine: Machine) -> list[Finding]:
+    """What runs here, and on what."""
+    told = {"version": pillarbox.__version__, "python": platform.python_version(), "system": platform.platform()}
+    return [well("doctor.versions", dict(told), **told)]
 
 
-async def disk(examined: Examined) -> list[Finding]:
+async def disk(machine: Machine) -> list[Finding]:
     """Whether there is room for messages."""
-    folder = examined.settings.state_dir
+    folder = machine.settings.state_dir
     return [judge_room(folder, shutil.disk_usage(folder).free)]
 
 
@@ -60,9 +52,9 @@ def judge_room(folder: Path, free: int) -> Finding:
     return well("doctor.disk", evidence, path=folder, free=room)
 
 
-async def file_system(examined: Examined) -> list[Finding]:
+async def file_system(machine: Machine) -> list[Finding]:
     """Whether the store lies where locks hold and what is written stays."""
-    folder = examined.settings.state_dir
+    folder = machine.settings.state_dir
     try:
         kind = await asyncio.to_thread(_kind_of_folder, folder)
     except OSError:
@@ -101,11 +93,13 @@ def judge_file_system(folder: Path, kind: str) -> Finding:
     return well("doctor.file_system", evidence, path=folder, kind=kind)
 
 
-async def durable_writes(examined: Examined) -> list[Finding]:
+async def durable_writes(machine: Machine) -> list[Finding]:
     """Whether a small file can be written through to the disk, and how long that takes."""
-    folder = examined.settings.state_dir
+    folder = machine.settings.state_dir
     try:
         seconds = await asyncio.to_thread(_write_through, folder)
+    except FileNotFoundError:
+        raise  # It is made at the first start.
     except OSError as error:
         return [problem("doctor.not_written", path=folder, reason=error.strerror or error)]
     evidence, told = {"seconds": round(seconds, 4)}, {"path": folder, "ms": f"{seconds * 1000:.1f}"}
@@ -121,9 +115,9 @@ def _write_through(folder: Path) -> float:
     return time.monotonic() - began
 
 
-async def open_files(examined: Examined) -> list[Finding]:
+async def open_files(machine: Machine) -> list[Finding]:
     """Whether the system lets this process open as many files as connections and messages may need."""
-    settings = examined.settings
+    settings = machine.settings
     needed = 2 * settings.smtp.max_connections + settings.http.max_connections
     allowed, used = resource.getrlimit(resource.RLIMIT_NOFILE)[1], 0
     with contextlib.suppress(OSError):
@@ -134,14 +128,14 @@ async def open_files(examined: Examined) -> list[Finding]:
     return [well("doctor.open_files", evidence, used=used)]
 
 
-async def dumps(_examined: Examined) -> list[Finding]:
+async def dumps(_machine: Machine) -> list[Finding]:
     """Whether a crash would write down what is in memory: keys, secrets, tokens."""
     return [well("doctor.no_dumps") if core_dumps.forbid() else warning("doctor.dumpable")]
 
 
-async def ca_variables(examined: Examined) -> list[Finding]:
+async def ca_variables(machine: Machine) -> list[Finding]:
     """Whether somebody has set a variable for certificates, and believes that it counts here."""
-    return judge_ca_variables(examined.environ)
+    return judge_ca_variables(machine.environ)
 
 
 def judge_ca_variables(environ: Mapping[str, str]) -> list[Finding]:
@@ -151,12 +145,3 @@ def judge_ca_variables(environ: Mapping[str, str]) -> list[Finding]:
         return [well("doctor.no_ca_variables")]
     # One of them may be a path; nothing secret is ever in it.
     return [warning("doctor.ca_variables", {name: environ[name] for name in names}, names=", ".join(names))]
-
-
-async def proxies(examined: Examined) -> list[Finding]:
-    """Which way leads to Microsoft."""
-    clients = examined.clients()
-    urls = (clients.cloud.authority_url, clients.cloud.graph_url)
-    ways = {Place.of(url).shown: proxy_name(clients.outbound.proxy_for(url) or "") for url in urls}
-    told = "; ".join(f"{host} by {proxy}" for host, proxy in ways.items() if proxy)
-    return [well("doctor.proxy", dict(ways), ways=told) if told else well("doctor.no_proxy")]

@@ -133,7 +133,8 @@ def add(app: FastAPI, services: "Services") -> None:
         name: str, change: KeyWish, caller: _Admin, response: Response, if_match: IfMatch = None
     ) -> KeyOut:
         """Change what an API key may do; it counts from its next request on."""
-        _need_all(caller, change.scopes or ())
+        more = change.scopes or (keys.get(name).scopes if "mailboxes" in change.model_fields_set else ())
+        _need_all(caller, more)
         async with versions.changing(if_match, lambda: shown(name)):
             after = await keys.change(name, change.wish())
         changed(name, ", ".join(sorted(change.model_fields_set)) or "nothing")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as AsgiScope
 
 import pillarbox
 from pillarbox.access.audit import Audit
@@ -27,6 +28,7 @@ from pillarbox.delivery.retention import Dropped
 from pillarbox.delivery.submission import Submission
 from pillarbox.delivery.uploads import Uploads
 from pillarbox.delivery.watch import Watch
+from pillarbox.endpoints import telemetry
 from pillarbox.endpoints.api import (
     api_keys,
     apps,
@@ -117,8 +119,13 @@ class _Api(FastAPI):
         """See FastAPI, which knows no model of a body that a route reads by itself."""
         if self.openapi_schema is None:
             super().openapi()["components"]["schemas"].update(sending.schemas())
-            openapi.complete(super().openapi())
+            openapi.complete(super().openapi(), self.routes)
         return super().openapi()
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """See ASGI. HEAD asks for what GET does; the server leaves out the body (RFC 9110 section 9.3.2)."""
+        asked = {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope
+        await super().__call__(asked, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """See Starlette."""
@@ -136,6 +143,7 @@ def build(services: Services) -> FastAPI:
         # An empty name is nobody's: a redirect to the list would be no answer for whoever wants one removed.
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
+        telemetry=telemetry.NONE,
     )
     app.router.route_class = Route
     reference_page.add(app)

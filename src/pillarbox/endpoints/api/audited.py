@@ -1,9 +1,11 @@
 """Routes that write down who calls them: those that change something, and those that show the text of messages.
 
 The row is there before the route does anything; where it cannot be written the route does nothing. Sends and uploads
-are left out: the outbox is their record. So is what asks for no caller, such as a sign-in, which writes its own.
+are left out: the outbox is their record. So is the doctor, who must tell what is wrong also where nothing can be
+written down, and what asks for no caller, such as a sign-in, which writes its own.
 """
 
+import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _LOOKS_ONLY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_RECORDED_ELSEWHERE: Final = ("/api/v1/sends", "/api/v1/uploads", "/api/v1/uploads/")
+_UNRECORDED: Final = re.compile(r"/api/v1/(sends|uploads(/.*)?|doctor)")
 _NAMES: Final = ("name", "address", "mailbox", "app", "ids", "id")
 """Members of a body that say what it is about, and are shown wherever that is listed."""
 _UNREADABLE: Final = "request.invalid"
@@ -47,12 +49,7 @@ class AuditedRoute(APIRoute):
             return False
         if any(isinstance(call, Needs) and call.scope is Scope.CONTENT_READ for call in calls):
             return True
-        return not (self.methods or set()) <= _LOOKS_ONLY and not self._is_recorded_elsewhere
-
-    @property
-    def _is_recorded_elsewhere(self) -> bool:
-        *exact, below = _RECORDED_ELSEWHERE
-        return self.path in exact or self.path.startswith(below)
+        return not (self.methods or set()) <= _LOOKS_ONLY and not _UNRECORDED.fullmatch(self.path)
 
     def _audited(self, handler: _Handler) -> _Handler:
         async def audited(request: Request) -> Response:

@@ -124,7 +124,7 @@ def add(app: FastAPI, services: "Services") -> None:
         connect = services.connect()
         connect.listener()
         mailbox = await connect.mailbox(address, new.app, new.options())
-        terms = connect_links.Terms(new.expires_in, new.return_url, new.note, caller.id)
+        terms = connect_links.Terms(new.expires_in, new.return_url, new.note)
         return ConnectLinkOut.of(*await connect_links.make(connect, mailbox, new.options(), terms))
 
     @app.get(_PATH)

@@ -1,13 +1,17 @@
 """The doctor at the API."""
 
+import asyncio
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from fastapi import FastAPI, Query
+from fastapi import FastAPI
+from pydantic import Field
 
 import pillarbox
 from pillarbox.core.caller import Scope
+from pillarbox.core.errors import Conflict
 from pillarbox.core.settings import Settings, describe
 from pillarbox.endpoints.api.access import needs
 from pillarbox.endpoints.api.models import Model
@@ -19,9 +23,12 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 60.0
 _LONGEST: Final = 1800.0
 _PACKAGES: Final = ("aiohttp", "apsw", "cryptography", "fastapi", "msal", "pydantic", "uvicorn")
-_Patience = Annotated[
-    float, Query(gt=0, le=_LONGEST, allow_inf_nan=False, description="Seconds in which mailboxes are tested.")
-]
+
+
+class NewDiagnosis(Model):
+    """`patience`: seconds in which mailboxes are tested; what is not tested by then is left out."""
+
+    patience: Annotated[float, Field(gt=0, le=_LONGEST, allow_inf_nan=False)] = _PATIENCE
 
 
 class FindingOut(Model):
@@ -77,27 +84,39 @@ class Facts(Model):
     settings: list[Setting]
     outbox: dict[str, int]
 
+    @classmethod
+    def of(cls, settings: Settings, outbox: Mapping[str, int]) -> "Facts":
+        """From our words."""
+        return cls(versions=_versions(), settings=_settings(settings), outbox=dict(outbox))
+
 
 def add(app: FastAPI, services: "Services") -> None:
     """Add the routes of the doctor."""
 
-    @app.get("/api/v1/doctor", dependencies=[needs(Scope.DOCTOR_RUN)])
-    async def run_doctor(patience: _Patience = _PATIENCE) -> DiagnosisOut:
-        """Look at everything that can be wrong with the installation, and test each mailbox without a mail."""
-        # What talks to Microsoft is imported when somebody does.
-        from pillarbox.admin.doctor import examine
+    running = asyncio.Lock()
 
-        diagnosis = await examine(services.examined(patience), services.log)
-        # What may be sent depends on the modes that were found.
-        await services.submitters.refresh()
+    @app.post("/api/v1/doctor", dependencies=[needs(Scope.DOCTOR_RUN)])
+    async def run_doctor(new: NewDiagnosis | None = None) -> DiagnosisOut:
+        """Look at everything that can be wrong with the installation, and test each mailbox without a mail.
+
+        A test makes a draft where it may, and deletes it; the mode that it finds is kept. One doctor runs at a time.
+        """
+        # What talks to Microsoft is imported when somebody does.
+        from pillarbox.admin.doctor import EXAMINATIONS, examine
+
+        if running.locked():
+            raise Conflict("doctor.running")
+        async with running:
+            examined = services.examined((new or NewDiagnosis()).patience)
+            diagnosis = await examine(examined, services.log, EXAMINATIONS)
+            # What may be sent depends on the modes that were found.
+            await services.submitters.refresh()
         return DiagnosisOut.of(diagnosis)
 
     @app.get("/api/v1/doctor/facts", dependencies=[needs(Scope.DOCTOR_RUN)])
     async def show_facts() -> Facts:
         """What a support archive holds beside the findings. Nothing in it is secret."""
-        return Facts(
-            versions=_versions(), settings=_settings(services.settings), outbox=dict(await services.outbox.count())
-        )
+        return Facts.of(services.settings, await services.outbox.count())
 
 
 def _versions() -> dict[str, str]:
@@ -113,5 +132,6 @@ def _settings(settings: Settings) -> list[Setting]:
         for part in key.split("."):
             value = getattr(value, part)
         # The stars of a secret; nothing where there is none.
-        found.append(Setting(key=key, value=str(value) if value else "", origin=settings.origin(key)))
+        shown = str(value) if value or isinstance(value, int | float) else ""
+        found.append(Setting(key=key, value=shown, origin=settings.origin(key)))
     return found

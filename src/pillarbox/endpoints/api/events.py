@@ -1,21 +1,28 @@
 """What happened, as a feed: read in order by a cursor, waited for at its end."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+import re
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import FastAPI, Query
+from fastapi import FastAPI, Query, Request
 from pydantic import AfterValidator, WithJsonSchema
 
 from pillarbox.core.caller import Caller, Scope
-from pillarbox.core.errors import NotFound
+from pillarbox.core.errors import InvalidInput
 from pillarbox.delivery.watch import ANYTHING, Topic
 from pillarbox.endpoints.api.access import needs
 from pillarbox.endpoints.api.models import Model
 from pillarbox.endpoints.api.paging import Paging
+from pillarbox.endpoints.api.waiting import while_there
 from pillarbox.store.database import Row
-from pillarbox.store.events import TYPES
+from pillarbox.store.events import TYPES, Mark
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.api.app import Services
+
+
+_MARK: Final = re.compile(r"([0-9]{1,18}) ([0-9]{1,12}\.[0-9]{1,12})?", re.ASCII)
+"""Number and time of an event; without a time where there is none."""
 
 
 def _known(type: str) -> str:
@@ -55,27 +62,43 @@ def add(app: FastAPI, services: "Services") -> None:
 
     @app.get("/api/v1/events", responses={410: {}})
     async def list_events(
+        request: Request,
         caller: Annotated[Caller, needs(Scope.EVENTS_READ)],
         paging: Paging,
         type: Annotated[list[EventType] | None, Query(description="Of these types alone.")] = None,
+        newest: Annotated[bool, Query(description="Without a cursor: the newest events, not the oldest.")] = False,
         wait: Seconds = 0.0,
     ) -> Events:
         """What happened, oldest first; with `wait` an answer comes as soon as there is something, or after so long."""
-        after = await _begin(services, paging.after_number)
+        after = None if paging.after is None else _mark(paging.after)
+        log, only = services.events, caller.mailboxes
 
         async def look() -> list[Row] | None:
             nonlocal after
-            rows, after = await services.events.page(after, paging.limit, types=type, mailboxes=caller.mailboxes)
+            if newest and after is None:
+                rows, after = await log.newest(paging.limit, types=type, mailboxes=only)
+            else:
+                rows, after = await log.page(after, paging.limit, types=type, mailboxes=only)
             return rows or None
 
-        topics: list[Topic] = [ANYTHING] if caller.mailboxes is None else list(caller.mailboxes)
-        rows = await (services.watch.until(look, wait, topics) if wait else look())
-        return Events(data=[Event.of(row) for row in rows or ()], next=paging.next(after) or "")
+        waiting = services.watch.until(look, wait, _topics(type, caller))
+        rows = await (while_there(request, waiting) if wait else waiting)
+        return Events(data=[Event.of(row) for row in rows or ()], next=paging.next(_cursor(after)) or "")
 
 
-async def _begin(services: "Services", after: int | None) -> int:
-    """The number behind which a page begins. Raises NotFound `events.gone` for one of events that are not kept."""
-    first, last = await services.events.bounds()
-    if after is not None and not first - 1 <= after <= last:
-        raise NotFound("events.gone")
-    return first - 1 if after is None else after
+def _topics(types: list[str] | None, caller: Caller) -> Collection[Topic]:
+    """What wakes the caller: the narrowest that is known, as others' mail must not keep a waiting one busy."""
+    return types or ((ANYTHING,) if caller.mailboxes is None else caller.mailboxes)
+
+
+def _cursor(mark: Mark | None) -> str:
+    # None only where the client had gone before anything was looked at.
+    return f"{mark.seq} {mark.at or ''}" if mark else ""
+
+
+def _mark(text: str) -> Mark:
+    """Raises InvalidInput `request.bad_cursor`."""
+    found = _MARK.fullmatch(text)
+    if not found:
+        raise InvalidInput("request.bad_cursor")
+    return Mark(int(found[1]), float(found[2]) if found[2] else None)

@@ -1,7 +1,7 @@
-"""A multipart/form-data body: the part `message` is JSON, every other part a file, in a spool while it comes in."""
+"""A multipart/form-data body: the part `message` is JSON, every other part a file; all lie in one spool."""
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -23,39 +23,58 @@ _MOST_PARTS: Final = 500
 
 @dataclass
 class FormFile:
-    """A part that is a file: the name of the part, that of the file, and its bytes."""
+    """A part: a `core.content.Content` for what is attached, from `start` of the spool on.
+
+    `part` is the name of the part, `name` that of the file.
+    """
 
     part: str
     name: str
     media_type: str
     spool: Spool
+    start: int
+    size: int = 0
     told: "_Hash" = field(default_factory=hashlib.sha256)
 
     def write(self, piece: bytes) -> None:
         """Keep a piece. Raises Unavailable where there is no room."""
         self.told.update(piece)
         self.spool.write(piece)
+        self.size += len(piece)
+
+    def pieces(self, start: int = 0) -> Iterator[bytes]:
+        """See `Content.pieces`."""
+        left = self.size - start
+        if left <= 0:
+            return
+        for piece in self.spool.pieces(self.start + start):
+            yield piece[:left]
+            left -= len(piece)
+            if left <= 0:
+                return
+
+    def close(self) -> None:
+        """See `Content.close`: the form closes what all of its files lie in."""
 
 
 class Form:
     """What came of the body. `close` it, whatever came of it."""
 
-    def __init__(self, spool: Callable[[], Spool], most_json: int, most: int) -> None:
+    def __init__(self, spool: Spool, most_json: int, most: int) -> None:
         self._spool = spool
         self._most_json = most_json
         self._most = most
         self._size = 0
-        self._name = b""
         self._headers: dict[bytes, bytes] = {}
         self._field: bytearray = bytearray()
         self._value: bytearray = bytearray()
         self._ended = False
         self._sink: Callable[[bytes], None] | None = None
-        self.message: bytearray | None = None
+        self._message: FormFile | None = None
         self.files: list[FormFile] = []
 
-    async def read(self, content_type: str, body: AsyncIterator[bytes]) -> None:
-        """Read it to its end. Raises InvalidInput `send.bad_multipart`, `mail.too_large`, `request.too_large`."""
+    async def read(self, content_type: str, body: AsyncIterator[bytes]) -> FormFile:
+        """Read it to its end; the part that is the message. Raises InvalidInput `send.bad_multipart` and others."""
         _, options = parse_options_header(content_type)
         boundary = options.get(b"boundary", b"")
         try:
@@ -63,18 +82,18 @@ class Form:
             async for piece in body:
                 self._size += len(piece)
                 if self._size > self._most:
-                    raise InvalidInput("mail.too_large", limit=self._most)
+                    raise InvalidInput("request.too_large", limit=self._most)
                 parser.write(piece)
             parser.finalize()
         except FormParserError as error:
             raise _bad("it is not as RFC 7578 says") from error
-        if not self._ended or self.message is None:
+        if not self._ended or self._message is None:
             raise _bad("its end is missing" if not self._ended else f"it has no part `{MESSAGE}`")
+        return self._message
 
     def close(self) -> None:
         """Let go of the files."""
-        for one in self.files:
-            one.spool.close()
+        self._spool.close()
 
     def _callbacks(self) -> "MultipartCallbacks":
         return {
@@ -100,16 +119,17 @@ class Form:
         name = _text(options.get(b"name", b""))
         if kind != b"form-data" or not name:
             raise _bad("a part has no name")
-        if self.message is None:
+        if self._message is None:
             if name != MESSAGE:
                 raise _bad(f"its first part is not `{MESSAGE}`")
-            self.message = bytearray()
+            self._message = FormFile(MESSAGE, "", "", self._spool, self._spool.size)
             self._sink = self._take_message
             return
-        if len(self.files) == _MOST_PARTS or name in (MESSAGE, *(one.part for one in self.files if name != "file")):
-            raise _bad("two parts have the same name, or there are too many")
+        if name == MESSAGE or len(self.files) == _MOST_PARTS:
+            raise _bad(f"it has two parts `{MESSAGE}`" if name == MESSAGE else f"it has more than {_MOST_PARTS} files")
         media_type, _ = parse_options_header(self._headers.get(b"content-type", b"").decode("latin-1"))
-        self.files.append(FormFile(name, _text(options.get(b"filename", b"")), _text(media_type), self._spool()))
+        file_name = _text(options.get(b"filename", b""))
+        self.files.append(FormFile(name, file_name, _text(media_type), self._spool, self._spool.size))
         self._sink = self.files[-1].write
 
     def _take(self, data: bytes, start: int, end: int) -> None:
@@ -117,9 +137,9 @@ class Form:
         self._sink(data[start:end])
 
     def _take_message(self, piece: bytes) -> None:
-        assert self.message is not None
-        self.message += piece
-        if len(self.message) > self._most_json:
+        assert self._message is not None
+        self._message.write(piece)
+        if self._message.size > self._most_json:
             raise InvalidInput("request.too_large", limit=self._most_json)
 
     def _end(self) -> None:

@@ -5,6 +5,7 @@ First it is read, and what it says is known by its digest; only then is it compo
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -14,13 +15,14 @@ from pydantic import ValidationError
 
 from pillarbox.core import headers
 from pillarbox.core.content import Content
-from pillarbox.core.errors import InvalidInput
+from pillarbox.core.errors import InvalidInput, PillarboxError
+from pillarbox.core.graph_limits import MOST_MESSAGE
 from pillarbox.core.mail import Envelope, is_address
 from pillarbox.delivery import once, top_block
 from pillarbox.delivery.submission import Terms
-from pillarbox.delivery.uploads import Uploads
+from pillarbox.delivery.uploads import UploadedFile, Uploads
 from pillarbox.endpoints.api import json_body, messages
-from pillarbox.endpoints.api.form import Form
+from pillarbox.endpoints.api.form import Form, FormFile
 from pillarbox.endpoints.smtp.spool import Spool
 from pillarbox.mime.compose import compose
 from pillarbox.mime.letter import OCTETS, Attachment
@@ -36,11 +38,15 @@ _MOST_ADDED: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A message that can be accepted. `uploads` are the ids of those that go with it."""
+    """A message that can be accepted. `uploads` are the ids of those that go with it.
+
+    `sender_at` is where the envelope's sender stands in the JSON, or empty.
+    """
 
     envelope: Envelope
     content: Content
     uploads: Sequence[str] = ()
+    sender_at: str = ""
 
 
 class HandedIn(Protocol):
@@ -58,11 +64,11 @@ class HandedIn(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads requests. `most` is bytes of the largest message."""
+    """Reads requests. `most` is bytes of the largest message; what its mailbox may send, accept knows."""
 
     spool: Callable[[], Spool]
     uploads: Uploads
-    most: int
+    most: int = MOST_MESSAGE
 
     async def read(self, request: Request, caller: str, terms: Terms | None, envelope: "Given") -> HandedIn:
         """What a request hands in; `terms` and `envelope` are those of its URL, None where that says nothing.
@@ -77,16 +83,15 @@ class Reader:
         if request.query_params:
             raise InvalidInput("send.only_for_mime")
         if kind == JSON:
-            body = bytearray()
-            async for piece in request.stream():
-                body += piece
-                if len(body) > MOST_JSON:
-                    raise InvalidInput("request.too_large", limit=MOST_JSON)
-            return self._json(bytes(body), caller, None)
-        form = Form(self.spool, MOST_JSON, self.most + _MOST_ADDED)
+            with closing(self.spool()) as spool:
+                async for piece in request.stream():
+                    _write(spool, piece, MOST_JSON)
+                body = b"".join(spool.pieces())
+            return self._json(body, caller, None)
+        form = Form(self.spool(), MOST_JSON, self.most + _MOST_ADDED)
         try:
-            await form.read(request.headers["content-type"], request.stream())
-            return self._json(bytes(form.message or b""), caller, form)
+            message = await form.read(request.headers["content-type"], request.stream())
+            return self._json(b"".join(message.pieces()), caller, form)
         except BaseException:
             form.close()
             raise
@@ -95,7 +100,8 @@ class Reader:
         value = json_body.parse(body)
         wish = _checked(value)
         told = once.begun([])
-        told.update(json.dumps(wish.model_dump(mode="json", by_alias=True), sort_keys=True).encode())
+        # As it was said: a later version, which knows more members, tells it by the same.
+        told.update(json.dumps(value, sort_keys=True).encode())
         for one in form.files if form else ():
             told.update(json.dumps([one.part, one.name, one.media_type, one.told.hexdigest()]).encode())
         return Written(told.hexdigest(), wish.terms(), wish, caller, self.uploads, form)
@@ -109,18 +115,12 @@ class Reader:
                 piece = behind + piece
                 # A CR at the end may belong to a LF that comes.
                 behind = b"\r" if piece.endswith(b"\r") else b""
-                self._write(spool, headers.canonical(piece[: len(piece) - len(behind)]))
-            self._write(spool, headers.canonical(behind))
+                _write(spool, headers.canonical(piece[: len(piece) - len(behind)]), self.most)
+            _write(spool, headers.canonical(behind), self.most)
         except BaseException:
             spool.close()
             raise
         return AsItIs(told.hexdigest(), terms, given, spool)
-
-    def _write(self, spool: Spool, piece: bytes) -> None:
-        if spool.size + len(piece) > self.most:
-            raise InvalidInput("mail.too_large", limit=self.most)
-        if piece:
-            spool.write(piece)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,36 +159,40 @@ class Written:
     caller: str
     uploads: Uploads
     form: Form | None
-    _opened: list[Content] = field(default_factory=list)
-    _taken: list[str] = field(default_factory=list)
+    _opened: dict[str, UploadedFile] = field(default_factory=dict)
+    """The uploads that go with it, by their ids."""
 
     async def ready(self) -> Ready:
         """See `HandedIn.ready`."""
         files = await messages.files_of(self.wish, self._uploaded, self._in_form)
         named = {one.part for one in self.wish.attachments}
         others = [one for one in (self.form.files if self.form else ()) if one.part not in named]
-        files += [Attachment(one.name, one.media_type or OCTETS, one.spool) for one in others]
-        letter = self.wish.letter(files)
-        return Ready(self.wish.envelope(letter), compose(letter), self._taken)
+        files += map(_attached, others)
+        composed = compose(self.wish.letter(files))
+        return Ready(self.wish.envelope(composed.letter), composed, tuple(self._opened), self.wish.sender_at)
 
     def close(self) -> None:
         """See `HandedIn.close`."""
-        for one in self._opened:
+        for one in self._opened.values():
             one.close()
         if self.form:
             self.form.close()
 
-    async def _uploaded(self, upload_id: str, _pointer: str) -> Attachment:
-        file = await self.uploads.open(self.caller, upload_id)
-        self._opened.append(file)
-        self._taken.append(upload_id)
+    async def _uploaded(self, upload_id: str, pointer: str) -> Attachment:
+        # Each is opened once, however often the message has it.
+        if (file := self._opened.get(upload_id)) is None:
+            try:
+                file = self._opened[upload_id] = await self.uploads.open(self.caller, upload_id)
+            except PillarboxError as error:
+                error.pointer = pointer
+                raise
         return Attachment(file.upload.name, file.upload.media_type or OCTETS, file)
 
     async def _in_form(self, part: str, pointer: str) -> Attachment:
-        for one in self.form.files if self.form else ():
-            if one.part == part:
-                return Attachment(one.name, one.media_type or OCTETS, one.spool)
-        raise InvalidInput("compose.no_such_part", pointer=pointer, part=part)
+        found = [one for one in (self.form.files if self.form else ()) if one.part == part]
+        if len(found) != 1:
+            raise InvalidInput("compose.no_such_part", pointer=pointer, part=part)
+        return _attached(found[0])
 
 
 def _checked(value: Any) -> messages.NewSend:
@@ -199,6 +203,17 @@ def _checked(value: Any) -> messages.NewSend:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         flaws = [{**one, "loc": ("body", *(p for p in one["loc"] if p not in messages.TAGS))} for one in found]
         raise RequestValidationError(flaws) from None
+
+
+def _write(spool: Spool, piece: bytes, most: int) -> None:
+    if spool.size + len(piece) > most:
+        raise InvalidInput("request.too_large", limit=most)
+    if piece:
+        spool.write(piece)
+
+
+def _attached(file: FormFile) -> Attachment:
+    return Attachment(file.name, file.media_type or OCTETS, file)
 
 
 def _envelope(mime: bytes, given: Given) -> Envelope:

@@ -106,7 +106,7 @@ def add(app: FastAPI, services: "Services") -> None:
     ) -> RecoveryCodes:
         """Give a first code of the authenticator: from now on one is needed to sign in."""
         person = await people.get(caller.name)
-        codes = await second_factors.confirm(person, given.code.get_secret_value())
+        codes = await proofs.confirm(person, given.code.get_secret_value(), peer_of(request))
         await go_on(person, request, response)
         return RecoveryCodes(codes=[code.reveal() for code in codes])
 

@@ -110,33 +110,43 @@ class NewSend(Model):
         return Terms(_moment(self.send_at), self.max_age, priority, self.hold, self.transport or "")
 
     def envelope(self, made: Letter) -> Envelope:
-        """Who sends to whom. Raises InvalidInput `compose.bad_address`."""
+        """Who sends to whom, by the letter as it was checked.
+
+        Raises InvalidInput `compose.bad_address`, `mail.no_recipients`.
+        """
+        if not made.recipients:
+            raise InvalidInput("mail.no_recipients", pointer="/to")
         author = (made.sender or made.author).address
         sender = author if self.envelope_from is None else wary.plain_address(self.envelope_from, "/envelope_from")
         return Envelope(sender, made.recipients)
 
+    @property
+    def sender_at(self) -> str:
+        """Where the sender of the envelope stands, as a JSON Pointer."""
+        if self.envelope_from is not None:
+            return "/envelope_from"
+        return "/from" if self.sender is None else "/sender"
+
     def letter(self, files: Sequence[letter.Attachment]) -> Letter:
-        """The letter of it, with these files. Raises InvalidInput for what cannot be written, with its pointer."""
-        return letter.checked(
-            Letter(
-                author=_person(self.from_, "/from"),
-                sender=_person(self.sender, "/sender") if self.sender is not None else None,
-                to=_people(self.to, "/to"),
-                cc=_people(self.cc, "/cc"),
-                bcc=_people(self.bcc, "/bcc"),
-                reply_to=_people(self.reply_to, "/reply_to"),
-                subject=self.subject,
-                text=self.text,
-                html=self.html,
-                attachments=files,
-                headers=tuple(self.headers.items()),
-                in_reply_to=self.in_reply_to,
-                references=self.references,
-                list_unsubscribe=self.list_unsubscribe,
-                one_click=self.one_click,
-                auto_submitted=self.auto_submitted,
-                importance=self.importance,
-            )
+        """The letter of it, with these files. Raises InvalidInput for people who cannot be read, with the pointer."""
+        return Letter(
+            author=_person(self.from_, "/from"),
+            sender=_person(self.sender, "/sender") if self.sender is not None else None,
+            to=_people(self.to, "/to"),
+            cc=_people(self.cc, "/cc"),
+            bcc=_people(self.bcc, "/bcc"),
+            reply_to=_people(self.reply_to, "/reply_to"),
+            subject=self.subject,
+            text=self.text,
+            html=self.html,
+            attachments=files,
+            headers=tuple(self.headers.items()),
+            in_reply_to=self.in_reply_to,
+            references=self.references,
+            list_unsubscribe=self.list_unsubscribe,
+            one_click=self.one_click,
+            auto_submitted=self.auto_submitted,
+            importance=self.importance,
         )
 
 

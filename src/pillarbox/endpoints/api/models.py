@@ -12,7 +12,7 @@ from pillarbox.admin.outbox import Act
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import LARGEST, LONGEST_AGE, MOST_RATE, Mailbox, MailboxChoice, OnBroken, Submitter
 from pillarbox.core.cause import Cause
-from pillarbox.core.errors import InvalidInput, PillarboxError
+from pillarbox.core.errors import PillarboxError
 from pillarbox.core.graph_limits import MOST_MESSAGE
 from pillarbox.core.mail import Priority, State
 from pillarbox.core.scopes import Resource
@@ -392,9 +392,10 @@ class Notice(Model):
 class Trace(Model):
     """A message and everything that was tried. `notes` are sentences on its way in, and on what people did with it.
 
-    `notices` are the messages that tell of it; `notice_of` is the id of the one that it tells of itself. `waits` is why
-    nothing of its mailbox is sent now, where it is to be sent. `doubt` is what becomes of it by itself while it is
-    uncertain: `look_up`, `send_again` or `hold`; else empty.
+    `notices` are the messages that tell of it; `notice_of` is the id of the one that it tells of itself; those of a
+    mailbox that the caller does not know of are left out. `waits` is why nothing of its mailbox is sent now, where it
+    is to be sent. `doubt` is what becomes of it by itself while it is uncertain: `look_up`, `send_again` or `hold`;
+    else empty.
     """
 
     message: Send
@@ -418,7 +419,7 @@ class Trace(Model):
             message=Send.of(row),
             purpose=row["purpose"],
             notice_of=row["notice_of"],
-            notices=[Notice(**one) for one in notices],
+            notices=[Notice(**{name: one[name] for name in Notice.model_fields}) for one in notices],
             arrival=Arrival(**row["arrival"]),
             dsn=Dsn(**asdict(row["dsn"])),
             notes=row["notes"],
@@ -435,10 +436,14 @@ def _doubt(mailbox: Mailbox, late: bool) -> Literal["look_up", "send_again", "ho
 
 
 class Queued(Model):
-    """A message was accepted. `state` is `over` where it was asked again with its idempotency key, and purged since."""
+    """A message was accepted. `message_id` is its Message-ID, by which answers to it are known.
+
+    `state` is `over` where it was asked again with its idempotency key, and purged since; it has no `message_id` then.
+    """
 
     id: str
-    state: str = "queued"
+    state: str
+    message_id: str = ""
 
 
 class Rejection(Model):
@@ -482,7 +487,10 @@ class Purged(Model):
 
 
 class Page(Model):
-    """Messages, newest first; `next` is the cursor of the following page."""
+    """Messages, newest first; `next` is the cursor of the following page, null at the end alone.
+
+    Where few messages are as was asked for, a page ends when enough were looked through: it may be short, or empty.
+    """
 
     data: list[Send]
     next: str | None
@@ -554,7 +562,7 @@ class Problem(BaseModel):
     ) -> "Problem":
         """From our word; `status` counts in place of the catalogue's."""
         entry, upstream = error.entry, error.upstream
-        if isinstance(error, InvalidInput) and error.pointer:
+        if error.pointer:
             errors = [*errors, Flaw(pointer=error.pointer, detail=error.sentence)]
         return cls(
             type=f"urn:problem-type:pillarbox:{error.code}",

@@ -1,14 +1,23 @@
 """The OpenAPI document, completed: what FastAPI cannot know of a route, as it follows from what all of them share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from pillarbox.endpoints.api.access import LOCAL_CALLER, PERSON_CALLER, Needs
+from pillarbox.endpoints.api.audited import calls_of
 from pillarbox.endpoints.api.models import Problem
 from pillarbox.endpoints.api.problems import MEDIA_TYPE
 
 PREFIX: Final = "/api/v1/"
 _WRITES: Final = frozenset({"post", "put", "patch", "delete"})
 _ASKING_MICROSOFT: Final = frozenset({"apps", "connect-links", "doctor", "graph", "mailboxes", "tokens", "vault"})
+LOCAL: Final = "local"
+PERSON: Final = "person"
+_KINDS: Final = {LOCAL_CALLER.dependency: LOCAL, PERSON_CALLER.dependency: PERSON}
+"""What stands in the place of a scope where the kind of the caller counts."""
 _MEANINGS: Final[Mapping[str, str]] = {
     "address": "Address of a mailbox.",
     "name": "Its name.",
@@ -40,18 +49,22 @@ _MEANINGS: Final[Mapping[str, str]] = {
 """What parameters mean that say nothing themselves, by name."""
 
 
-def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with a tag, the problems and the meaning of every parameter at each operation."""
+def complete(document: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[str, Any]:
+    """The document with a tag, its scopes, the problems and the meaning of every parameter at each operation."""
     schemas = document["components"]["schemas"]
     schemas |= _problem()
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    scopes = {route.name: list(_scopes(route)) for route in routes if isinstance(route, APIRoute)}
     has_etag = {path for path, call in _calls(document) if _parameter(call, "if-match")}
     for path, methods in document["paths"].items():
         for method, call in methods.items():
             call["tags"] = [_tag(path), *call.get("tags", ())]
             for one in call.get("parameters", ()):
                 one.setdefault("description", _MEANINGS.get(one["name"].lower(), ""))
+                one["schema"] = _without_null(one["schema"])
+            for one in call.get("security", ()):
+                one.update(dict.fromkeys(one, scopes[call["operationId"]]))
             call["responses"] = _responses(path, method, call, has_etag)
     return document
 
@@ -63,7 +76,25 @@ def _calls(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 
 def _tag(path: str) -> str:
     """The resource that a path belongs to."""
-    return path.removeprefix(PREFIX).partition("/")[0].partition(":")[0]
+    name = path.removeprefix(PREFIX).partition("/")[0].partition(":")[0]
+    return "reference" if name == "openapi.json" else name
+
+
+def _scopes(route: APIRoute) -> Iterator[str]:
+    """What a route takes of its caller: OpenAPI 3.1 has a place for it at keys, too (Security Requirement Object)."""
+    for call in calls_of(route.dependant):
+        if isinstance(call, Needs):
+            yield call.scope.value
+        elif call in _KINDS:
+            yield _KINDS[call]
+
+
+def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter: it is left out, or there, and never null."""
+    shapes: list[dict[str, Any]] = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    if len(shapes) != 1:
+        return dict(schema)
+    return {name: value for name, value in schema.items() if name != "anyOf"} | shapes[0]
 
 
 def _parameter(call: Mapping[str, Any], name: str) -> bool:
@@ -76,19 +107,17 @@ def _responses(path: str, method: str, call: Mapping[str, Any], has_etag: set[st
     statuses = {*_statuses(path, method, call), *(status for status in told if status >= "4")}
     if method == "get" and path in has_etag:
         told["304"] = {"description": "It is as If-None-Match says"}
+    for status, answer in told.items():
+        if answer.get("description") == "Successful Response":
+            told[status] = {**answer, "description": _PHRASES[status]}
     for status in statuses:
         told[status] = {"description": _PHRASES[status], "content": _PROBLEM}
     return dict(sorted(told.items()))
 
 
 def _statuses(path: str, method: str, call: Mapping[str, Any]) -> Iterator[str]:
-    yield from ("400", "429", "500", "503")
-    yield from ("401", "403")
-    if call.get("security"):
-        yield "404"
-    if call.get("parameters") or "requestBody" in call:
-        yield "422"
-    if "{" in path:
+    yield from ("400", "401", "403", "422", "429", "500", "503")
+    if call.get("security") or "{" in path:
         yield "404"
     if "requestBody" in call:
         yield from ("413", "415")
@@ -101,6 +130,10 @@ def _statuses(path: str, method: str, call: Mapping[str, Any]) -> Iterator[str]:
 
 
 _PHRASES: Final[Mapping[str, str]] = {
+    "200": "Here it is",
+    "201": "It was made",
+    "202": "It was accepted",
+    "204": "It was done",
     "400": "It cannot be read",
     "401": "Who asks is not known",
     "403": "Who asks may not do this",

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
 from pillarbox.core.log import Logger
@@ -68,9 +68,10 @@ def _fields(error: PillarboxError, problem: Problem) -> Iterator[tuple[str, str]
 def _allowed(request: Request) -> list[str]:
     """All methods of a path, as its narrowest routes have them: the framework tells those of the first one alone."""
     routes = [route for route in request.app.routes if isinstance(route, Route)]
-    found = [route for route in routes if route.path_regex.match(request.scope["path"])]
+    found = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
     narrowest = max(map(_fixed, found), default=0)
-    return sorted({method for route in found if _fixed(route) == narrowest for method in route.methods or ()})
+    methods = {method for route in found if _fixed(route) == narrowest for method in route.methods or ()}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def _fixed(route: Route) -> int:

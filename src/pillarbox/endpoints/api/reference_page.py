@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from pillarbox.core.caller import Caller
+from pillarbox.endpoints.api import openapi
 from pillarbox.endpoints.api.access import ANY_CALLER
 from pillarbox.endpoints.api.openapi import PREFIX
 
@@ -51,13 +53,14 @@ _WORDS: Final = {
     "boolean": "true or false",
 }
 _LIMITS: Final = {
-    "minimum": "at least",
-    "maximum": "at most",
-    "exclusiveMinimum": "more than",
-    "minLength": "letters at least",
-    "maxLength": "letters at most",
-    "maxItems": "items at most",
-    "default": "default",
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "exclusiveMinimum": "more than {}",
+    "exclusiveMaximum": "less than {}",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "maxItems": "at most {} items",
+    "default": "default {}",
 }
 _Anybody = Annotated[Caller, ANY_CALLER]
 
@@ -90,9 +93,31 @@ def type_words(schema: Mapping[str, Any]) -> str:
     if kind == "array":
         return f"list of {type_words(schema['items'])}"
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
-        return f"map of text to {type_words(schema['additionalProperties'])}"
-    limits = [f"{word} {schema[name]}" for name, word in _LIMITS.items() if schema.get(name) is not None]
+        named = "".join(f"`{name}`: {type_words(one)}, and " for name, one in schema.get("properties", {}).items())
+        return f"{named}map of text to {type_words(schema['additionalProperties'])}"
+    limits = [words.format(_word(schema[name])) for name, words in _LIMITS.items() if schema.get(name) is not None]
     return ", ".join([_WORDS.get(kind, kind), *limits])
+
+
+def _word(value: object) -> str:
+    """A value as JSON has it; round numbers without a point."""
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else json.dumps(value)
+
+
+def caller_words(call: Mapping[str, Any]) -> str:
+    """Who may make a call. Pure."""
+    security = call.get("security", ())
+    if not security:
+        return "For everybody."
+    match next(iter(security[0].values())):
+        case []:
+            return "For every caller."
+        case [openapi.LOCAL]:
+            return "For the local socket alone."
+        case [openapi.PERSON]:
+            return "For whoever is signed in."
+        case scopes:
+            return "Needs " + ", ".join(f"`{scope}`" for scope in scopes) + "."
 
 
 def page(document: Mapping[str, Any]) -> str:
@@ -142,6 +167,7 @@ def _call(path: str, method: str, call: Mapping[str, Any]) -> str:
         f'<details id="{escape(call["operationId"])}"><summary><span class="method">{method.upper()}</span>'
         f'<span class="path">{escape(path)}</span><span class="what">{_text(what)}</span></summary><div>'
         + (f"<p>{_text(more)}</p>" if more else "")
+        + f"<p>{_text(caller_words(call))}</p>"
         + _table(("parameter", "where", "type", "meaning"), parameters)
         + _table(("takes", "as"), takes)
         + _table(("gives", "which is", "as"), gives)

@@ -48,7 +48,8 @@ class RequestIds:
         trace = traceparent(_values(scope, b"traceparent"))
 
         async def with_id(message: "Message") -> None:
-            if message["type"] == "http.response.start":
+            # Of several around each other, as a door has them, the innermost says it.
+            if message["type"] == "http.response.start" and not _values(message, _FIELD):
                 message["headers"] = [*message.get("headers", ()), (_FIELD, request_id.encode())]
             await send(message)
 
@@ -76,5 +77,5 @@ def _given(scope: "Scope") -> str:
     return values[0].decode("ascii") if len(values) == 1 and _ID.fullmatch(values[0]) else ""
 
 
-def _values(scope: "Scope", name: bytes) -> list[bytes]:
-    return [value for field, value in scope.get("headers", ()) if field == name]
+def _values(told: "Scope | Message", name: bytes) -> list[bytes]:
+    return [value for field, value in told.get("headers", ()) if field == name]

@@ -12,15 +12,17 @@ from pillarbox.core import headers
 from pillarbox.core.accounts import LONGEST_AGE
 from pillarbox.core.caller import Caller, Scope
 from pillarbox.core.errors import NotFound
-from pillarbox.core.mail import Arrival, Priority, State
-from pillarbox.delivery import once, senders
+from pillarbox.core.mail import Approval, Arrival, Priority, State
+from pillarbox.delivery import once
 from pillarbox.delivery.submission import Terms
 from pillarbox.endpoints.api import messages, models
 from pillarbox.endpoints.api.access import needs
 from pillarbox.endpoints.api.handed_in import FORM, JSON, MIME, Given, HandedIn, Reader
 from pillarbox.endpoints.api.messages import Transport
 from pillarbox.endpoints.api.request_ids import trace_of
+from pillarbox.endpoints.api.waiting import while_there
 from pillarbox.store.database import Row, Statement
+from pillarbox.store.messages import NewMessage
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.api.app import Services
@@ -51,11 +53,12 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 
 def add(app: FastAPI, services: "Services") -> None:
     """The route by which messages come in."""
-    reader = Reader(services.spool, services.uploads, services.submission.max_size)
+    reader = Reader(services.spool, services.uploads)
 
     @app.post(
         "/api/v1/sends",
         status_code=202,
+        response_model=models.Queued,
         responses=_ANSWERS,
         openapi_extra={"requestBody": {"required": True, "content": _FORMS}},
     )
@@ -83,14 +86,15 @@ def add(app: FastAPI, services: "Services") -> None:
         with closing(handed_in):
             arrival = Arrival("api", peer=request.client.host if request.client else "", trace=trace_of(request))
             queued, replayed = await _sent(services, caller, handed_in, idempotency_key, arrival)
-        told = {"Location": f"/api/v1/sends/{queued.id}"} | ({"Idempotent-Replayed": "true"} if replayed else {})
+        # Relative (RFC 9110 section 10.2.2), as a proxy in front of us may have a path of its own.
+        told = {"Location": f"sends/{queued.id}"} | ({"Idempotent-Replayed": "true"} if replayed else {})
         seconds = _wait_of(prefer)
         if seconds:
             told["Preference-Applied"] = f"wait={seconds}"
-            if (row := await _end_of(services, queued.id, seconds)) is not None:
+            if (row := await while_there(request, _end_of(services, queued.id, seconds))) is not None:
                 if row["state"] in _OVER:
                     return JSONResponse(models.Send.of(row).model_dump(), 200, told)
-                queued = models.Queued(id=queued.id, state=row["state"])
+                queued.state = row["state"]
         response.headers.update(told)
         return queued
 
@@ -110,21 +114,26 @@ async def _sent(
         if asked is not None and asked.former:
             # What has become of it meanwhile.
             row = await services.outbox.get(asked.former)
-            return models.Queued(id=asked.former, state=row["state"] if row is not None else "over"), True
+            if row is None:
+                return models.Queued(id=asked.former, state="over"), True
+            return models.Queued(id=row["id"], state=row["state"], message_id=row["message_id"]), True
         ready = await handed_in.ready()
         if headers.address_key(ready.envelope.sender) not in submitter.senders:
-            raise NotFound("mailbox.not_found", address=ready.envelope.sender)
+            raise NotFound("mailbox.not_found", pointer=ready.sender_at, address=ready.envelope.sender)
+        queued = models.Queued(id="", state=State.QUEUED)
 
-        def also(queue_id: str) -> list[Statement]:
-            kept = asked.kept_with(queue_id) if asked is not None else ()
+        def also(message: NewMessage) -> list[Statement]:
+            queued.message_id = message.message_id
+            if message.approval is Approval.WANTED:
+                queued.state = State.HELD
+            kept = asked.kept_with(message) if asked is not None else ()
             return [*kept, *services.uploads.removing(ready.uploads)]
 
-        queue_id = await services.submission.accept(
+        queued.id = await services.submission.accept(
             ready.envelope, ready.content, submitter, arrival=arrival, terms=handed_in.terms, also=also
         )
     services.uploads.unlink(ready.uploads)
-    held = handed_in.terms.approval or senders.needs_approval(submitter, ready.envelope.recipients)
-    return models.Queued(id=queue_id, state=State.HELD if held else State.QUEUED), False
+    return queued, False
 
 
 @asynccontextmanager

@@ -49,13 +49,13 @@ def _add_looking(app: FastAPI, services: "Services") -> None:
         until: _Moment = None,
         before: str | None = None,
     ) -> models.Page:
-        """List messages, newest first."""
+        """List messages, newest first. A page may be short, or empty, although more follow: `next` tells."""
         known = caller.mailboxes
         if mailbox is not None:
             known = frozenset({(await mailboxes.get(services.accounts, mailbox, caller)).id})
         ends = [end for end in (before, paging.after, first_of(until) if until is not None else None) if end]
-        rows = await box.list(
-            limit=paging.limit,
+        rows, last = await box.page(
+            paging.limit,
             state=state,
             mailboxes=known,
             submitter=submitter,
@@ -64,15 +64,17 @@ def _add_looking(app: FastAPI, services: "Services") -> None:
             since=first_of(since) if since is not None else None,
             before=min(ends, default=None),
         )
-        following = paging.next(rows[-1]["id"] if len(rows) == paging.limit else None)
-        return models.Page(data=[models.Send.of(row) for row in rows], next=following)
+        return models.Page(data=[models.Send.of(row) for row in rows], next=paging.next(last))
 
     @app.get("/api/v1/sends/{queue_id}")
     async def show_send(queue_id: str, caller: _Reader) -> models.Trace:
         """Show a message and everything that was tried."""
         row = await outbox.get(box, queue_id, caller)
         mailbox = await mailboxes.get(services.accounts, row["mailbox"])
-        attempts, notices = await box.attempts(row["seq"]), await box.notices(row["seq"])
+        attempts = await box.attempts(row["seq"])
+        notices = [one for one in await box.notices(row["seq"]) if caller.knows(one["mailbox_id"])]
+        if row["notice_of"] and not caller.knows(row["notice_mailbox_id"]):
+            row = {**row, "notice_of": None}
         return models.Trace.of_rows(row, attempts, notices, mailbox, services.governors.paused(mailbox))
 
     @app.get(

@@ -10,6 +10,7 @@ from pillarbox.core.caller import Caller, Scope
 from pillarbox.core.errors import InvalidInput
 from pillarbox.endpoints.api.access import needs
 from pillarbox.endpoints.api.models import Model
+from pillarbox.mime import letter, wary
 from pillarbox.store.uploads import Upload
 
 if TYPE_CHECKING:
@@ -52,8 +53,12 @@ def add(app: FastAPI, services: "Services") -> None:
     @app.post("/api/v1/uploads", status_code=201)
     async def begin_upload(new: NewUpload, caller: _Sender, response: Response) -> UploadOut:
         """Announce a file. Its bytes follow by PUT; a message names it by its id."""
+        # What no message takes is told before the bytes come.
+        wary.check_text(new.name, "/name")
+        if new.media_type:
+            letter.check_media_type(new.media_type, "/media_type")
         upload = await uploads.begin(caller.account, new.name, new.media_type, new.size)
-        response.headers["Location"] = f"/api/v1/uploads/{upload.id}"
+        response.headers["Location"] = f"uploads/{upload.id}"
         return UploadOut.of(upload)
 
     @app.get("/api/v1/uploads/{upload_id}")

@@ -101,7 +101,6 @@ class Bench:
             clock=self.clock,
             random=self.emulator.world.entropy,
             log=self.log,
-            max_size=1_000_000,
             max_recipients=10,
         )
         return Trial(submission, self.outbox, lambda _mailbox: None)

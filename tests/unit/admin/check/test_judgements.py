@@ -140,7 +140,7 @@ def test_step_gives_its_words_the_parameters_that_they_have(code: str) -> None:
     assert _names_in(KNOWN[code]) == _said()[code]
 
 
-@pytest.mark.parametrize("code", sorted(catalogue.findings().keys()))
+@pytest.mark.parametrize("code", sorted(code for code in catalogue.findings() if code.startswith("check.")))
 def test_no_word_is_without_a_step(code: str) -> None:
     assert code in _said().keys() | MODES | UNUSED | {"check.skipped"}
     assert _names_in(catalogue.findings()[code]) <= _said().get(code, {"mailbox", "step"})

@@ -1,14 +1,20 @@
 """What the doctor says of app registrations and mailboxes."""
 
+import dataclasses
 from collections.abc import Mapping
 
 import pytest
 
+from pillarbox.admin import mailboxes as admin_mailboxes
+from pillarbox.admin.check.journey import Check
 from pillarbox.admin.check.steps import Report, Status, Step
-from pillarbox.admin.examine.accounts import exceeds_scope, judge_credential, judge_reports
+from pillarbox.admin.examine.accounts import exceeds_scope, judge_credential, judge_reports, mailboxes
 from pillarbox.core.accounts import Credential, CredentialKind
+from pillarbox.core.errors import Unavailable
 from pillarbox.core.vault import Secret
+from tests.conftest import MakeHouse
 
+SCANNER = "scanner@contoso.example"
 DAY = 86400.0
 NOW = 1_800_000_000.0
 
@@ -59,3 +65,28 @@ def test_what_failed_alike_is_told_once() -> None:
 )
 def test_a_right_for_the_whole_tenant_beside_a_role_assignment_is_told(steps: list[Step], told: bool) -> None:
     assert exceeds_scope(steps) is told
+
+
+class FullStore(Check):
+    """A test that cannot keep what it finds."""
+
+    async def check_mailbox(self, address: str, *_more: object, **_further: object) -> Report:
+        raise Unavailable("store.full") if address == SCANNER else ZeroDivisionError
+
+
+async def test_a_test_that_cannot_be_made_is_told(make_house: MakeHouse) -> None:
+    house = await make_house(start=False)
+    await house.furnish(SCANNER)
+    broken = FullStore.__new__(FullStore)
+    examined = dataclasses.replace(house.gateway.examined(5.0), check=lambda: broken)
+    assert [(one.severity.value, one.code) for one in await mailboxes(examined)] == [("problem", "store.full")]
+    await admin_mailboxes.add(house.gateway.accounts, "erp@contoso.example", "contoso")
+    with pytest.raises(ZeroDivisionError):
+        await mailboxes(examined)
+
+
+async def test_mailboxes_that_are_not_tested_in_time_are_told(make_house: MakeHouse) -> None:
+    house = await make_house(start=False)
+    await house.furnish(SCANNER)
+    found = await mailboxes(house.gateway.examined(0.0))
+    assert [(one.severity.value, one.code) for one in found] == [("skipped", "doctor.mailboxes_untested")]

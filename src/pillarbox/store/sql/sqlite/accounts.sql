@@ -77,14 +77,14 @@ DELETE FROM token_leases WHERE owner = :owner AND holder = :holder;
 
 -- name: mailbox_add
 -- A mailbox; nothing comes back when there is one of that address.
-INSERT INTO mailboxes (address, address_key, app_id, state, state_code, created_at)
-VALUES (:address, :address_key, :app_id, :state, :state_code, :now)
+INSERT INTO mailboxes (id, address, address_key, app_id, state, state_code, created_at)
+VALUES ((SELECT id FROM next_mailbox), :address, :address_key, :app_id, :state, :state_code, :now)
 ON CONFLICT DO NOTHING RETURNING id;
 
 -- name: mailbox_make_up
 -- A mailbox that a rule for a whole domain makes up; nothing comes back where there is one, or the app has too many.
-INSERT INTO mailboxes (address, address_key, app_id, made_up, created_at)
-SELECT :address, :address_key, :app_id, 1, :now
+INSERT INTO mailboxes (id, address, address_key, app_id, made_up, created_at)
+SELECT (SELECT id FROM next_mailbox), :address, :address_key, :app_id, 1, :now
 WHERE (SELECT count(*) FROM mailboxes WHERE app_id = :app_id AND made_up) < :most
 ON CONFLICT DO NOTHING RETURNING id;
 

@@ -8,11 +8,16 @@ RETURNING seq;
 -- How it ended.
 UPDATE audit SET outcome = :outcome, code = :code WHERE seq = :seq;
 
+-- name: audit_bounds
+-- The first row that is kept and the last; of none 1 and 0.
+SELECT coalesce((SELECT seq FROM audit ORDER BY seq LIMIT 1), 1) AS first,
+    coalesce((SELECT seq FROM audit ORDER BY seq DESC LIMIT 1), 0) AS last;
+
 -- name: audit_list
--- Who did what, newest first, a page at a time.
+-- Who did what, newest first, from row :lowest up to below row :below.
 SELECT seq, at, actor_kind, actor, actor_name, door, peer, action, subject, fields, request_id, outcome, code
 FROM audit
-WHERE (:before IS NULL OR seq < :before)
+WHERE seq >= :lowest AND seq < :below
 AND (:actor IS NULL OR actor_name = :actor OR actor = :actor)
 AND (:action IS NULL OR action = :action)
 AND (:since IS NULL OR at >= :since)

@@ -1,7 +1,7 @@
 -- name: connect_link_add
 -- A link that somebody is to be sent.
-INSERT INTO connect_links (id, hash, app_id, mailbox_id, plan, made_by, created_at, expires_at, return_url, note)
-VALUES (:id, :hash, :app_id, :mailbox_id, :plan, :made_by, :now, :expires_at, :return_url, :note);
+INSERT INTO connect_links (id, hash, app_id, mailbox_id, plan, created_at, expires_at, return_url, note)
+VALUES (:id, :hash, :app_id, :mailbox_id, :plan, :now, :expires_at, :return_url, :note);
 
 -- name: connect_link_list
 -- The newest links with ids below :before; in one state and of these mailboxes, where that is given.

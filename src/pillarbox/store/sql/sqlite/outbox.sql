@@ -248,12 +248,12 @@ SELECT mailbox_id, min(due_at) AS due_at FROM outbox WHERE state = 'uncertain' G
 
 -- name: outbox_get
 -- One message, and the one that it tells of.
-SELECT o.*, m.address AS mailbox, (SELECT told.id FROM outbox told WHERE told.seq = o.bounce_of) AS notice_of
-FROM outbox o JOIN mailboxes m ON m.id = o.mailbox_id WHERE o.id = :id;
+SELECT o.*, m.address AS mailbox, told.id AS notice_of, told.mailbox_id AS notice_mailbox_id
+FROM outbox o JOIN mailboxes m ON m.id = o.mailbox_id LEFT JOIN outbox told ON told.seq = o.bounce_of WHERE o.id = :id;
 
 -- name: outbox_notices
 -- The messages that tell of this one: bounces and the like.
-SELECT id, purpose, state FROM outbox WHERE bounce_of = :seq ORDER BY id;
+SELECT id, mailbox_id, purpose, state FROM outbox WHERE bounce_of = :seq ORDER BY id;
 
 -- name: outbox_attempts
 -- The attempts of a message, first to last.
@@ -262,6 +262,12 @@ SELECT * FROM attempts WHERE seq = :seq ORDER BY number;
 -- name: outbox_slice
 -- The id so many messages before :before; none where there are fewer from :since on.
 SELECT id FROM outbox WHERE id >= :since AND id < :before ORDER BY id DESC LIMIT 1 OFFSET :skip;
+
+-- name: outbox_slice_beside
+-- As outbox_slice, of those in one :state beside the road of mail.
+SELECT id FROM outbox INDEXED BY outbox_beside
+WHERE state = :state AND state IN ('deferred', 'uncertain', 'held', 'failed', 'bounced', 'canceled')
+AND id >= :since AND id < :before ORDER BY id DESC LIMIT 1 OFFSET :skip;
 
 -- name: outbox_list
 -- The newest messages, from the id :since on and before :before; only those that are as was asked for.
@@ -291,7 +297,7 @@ SELECT o.*, m.address AS mailbox, NULL AS notice_of
 FROM json_each(:mailboxes) k
 JOIN outbox o ON o.id IN (
     SELECT i.id FROM outbox i INDEXED BY outbox_of_mailbox
-    WHERE i.mailbox_id = k.value AND i.id >= :since AND i.id < :before ORDER BY i.id DESC LIMIT :limit)
+    WHERE i.mailbox_id = k.value AND i.id > '' AND i.id >= :since AND i.id < :before ORDER BY i.id DESC LIMIT :limit)
 JOIN mailboxes m ON m.id = o.mailbox_id
 ORDER BY o.id DESC LIMIT :limit;
 

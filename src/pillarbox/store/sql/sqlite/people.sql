@@ -18,6 +18,12 @@ FROM people p WHERE p.name = :name;
 -- Whether there is anybody.
 SELECT EXISTS (SELECT 1 FROM people) AS found;
 
+-- name: person_peers
+-- From where those who are still here have signed in, the latest first, as the audit log has it.
+SELECT p.name, a.peer, max(a.at) AS at FROM audit a JOIN people p ON p.id = a.actor
+WHERE a.at >= :since AND a.action = 'sign_in' AND a.outcome = 'done' AND a.peer <> ''
+GROUP BY p.name, a.peer ORDER BY max(a.at) DESC LIMIT :most;
+
 -- name: person_add
 -- Somebody new; nothing happens when the name is taken.
 INSERT INTO people (id, name, roles, password_hash, created_at) VALUES (:id, :name, :roles, :password_hash, :now)

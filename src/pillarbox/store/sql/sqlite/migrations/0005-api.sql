@@ -91,7 +91,6 @@ CREATE TABLE connect_links (
     app_id      INTEGER NOT NULL REFERENCES apps,
     mailbox_id  INTEGER REFERENCES mailboxes,    -- which it connects, or has connected
     plan        TEXT NOT NULL,                   -- JSON: permissions, shared, user, new_account, public
-    made_by     TEXT NOT NULL,                   -- id of the caller
     created_at  REAL NOT NULL,
     expires_at  REAL NOT NULL,
     state       TEXT NOT NULL DEFAULT 'pending', -- pending, completed, failed, canceled; expired tells the clock
@@ -118,7 +117,8 @@ CREATE TABLE uploads (
 ) STRICT, WITHOUT ROWID;
 
 -- Whoever knows of some mailboxes alone sees their messages page by page, however many others there are.
-CREATE INDEX outbox_of_mailbox ON outbox (mailbox_id, id);
+-- The planner takes it for none but a query that says `id > ''` as well: all others have better ones.
+CREATE INDEX outbox_of_mailbox ON outbox (mailbox_id, id) WHERE id > '';
 -- What is looked for among all that was sent. Mail that goes its way costs nothing here.
 CREATE INDEX outbox_beside ON outbox (state, id, mailbox_id)
     WHERE state IN ('deferred', 'uncertain', 'held', 'failed', 'bounced', 'canceled');
@@ -166,9 +166,10 @@ WHEN NEW.cause IN ('operator', 'account_broken', 'access_denied', 'blocked', 'un
     'token_unavailable', 'unclear')
 BEGIN
     INSERT INTO events (type, subject, mailbox_id, data, created_at)
-    SELECT iif(m.id IS NULL, 'sending.paused', 'mailbox.paused'), coalesce(m.address, NEW.scope), m.id,
+    SELECT iif(m.id IS NULL, 'sending.paused', 'mailbox.paused'), coalesce(m.address, a.name, NEW.scope), m.id,
         json_object('scope', NEW.scope, 'cause', NEW.cause, 'reason', NEW.reason), unixepoch('subsec')
-    FROM (SELECT 1) LEFT JOIN mailboxes m ON NEW.scope LIKE 'mailbox/%' AND m.id = CAST(substr(NEW.scope, 9) AS INTEGER);
+    FROM (SELECT 1) LEFT JOIN mailboxes m ON NEW.scope LIKE 'mailbox/%' AND m.id = CAST(substr(NEW.scope, 9) AS INTEGER)
+    LEFT JOIN apps a ON NEW.scope LIKE 'app/%' AND a.id = CAST(substr(NEW.scope, 5) AS INTEGER);
 END;
 
 CREATE TRIGGER pauses_tell_their_end AFTER DELETE ON pauses
@@ -176,22 +177,29 @@ WHEN OLD.cause IN ('operator', 'account_broken', 'access_denied', 'blocked', 'un
     'token_unavailable', 'unclear')
 BEGIN
     INSERT INTO events (type, subject, mailbox_id, data, created_at)
-    SELECT iif(m.id IS NULL, 'sending.resumed', 'mailbox.resumed'), coalesce(m.address, OLD.scope), m.id,
+    SELECT iif(m.id IS NULL, 'sending.resumed', 'mailbox.resumed'), coalesce(m.address, a.name, OLD.scope), m.id,
         json_object('scope', OLD.scope, 'cause', OLD.cause), unixepoch('subsec')
-    FROM (SELECT 1) LEFT JOIN mailboxes m ON OLD.scope LIKE 'mailbox/%' AND m.id = CAST(substr(OLD.scope, 9) AS INTEGER);
+    FROM (SELECT 1) LEFT JOIN mailboxes m ON OLD.scope LIKE 'mailbox/%' AND m.id = CAST(substr(OLD.scope, 9) AS INTEGER)
+    LEFT JOIN apps a ON OLD.scope LIKE 'app/%' AND a.id = CAST(substr(OLD.scope, 5) AS INTEGER);
 END;
 
--- The id of a mailbox that is there no more may become another's: what happened to it is for those who see all.
+-- The id of a mailbox that is there no more is never another's: who may see the next one must not see what happened to it.
+CREATE TABLE former_mailboxes (last INTEGER NOT NULL) STRICT;           -- one row: the highest id that is there no more
+INSERT INTO former_mailboxes VALUES (0);
+CREATE VIEW next_mailbox AS
+    SELECT 1 + max((SELECT last FROM former_mailboxes), (SELECT coalesce(max(id), 0) FROM mailboxes)) AS id;
+
 CREATE TRIGGER mailboxes_leave BEFORE DELETE ON mailboxes
 BEGIN
-    UPDATE events SET mailbox_id = NULL WHERE mailbox_id = OLD.id;
-    UPDATE connect_links SET mailbox_id = NULL, state = iif(state = 'pending', 'canceled', state) WHERE mailbox_id = OLD.id;
+    UPDATE former_mailboxes SET last = max(last, OLD.id);
+    UPDATE connect_links SET state = 'canceled', ended_at = unixepoch('subsec') WHERE mailbox_id = OLD.id AND state = 'pending';
+    UPDATE connect_links SET mailbox_id = NULL WHERE mailbox_id = OLD.id;
 END;
 
 -- A link asks for a sign-in to one app registration.
 CREATE TRIGGER mailboxes_change_apps AFTER UPDATE OF app_id ON mailboxes WHEN NEW.app_id <> OLD.app_id
 BEGIN
-    UPDATE connect_links SET state = 'canceled' WHERE mailbox_id = NEW.id AND state = 'pending';
+    UPDATE connect_links SET state = 'canceled', ended_at = unixepoch('subsec') WHERE mailbox_id = NEW.id AND state = 'pending';
 END;
 
 CREATE TRIGGER apps_leave BEFORE DELETE ON apps
