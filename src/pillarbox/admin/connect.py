@@ -21,6 +21,13 @@ _TICKET_LIFE: Final = 3600
 """Seconds in which a link must be opened."""
 _RESULT_LIFE: Final = 600
 _CODE: Final = re.compile(r"[!-~]{1,16384}")
+_OVER: Final = {
+    LinkState.COMPLETED: "connect_link.completed",
+    LinkState.EXPIRED: "connect_link.expired",
+    LinkState.FAILED: "connect_link.failed",
+    LinkState.CANCELED: "connect_link.canceled",
+}
+"""What is told to whoever opens a link that is not good any more."""
 CALLBACK: Final = "/signin/callback"
 START: Final = "/signin/start/"
 
@@ -80,7 +87,7 @@ class Connect(Connecting):
         if link is None:
             raise NotFound("sign_in.unknown_ticket")
         if link.state is not LinkState.PENDING:
-            raise NotFound(f"connect_link.{link.state}")
+            raise NotFound(_OVER[link.state])
         redirect_uri = self.listener() + CALLBACK
         return {"mailbox": link.mailbox_id, "plan": link.plan, "redirect_uri": redirect_uri, "link": link.id}
 

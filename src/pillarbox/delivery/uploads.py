@@ -206,7 +206,7 @@ class Uploads:
     def _need(self, size: int) -> None:
         """Raises Unavailable `store.full` where so many bytes more would take the disk from the mail."""
         if self.free(self.folder) < size + _SPARE:
-            raise Unavailable("store.full", reason="no room for the file")
+            raise Unavailable("store.full")
 
     def _make_folder(self) -> None:
         try:

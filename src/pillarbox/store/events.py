@@ -5,7 +5,7 @@ that change them. An event is in the transaction of what it tells of.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -125,7 +125,7 @@ class EventLog:
         Of these types and mailboxes alone, where they are given: the mark is behind what was passed over, too. Raises
         NotFound `events.gone` where some of what followed `after` is not kept any more, or `after` is of another store.
         """
-        read = self._reading("event_list", types, mailboxes)
+        told, known = _json(types), _json(mailboxes)
         first, last, at = await self._bounds(after.seq if after else 0)
         start = here = after.seq if after else first - 1
         if not first - 1 <= start <= last or (after and at is not None and after.at not in (None, at)):
@@ -133,7 +133,9 @@ class EventLog:
         found = list[Row]()
         while here < last and len(found) < limit:
             until = min(here + self._slice_rows, last)
-            found += await read(here, until, limit - len(found))
+            found += await self._database.read(
+                "event_list", after=here, until=until, limit=limit - len(found), types=told, mailboxes=known
+            )
             here = found[-1]["seq"] if len(found) == limit else until
         # Looked at last: what was forgotten while this read must not be missing without a word.
         first, _, at = await self._bounds(here)
@@ -145,12 +147,14 @@ class EventLog:
         self, limit: int, *, types: Collection[str] | None = None, mailboxes: Collection[int] | None = None
     ) -> tuple[list[Row], Mark]:
         """The last `limit` events, oldest first, of these types and mailboxes alone; and the mark behind all events."""
-        read = self._reading("event_newest", types, mailboxes)
+        told, known = _json(types), _json(mailboxes)
         first, last, _ = await self._bounds()
         until, found = last, list[Row]()
         while until >= first and len(found) < limit:
             after = max(until - self._slice_rows, first - 1)
-            found += await read(after, until, limit - len(found))
+            found += await self._database.read(
+                "event_newest", after=after, until=until, limit=limit - len(found), types=told, mailboxes=known
+            )
             until = after
         _, _, at = await self._bounds(last)
         return _told(reversed(found)), Mark(last, at)
@@ -174,13 +178,6 @@ class EventLog:
         """
         (rows,) = await self._database.write(statement("event_forget", since=self._clock() - age, limit=limit))
         return len(rows)
-
-    def _reading(
-        self, name: str, types: Collection[str] | None, mailboxes: Collection[int] | None
-    ) -> Callable[[int, int, int], Awaitable[list[Row]]]:
-        """Reads up to so many events behind one number and up to another."""
-        wanted = {"types": _json(types), "mailboxes": _json(mailboxes)}
-        return lambda after, until, limit: self._database.read(name, after=after, until=until, limit=limit, **wanted)
 
     async def _bounds(self, seq: int = 0) -> tuple[int, int, float | None]:
         """The number of the first event that is kept, and of the last (of none 1 and 0); the time of event `seq`."""

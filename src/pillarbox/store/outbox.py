@@ -434,21 +434,35 @@ class Outbox:
                 "outbox_list_of_mailboxes", mailboxes=known, since=since, before=before, limit=limit
             )
             return [_shown(row) for row in rows], rows[-1]["id"] if len(rows) == limit else None
-        kind = "_beside" if state in _BESIDE else ""
+        beside = state if state in _BESIDE else None
         found: list[Row] = []
         looked = 0
-        async for bottom, top in self._slices(since, before, state if kind else None):
-            found += await self._database.read(
-                f"outbox_list{kind}",
-                since=bottom,
-                before=top,
-                state=state,
-                mailboxes=known,
-                submitter=submitter,
-                code=code,
-                cause=cause,
-                limit=limit - len(found),
-            )
+        async for bottom, top in self._slices(since, before, beside):
+            left = limit - len(found)
+            if beside is None:
+                found += await self._database.read(
+                    "outbox_list",
+                    since=bottom,
+                    before=top,
+                    limit=left,
+                    state=state,
+                    mailboxes=known,
+                    submitter=submitter,
+                    code=code,
+                    cause=cause,
+                )
+            else:
+                found += await self._database.read(
+                    "outbox_list_beside",
+                    since=bottom,
+                    before=top,
+                    limit=left,
+                    state=state,
+                    mailboxes=known,
+                    submitter=submitter,
+                    code=code,
+                    cause=cause,
+                )
             looked += 1
             if len(found) == limit:
                 return [_shown(row) for row in found], found[-1]["id"]
@@ -461,9 +475,14 @@ class Outbox:
 
         Of those in one state `beside` the road alone, where it is given.
         """
-        name, of = ("outbox_slice", {}) if beside is None else ("outbox_slice_beside", {"state": beside})
+        skip = self._slice_rows - 1
         while before > since:
-            rows = await self._database.read(name, since=since, before=before, skip=self._slice_rows - 1, **of)
+            if beside is None:
+                rows = await self._database.read("outbox_slice", since=since, before=before, skip=skip)
+            else:
+                rows = await self._database.read(
+                    "outbox_slice_beside", since=since, before=before, skip=skip, state=beside
+                )
             bottom = rows[0]["id"] if rows else since
             yield bottom, before
             before = bottom
