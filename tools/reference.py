@@ -1,4 +1,4 @@
-"""Write docs/reference from the program itself: settings, errors, commands, log events, API, emulator.
+"""Write docs/reference, and the OpenAPI document that a service serves, from the program itself.
 
 `--check` writes nothing: it exits 1 and names the page and the first name that is missing or too many, or the setting,
 error code, command or option that nobody described. The pages do not depend on machine, user or terminal.
@@ -7,14 +7,17 @@ error code, command or option that nobody described. The pages do not depend on 
 import argparse
 import dataclasses
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import ModuleType, NoneType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 import click
+from fastapi import FastAPI
 from pydantic.fields import FieldInfo
 
 from pillarbox.access.audit import ELSEWHERE
@@ -29,11 +32,14 @@ from pillarbox.emulator.fault import Fault
 from pillarbox.emulator.switches import switches
 from pillarbox.emulator.world.limits import Limits
 from pillarbox.endpoints.api import app as api
+from pillarbox.endpoints.api import reference_page
 from pillarbox.endpoints.api.audited import AuditedRoute
 from pillarbox.endpoints.api.reference_page import caller_words, type_words
 from pillarbox.store.events import FIELDS, TYPES
 
-FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
+_ROOT: Final = Path(__file__).resolve().parent.parent
+FOLDER: Final = _ROOT / "docs" / "reference"
+_DOCUMENT: Final = Path(reference_page.__file__).with_name(reference_page.DOCUMENT)
 _MADE: Final = "<!-- Written by tools/reference.py (`make docs`). Do not edit: change the code and write it anew. -->"
 _NAME: Final = re.compile(r"^(?:\| |#+ )`([^`]+)`")
 
@@ -67,13 +73,12 @@ def main() -> int:
     complaints = [
         f"{what} has no description" for what in _undescribed(describe(), catalogue.entries(), _commands(), EVENTS)
     ]
-    for name, page in PAGES.items():
-        text = page()
+    for file, text in [*((FOLDER / name, page()) for name, page in PAGES.items()), (_DOCUMENT, _written(document()))]:
         if check:
-            complaints += _difference(FOLDER / name, text)
+            complaints += _difference(file, text)
         else:
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            (FOLDER / name).write_text(text, "utf-8")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, "utf-8")
     for complaint in complaints:
         print(f"tools/reference.py: {complaint}", file=sys.stderr)
     return 1 if complaints else 0
@@ -91,7 +96,7 @@ def _difference(file: Path, wanted: str) -> list[str]:
         what = f"{extra[0]} is no longer there"
     else:
         what = f"line {_first_different_line(found, wanted)} is out of date"
-    return [f"docs/reference/{file.name}: {what}; `make docs` writes it anew"]
+    return [f"{file.relative_to(_ROOT)}: {what}; `make docs` writes it anew"]
 
 
 def _names(text: str) -> list[str]:
@@ -409,11 +414,9 @@ def events_page() -> str:
 
 def audit_page() -> str:
     """Every action of the audit log."""
-    anything: Any = _Anything()
-    app = api.build(api.Services(**dict.fromkeys(api.Services.__dataclass_fields__, anything)))
     calls = {
         route.name: (_first_line(route.description), f"{min(route.methods or ())} {route.path}")
-        for route in app.routes
+        for route in _api().routes
         if isinstance(route, AuditedRoute) and route.is_audited
     }
     actions = calls | {name: (meaning, "") for name, meaning in ELSEWHERE.items()}
@@ -437,9 +440,7 @@ def _first_line(text: str) -> str:
 
 def api_page() -> str:
     """Every call of the API, and the shapes that it takes and gives."""
-    anything: Any = _Anything()  # What the services do matters when a route is called, not when it is made.
-    fields = api.Services.__dataclass_fields__
-    document = api.build(api.Services(**dict.fromkeys(fields, anything))).openapi()
+    told = document()
     parts = [
         "Two doors serve this API. At the HTTP listener (`http.listen`) a caller has a [key](../how-to/api-keys.md) or "
         'is a person who has [signed in](../how-to/people.md): `curl -H "Authorization: Bearer '
@@ -470,16 +471,31 @@ def api_page() -> str:
     ]
     calls = [
         (call["tags"][0], path, method, call)
-        for path, methods in document["paths"].items()
+        for path, methods in told["paths"].items()
         for method, call in methods.items()
     ]
     for tag in sorted({tag for tag, *_ in calls}):
         parts.append(f"### {tag}")
         parts += [_call(path, method, call) for its, path, method, call in calls if its == tag]
     parts.append("## Shapes")
-    schemas = document["components"]["schemas"]
+    schemas = told["components"]["schemas"]
     parts += [_shape(name, schemas[name]) for name in sorted(schemas)]
     return _page("API", *parts)
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document, which a service serves as it is written here."""
+    return _api().openapi()
+
+
+def _written(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+
+
+@cache
+def _api() -> FastAPI:
+    anything: Any = _Anything()  # What the services do matters when a route is called, not when it is made.
+    return api.build(api.Services(**dict.fromkeys(api.Services.__dataclass_fields__, anything)))
 
 
 class _Anything:

@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, TextIO
 
-import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
-
 from pillarbox.core.mail import Clock
+from pillarbox.core.without import without
+
+with without("rich"):
+    # structlog takes it where it is, for tracebacks that we show otherwise: 3 MB of a service, for as long as it runs.
+    import structlog
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 Logger = FilteringBoundLogger
 
