@@ -17,6 +17,8 @@ from tests import service
 from tests.clients.long import long_test
 from tests.conftest import Microsoft
 
+ROOT = Path(__file__).resolve().parents[2]
+
 CHECKS = [
     "not_a_server_error",
     "status_code_conformance",
@@ -55,7 +57,7 @@ async def asked(folder: Path, microsoft: Microsoft, *options: str) -> None:
         *("--checks", ",".join(CHECKS), "--continue-on-failure", "--no-shrink", "--request-timeout", "60"),
         *("--workers", "1", "--seed", "1", "--warnings", "off", "--no-color", *options),
         cwd=folder,
-        env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.clients.schemathesis_hooks", "PYTHONPATH": os.getcwd()},
+        env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.clients.schemathesis_hooks", "PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -276,7 +276,7 @@ async def test_what_a_person_does_with_a_message_is_in_the_log(house: House) -> 
     house.microsoft.emulator.faults.add(path="/sendMail", status=403, code="ErrorAccessDenied", times=1)
     await pillarbox("outbox", "retry", held, environ=place)
     (line,) = house.log.lines("mail.retried")
-    assert f"id={held} former=held" in line
+    assert f"id={held} by=local former=held" in line
     row = await house.settled(held, "held")
     await pillarbox("outbox", "cancel", held, environ=place)
     (*_, last) = house.log.lines("mail.final")

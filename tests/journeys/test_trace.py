@@ -39,6 +39,7 @@ async def test_everything_that_is_known_is_shown(house: House) -> None:
         "peer": "192.0.2.7",
         "hello": "copier-3",
         "protocol": "ESMTPSA",
+        "trace": "",
     }
     assert trace["notes"] == ["A line was longer than it may be."]
     assert trace["dsn"] == {
