@@ -81,6 +81,8 @@ from pillarbox.store.submitters import SubmitterStore
 from pillarbox.store.uploads import UploadStore
 
 if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
     from pillarbox.admin.check.journey import Check
     from pillarbox.admin.clients import Clients
     from pillarbox.admin.connect import Connect
@@ -301,7 +303,17 @@ class Gateway:
                 partial(self.connect_links.forget, kept.events),
             ],
         )
-        self.api: FastAPI = api.build(
+        self.once = Once(keys)
+        self.local_api = LocalDoor(self.answer)
+
+    async def answer(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """The API as an ASGI application for any door."""
+        await self.api(scope, receive, send)
+
+    @cached_property
+    def api(self) -> FastAPI:
+        """The API, made when it is first asked: nothing of a message by SMTP needs it."""
+        made = api.build(
             api.Services(
                 accounts=self.accounts,
                 outbox=self.outbox,
@@ -310,8 +322,8 @@ class Gateway:
                 sender_of=self.keys.sender_of,
                 submission=self.submission,
                 uploads=self.uploads,
-                spool=partial(Spool, Budget(smtp.max_unfinished), folder),
-                once=Once(keys),
+                spool=partial(Spool, Budget(self.settings.smtp.max_unfinished), self.settings.state_dir),
+                once=self.once,
                 governors=self.governors,
                 purge=self.housekeeping.round,
                 wake=self._retried,
@@ -336,8 +348,8 @@ class Gateway:
             )
         )
         if prefix := urlsplit(self.settings.http.public_url).path.rstrip("/"):
-            self.api.servers.append({"url": prefix})  # what the paths of its OpenAPI document stand behind
-        self.local_api = LocalDoor(self.api)
+            made.servers.append({"url": prefix})  # what the paths of its OpenAPI document stand behind
+        return made
 
     def wake(self, mailbox_id: int) -> None:
         """Something of this mailbox is due; without a running service it waits for one."""
@@ -788,7 +800,7 @@ class _Running:
         is_ready: dict[str, Look] = {"store": partial(takes_more, gateway.database), "service": self._ready}
         health = {"/healthz": Health(Probe(lives, time.monotonic)), "/readyz": Health(Probe(is_ready, time.monotonic))}
         metrics = HttpDoor(Metrics(gateway.tally, sources.measures(), http.metrics_networks))
-        parts = Parts(HttpDoor(gateway.api), {"/metrics": metrics, **health}, elsewhere=pages, in_clear=health)
+        parts = Parts(HttpDoor(gateway.answer), {"/metrics": metrics, **health}, elsewhere=pages, in_clear=health)
         terms = HttpTerms(
             Census(http.max_connections, http.max_connections_per_ip, http.max_connections),
             Patience(http.header_timeout, http.idle_timeout, http.min_rate),
