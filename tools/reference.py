@@ -453,8 +453,8 @@ def api_page() -> str:
         "in it as `%2F`.",
         "Every error is a `Problem` as `application/problem+json` (RFC 9457); the codes stand in "
         "[errors.md](errors.md), and `type` is `urn:problem-type:pillarbox:CODE`. Times are seconds since 1970, UTC.",
-        "Every answer has an `X-Request-Id`: the client's own, where it sends one (1 to 128 of `A-Za-z0-9._-`), or one "
-        "that is made. The lines of the log about the request bear it as `request`, and the audit log does. Of a "
+        "Every answer to a request that could be read has an `X-Request-Id`: the client's own, where it sends one (1 to "
+        "128 of `A-Za-z0-9._-`), or one that is made. The lines of the log about the request bear it as `request`, and the audit log does. Of a "
         "`traceparent` (W3C Trace Context) the lines bear the trace id as `trace`; that of a message shows all of it.",
         "JSON is I-JSON (RFC 7493) in UTF-8: a name that stands twice in an object, NaN, a whole number beyond "
         "2^53 - 1, half a character, and more than 64 levels are refused (400).",

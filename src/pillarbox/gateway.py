@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fastapi import FastAPI
 
@@ -461,6 +461,7 @@ class Gateway:
     def examined(self, patience: float) -> "Examined":
         """What the doctor looks at."""
         from pillarbox.admin.examine.examined import Examined
+        from pillarbox.delivery.pauses import PROBED
         from pillarbox.store.soundness import Soundness
 
         return Examined(
@@ -475,6 +476,7 @@ class Gateway:
             rotation=self.rotation,
             check=self.test_button,
             pauses=self.governors.waits,
+            probed=PROBED,
         )
 
     async def examine_without_store(self, why: PillarboxError) -> "Diagnosis":
@@ -948,6 +950,10 @@ def _check_public_url(settings: Settings) -> None:
         good = (
             good and bool(parts.hostname) and parts.port != 0 and not (parts.query or parts.fragment or parts.username)
         )
+        # Links of it are read out, mailed and clicked: nothing that browsers would write otherwise (URL Standard).
+        good = good and url.isascii() and url.isprintable() and not set(' \\"<>').intersection(url)
+        steps = unquote(parts.path).removeprefix("/").removesuffix("/")
+        good = good and not (steps and {"", ".", ".."}.intersection(steps.split("/")))
     except ValueError:
         good = False
     if url and not good:

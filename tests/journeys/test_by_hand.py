@@ -154,6 +154,16 @@ async def test_all_in_a_state_are_canceled_and_sent_again(house: House) -> None:
     assert await run(house, "outbox", "retry", "--state", "canceled") == "".join(f"{one} queued\n" for one in queued)
 
 
+async def test_a_message_that_waits_for_a_limit_says_so_and_until_when(make_house: MakeHouse) -> None:
+    house = await make_house({"limits.messages": "1"})
+    await house.furnish("scanner@contoso.example")
+    await house.settled(await house.accept(MAIL, TO))
+    shown = await run(house, "outbox", "show", await house.accept(MAIL, TO))
+    (line,) = [one for one in shown.splitlines() if one.startswith("Waits:")]
+    assert line.startswith("Waits:         until 20")
+    assert line.endswith("It waits for a limit of the settings, so that Microsoft need not refuse it.")
+
+
 async def test_a_message_that_waits_behind_a_pause_says_so(house: House) -> None:
     await run(house, "outbox", "pause", "--all", "--reason", "wrong price list")
     shown = await run(house, "outbox", "show", (await sent(house))["id"])

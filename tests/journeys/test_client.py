@@ -128,6 +128,9 @@ async def test_events_are_followed_and_gone_on_with(door: HttpDoor, make: Make) 
     second = await client("send", MESSAGE)
     assert [one.subject for one in await waiting] == [second.id]
     assert [one.subject for one in await client("events", types=["send.sent"])] == [first.id, second.id]
+    (earliest,) = await client("events", most=1)
+    rest = await client("events", earliest.cursor)
+    assert [one.id for one in [earliest, *rest]] == [one.id for one in await client("events")]
 
 
 async def test_a_decision_is_taken(door: HttpDoor, make: Make) -> None:

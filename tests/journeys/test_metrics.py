@@ -13,7 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pillarbox.core.accounts import CredentialKind
 from pillarbox.core.caller import Scope
+from pillarbox.core.content import in_memory
+from pillarbox.core.mail import Envelope
 from pillarbox.core.vault import Secret
+from pillarbox.delivery.submission import Terms
 from tests.conftest import House, MakeHouse
 
 MAIL = b"From: scanner@contoso.example\r\nTo: a@fabrikam.example\r\nSubject: x\r\n\r\nx\r\n"
@@ -79,6 +82,28 @@ async def test_what_waits_is_shown_with_its_age(make_house: MakeHouse, browser: 
     assert value(found, "pillarbox_outbox_oldest_age_seconds", state="queued") == 100
     assert value(found, "pillarbox_outbox_messages", state="held") == 0
     assert value(found, "pillarbox_pauses", scope="all", cause="operator") == 1
+
+
+async def test_what_is_to_go_later_is_not_old(make_house: MakeHouse, browser: aiohttp.ClientSession) -> None:
+    now = [1_795_176_000.0]
+    house = await make_house(clock=lambda: now[0])
+    await house.furnish("scanner@contoso.example")
+    await house.gateway.governors.pause("all", "")
+    letter = Envelope("scanner@contoso.example", ["a@fabrikam.example"])
+    printer = await house.gateway.submitters.get("printer")
+    later = Terms(send_at=now[0] + 600)
+    await house.gateway.submission.accept(letter, in_memory(MAIL), printer, terms=later)
+
+    async def oldest() -> float:
+        return value(await scrape(browser, house), "pillarbox_outbox_oldest_age_seconds", state="queued")
+
+    now[0] += 500
+    assert await oldest() == 0
+    now[0] += 110
+    assert await oldest() == 10
+    await house.accept(MAIL, "b@fabrikam.example")
+    now[0] += 5
+    assert await oldest() == 15
 
 
 async def test_the_days_of_a_credential_are_shown(make_house: MakeHouse, browser: aiohttp.ClientSession) -> None:

@@ -55,7 +55,7 @@ class People:
             return added, await self._invitations.of(added) if password is None else None
 
     async def change(self, name: str, roles: Collection[Role] | None = None, *, enabled: bool | None = None) -> Person:
-        """Change what somebody may do; where that is so, they are signed out everywhere.
+        """Change what somebody may do; where that is so, they are signed out everywhere, and their link is void.
 
         Raises InvalidInput, NotFound, Conflict `person.last_admin`.
         """

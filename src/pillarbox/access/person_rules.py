@@ -23,7 +23,7 @@ _FIRST_TRIED: Final = frozenset(
 )
 """What whoever guesses begins with, digits before and behind it left out."""
 _COUNTING: Final = "1234567890" * (LONGEST_PASSWORD // 10 + 2)
-_NAME: Final = re.compile(r"(?!\.{1,2}$)[a-z0-9._@+-]{1,64}")
+_NAME: Final = re.compile(r"(?!-|\.{1,2}$)[a-z0-9._@+-]{1,64}")
 
 
 def folded(name: str) -> str:

@@ -1,10 +1,12 @@
 """The calls of the API, without the network: each is a generator of steps (exchange.py)."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, Literal, TypedDict
+from functools import partial
+from typing import Any, Final, Literal, TypedDict, TypeVar
 from urllib.parse import quote
 
 from pillarbox.client.errors import PillarboxClientError
@@ -14,11 +16,14 @@ from pillarbox.client.message import Message, moment
 from pillarbox.client.results import ConnectLink, Event, Send, Trace, Upload, read, read_trace
 from pillarbox.client.retries import Retries, persistent
 
+_Result = TypeVar("_Result")
 SENDS: Final = "/api/v1/sends"
 UPLOADS: Final = "/api/v1/uploads"
 _LINKS: Final = "/api/v1/connect-links"
 _EVENTS: Final = "/api/v1/events"
 _JSON: Final = {"Content-Type": "application/json"}
+_KEY: Final = re.compile("[!-~]{1,255}")
+"""What the API takes as an idempotency key, and every HTTP library as a field."""
 LONGEST_WAIT: Final = 60
 """Seconds that one request may wait for something to happen."""
 
@@ -106,13 +111,18 @@ class Calls:
         return (yield from self._hand_in(request, wait, key))
 
     def _hand_in(self, request: Request, wait: float | None, key: str | None) -> Call[Send]:
-        headers = {**request.headers, "Idempotency-Key": key or self.new_key()}
+        key = self.new_key() if key is None else key
+        if not _KEY.fullmatch(key):
+            # An empty one too: in its place none that is new each time may go, or the message would be sent twice.
+            raise ValueError(f"{key!r} is no idempotency key: 1 to 255 visible characters of ASCII")
+        headers = {**request.headers, "Idempotency-Key": key}
         seconds = min(wait or 0.0, LONGEST_WAIT)
         if seconds >= 1:
             headers["Prefer"] = f"wait={round(seconds)}"
         began = self.clock()
         answer = yield from persistent(replace(request, headers=headers, patience=seconds), self.retries, self.chance)
-        sent = read(Send, answer.value(), replayed=answer.headers.get("idempotent-replayed") == "true")
+        sent = answer.value(_SEND)
+        sent = replace(sent, replayed=answer.headers.get("idempotent-replayed") == "true")
         if not wait or sent.ended:
             return sent
         now = yield from self.wait(sent.id, wait - (self.clock() - began))
@@ -131,34 +141,32 @@ class Calls:
 
     def trace(self, queue_id: str) -> Call[Trace]:
         """A message and everything that was tried."""
-        return read_trace((yield from self._ask(Request("GET", f"{SENDS}/{_quoted(queue_id)}"))))
+        return (yield from self._ask(Request("GET", f"{SENDS}/{_quoted(queue_id)}"), read_trace))
 
     def page(self, filters: Mapping[str, Any], cursor: str | None) -> Call[Page]:
         """Messages, newest first."""
-        value = yield from self._ask(Request("GET", SENDS, _query({**filters, "cursor": cursor})))
-        return Page(tuple(read(Send, one) for one in value["data"]), value["next"])
+        return (yield from self._ask(Request("GET", SENDS, _query({**filters, "cursor": cursor})), _page))
 
     def act(self, queue_id: str, action: str) -> Call[Send]:
         """Decide what becomes of a message: retry, cancel, approve and the like."""
         # Not asked again without an answer: a message that was retried may have failed anew meanwhile.
         request = Request("POST", f"{SENDS}/{_quoted(queue_id)}:{action}", repeatable=False)
-        return read(Send, (yield from self._ask(request)))
+        return (yield from self._ask(request, _SEND))
 
     def feed(self, cursor: str | None, types: Sequence[str], wait: float) -> Call[Feed]:
         """Events, oldest first; where there are none, up to `wait` seconds are waited for one."""
         wanted = {"cursor": cursor, "wait": round(min(wait, LONGEST_WAIT)) or None, "limit": 500}
         query = (*_query(wanted), *(("type", one) for one in types))
-        value = yield from self._ask(Request("GET", _EVENTS, query, patience=wait))
-        return Feed(_with_cursors(value["data"], cursor or "", value["next"]), value["next"])
+        return (yield from self._ask(Request("GET", _EVENTS, query, patience=wait), _feed))
 
     def upload(self, file: File, former: str | None) -> Call[Upload]:
         """Bring a file in, piece by piece; one that was begun goes on where it stopped."""
         if former is None:
             new = {"name": file.name, "media_type": file.media_type, "size": file.size}
             # What no answer came for is swept away: it is begun anew.
-            upload = read(Upload, (yield from self._ask(Request("POST", UPLOADS, headers=_JSON, body=_as_json(new)))))
+            upload = yield from self._ask(Request("POST", UPLOADS, headers=_JSON, body=_as_json(new)), _UPLOAD)
         else:
-            upload = read(Upload, (yield from self._ask(Request("GET", f"{UPLOADS}/{_quoted(former)}"))))
+            upload = yield from self._ask(Request("GET", f"{UPLOADS}/{_quoted(former)}"), _UPLOAD)
         if upload.size != file.size:
             raise PillarboxClientError(f"The upload has {upload.size} bytes, and the file {file.size}.")
         while upload.received < file.size:
@@ -175,33 +183,38 @@ class Calls:
     def _piece(self, upload: Upload, at: int, piece: bytes) -> Call[Upload]:
         where = f"bytes {at}-{at + len(piece) - 1}/{upload.size}"
         headers = {"Content-Type": "application/octet-stream", "Content-Range": where}
-        return read(Upload, (yield from self._ask(Request("PUT", f"{UPLOADS}/{upload.id}", (), headers, piece))))
+        return (yield from self._ask(Request("PUT", f"{UPLOADS}/{upload.id}", (), headers, piece), _UPLOAD))
 
     def make_link(self, app: str, address: str, terms: LinkTerms) -> Call[ConnectLink]:
         """A link by which a person connects a mailbox."""
         body = _as_json({"app": app, "address": address, **terms})
         # Not asked again without an answer: a link that nobody was told of would stay open.
         request = Request("POST", _LINKS, headers=_JSON, body=body, repeatable=False)
-        return read(ConnectLink, (yield from self._ask(request)))
+        return (yield from self._ask(request, _LINK))
 
     def link(self, link_id: str) -> Call[ConnectLink]:
         """What has become of a link."""
-        return read(ConnectLink, (yield from self._ask(Request("GET", f"{_LINKS}/{_quoted(link_id)}"))))
+        return (yield from self._ask(Request("GET", f"{_LINKS}/{_quoted(link_id)}"), _LINK))
 
     def revoke_link(self, link_id: str) -> Call[ConnectLink]:
         """A link is good no more."""
-        return read(ConnectLink, (yield from self._ask(Request("DELETE", f"{_LINKS}/{_quoted(link_id)}"))))
+        return (yield from self._ask(Request("DELETE", f"{_LINKS}/{_quoted(link_id)}"), _LINK))
 
-    def _ask(self, request: Request) -> Call[Any]:
-        return (yield from persistent(request, self.retries, self.chance)).value()
+    def _ask(self, request: Request, reading: Callable[[Any], _Result]) -> Call[_Result]:
+        return (yield from persistent(request, self.retries, self.chance)).value(reading)
 
 
-def _with_cursors(events: Sequence[Mapping[str, Any]], before: str, after: str) -> tuple[Event, ...]:
-    """Events that each know where to go on: who goes on from one sees what follows, and at worst some of it twice."""
-    last = len(events) - 1
-    return tuple(
-        read(Event, {"cursor": after if number == last else before, **event}) for number, event in enumerate(events)
-    )
+_SEND: Final = partial(read, Send)
+_UPLOAD: Final = partial(read, Upload)
+_LINK: Final = partial(read, ConnectLink)
+
+
+def _page(value: Any) -> Page:
+    return Page(tuple(read(Send, one) for one in value["data"]), value["next"])
+
+
+def _feed(value: Any) -> Feed:
+    return Feed(tuple(read(Event, one) for one in value["data"]), value["next"])
 
 
 def _query(given: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -51,7 +51,7 @@ class PillarboxApiError(PillarboxClientError):
         if headers.get("content-type", "").partition(";")[0].strip() == "application/problem+json":
             try:
                 read = json.loads(body)
-            except ValueError:
+            except (ValueError, RecursionError):
                 read = None
             problem = read if isinstance(read, Mapping) else {}
         problem = {"request_id": headers.get("x-request-id", ""), **problem}

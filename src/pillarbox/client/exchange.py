@@ -40,14 +40,15 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes = field(default=b"", repr=False)
 
-    def value(self) -> Any:
-        """Its JSON. Raises PillarboxApiError where it refuses, or is no answer of this API."""
+    def value(self, reading: Callable[[Any], _Result]) -> _Result:
+        """Its JSON, as `reading` takes it. Raises PillarboxApiError where it refuses, or is no answer of this API."""
         if not 200 <= self.status < 300:
             # A redirect too: the key is for this address, and is taken to no other.
             raise PillarboxApiError.of(self.status, self.headers, self.body)
         try:
-            return json.loads(self.body) if self.body else None
-        except ValueError as error:
+            return reading(json.loads(self.body) if self.body else None)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            # No JSON, too deep, or without what every answer of this API has.
             problem = {"code": "client.not_json", "title": "The answer is not one of Pillarbox."}
             raise PillarboxApiError(self.status, problem) from error
 

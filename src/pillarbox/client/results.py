@@ -80,7 +80,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened. `cursor` is where to go on after it."""
+    """Something that happened. `cursor`: where to go on behind it."""
 
     id: int
     type: str

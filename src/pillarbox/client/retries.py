@@ -24,9 +24,12 @@ class Retries:
     most: float = 30.0
 
     def pause(self, attempt: int, asked: float | None, chance: float) -> float:
-        """Seconds after so many attempts: twice as long each time, half by chance (0 to 1); not less than `asked`."""
+        """Seconds after so many attempts: twice as long each time, half by chance (0 to 1); on top of what was `asked`.
+
+        All who were refused at once are asked to come back at once: what is added keeps them apart.
+        """
         grown = min(self.most, self.first * 2.0 ** (attempt - 1))
-        return max(grown * (0.5 + chance / 2), asked or 0.0)
+        return (asked or 0.0) + grown * (0.5 + chance / 2)
 
 
 def persistent(request: Request, retries: Retries, chance: Callable[[], float]) -> Call[Answer]:

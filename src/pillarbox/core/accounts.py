@@ -148,8 +148,11 @@ class MailboxChoice:
     send_limit: int | None = None
 
 
-NAME: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._@+-]{1,64}")
-"""What an app registration, a submitter or a key is called; `.` and `..` are lost in a URL (RFC 3986 section 5.2.4)."""
+NAME: Final = re.compile(r"(?!-|\.{1,2}$)[A-Za-z0-9._@+-]{1,64}")
+"""What an app registration, a submitter or a key is called.
+
+`.` and `..` are lost in a URL (RFC 3986 section 5.2.4), and what begins with `-` is an option to a command.
+"""
 MOST_RATE: Final = 1_000_000
 """Messages a minute that a submitter may be allowed at the most, and bytes of one message: far beyond what is sent."""
 LARGEST: Final = 10**12

@@ -59,24 +59,27 @@ class Once:
 
     @asynccontextmanager
     async def request(self, scope: str, key: str, digest: str) -> AsyncIterator[Request]:
-        """Inside, the request is answered; nobody else answers one with this key meanwhile.
+        """Inside, the request is answered; nobody else answers one with this key meanwhile, unless it was before.
 
         Raises InvalidInput `idempotency.bad_key` and `idempotency.mismatch`, Conflict `idempotency.in_progress`.
         """
         if not _KEY.fullmatch(key):
             raise InvalidInput("idempotency.bad_key", limit=_LONGEST)
-        if self._being_answered.get((scope, key), digest) != digest:
+        answered = await self._keys.find(scope, key)
+        known = answered.digest if answered else self._being_answered.get((scope, key), digest)
+        if known != digest:
             raise InvalidInput("idempotency.mismatch")
+        if answered:
+            # However many ask again at once: nothing is made, so none keeps another out.
+            yield Request(answered.queue_id, self._keys, scope, key, digest)
+            return
         if (scope, key) in self._being_answered:
             raise Conflict("idempotency.in_progress")
         self._being_answered[scope, key] = digest
         try:
-            answered = await self._keys.find(scope, key)
-            if answered is not None and answered.digest != digest:
-                raise InvalidInput("idempotency.mismatch")
-            yield Request(answered.queue_id if answered else "", self._keys, scope, key, digest)
+            yield Request("", self._keys, scope, key, digest)
         except ExpectationFailed as error:
-            # Another process has just answered it.
+            # It was answered since it was looked up, here or by another process.
             raise Conflict("idempotency.in_progress") from error
         finally:
             del self._being_answered[scope, key]

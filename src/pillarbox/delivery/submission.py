@@ -50,7 +50,7 @@ class Terms:
     priority: Priority | None = None
     approval: bool = False
     transport: str = ""
-    """graph, smtp or auto, of the ways that its mailbox has; empty: as that one says."""
+    """graph or smtp, of the ways that its mailbox has; empty: as that one says."""
 
 
 USUAL: Final = Terms()

@@ -8,6 +8,7 @@ there is no row, a row whose file is too short.
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
@@ -75,7 +76,7 @@ class Uploads:
     free: Callable[[Path], int] = free_bytes
     wait: Callable[[float], Awaitable[object]] = asyncio.sleep
     _written: set[str] = field(default_factory=set)
-    """Those that are being written."""
+    """Those that are being written or removed."""
 
     async def begin(self, caller: str, name: str, media_type: str, size: int) -> Upload:
         """Announce a file. Raises InvalidInput `upload.too_large`, Unavailable `upload.too_many`, `store.full`."""
@@ -97,21 +98,27 @@ class Uploads:
         return found
 
     async def write(self, caller: str, upload_id: str, start: int, pieces: AsyncIterator[bytes], end: int) -> Upload:
-        """Take the bytes from `start` to `end`; what is here already is taken again without harm.
+        """Take the bytes from `start` to `end`; what is here already stays as it came.
 
         What came is kept also where the rest does not come. Raises Conflict `upload.gap` and `upload.busy`,
         InvalidInput `upload.wrong_length`, Unavailable.
         """
-        if upload_id in self._written:
-            raise Conflict("upload.busy", id=upload_id)
-        self._written.add(upload_id)
-        try:
+        with self._alone(upload_id):
             upload = await self.get(caller, upload_id)
             if start > upload.received:
                 raise Conflict("upload.gap", id=upload_id, received=upload.received)
             if end > upload.size:
                 raise InvalidInput("upload.wrong_length")
             return await self._write(upload, start, pieces, end)
+
+    @contextmanager
+    def _alone(self, upload_id: str) -> Iterator[None]:
+        """Nobody else changes the file meanwhile. Raises Conflict `upload.busy`."""
+        if upload_id in self._written:
+            raise Conflict("upload.busy", id=upload_id)
+        self._written.add(upload_id)
+        try:
+            yield
         finally:
             self._written.discard(upload_id)
 
@@ -123,7 +130,9 @@ class Uploads:
                 if position + len(piece) > end:
                     raise InvalidInput("upload.wrong_length")
                 self._need(0)
-                _write_all(file, piece, position)
+                # What is here may be on its way in a message, whose bytes must not change.
+                known = min(max(upload.received - position, 0), len(piece))
+                _write_all(file, piece[known:], position + known)
                 position += len(piece)
             if position != end:
                 raise InvalidInput("upload.wrong_length")
@@ -151,14 +160,18 @@ class Uploads:
         return UploadedFile(upload, os.fdopen(file, "rb", buffering=0))
 
     async def remove(self, caller: str, upload_id: str) -> None:
-        """Throw a file away. Raises NotFound."""
+        """Throw a file away. Raises NotFound, Conflict `upload.busy` while it is written."""
         upload = await self.get(caller, upload_id)
-        await self.store.remove([upload.id])
-        self.unlink([upload.id])
+        with self._alone(upload.id):
+            await self.store.remove([upload.id])
+            self.unlink([upload.id])
 
-    def removing(self, upload_ids: Sequence[str]) -> Sequence[Statement]:
-        """What forgets files, for the transaction of the message that they are attached to; then `unlink` them."""
-        return [self.store.removing(one) for one in upload_ids]
+    def taking(self, upload_ids: Sequence[str]) -> Sequence[Statement]:
+        """What forgets files, for the transaction of the message that they are attached to; then `unlink` them.
+
+        It comes to nothing where another message has taken one (ExpectationFailed).
+        """
+        return [self.store.taking(one) for one in upload_ids]
 
     def unlink(self, upload_ids: Sequence[str]) -> None:
         """Remove the bytes of files that are forgotten; what cannot be removed now, the sweep removes."""

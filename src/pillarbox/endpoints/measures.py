@@ -34,9 +34,10 @@ class Sources:
         for state in _WAITS:
             measured.put("pillarbox_outbox_messages", 0, state)
             measured.put("pillarbox_outbox_oldest_age_seconds", 0, state)
-        for one in await measures.waiting(self.database):
+        now = self.clock()
+        for one in await measures.waiting(self.database, now):
             measured.put("pillarbox_outbox_messages", one.messages, one.state)
-            measured.put("pillarbox_outbox_oldest_age_seconds", max(0.0, self.clock() - one.oldest), one.state)
+            measured.put("pillarbox_outbox_oldest_age_seconds", max(0.0, now - one.oldest), one.state)
 
     async def credentials(self, measured: Measured) -> None:
         """The days of each credential whose end is known."""

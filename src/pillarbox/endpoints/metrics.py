@@ -45,7 +45,12 @@ class Metric:
 
 METRICS: Final = (
     Metric("pillarbox_outbox_messages", "gauge", ("state",), "Messages that wait, by state."),
-    Metric("pillarbox_outbox_oldest_age_seconds", "gauge", ("state",), "Age of the oldest message that waits."),
+    Metric(
+        "pillarbox_outbox_oldest_age_seconds",
+        "gauge",
+        ("state",),
+        "Age of the oldest message that waits, counted from its `send_at` where it has one.",
+    ),
     Metric("pillarbox_accepted_total", "counter", (), "Messages that were accepted.", "accepted"),
     Metric(
         "pillarbox_attempts_total",

@@ -14,10 +14,12 @@ from fastapi.responses import Response
 from pillarbox.access.audit import Actor, Audit
 from pillarbox.access.first_admin import FirstAdmin
 from pillarbox.access.household import Household
+from pillarbox.access.person_rules import check_name
 from pillarbox.core.errors import InvalidInput, NotFound, Unavailable
 from pillarbox.core.log import Logger
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints import setup_pages as pages
+from pillarbox.endpoints.api.request_ids import id_of
 
 _LONGEST_FORM: Final = 32 * 1024
 """Bytes: a name, and twice a password of 1024 characters, each of up to 12 bytes in a form."""
@@ -42,9 +44,9 @@ def add(app: FastAPI, household: Household, audit: Audit, log: Logger) -> None:
         try:
             invited = await invitations.look(token)
             peer = request.client.host if request.client else ""
-            actor = Actor("person", invited.person_id or "", invited.name or "", "http", peer)
+            actor = Actor("person", invited.person_id or "", invited.name or "", "http", peer, id_of(request.scope))
             try:
-                async with audit.acting(actor, "choose_password", invited.name or "the first administrator"):
+                async with audit.acting(actor, "choose_password", invited.name or _first(fields.get("name", ""))):
                     name = await _choose(first_admin, token, fields)
             except InvalidInput as error:
                 html = pages.form(invited.name, typed=fields.get("name", ""), wrong=error)
@@ -53,6 +55,14 @@ def add(app: FastAPI, household: Household, audit: Audit, log: Logger) -> None:
             return _page(pages.failed(error), error.entry.http)
         log.info("account.changed", what="person", name=name, change="password chosen by a link")
         return _page(pages.kept(name))
+
+
+def _first(typed: str) -> str:
+    """Whose password it is, where nobody had a name yet: for the audit log, which is written before there is one."""
+    try:
+        return f"the first administrator: {check_name(typed)}"
+    except InvalidInput:
+        return "the first administrator"
 
 
 async def _choose(first_admin: FirstAdmin, token: str, fields: dict[str, str]) -> str:

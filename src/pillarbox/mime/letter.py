@@ -136,9 +136,11 @@ def _check_ids(letter: Letter) -> None:
     ids = [("/in_reply_to", letter.in_reply_to)] if letter.in_reply_to else []
     ids += [(f"/references/{number}", one) for number, one in enumerate(letter.references)]
     for pointer, one in ids:
+        wary.check_text(one, pointer)
         if not _MESSAGE_ID.fullmatch(one) or len(one) > _LONGEST_ID:
             raise InvalidInput("compose.bad_message_id", pointer=pointer)
     for number, link in enumerate(letter.list_unsubscribe):
+        wary.check_text(link, f"/list_unsubscribe/{number}")
         if not _LINK.fullmatch(link) or len(link) > _LONGEST_ID:
             raise InvalidInput("compose.bad_link", pointer=f"/list_unsubscribe/{number}")
     if letter.one_click and not any(link.startswith("https:") for link in letter.list_unsubscribe):

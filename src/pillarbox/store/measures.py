@@ -6,7 +6,10 @@ from pillarbox.store.database import Database
 
 
 class Waiting(NamedTuple):
-    """Messages in one state that is not the end, and when the oldest of them was accepted (seconds since 1970)."""
+    """Messages in one state that is not the end, and since when the oldest of them waits (seconds since 1970).
+
+    That is since it was accepted, or since its `send_at`; now, where that is yet to come for all of them.
+    """
 
     state: str
     messages: int
@@ -22,9 +25,9 @@ class Ending(NamedTuple):
     ends_at: float
 
 
-async def waiting(database: Database) -> list[Waiting]:
+async def waiting(database: Database, now: float) -> list[Waiting]:
     """What waits, by state; states without messages are not there."""
-    return [Waiting(**row) for row in await database.read("measures_waiting")]
+    return [Waiting(**row) for row in await database.read("measures_waiting", now=now)]
 
 
 async def endings(database: Database) -> list[Ending]:

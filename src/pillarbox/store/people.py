@@ -126,9 +126,13 @@ class PeopleStore:
         )
 
     async def change(self, person: Person) -> None:
-        """Keep what somebody is now; all sessions end."""
+        """Keep what somebody is now; all sessions end, and a link that was not used is void.
+
+        Whoever has the link may not be one who hands out what the person may do from now on.
+        """
         await self._database.write(
             statement("person_change", id=person.id, roles=_written(person.roles), enabled=int(person.enabled)),
+            statement("invitation_forget", person_id=person.id),
             _end_sessions(person.id),
         )
 

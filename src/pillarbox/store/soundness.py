@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import apsw
 
@@ -26,6 +26,18 @@ class Looked:
     finished: bool
 
 
+class Waiting(NamedTuple):
+    """Messages that wait in one state: how many, and since when the oldest does (seconds since 1970).
+
+    Those `for_approval` are held because their client, or a rule of their submitter, wants a person's word.
+    """
+
+    state: str
+    for_approval: bool
+    messages: int
+    oldest: float
+
+
 class Soundness:
     """How sound a store is that is open."""
 
@@ -37,10 +49,10 @@ class Soundness:
         """Look through the whole file, for so long at the most. Raises OSError."""
         return await asyncio.to_thread(_look_through, self._path, seconds)
 
-    async def waiting(self, now: float) -> list[tuple[str, int, float]]:
-        """Each state in which messages wait: how many, and since when the oldest; what is to go later is left out."""
+    async def waiting(self, now: float) -> list[Waiting]:
+        """What waits, by state, and for an approval or not; what is to go later is left out."""
         rows = await self._database.read("soundness_waiting", now=now)
-        return [(row["state"], row["messages"], row["oldest"]) for row in rows]
+        return [Waiting(r["state"], bool(r["for_approval"]), r["messages"], r["oldest"]) for r in rows]
 
 
 def sqlite_version() -> str:

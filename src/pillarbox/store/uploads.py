@@ -65,12 +65,12 @@ class UploadStore:
 
     async def remove(self, upload_ids: Sequence[str]) -> None:
         """Forget them."""
-        await self._database.write(*map(self.removing, upload_ids))
+        await self._database.write(*(statement("uploads_remove", id=one) for one in upload_ids))
 
     @staticmethod
-    def removing(upload_id: str) -> Statement:
-        """What forgets one, for the transaction of the message that it is attached to."""
-        return statement("uploads_remove", id=upload_id)
+    def taking(upload_id: str) -> Statement:
+        """What forgets one, for the transaction of the message that it is attached to: it must be there."""
+        return statement("uploads_remove", expect=1, id=upload_id)
 
     async def all(self) -> Sequence[Row]:
         """The id, the bytes received and the end of each."""

@@ -153,7 +153,7 @@ async def test_what_cannot_be_is_refused_with_a_cure(ring: Ring, wish: dict[str,
     assert await ring.code_of(**wish) == code
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a/b", "a:b", "..", "x" * 65])
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "a:b", "..", "-x", "x" * 65])
 async def test_a_name_that_is_none_is_refused(ring: Ring, name: str) -> None:
     assert await ring.code_of(name) == "key.bad_name"
 

@@ -27,7 +27,7 @@ async def test_a_name_is_the_same_however_it_is_typed(home: Home) -> None:
     assert await code_of(home.add("ANNA.BERG@contoso.example")) == "person.exists"
 
 
-@pytest.mark.parametrize("name", ["", "..", " ", "me", "ME", "a" * 65, "a b", "a/b", "a:b", "ä", "a\n", "a\x00"])
+@pytest.mark.parametrize("name", ["", "..", " ", "me", "ME", "a" * 65, "a b", "a/b", "a:b", "-a", "ä", "a\n", "a\x00"])
 async def test_some_names_cannot_be(home: Home, name: str) -> None:
     with pytest.raises(InvalidInput, match="cannot be the name"):
         await home.add(name)
@@ -143,6 +143,24 @@ async def test_of_two_administrators_who_remove_each_other_one_stays(home: Home)
     people = home.household.people
     ended = await asyncio.gather(code_of(people.remove("anna")), code_of(people.remove("boris")))
     assert sorted(ended) == ["", "person.last_admin"]
+
+
+@pytest.mark.parametrize("change", ["role", "disable"])
+async def test_a_change_of_what_somebody_may_do_ends_their_link(home: Home, change: str) -> None:
+    # Whoever made it, and may have kept it, need not be one who may hand out what the person may do now.
+    await home.add("boss")
+    people = home.household.people
+    _, invitation = await people.add("anna", [Role.OPERATOR])
+    assert invitation is not None
+    if change == "role":
+        await people.change("anna", [Role.AUDITOR])
+    else:
+        await people.change("anna", enabled=False)
+    assert (await people.get("anna")).invited_until is None
+    assert await code_of(home.household.invitations.accept(token_of(invitation), "", NEW)) == "person.no_link"
+    await people.change("anna", enabled=True)
+    again = await people.invite("anna")
+    assert await home.household.invitations.accept(token_of(again), "", NEW) == "anna"
 
 
 @pytest.mark.parametrize("change", ["remove", "disable", "role", "password"])

@@ -65,7 +65,7 @@ async def test_a_public_client_has_no_credential(accounts: Accounts) -> None:
 async def test_a_name_is_taken_once_and_has_a_form(accounts: Accounts, app: AppRegistration) -> None:
     with refused(Conflict, "app.exists"):
         await apps.add(accounts, "contoso", TENANT, CLIENT, SECRET)
-    for name in ("a/b", ".", ".."):
+    for name in ("a/b", ".", "..", "-a"):
         with refused(InvalidInput, "app.bad_name"):
             await apps.add(accounts, name, TENANT, CLIENT, SECRET)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pillarbox.client import Attachment, Message, PillarboxApiError, PillarboxClientError, PillarboxUnreachable
-from pillarbox.client.exchange import Answer, Lost, Request
+from pillarbox.client.exchange import Answer, Call, Lost, Request
 from pillarbox.client.files import PIECE, File
 from tests.unit.client.play import Network, answer, problem
 
@@ -100,11 +100,41 @@ def test_pages_follow_by_their_cursor() -> None:
     assert ([one.id for one in played.value.data], played.value.next) == (["Q1"], "c2")
 
 
-def test_who_goes_on_from_an_event_misses_none() -> None:
+@pytest.mark.parametrize("key", ["", "a b", "\u0437\u0430\u043a\u0430\u0437-1", "a\r\nX: y", "x" * 256])
+def test_a_key_that_is_none_is_refused_before_anything_is_sent(key: str) -> None:
     network = Network()
-    events = [{"id": number, "type": "send.sent"} for number in range(3)]
+    for call in (
+        network.calls.send(MESSAGE, None, key),
+        network.calls.send_mime(b"", None, (), {}, None, key),
+    ):
+        with pytest.raises(ValueError, match="no idempotency key"):
+            next(call)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b"5", b'{"data": 5}', b'{"data": [5]}', b"[" * 100_000])
+def test_an_answer_of_something_else_is_told_as_such(body: bytes) -> None:
+    network = Network()
+    calls: list[Call[Any]] = [
+        network.calls.send(MESSAGE, None, None),
+        network.calls.trace("Q1"),
+        network.calls.page({}, None),
+        network.calls.act("Q1", "retry"),
+        network.calls.feed(None, (), 0),
+        network.calls.upload(file(b"abc"), None),
+        network.calls.link("L1"),
+    ]
+    for call in calls:
+        with pytest.raises(PillarboxApiError) as caught:
+            network.play(call, Answer(200, {}, body))
+        assert caught.value.code == "client.not_json"
+
+
+def test_events_each_know_where_to_go_on() -> None:
+    network = Network()
+    events = [{"id": number, "type": "send.sent", "cursor": f"c1.{number}"} for number in range(3)]
     played = network.play(network.calls.feed("c1", ["send.sent"], 20), answer({"data": events, "next": "c2"}))
-    assert [one.cursor for one in played.value.data] == ["c1", "c1", "c2"]
+    assert [one.cursor for one in played.value.data] == ["c1.0", "c1.1", "c1.2"]
+    assert played.value.next == "c2"
     assert played.requests[0].patience == 20
     assert "type=send.sent" in played.requests[0].target
 

@@ -9,8 +9,8 @@ from pillarbox.client import results
 from pillarbox.client.calls import LinkTerms
 from pillarbox.endpoints.api import connect_links, events, models, uploads
 
-OWN = {"Send": {"replayed"}, "Event": {"cursor"}}
-"""What the client itself adds: from a header, and from the page."""
+OWN = {"Send": {"replayed"}}
+"""What the client itself adds, from a header."""
 SPARED = {"Upload": {"created_at"}}
 
 

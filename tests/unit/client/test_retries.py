@@ -44,7 +44,13 @@ def test_a_certificate_of_a_stranger_is_told_at_once() -> None:
 @pytest.mark.parametrize("status", [409, 429, 503])
 def test_what_the_service_did_not_do_is_asked_again_when_it_says_so(request_: Request, status: int) -> None:
     busy = problem(status, "access.too_many", retryable=True, retry_after="7")
-    assert ask(request_, busy, answer()) == (200, 2, [7.0])
+    assert ask(request_, busy, answer()) == (200, 2, [8.0])
+
+
+def test_those_who_were_refused_at_once_do_not_come_back_at_once() -> None:
+    pauses = {Retries().pause(1, 1.0, chance) for chance in (0.0, 0.5, 1.0)}
+    assert len(pauses) == 3
+    assert min(pauses) >= 1.0
 
 
 def test_a_service_that_wants_a_long_rest_is_not_waited_for() -> None:
@@ -68,17 +74,17 @@ def test_a_proxy_without_a_service_behind_it_is_asked_again() -> None:
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_a_refusal(status: int) -> None:
     with pytest.raises(PillarboxApiError) as caught:
-        Answer(status, {"location": "https://attacker.fabrikam.example/"}).value()
+        Answer(status, {"location": "https://attacker.fabrikam.example/"}).value(dict)
     assert (caught.value.code, caught.value.status) == (f"http.{status}", status)
 
 
 def test_an_answer_that_is_no_json_is_told_as_such() -> None:
     with pytest.raises(PillarboxApiError) as caught:
-        Answer(200, {}, b"<html>").value()
+        Answer(200, {}, b"<html>").value(dict)
     assert caught.value.code == "client.not_json"
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b'{"errors": {}, "upstream": 5, "code": null}'])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[" * 100_000, b"\xff", b'{"errors": {}, "upstream": 5, "code": null}'])
 def test_a_broken_problem_is_still_told(body: bytes) -> None:
     error = PillarboxApiError.of(503, {"content-type": "application/problem+json", "x-request-id": "r1"}, body)
     assert (error.code, error.request_id, error.retryable) == ("http.503", "r1", False)

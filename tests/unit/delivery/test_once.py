@@ -97,6 +97,17 @@ async def test_two_at_once_make_one_message(client: Client) -> None:
     assert await client.messages() == 1
 
 
+async def test_all_who_ask_again_at_once_get_the_same_message(client: Client) -> None:
+    first = await client.asks()
+    assert await asyncio.gather(*(client.asks() for _ in range(50))) == [first] * 50
+
+
+async def test_one_that_is_told_again_keeps_no_other_out(client: Client) -> None:
+    first = await client.asks()
+    async with client.once.request("operator sends", "k", DIGEST) as request:
+        assert (request.former, await client.asks()) == (first, first)
+
+
 async def test_two_processes_at_once_make_one_message(client: Client, keys: IdempotencyKeys) -> None:
     other = Client(client.shelf, Once(keys))
     async with client.once.request("operator sends", "k", DIGEST) as request:

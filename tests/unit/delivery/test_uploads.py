@@ -72,6 +72,15 @@ async def test_what_was_taken_is_taken_again_without_harm(uploads: Uploads, uplo
     assert await content(uploads, upload) == DATA
 
 
+async def test_what_is_here_stays_as_it_came(uploads: Uploads, upload: Upload) -> None:
+    await write(uploads, upload, 0, 5000)
+    assert (await uploads.write(ME, upload.id, 4000, pieces(b"x" * 500), 4500)).received == 5000
+    others = b"x" * 1000 + DATA[5000:]
+    assert (await uploads.write(ME, upload.id, 4000, pieces(others), len(DATA))).received == len(DATA)
+    assert (await uploads.write(ME, upload.id, 0, pieces(b"x" * len(DATA)), len(DATA))).received == len(DATA)
+    assert await content(uploads, upload) == DATA
+
+
 async def test_what_a_client_sent_before_it_hung_up_is_kept(uploads: Uploads, upload: Upload) -> None:
     with pytest.raises(ConnectionResetError):
         await uploads.write(ME, upload.id, 0, cut_off(DATA[:3000]), len(DATA))
@@ -107,8 +116,13 @@ async def test_one_request_at_a_time_writes(uploads: Uploads, upload: Upload) ->
     await begun.wait()
     with pytest.raises(Conflict, match="Another request"):
         await write(uploads, upload, 0, 1000)
+    with pytest.raises(Conflict, match="Another request"):
+        await uploads.remove(ME, upload.id)
+    with pytest.raises(NotFound):
+        await uploads.remove(OTHER, upload.id)
     going_on.set()
     assert (await first).received == 1000
+    await uploads.remove(ME, upload.id)
 
 
 @pytest.mark.parametrize("upload_id", ["", "0" * 32, "../pillarbox.db", "x/../y"])

@@ -89,6 +89,14 @@ async def test_the_cursor_goes_on_behind_what_was_shown_and_is_always_there(hous
     second = await page(house, f"limit=2&cursor={first['next']}")
     third = await page(house, f"limit=2&cursor={second['next']}")
     assert [[event["subject"] for event in one["data"]] for one in (first, second, third)] == [["A", "B"], ["C"], []]
+
+
+async def test_every_event_knows_where_to_go_on(house: House) -> None:
+    for subject in "ABC":
+        await happens(house, "send.sent", subject)
+    everything = (await page(house))["data"]
+    behind = [await page(house, f"cursor={event['cursor']}") for event in everything]
+    assert [[event["subject"] for event in one["data"]] for one in behind] == [["B", "C"], ["C"], []]
     assert third["next"] == second["next"]
 
 
@@ -177,7 +185,7 @@ async def test_a_cursor_of_another_store_is_told(house: House) -> None:
     # As where a backup was put back.
     await house.gateway.database.write(happened("send.sent", "A", {}, 1.0, None))
     await house.gateway.events.forget(1000.0, 100)
-    status, _ = await ask(house, "GET", f"{PATH}?cursor={encode('999 1.5')}")
+    status, _ = await ask(house, "GET", f"{PATH}?cursor={encode(PATH, '999 1.5')}")
     assert status == 410
     assert ahead
 
@@ -191,8 +199,8 @@ async def test_a_cursor_of_another_store_is_told(house: House) -> None:
         "wait=nan",
         "limit=0",
         "cursor=!",
-        "cursor=InMi",
-        "cursor=OTk5",
+        f"cursor={encode(PATH, 's')}",
+        f"cursor={encode(PATH, 999)}",
         "newest=x",
     ],
 )

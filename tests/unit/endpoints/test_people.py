@@ -282,6 +282,28 @@ async def test_administrators_look_after_people(site: Site, browser: Browser) ->
     assert (await browser.ask("GET", PEOPLE + "/olga"))[0] == 404
 
 
+async def test_the_audit_log_tells_who_became_the_first_administrator_and_by_which_request(
+    make_house: MakeHouse,
+) -> None:
+    house = await make_house()
+    made, _ = await house.gateway.household.first_admin.offer()
+    ids = []
+    async with aiohttp.ClientSession() as session:
+        for name in ("a b", "Anna"):
+            form = {"name": name, "password": PASSWORD, "again": PASSWORD}
+            async with session.post(made.url.reveal(), data=form) as answer:
+                ids.append(answer.headers["X-Request-Id"])
+    rows = list(
+        house.gateway.database._reader.execute(
+            "SELECT subject, outcome, request_id FROM audit WHERE action = 'choose_password' ORDER BY seq"
+        )
+    )
+    assert rows == [
+        ("the first administrator", "refused", ids[0]),
+        ("the first administrator: anna", "done", ids[1]),
+    ]
+
+
 async def test_nobody_hands_out_more_than_they_have(site: Site, browser: Browser) -> None:
     await site.add("audrey", Role.AUDITOR)
     auditor = {"name": "evil", "roles": ["auditor"], "password": PASSWORD}

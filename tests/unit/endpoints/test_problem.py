@@ -1,8 +1,14 @@
 """What the API answers to an error, beyond its words."""
 
+import io
+from typing import Any
+
 import pytest
+from fastapi import FastAPI, Request
 
 from pillarbox.core.errors import Conflict, InvalidInput, PillarboxError, Unavailable, Upstream
+from pillarbox.core.log import make_logger
+from pillarbox.endpoints.api import problems
 from pillarbox.endpoints.api.models import Problem, UpstreamOut
 from pillarbox.endpoints.api.problems import pointer_to, problem_of
 from pillarbox.entra.authority import TokenUnavailable, refusal
@@ -36,6 +42,32 @@ def test_a_flaw_in_a_body_says_where() -> None:
 
 def test_a_pointer_escapes_what_would_lead_elsewhere() -> None:
     assert pointer_to(["a/b", "m~n", 0, ""]) == "/a~1b/m~0n/0/"
+
+
+async def test_a_client_that_hangs_up_while_it_sends_is_no_error_of_ours() -> None:
+    lines = io.StringIO()
+    app = FastAPI()
+    problems.add(app, make_logger(lines, "debug", "text", lambda: 0.0))
+
+    @app.put("/")
+    async def read(request: Request) -> None:
+        async for _ in request.stream():
+            pass
+
+    pieces = [
+        {"type": "http.request", "body": b"begun", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Any:
+        return pieces.pop(0)
+
+    async def send(_message: object) -> None:
+        """To nobody."""
+
+    scope = {"type": "http", "method": "PUT", "path": "/", "query_string": b"", "headers": []}
+    await app(scope, receive, send)
+    assert not lines.getvalue()
 
 
 def graph_answer(status: int, code: str) -> Answer:

@@ -160,6 +160,16 @@ async def test_an_upload_goes_with_it_and_is_gone_then(house: House) -> None:
     assert (again.json["id"], again.headers["Idempotent-Replayed"]) == (answer.json["id"], "true")
 
 
+async def test_one_message_of_several_at_once_takes_an_upload(house: House) -> None:
+    upload = (await asked(house, "POST", "/api/v1/uploads", b'{"name": "a.pdf", "size": 3000000}')).json["id"]
+    await asked(house, "PUT", f"/api/v1/uploads/{upload}", bytes(3_000_000))
+    wish = MESSAGE | {"attachments": [{"upload_id": upload}]}
+    answers = await asyncio.gather(*(send(house, wish, Idempotency_Key=f"k{number}") for number in range(6)))
+    assert sorted(answer.status for answer in answers) == [202, *[404] * 5]
+    assert {answer.json["code"] for answer in answers if answer.status == 404} == {"upload.not_found"}
+    assert sum((await house.gateway.outbox.count()).values()) == 1
+
+
 async def test_an_upload_of_a_message_that_is_refused_stays(house: House) -> None:
     upload = (await asked(house, "POST", "/api/v1/uploads", b'{"name": "a.pdf", "size": 0}')).json
     wish = MESSAGE | {"attachments": [{"upload_id": upload["id"]}]}
@@ -192,9 +202,17 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"send_at": "2030-01-31T09:00:00"}, "/send_at"),
     ({"send_at": -1}, "/send_at"),
     ({"send_at": 4e9}, "/send_at"),
+    ({"send_at": True}, "/send_at"),
+    ({"send_at": []}, "/send_at"),
+    ({"max_age": "1"}, "/max_age"),
+    ({"hold": "true"}, "/hold"),
+    ({"to": None}, "/to"),
+    ({"in_reply_to": "<a=?utf-8?q?=0A?=@x.example>"}, "/in_reply_to"),
+    ({"to": ["bob@cont\u00adoso.example"]}, "/to/0"),
     ({"to": []}, "/to"),
     ({"transport": "smtp"}, "/transport"),
     ({"transport": "pigeon"}, "/transport"),
+    ({"transport": "auto"}, "/transport"),
     ({"nonsense": 1}, "/nonsense"),
 ]
 
@@ -339,6 +357,26 @@ async def test_parameters_in_the_url_are_for_a_message_as_it_is(house: House) ->
     assert (answer.status, answer.json["code"]) == (422, "send.only_for_mime")
 
 
+async def test_a_message_without_a_sender_is_told_so_in_the_words_of_a_message(house: House) -> None:
+    answer = await asked(house, "POST", PATH, b"", {"Content-Type": "message/rfc822"})
+    assert (answer.status, answer.json["code"]) == (422, "mail.no_sender")
+    assert "`sender` in the URL" in answer.json["hint"]
+
+
+@pytest.mark.parametrize("control", ["\x01", "\x0b", "\x7f"])
+async def test_a_control_in_the_media_type_of_a_part_is_refused(house: House, control: str) -> None:
+    body, headers = form(MESSAGE, ("file", "a.pdf", PDF))
+    wrong = body.replace(b"application/pdf", f"application/pdf{control}".encode())
+    answer = await asked(house, "POST", PATH, wrong, headers)
+    assert answer.status in (400, 422), answer.text
+
+
+async def test_a_cursor_of_another_list_is_refused(house: House) -> None:
+    cursor = (await asked(house, "GET", "/api/v1/events")).json["next"]
+    answer = await asked(house, "GET", f"{PATH}?cursor={cursor}")
+    assert (answer.status, answer.json["code"]) == (422, "request.bad_cursor")
+
+
 async def test_a_mailbox_that_is_not_there_sends_nothing(house: House) -> None:
     for wrong, pointer in (
         ({"from": "nobody@contoso.example"}, "/from"),
@@ -456,7 +494,13 @@ async def test_who_waited_in_vain_is_told_that_it_goes_on(house: House) -> None:
     assert (answer.status, answer.json["state"], answer.headers["Preference-Applied"]) == (202, "queued", "wait=30")
 
 
-@pytest.mark.parametrize("prefer", ["wait=0", "wait=-1", "wait", "xwait=9", "wait=99999999"])
+async def test_the_longest_wait_counts_where_more_is_preferred(house: House) -> None:
+    for seconds in ("61", "9" * 30):
+        answer = await send(house, MESSAGE | {"hold": True}, Prefer=f"wait={seconds}")
+        assert answer.headers["Preference-Applied"] == "wait=60"
+
+
+@pytest.mark.parametrize("prefer", ["wait=0", "wait=-1", "wait", "xwait=9"])
 async def test_another_preference_is_none(house: House, prefer: str) -> None:
     answer = await send(house, MESSAGE, Prefer=prefer)
     assert (answer.status, answer.headers["Preference-Applied"]) == (202, None)

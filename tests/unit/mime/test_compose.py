@@ -206,6 +206,22 @@ def test_what_ends_a_line_is_refused_before_and_after_it_is_decoded(place: str, 
     assert refused.value.pointer == POINTERS[place]
 
 
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("in reply to", "<a=?utf-8?q?=0A?=@x.example>"),
+        ("reference", "<a=?utf-8?q?=0D=0ABcc:_y?=@x.example>"),
+        ("unsubscribe", "https://x.example/=?utf-8?q?=0D=0ABcc:_x@y.example?="),
+        ("unsubscribe", "mailto:u@x.example?subject==?utf-8?q?a=0D=0Ab?="),
+        ("unsubscribe", "https://x.example/=?utf-8?q?=E2=80=AE?="),
+    ],
+)
+def test_an_encoded_word_in_an_id_or_a_link_ends_no_line_either(place: str, words: str) -> None:
+    with pytest.raises(InvalidInput, match=r"U\+") as refused:
+        compose(PLACES[place](words))
+    assert refused.value.pointer == POINTERS[place]
+
+
 def test_a_quoted_name_with_a_newline_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"U\+000D"):
         person_of('"x\r\nBcc: y" <a@b.example>', "/to/0")
@@ -232,6 +248,16 @@ def test_headers_that_are_not_the_clients_are_refused(name: str) -> None:
 def test_what_is_not_one_plain_address_is_refused(address: str) -> None:
     with pytest.raises(InvalidInput, match="not one mail address"):
         compose(replace(PLAIN, to=[Person(address)]))
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["cont\u00adoso.example", "contoso.exa\u200bmple", "contoso.example\ufeff", "stra\u00dfe.example", "\uff43ontoso.example"],
+    ids=ascii,
+)
+def test_a_domain_that_would_become_another_one_is_refused(domain: str) -> None:
+    with pytest.raises(InvalidInput, match="not one mail address"):
+        compose(replace(PLAIN, to=[Person(f"bob@{domain}")]))
 
 
 @pytest.mark.parametrize(
@@ -367,7 +393,9 @@ def test_who_is_in_bcc_gets_it_and_is_named_nowhere() -> None:
 
 
 def test_a_domain_in_letters_of_the_world_becomes_ascii() -> None:
-    assert b"To: a@xn--bcher-kva.example\r\n" in whole(replace(PLAIN, to=[Person("a@bücher.example")]))
+    for domain in ("bücher.example", "Bücher.Example", "bu\u0308cher.example"):
+        composed = whole(replace(PLAIN, to=[Person(f"a@{domain}")]))
+        assert b"To: a@xn--bcher-kva.example\r\n" in composed.replace(b".Example", b".example")
 
 
 @pytest.mark.parametrize(

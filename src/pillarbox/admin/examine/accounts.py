@@ -1,7 +1,8 @@
 """App registrations and mailboxes: credentials that end, pauses, and the test of each mailbox, without a mail."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from pillarbox.admin import end_dates
@@ -10,7 +11,7 @@ from pillarbox.admin.examine.examined import Examined
 from pillarbox.admin.examine.findings import Finding, of_error, problem, skipped, warning, well
 from pillarbox.core.accounts import Credential, Mailbox
 from pillarbox.core.errors import NotFound, PillarboxError
-from pillarbox.store.limits import OPERATOR
+from pillarbox.store.limits import OPERATOR, Pause
 
 _SOON: Final = 7 * 86400.0
 _AT_ONCE: Final = 4
@@ -50,16 +51,26 @@ async def passwords(examined: Examined) -> list[Finding]:
 
 async def pauses(examined: Examined) -> list[Finding]:
     """Mailboxes that nothing is sent from, and why."""
-    found, mailboxes = list[Finding](), await examined.accounts.mailboxes()
-    alike: dict[tuple[str, str], list[Mailbox]] = {}
-    for mailbox in mailboxes:
+    alike: dict[tuple[str, str], list[tuple[str, Pause]]] = {}
+    for mailbox in await examined.accounts.mailboxes():
         for pause in examined.pauses(mailbox):
-            alike.setdefault((pause.cause, pause.reason), []).append(mailbox)
-    for (cause, reason), those in alike.items():
-        code = "doctor.paused_by_hand" if cause == OPERATOR else "doctor.paused"
-        told = {"mailboxes": _named(those), "cause": cause, "reason": reason or "no reason was given"}
-        found.append(warning(code, {"mailboxes": _addresses(those), "cause": cause}, **told))
-    return found or [well("doctor.no_pauses")]
+            alike.setdefault((pause.cause, pause.reason), []).append((mailbox.address, pause))
+    return [judge_pauses(those, examined.probed) for those in alike.values()] or [well("doctor.no_pauses")]
+
+
+def judge_pauses(alike: Sequence[tuple[str, Pause]], probed: Collection[str]) -> Finding:
+    """What it means that these addresses are paused, all for one cause and reason. Pure."""
+    addresses, (_, first) = [address for address, _ in alike], alike[0]
+    evidence = {"mailboxes": addresses, "cause": first.cause}
+    reason = first.reason.rstrip(".") or "no reason was given"
+    told = {"mailboxes": _listed(addresses), "cause": first.cause, "reason": reason}
+    if first.cause == OPERATOR:
+        return warning("doctor.paused_by_hand", evidence, **told)
+    if first.cause in probed:
+        return warning("doctor.paused", evidence, **told)
+    until = max(pause.until or 0.0 for _, pause in alike)
+    shown = f"{datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return warning("doctor.paused_until", {**evidence, "until": until}, until=shown, **told)
 
 
 async def mailboxes(examined: Examined) -> list[Finding]:

@@ -1,6 +1,6 @@
 """What is examined: a machine, and the installation on it, as far as this process can see them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pillarbox.admin.check.journey import Check
@@ -36,3 +36,5 @@ class Examined(Machine):
     rotation: Rotation
     check: Callable[[], Check]
     pauses: Callable[[Mailbox], Sequence[Pause]]
+    probed: Collection[str]
+    """Causes whose pause ends by a probe, not by time."""

@@ -43,8 +43,9 @@ async def waiting(examined: Examined) -> list[Finding]:
     """How long the oldest message of each state waits."""
     now = examined.clock()
     found = []
-    for state, messages, oldest in await examined.soundness.waiting(now):
-        found += judge_waiting(state, messages, max(0.0, now - oldest))
+    for one in await examined.soundness.waiting(now):
+        age = max(0.0, now - one.oldest)
+        found += judge_waiting(one.state, one.messages, age, for_approval=one.for_approval)
     return found or [well("doctor.nothing_waits")]
 
 
@@ -52,10 +53,12 @@ _LATE: Final = 15 * 60.0
 _BAD: Final = 4 * 3600.0
 
 
-def judge_waiting(state: str, messages: int, age: float) -> list[Finding]:
+def judge_waiting(state: str, messages: int, age: float, *, for_approval: bool = False) -> list[Finding]:
     """What so many messages in a state mean, the oldest of them of this age in seconds. Pure."""
     evidence: dict[str, object] = {"state": state, "messages": messages, "age": round(age)}
     told = {"messages": messages, "state": state, "age": span(age)}
+    if for_approval:
+        return [warning("doctor.for_approval", evidence, **told)]
     if state == "held":
         return [problem("doctor.held", evidence, **told)]
     if age >= _BAD:

@@ -93,12 +93,9 @@ async def _body(request: Request) -> Mapping[str, object]:
 
 def _named_in(body: Mapping[str, object]) -> str:
     """What a body without a path to it is about: the name that it gives."""
-    for member in _NAMES:
-        value = body.get(member)
-        names = value if isinstance(value, list) else [value]
-        if told := " ".join(name for name in names if isinstance(name, str)):
-            return told
-    return ""
+    value = next((body[member] for member in _NAMES if body.get(member) is not None), None)
+    names = value if isinstance(value, list) else [value]
+    return " ".join(name for name in names if isinstance(name, str))
 
 
 def calls_of(dependant: "Dependant") -> Iterator[Callable[..., Any] | None]:

@@ -12,7 +12,7 @@ from pillarbox.core.errors import InvalidInput
 from pillarbox.delivery.watch import ANYTHING, Topic
 from pillarbox.endpoints.api.access import needs
 from pillarbox.endpoints.api.models import Model
-from pillarbox.endpoints.api.paging import Paging
+from pillarbox.endpoints.api.paging import Asked, Paging
 from pillarbox.endpoints.api.waiting import while_there
 from pillarbox.store.database import Row
 from pillarbox.store.events import TYPES, Mark
@@ -36,18 +36,24 @@ Seconds = Annotated[float, Query(ge=0, le=60, allow_inf_nan=False, description="
 
 
 class Event(Model):
-    """Something that happened. `data` depends on the type; `subject` is a queue id, an address, a name or an id."""
+    """Something that happened. `data` depends on the type; `subject` is a queue id, an address, a name or an id.
+
+    `cursor` is the one that goes on behind it, for who stops in the middle of a page.
+    """
 
     id: int
     type: str
     at: float
     subject: str
     data: dict[str, Any]
+    cursor: str
 
     @classmethod
-    def of(cls, row: Row) -> "Event":
+    def of(cls, row: Row, paging: Asked) -> "Event":
         """From a row of the store."""
-        return cls(id=row["seq"], type=row["type"], at=row["created_at"], subject=row["subject"], data=row["data"])
+        seq, at = row["seq"], row["created_at"]
+        cursor = paging.behind(_cursor(Mark(seq, at)))
+        return cls(id=seq, type=row["type"], at=at, subject=row["subject"], data=row["data"], cursor=cursor)
 
 
 class Events(Model):
@@ -83,7 +89,7 @@ def add(app: FastAPI, services: "Services") -> None:
 
         waiting = services.watch.until(look, wait, _topics(type, caller))
         rows = await (while_there(request, waiting) if wait else waiting)
-        return Events(data=[Event.of(row) for row in rows or ()], next=paging.next(_cursor(after)) or "")
+        return Events(data=[Event.of(row, paging) for row in rows or ()], next=paging.next(_cursor(after)) or "")
 
 
 def _topics(types: list[str] | None, caller: Caller) -> Collection[Topic]:

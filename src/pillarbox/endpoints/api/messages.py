@@ -17,7 +17,7 @@ from pillarbox.endpoints.api.models import Model, PriorityName
 from pillarbox.mime import letter, wary
 from pillarbox.mime.letter import AutoSubmitted, Importance, Letter
 
-Transport = Literal["graph", "smtp", "auto"]
+Transport = Literal["graph", "smtp"]
 _MOST_PEOPLE: Final = 5000
 _MOST_FILES: Final = 500
 _MOST_NAME: Final = 256
@@ -25,7 +25,7 @@ _MOST_SUBJECT: Final = 2000
 _MOST_VALUE: Final = 4000
 _LATEST: Final = 1e11
 """Seconds since 1970: no clock shows more, and what is more was given in milliseconds."""
-TAGS: Final = ("written", "object")
+TAGS: Final = ("written", "object", "seconds")
 """What pydantic adds to the place of an error where a value may have one of two forms."""
 
 
@@ -41,7 +41,7 @@ def _form(value: object) -> str:
 
 
 def _several(value: object) -> object:
-    return value if isinstance(value, list) else [value]
+    return [value] if isinstance(value, str | dict | Address) else value
 
 
 Person = Annotated[
@@ -54,6 +54,17 @@ People = Annotated[
     Field(default_factory=list, max_length=_MOST_PEOPLE),
     BeforeValidator(_several, json_schema_input_type=list[Person] | Person),
 ]
+
+
+def _form_of_time(value: object) -> str:
+    return "written" if isinstance(value, str) else "seconds"
+
+
+Moment = Annotated[
+    Annotated[float, Field(strict=True), Tag("seconds")] | Annotated[str, Tag("written")],
+    Discriminator(_form_of_time),
+]
+"""Seconds since 1970, or RFC 3339."""
 
 
 class NewAttachment(Model):
@@ -98,7 +109,7 @@ class NewSend(Model):
     auto_submitted: AutoSubmitted | None = None
     importance: Importance | None = None
     envelope_from: str | None = Field(None, max_length=_MOST_NAME)
-    send_at: float | str | None = None
+    send_at: Moment | None = None
     max_age: float | None = Field(None, gt=0, le=LONGEST_AGE, allow_inf_nan=False)
     priority: PriorityName | None = None
     hold: bool = False

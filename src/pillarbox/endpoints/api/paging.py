@@ -1,7 +1,8 @@
 """Lists in pages: an opaque cursor says where the next one begins, and a `Link` field where it is (RFC 8288).
 
-A cursor holds the key of the last row that was shown, so that a page is found at once however far down it is, and
-nothing is left out or shown twice when rows come and go. Who makes one up gets no more than what the list shows.
+A cursor holds the list's path and the key of the last row that was shown, so that a page is found at once however far
+down it is, and nothing is left out or shown twice when rows come and go. Who makes one up gets no more than what the
+list shows.
 """
 
 import base64
@@ -9,7 +10,7 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, TypeVar, cast
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request, Response
@@ -24,35 +25,37 @@ _BIGGEST: Final = 2**63 - 1
 _T = TypeVar("_T")
 
 
-def encode(value: str | int) -> str:
-    """The cursor that stands for the key of a row."""
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode("ascii")
+def encode(path: str, key: str | int) -> str:
+    """The cursor that stands for the key of a row of the list at this path."""
+    return base64.urlsafe_b64encode(json.dumps([path, key]).encode()).rstrip(b"=").decode("ascii")
 
 
-def decode(text: str) -> str:
-    """The key that a cursor stands for. Raises InvalidInput `request.bad_cursor` for what is none of ours."""
-    value = _decoded(text)
+def decode(path: str, text: str) -> str:
+    """The key that a cursor stands for. Raises InvalidInput `request.bad_cursor` for what is none of this list."""
+    value = _decoded(path, text)
     if not isinstance(value, str):
         raise InvalidInput("request.bad_cursor")
     return value
 
 
-def decode_number(text: str) -> int:
-    """The number that a cursor stands for. Raises InvalidInput `request.bad_cursor` for what is none of ours."""
-    value = _decoded(text)
+def decode_number(path: str, text: str) -> int:
+    """The number that a cursor stands for. Raises InvalidInput `request.bad_cursor` for what is none of this list."""
+    value = _decoded(path, text)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _BIGGEST:
         raise InvalidInput("request.bad_cursor")
     return value
 
 
-def _decoded(text: str) -> object:
+def _decoded(path: str, text: str) -> object:
     try:
-        value: object = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True))
-        if isinstance(value, str):
-            value.encode()  # half a character of UTF-16 is no text
-    except (ValueError, binascii.Error, RecursionError) as error:
+        of, key = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True))
+        if isinstance(key, str):
+            key.encode()  # half a character of UTF-16 is no text
+    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
         raise InvalidInput("request.bad_cursor") from error
-    return value
+    if of != path:
+        raise InvalidInput("request.bad_cursor")
+    return cast(object, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +72,22 @@ class Asked:
     @property
     def after(self) -> str | None:
         """The key after which the page begins. Raises InvalidInput `request.bad_cursor`."""
-        return None if self.cursor is None else decode(self.cursor)
+        return None if self.cursor is None else decode(self._path, self.cursor)
 
     @property
     def after_number(self) -> int | None:
         """The number after which the page begins. Raises InvalidInput `request.bad_cursor`."""
-        return None if self.cursor is None else decode_number(self.cursor)
+        return None if self.cursor is None else decode_number(self._path, self.cursor)
+
+    def behind(self, key: str | int) -> str:
+        """The cursor of the page behind the row with this key."""
+        return encode(self._path, key)
 
     def next(self, last: str | int | None) -> str | None:
         """The cursor of the page behind the row with the key `last` (None: there is none), told in a Link field too."""
         if last is None:
             return None
-        cursor = encode(last)
+        cursor = self.behind(last)
         kept = [(name, value) for name, value in self.request.query_params.multi_items() if name != "cursor"]
         # The query alone, which counts from the address of the request itself (RFC 3986 section 5.2.2): how that reads
         # from outside, behind proxies, we need not know.
@@ -93,6 +100,10 @@ class Asked:
         ordered = sorted((one for one in everything if after is None or key(one) > after), key=key)
         page = ordered[: self.limit]
         return page, self.next(key(page[-1]) if len(ordered) > len(page) else None)
+
+    @property
+    def _path(self) -> str:
+        return str(self.request.scope["path"])
 
 
 Paging = Annotated[Asked, Depends(Asked)]

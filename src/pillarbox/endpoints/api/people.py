@@ -146,7 +146,7 @@ def add(app: FastAPI, services: "Services") -> None:
     async def change_person(
         name: str, change: PersonChange, caller: _Admin, response: Response, if_match: IfMatch = None
     ) -> PersonOut:
-        """Change what somebody may do, or keep them out; they are signed out everywhere."""
+        """Change what somebody may do, or keep them out; they are signed out everywhere, and their link is void."""
         async with versions.changing(if_match, lambda: current(name)):
             if change.roles is not None:
                 _need_all(caller, set(change.roles) - (await people.get(name)).roles)

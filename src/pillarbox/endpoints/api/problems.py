@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match, Route
 
 from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
@@ -42,6 +43,11 @@ def add(app: FastAPI, log: Logger) -> None:
         place = first.parameter or first.pointer or "the body"
         invalid = InvalidInput("request.invalid", reason=f"{place}: {first.detail}")
         return problem_of(invalid, request_id=id_of(request.scope), errors=flaws)
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_request: Request, _error: ClientDisconnect) -> Response:
+        # It hung up while it sent its body: there is nobody to tell, and nothing to mend here.
+        return Response(status_code=400)
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> JSONResponse:

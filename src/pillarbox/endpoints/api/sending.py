@@ -21,7 +21,7 @@ from pillarbox.endpoints.api.handed_in import FORM, JSON, MIME, Given, HandedIn,
 from pillarbox.endpoints.api.messages import Transport
 from pillarbox.endpoints.api.request_ids import trace_of
 from pillarbox.endpoints.api.waiting import while_there
-from pillarbox.store.database import Row, Statement
+from pillarbox.store.database import ExpectationFailed, Row, Statement
 from pillarbox.store.messages import NewMessage
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT: Final = 60
 """Seconds that an answer waits for the message's end at the most."""
-_WAIT: Final = re.compile(r'(?:\A|[,;])\s*wait\s*=\s*"?([0-9]{1,6})"?\s*(?=[,;]|\Z)', re.IGNORECASE)
+_WAIT: Final = re.compile(r'(?:\A|[,;])\s*wait\s*=\s*"?([0-9]+)"?\s*(?=[,;]|\Z)', re.IGNORECASE)
 _OVER: Final = (State.SENT, State.FAILED, State.BOUNCED, State.CANCELED)
 _Age = Annotated[float | None, Query(gt=0, le=LONGEST_AGE, allow_inf_nan=False)]
 _Moment = Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False)]
@@ -127,11 +127,17 @@ async def _sent(
             if message.approval is Approval.WANTED:
                 queued.state = State.HELD
             kept = asked.kept_with(message) if asked is not None else ()
-            return [*kept, *services.uploads.removing(ready.uploads)]
+            return [*kept, *services.uploads.taking(ready.uploads)]
 
-        queued.id = await services.submission.accept(
-            ready.envelope, ready.content, submitter, arrival=arrival, terms=handed_in.terms, also=also
-        )
+        try:
+            queued.id = await services.submission.accept(
+                ready.envelope, ready.content, submitter, arrival=arrival, terms=handed_in.terms, also=also
+            )
+        except ExpectationFailed:
+            # Another message was faster, and the one that is told of is the upload that it took.
+            for one in ready.uploads:
+                await services.uploads.get(caller.account, one)
+            raise
     services.uploads.unlink(ready.uploads)
     return queued, False
 
@@ -149,7 +155,8 @@ async def _asked(services: "Services", scope: str, key: str | None, digest: str)
 def _wait_of(prefer: str | None) -> int:
     """Seconds that the client prefers to wait (RFC 7240 section 4.3), as far as we do."""
     match = _WAIT.search(prefer or "")
-    return min(int(match[1]), LONGEST_WAIT) if match else 0
+    # As a float: a number of many digits is no reason to fail.
+    return int(min(float(match[1]), LONGEST_WAIT)) if match else 0
 
 
 async def _end_of(services: "Services", queue_id: str, seconds: float) -> Row | None:

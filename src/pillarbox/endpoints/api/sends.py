@@ -75,7 +75,7 @@ def _add_looking(app: FastAPI, services: "Services") -> None:
         notices = [one for one in await box.notices(row["seq"]) if caller.knows(one["mailbox_id"])]
         if row["notice_of"] and not caller.knows(row["notice_mailbox_id"]):
             row = {**row, "notice_of": None}
-        return models.Trace.of_rows(row, attempts, notices, mailbox, services.governors.paused(mailbox))
+        return models.Trace.of_rows(row, attempts, notices, mailbox, services.governors.waits(mailbox))
 
     @app.get(
         "/api/v1/sends/{queue_id}/message",

@@ -8,10 +8,14 @@ import pytest
 from pillarbox.admin import mailboxes as admin_mailboxes
 from pillarbox.admin.check.journey import Check
 from pillarbox.admin.check.steps import Report, Status, Step
-from pillarbox.admin.examine.accounts import exceeds_scope, judge_credential, judge_reports, mailboxes
+from pillarbox.admin.examine.accounts import exceeds_scope, judge_credential, judge_pauses, judge_reports, mailboxes
+from pillarbox.admin.examine.findings import Finding
 from pillarbox.core.accounts import Credential, CredentialKind
+from pillarbox.core.cause import Cause
 from pillarbox.core.errors import Unavailable
 from pillarbox.core.vault import Secret
+from pillarbox.delivery.pauses import PROBED
+from pillarbox.store.limits import OPERATOR, Pause
 from tests.conftest import MakeHouse
 
 SCANNER = "scanner@contoso.example"
@@ -65,6 +69,29 @@ def test_what_failed_alike_is_told_once() -> None:
 )
 def test_a_right_for_the_whole_tenant_beside_a_role_assignment_is_told(steps: list[Step], told: bool) -> None:
     assert exceeds_scope(steps) is told
+
+
+def paused(cause: str, until: float | None, scope: str = "mailbox/1", reason: str = "Slow down.") -> Pause:
+    return Pause(scope, cause, until, reason, NOW)
+
+
+def test_a_pause_says_how_it_ends() -> None:
+    def judged(*pauses: Pause) -> Finding:
+        return judge_pauses([(f"{n}@contoso.example", pause) for n, pause in enumerate(pauses)], PROBED)
+
+    by_hand, probed = judged(paused(OPERATOR, None)), judged(paused(Cause.ACCOUNT_BROKEN, NOW + 300))
+    timed = judged(paused(Cause.QUOTA, NOW + 10), paused(Cause.QUOTA, NOW + 300), paused(Cause.QUOTA, NOW + 20))
+    assert [one.code for one in (by_hand, probed, timed)] == [
+        "doctor.paused_by_hand",
+        "doctor.paused",
+        "doctor.paused_until",
+    ]
+    assert timed.sentence == (
+        "Nothing is sent until 2027-01-15 08:05:00 UTC (quota: Slow down): "
+        "0@contoso.example, 1@contoso.example, 2@contoso.example."
+    )
+    assert timed.evidence["until"] == NOW + 300
+    assert "probe" not in timed.cure
 
 
 class FullStore(Check):

@@ -1,15 +1,16 @@
 -- Figures for whoever watches the service (store/measures.py). None reads a table that grows.
 
 -- name: measures_waiting
--- What waits, by state, and since when the oldest does: what was accepted first has the least number.
-SELECT w.state, w.messages, o.created_at AS oldest FROM (
-    SELECT state, count(*) AS messages, min(seq) AS seq FROM outbox INDEXED BY outbox_due
-    WHERE state IN ('queued', 'deferred') GROUP BY state
+-- What waits, by state, and since when the oldest does: since it came, or was to go. What is to go later is none yet.
+SELECT state, count(*) AS messages, coalesce(min(since), :now) AS oldest FROM (
+    SELECT state, iif(send_at <= :now, max(created_at, send_at), NULL) AS since FROM outbox INDEXED BY outbox_due
+    WHERE state IN ('queued', 'deferred')
     UNION ALL
-    SELECT 'held', count(*), min(seq) FROM outbox INDEXED BY outbox_held WHERE state = 'held'
+    SELECT state, iif(send_at <= :now, max(created_at, send_at), NULL) FROM outbox INDEXED BY outbox_held
+    WHERE state = 'held'
     UNION ALL
-    SELECT 'uncertain', count(*), min(seq) FROM outbox INDEXED BY outbox_doubtful WHERE state = 'uncertain') AS w
-JOIN outbox AS o ON o.seq = w.seq;
+    SELECT state, iif(send_at <= :now, max(created_at, send_at), NULL) FROM outbox INDEXED BY outbox_doubtful
+    WHERE state = 'uncertain') GROUP BY state;
 
 -- name: measures_credentials
 -- The credentials whose end is known; what is sealed in them is not looked at.
