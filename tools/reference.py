@@ -96,7 +96,7 @@ def _difference(file: Path, wanted: str) -> list[str]:
         what = f"{extra[0]} is no longer there"
     else:
         what = f"line {_first_different_line(found, wanted)} is out of date"
-    return [f"{file.relative_to(_ROOT)}: {what}; `make docs` writes it anew"]
+    return [f"{file.name}: {what}; `make docs` writes it anew"]
 
 
 def _names(text: str) -> list[str]:
@@ -446,15 +446,17 @@ def api_page() -> str:
         'is a person who has [signed in](../how-to/people.md): `curl -H "Authorization: Bearer '
         '$PILLARBOX_API_KEY" $PILLARBOX_URL/api/v1/status`. At the local socket its owner and root may do all: '
         "`curl --unix-socket PATH_OF_THE_SOCKET http://pillarbox/api/v1/status`. The service itself shows what it "
-        "takes at `/api/v1/reference`, and as an OpenAPI document at `/api/v1/openapi.json`.",
+        "takes at `/api/v1/reference`, and as an OpenAPI document at `/api/v1/openapi.json`, to callers alone: fetch "
+        "the page by `curl` as above.",
         "Each call says which scope it needs. What a key with a list of mailboxes does not know of is not there: 404, "
         "as for what never was. A parameter of the query that a call does not know is refused (422), and so is one "
         "that stands twice and is no list. HEAD is taken wherever GET is. In a path a name is percent-encoded, a slash "
         "in it as `%2F`.",
         "Every error is a `Problem` as `application/problem+json` (RFC 9457); the codes stand in "
         "[errors.md](errors.md), and `type` is `urn:problem-type:pillarbox:CODE`. Times are seconds since 1970, UTC.",
-        "Every answer to a request that could be read has an `X-Request-Id`: the client's own, where it sends one (1 to "
-        "128 of `A-Za-z0-9._-`), or one that is made. The lines of the log about the request bear it as `request`, and the audit log does. Of a "
+        "Every answer to a request that could be read has an `X-Request-Id`: the client's own, where it sends one (1 "
+        "to 128 of `A-Za-z0-9._-`), or one that is made. The lines of the log about the request bear it as `request`, "
+        "and the audit log does. Of a "
         "`traceparent` (W3C Trace Context) the lines bear the trace id as `trace`; that of a message shows all of it.",
         "JSON is I-JSON (RFC 7493) in UTF-8: a name that stands twice in an object, NaN, a whole number beyond "
         "2^53 - 1, half a character, and more than 64 levels are refused (400).",

@@ -89,7 +89,7 @@ async def test_what_is_to_go_later_is_not_old(make_house: MakeHouse, browser: ai
     house = await make_house(clock=lambda: now[0])
     await house.furnish("scanner@contoso.example")
     await house.gateway.governors.pause("all", "")
-    letter = Envelope("scanner@contoso.example", ["a@fabrikam.example"])
+    letter = Envelope("scanner@contoso.example", ("a@fabrikam.example",))
     printer = await house.gateway.submitters.get("printer")
     later = Terms(send_at=now[0] + 600)
     await house.gateway.submission.accept(letter, in_memory(MAIL), printer, terms=later)

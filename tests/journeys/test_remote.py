@@ -143,3 +143,6 @@ async def test_a_self_made_certificate_is_trusted_where_it_is_named(microsoft: M
         words = ("--ca-file", str(tmp_path / "state" / "tls-cert.pem"))
         code, output, errors = await pillarbox("outbox", "list", "--json", "--url", url, *words, environ=key)
         assert (code, output, errors) == (0, "[]\n", "")
+        elsewhere = url.replace("localhost", "127.1")  # the same machine, by what the certificate does not name
+        code, _, errors = await pillarbox("outbox", "list", "--json", "--url", elsewhere, *words, environ=key)
+        assert (code, json.loads(errors)["code"]) == (5, "cli.other_name")

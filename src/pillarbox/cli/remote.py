@@ -22,6 +22,8 @@ from pillarbox.endpoints.api.version import HEADER
 
 _CHEAP: Final = "/api/v1/sends?limit=1"
 """Something to ask for the version alone, which is told also to a key that may not see this."""
+_OTHER_NAME: Final = (62, 64)
+"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH: trusted, but not for this host."""
 _PROBLEM: Final = "application/problem+json"
 _NO_ROUTE: Final = "request.not_found"
 
@@ -67,7 +69,8 @@ class Remote:
         """Status and body of an answer.
 
         Raises Unavailable `cli.unreachable`, `cli.not_pillarbox` or `cli.other_version`, Forbidden `cli.untrusted` for
-        a certificate of no CA that is trusted, or `cli.local_only` for what this door has not got.
+        a certificate of no CA that is trusted, `cli.other_name` for one of another host, or `cli.local_only` for what
+        this door has not got.
         """
         connection = self._connection(timeout)
         try:
@@ -78,7 +81,8 @@ class Remote:
                     return status, answer
             return self._round_trip(connection, method, path, body, headers)[:2]
         except ssl.SSLCertVerificationError as error:
-            raise Forbidden("cli.untrusted", url=self.place.url, reason=error.verify_message) from error
+            code = "cli.other_name" if error.verify_code in _OTHER_NAME else "cli.untrusted"
+            raise Forbidden(code, url=self.place.url, reason=error.verify_message.rstrip(".")) from error
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "strerror", None) or error
             raise Unavailable("cli.unreachable", url=self.place.url, reason=reason) from error

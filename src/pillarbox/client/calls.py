@@ -47,7 +47,7 @@ class Terms(TypedDict, total=False):
     max_age: float
     priority: Literal["low", "normal", "high"]
     hold: bool
-    transport: Literal["graph", "smtp", "auto"]
+    transport: Literal["graph", "smtp"]
 
 
 class LinkTerms(TypedDict, total=False):

@@ -89,7 +89,7 @@ class Message:
     max_age: float | None = None
     priority: Literal["low", "normal", "high"] | None = None
     hold: bool = False
-    transport: Literal["graph", "smtp", "auto"] | None = None
+    transport: Literal["graph", "smtp"] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As the API takes it: what is empty is left out. Raises ValueError for a moment without a time zone."""

@@ -84,7 +84,9 @@ def test_an_answer_that_is_no_json_is_told_as_such() -> None:
     assert caught.value.code == "client.not_json"
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[" * 100_000, b"\xff", b'{"errors": {}, "upstream": 5, "code": null}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"[" * 100_000, b"\xff", b'{"errors": {}, "upstream": 5, "code": null}']
+)
 def test_a_broken_problem_is_still_told(body: bytes) -> None:
     error = PillarboxApiError.of(503, {"content-type": "application/problem+json", "x-request-id": "r1"}, body)
     assert (error.code, error.request_id, error.retryable) == ("http.503", "r1", False)

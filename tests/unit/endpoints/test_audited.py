@@ -165,7 +165,7 @@ async def test_what_a_body_without_a_path_is_about_is_told(door: Door) -> None:
     assert await door.rows() == [("crm", "make_thing", "printer", "done")]
 
 
-@pytest.mark.parametrize("named", [{"address": ""}, {"address": 7}, {"ids": []}])
+@pytest.mark.parametrize("named", [{"address": ""}, {"address": 7}, {"mailbox": []}])
 async def test_what_a_body_is_about_is_never_what_it_merely_names(door: Door, named: dict[str, object]) -> None:
     assert await door.ask("POST", "/things", json.dumps({**named, "app": "contoso"}).encode()) == 422
     assert await door.rows() == [("crm", "make_thing", "", "refused")]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
 
 from pillarbox.endpoints.api.openapi import PREFIX
 from pillarbox.endpoints.api.reference_page import caller_words, page
@@ -33,6 +34,30 @@ async def test_it_has_every_route(make_house: MakeHouse) -> None:
     routes = {f"{method} {route.path}" for route in found for method in route.methods or ()}
     assert {where for where, _ in operations(api.openapi())} == routes
     assert len(routes) > 50
+
+
+async def test_a_member_of_a_body_is_taken_as_the_type_that_it_has_there_alone(make_house: MakeHouse) -> None:
+    api = (await make_house(start=False)).gateway.api
+    bodies = [route.body_field for route in api.routes if isinstance(route, APIRoute) and route.body_field is not None]
+    models = {body.field_info.annotation for body in bodies}
+    tried, taken = 0, []
+    for model in models:
+        if not isinstance(model, type) or not issubclass(model, BaseModel):
+            continue
+        for name, member in model.model_json_schema()["properties"].items():
+            types = {one.get("type") for one in (member, *member.get("anyOf", ()))}
+            if not types & {"boolean", "integer", "number"} or "string" in types:
+                continue
+            for wrong in ("1", 1 if "boolean" in types else True):
+                tried += 1
+                try:
+                    model.model_validate({name: wrong})
+                except ValidationError as error:
+                    if any(flaw["loc"][0] == name for flaw in error.errors()):
+                        continue
+                taken.append(f"{model.__name__}.{name}: {wrong!r}")
+    assert taken == []
+    assert tried > 40
 
 
 async def test_every_operation_says_what_it_does(document: Any) -> None:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from pillarbox.core.errors import InvalidInput
 from pillarbox.endpoints.api.paging import Asked, decode, decode_number, encode
 
-
 LIST = "/api/v1/things"
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request
+from starlette.requests import ClientDisconnect
 
 from pillarbox.core.errors import Conflict, InvalidInput, PillarboxError, Unavailable, Upstream
 from pillarbox.core.log import make_logger
@@ -15,6 +16,7 @@ from pillarbox.entra.authority import TokenUnavailable, refusal
 from pillarbox.exchange.submission import Refused
 from pillarbox.graph import refusal as graph_refusal
 from pillarbox.graph.client import Answer, Unreachable
+from tests.conftest import House
 
 
 @pytest.mark.parametrize(
@@ -66,8 +68,32 @@ async def test_a_client_that_hangs_up_while_it_sends_is_no_error_of_ours() -> No
         """To nobody."""
 
     scope = {"type": "http", "method": "PUT", "path": "/", "query_string": b"", "headers": []}
-    await app(scope, receive, send)
+    with pytest.raises(ClientDisconnect):
+        await app(scope, receive, send)
     assert not lines.getvalue()
+
+
+async def test_who_hangs_up_while_it_sends_ends_its_request_and_nothing_else(house: House) -> None:
+    gone = [{"type": "http.request", "body": b"Subject: cut", "more_body": True}, {"type": "http.disconnect"}]
+    told: list[Any] = []
+
+    async def receive() -> Any:
+        return gone.pop(0)
+
+    async def send(message: Any) -> None:
+        told.append(message.get("status"))
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/sends",
+        "raw_path": b"/api/v1/sends",
+        "query_string": b"",
+        "headers": [(b"content-type", b"message/rfc822")],
+    }
+    await house.gateway.local_api(scope, receive, send)
+    assert told == [400, None]
+    assert house.log.lines("unexpected") == []
 
 
 def graph_answer(status: int, code: str) -> Answer:

@@ -252,7 +252,13 @@ def test_what_is_not_one_plain_address_is_refused(address: str) -> None:
 
 @pytest.mark.parametrize(
     "domain",
-    ["cont\u00adoso.example", "contoso.exa\u200bmple", "contoso.example\ufeff", "stra\u00dfe.example", "\uff43ontoso.example"],
+    [
+        "cont\u00adoso.example",
+        "contoso.exa\u200bmple",
+        "contoso.example\ufeff",
+        "stra\u00dfe.example",
+        "\uff43ontoso.example",
+    ],
     ids=ascii,
 )
 def test_a_domain_that_would_become_another_one_is_refused(domain: str) -> None:

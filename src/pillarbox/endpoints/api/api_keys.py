@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import FastAPI, Response
-from pydantic import Field
+from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
 from pillarbox.access.key_rules import Wanted
 from pillarbox.core.accounts import MOST_RATE
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pillarbox.endpoints.api.app import Services
 
 _PATH = "/api/v1/api-keys"
-_Moment = Annotated[float | None, Field(ge=0, le=1e11, allow_inf_nan=False)]
+_Moment = Annotated[StrictFloat | None, Field(ge=0, le=1e11, allow_inf_nan=False)]
 _Admin = Annotated[Caller, needs(Scope.ADMIN)]
 
 
@@ -37,8 +37,8 @@ class KeyWish(Model):
     networks: list[str] | None = None
     recipients: list[str] | None = None
     on_other_recipients: OtherRecipients | None = None
-    rate: int | None = Field(None, ge=0, le=MOST_RATE)
-    enabled: bool | None = None
+    rate: StrictInt | None = Field(None, ge=0, le=MOST_RATE)
+    enabled: StrictBool | None = None
     expires_at: _Moment = None
 
     def wish(self) -> Wanted:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
@@ -125,7 +126,10 @@ class _Api(FastAPI):
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """See ASGI. HEAD asks for what GET does; the server leaves out the body (RFC 9110 section 9.3.2)."""
         asked = {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope
-        await super().__call__(asked, receive, send)
+        try:
+            await super().__call__(asked, receive, send)
+        except ClientDisconnect:
+            pass  # While it sent its body, or while it was answered.
 
     def build_middleware_stack(self) -> ASGIApp:
         """See Starlette."""

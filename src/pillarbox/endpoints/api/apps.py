@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Response
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, StrictBool, StrictFloat
 
 from pillarbox.admin import apps, end_dates
 from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind
@@ -33,9 +33,9 @@ class NewCredential(Model):
 
     client_secret: SecretStr | None = None
     client_secret_from: str | None = None
-    ends_at: float | None = Field(None, ge=0, lt=253_402_300_800)  # the end of the year 9999
+    ends_at: StrictFloat | None = Field(None, ge=0, lt=253_402_300_800)  # the end of the year 9999
     certificate: SecretStr | None = None
-    new_certificate: bool = False
+    new_certificate: StrictBool = False
     federated: str | None = None
     managed_identity: Literal["system", "user"] | None = None
     authority_host: str = ""
@@ -50,7 +50,7 @@ class NewApp(NewCredential):
     name: str = Field(min_length=1, max_length=64)
     tenant_id: str
     client_id: str
-    public: bool = False
+    public: StrictBool = False
 
 
 class AppIds(Model):

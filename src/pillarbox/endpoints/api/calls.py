@@ -9,7 +9,7 @@ import base64
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fastapi import FastAPI
-from pydantic import Base64Bytes, BaseModel, ConfigDict
+from pydantic import Base64Bytes, BaseModel, ConfigDict, StrictBool
 
 from pillarbox.core.scopes import Resource
 from pillarbox.core.token_claims import read_claims
@@ -39,8 +39,8 @@ class NewToken(_For):
     """Which token: `fresh` goes past what is kept; the token itself is in the answer only with `raw`."""
 
     resource: Resource = Resource.GRAPH
-    fresh: bool = False
-    raw: bool = False
+    fresh: StrictBool = False
+    raw: StrictBool = False
 
 
 class TokenOut(_Model):

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictBool
 
 from pillarbox.admin import mailboxes
 from pillarbox.core.caller import Caller, Scope
@@ -24,7 +24,7 @@ class NewTest(_Model):
     """`to`: send a real mail there; without it none is sent. `exchange`: try SMTP and IMAP in any case."""
 
     to: str | None = None
-    exchange: bool = False
+    exchange: StrictBool = False
 
 
 class StepOut(_Model):

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import FastAPI
-from pydantic import Field
+from pydantic import Field, StrictBool, StrictInt
 
 from pillarbox.admin import mailboxes
 from pillarbox.admin.sign_in_plan import Options
@@ -35,8 +35,8 @@ class NewConnectLink(Model):
     address: str
     mailbox: str | None = None
     permissions: list[Permission] | None = Field(None, min_length=1)
-    new_account: bool = False
-    expires_in: int = Field(_DAY, ge=60, le=30 * _DAY)
+    new_account: StrictBool = False
+    expires_in: StrictInt = Field(_DAY, ge=60, le=30 * _DAY)
     return_url: str = Field("", max_length=2000)
     note: str = Field("", max_length=500)
 

@@ -7,7 +7,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import FastAPI
-from pydantic import Field
+from pydantic import Field, StrictFloat
 
 import pillarbox
 from pillarbox.core.caller import Scope
@@ -28,7 +28,7 @@ _PACKAGES: Final = ("aiohttp", "apsw", "cryptography", "fastapi", "msal", "pydan
 class NewDiagnosis(Model):
     """`patience`: seconds in which mailboxes are tested; what is not tested by then is left out."""
 
-    patience: Annotated[float, Field(gt=0, le=_LONGEST, allow_inf_nan=False)] = _PATIENCE
+    patience: Annotated[StrictFloat, Field(gt=0, le=_LONGEST, allow_inf_nan=False)] = _PATIENCE
 
 
 class FindingOut(Model):

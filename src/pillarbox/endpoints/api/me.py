@@ -104,7 +104,7 @@ def add(app: FastAPI, services: "Services") -> None:
     async def confirm_second_factor(
         caller: Me, given: Confirmation, request: Request, response: Response
     ) -> RecoveryCodes:
-        """Give a first code of the authenticator: from now on one is needed to sign in."""
+        """Give a first code of the authenticator: one is needed to sign in from now on. The answer has a new cookie."""
         person = await people.get(caller.name)
         codes = await proofs.confirm(person, given.code.get_secret_value(), peer_of(request))
         await go_on(person, request, response)

@@ -78,7 +78,7 @@ class NewAttachment(Model):
     content: str | None = None
     upload_id: str | None = Field(None, max_length=_MOST_NAME)
     part: str | None = Field(None, max_length=_MOST_NAME)
-    inline: bool = False
+    inline: bool = Field(False, strict=True)
     content_id: str = Field("", max_length=_MOST_NAME)
 
 
@@ -105,14 +105,14 @@ class NewSend(Model):
     in_reply_to: str = Field("", max_length=1000)
     references: list[str] = Field([], max_length=100)
     list_unsubscribe: list[str] = Field([], max_length=10)
-    one_click: bool = False
+    one_click: bool = Field(False, strict=True)
     auto_submitted: AutoSubmitted | None = None
     importance: Importance | None = None
     envelope_from: str | None = Field(None, max_length=_MOST_NAME)
     send_at: Moment | None = None
-    max_age: float | None = Field(None, gt=0, le=LONGEST_AGE, allow_inf_nan=False)
+    max_age: float | None = Field(None, strict=True, gt=0, le=LONGEST_AGE, allow_inf_nan=False)
     priority: PriorityName | None = None
-    hold: bool = False
+    hold: bool = Field(False, strict=True)
     transport: Transport | None = None
 
     def terms(self) -> Terms:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Final, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictFloat, StrictInt
 
 from pillarbox.access.submitter_rules import Wanted
 from pillarbox.admin.outbox import Act
@@ -55,7 +55,7 @@ class MailboxWish(Model):
     assurance: Literal["send-only", "verify", "draft", "found", ""] | None = None
     on_uncertain: Literal["retry", "hold", ""] | None = None
     transport: Literal["graph", "smtp", "auto", ""] | None = None
-    send_limit: int | None = Field(None, ge=0, le=MOST_MESSAGE)
+    send_limit: StrictInt | None = Field(None, ge=0, le=MOST_MESSAGE)
 
     def choice(self) -> MailboxChoice:
         """As our word."""
@@ -176,14 +176,14 @@ class SubmitterWish(Model):
     users: list[str] | None = None
     groups: list[str] | None = None
     recipients: list[str] | None = None
-    force_from: bool | None = None
-    fix_from: bool | None = None
-    rate: int | None = Field(None, ge=0, le=MOST_RATE)
-    max_size: int | None = Field(None, ge=0, le=LARGEST)
+    force_from: StrictBool | None = None
+    fix_from: StrictBool | None = None
+    rate: StrictInt | None = Field(None, ge=0, le=MOST_RATE)
+    max_size: StrictInt | None = Field(None, ge=0, le=LARGEST)
     priority: PriorityName | None = None
-    max_age: int | None = Field(None, ge=0, le=LONGEST_AGE)
+    max_age: StrictInt | None = Field(None, ge=0, le=LONGEST_AGE)
     on_broken: OnBroken | None = None
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
 
     def wish(self) -> Wanted:
         """As our word."""
@@ -198,15 +198,15 @@ class NewSubmitter(SubmitterWish):
 
     name: str
     password: SecretStr | None = None
-    no_password: bool = False
+    no_password: StrictBool = False
 
 
 class SubmitterChange(SubmitterWish):
     """A change of a submitter: it may also get a `password`, a `new_password` that is made, or `no_password` at all."""
 
     password: SecretStr | None = None
-    no_password: bool = False
-    new_password: bool = False
+    no_password: StrictBool = False
+    new_password: StrictBool = False
 
 
 class SenderWay(Model):
@@ -393,9 +393,9 @@ class Trace(Model):
     """A message and everything that was tried. `notes` are sentences on its way in, and on what people did with it.
 
     `notices` are the messages that tell of it; `notice_of` is the id of the one that it tells of itself; those of a
-    mailbox that the caller does not know of are left out. `waits` is why nothing of its mailbox is sent now, where it
-    is to be sent. `doubt` is what becomes of it by itself while it is uncertain: `look_up`, `send_again` or `hold`;
-    else empty.
+    mailbox that the caller does not know of are left out. `waits` is why nothing of its mailbox is sent now (a pause,
+    or a limit of the settings), and until when, where it is to be sent. `doubt` is what becomes of it by itself while
+    it is uncertain: `look_up`, `send_again` or `hold`; else empty.
     """
 
     message: Send
@@ -476,7 +476,7 @@ class Pausing(Model):
 class Purge(Model):
     """Which messages are to be removed: those that came to their end so many seconds ago; null: as the settings say."""
 
-    older_than: float | None = Field(None, ge=0, allow_inf_nan=False)
+    older_than: StrictFloat | None = Field(None, ge=0, allow_inf_nan=False)
 
 
 class Purged(Model):

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import FastAPI, Response
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, StrictBool
 
 from pillarbox.access.invitations import Invitation
 from pillarbox.access.person_rules import LONGEST_PASSWORD
@@ -52,13 +52,13 @@ class PersonChange(Model):
     """What somebody is to be; what is left out stays."""
 
     roles: list[Role] | None = None
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
 
 
 class NewInvitation(Model):
     """Whether the second factor goes too, for somebody whose authenticator is lost."""
 
-    drop_second_factor: bool = False
+    drop_second_factor: StrictBool = False
 
 
 class PersonOut(Model):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -44,13 +44,11 @@ def add(app: FastAPI, log: Logger) -> None:
         invalid = InvalidInput("request.invalid", reason=f"{place}: {first.detail}")
         return problem_of(invalid, request_id=id_of(request.scope), errors=flaws)
 
-    @app.exception_handler(ClientDisconnect)
-    async def gone(_request: Request, _error: ClientDisconnect) -> Response:
-        # It hung up while it sent its body: there is nobody to tell, and nothing to mend here.
-        return Response(status_code=400)
-
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, ClientDisconnect):
+            # It hung up: there is nobody to tell, and nothing to mend.
+            return JSONResponse(None, 400)
         log.error("unexpected", where=f"{request.method} {request.url.path}", exc_info=error)
         return problem_of(PillarboxError("internal"), request_id=id_of(request.scope))
 

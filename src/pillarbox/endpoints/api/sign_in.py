@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Literal
 
 from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 from pillarbox.admin.sign_in_plan import Options, check_loopback
 from pillarbox.admin.sign_in_words import Connected, Device, Link, Return, Started
@@ -31,9 +31,9 @@ class SignInPlan(_Model):
 
     app: str | None = None
     permissions: list[Permission] | None = Field(default=None, min_length=1)
-    shared: bool | None = None
+    shared: StrictBool | None = None
     user: str = ""
-    new_account: bool = False
+    new_account: StrictBool = False
 
     def options(self) -> Options:
         """As our word."""
@@ -137,7 +137,7 @@ class PasswordSignIn(SignInPlan):
 
     password: SecretStr | None = None
     password_from: str = ""
-    v1: bool = False
+    v1: StrictBool = False
 
 
 def add(app: FastAPI, services: "Services") -> None:

@@ -26,7 +26,7 @@ class NewUpload(Model):
 
     name: str = Field("", max_length=1000)
     media_type: str = Field("", max_length=200)
-    size: int = Field(ge=0)
+    size: int = Field(strict=True, ge=0)
 
 
 class UploadOut(Model):
@@ -75,7 +75,7 @@ def add(app: FastAPI, services: "Services") -> None:
     ) -> UploadOut:
         """Send bytes of a file: those of `Content-Range: bytes FIRST-LAST/SIZE`, or all of it without that.
 
-        Each request begins where the last one ended, or before; what is here already does no harm.
+        Each request begins where the last one ended, or before; what is here already stays as it came.
         """
         upload = await uploads.get(caller.account, upload_id)
         start, end = _place(content_range, upload.size)

@@ -36,7 +36,7 @@ def test_mail_that_waits_long_is_told(state: str, age: float, severity: str) -> 
 
 
 async def test_what_waits_for_an_approval_is_no_problem(house: House) -> None:
-    letter = Envelope("scanner@contoso.example", ["a@fabrikam.example"])
+    letter = Envelope("scanner@contoso.example", ("a@fabrikam.example",))
     printer = await house.gateway.submitters.get("printer")
     await house.gateway.submission.accept(letter, in_memory(MAIL), printer, terms=Terms(approval=True))
     (finding,) = await waiting(house.gateway.examined(0.0))
