@@ -4,6 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?=
+# Half again as many as cores: a worker waits half of its time for programs that it has started.
+WORKERS ?= $(shell n=$$(nproc); echo $$((n + (n + 1) / 2)))
 
 .PHONY: help setup demo test faults check certify bench docs coverage test-clients test-clients-big fuzz test-tools lock clean
 
@@ -28,9 +30,9 @@ $(STAMP): requirements/dev.txt tools/setup.sh pyproject.toml
 demo: $(STAMP)
 	@$(BIN)/pillarbox demo $(ARGS)
 
-# On all cores; what ARGS name, in one process, as -s and a debugger need it.
+# On all cores (WORKERS); what ARGS name, in one process, as -s and a debugger need it.
 test: $(STAMP)
-	@$(BIN)/python -m pytest $(or $(ARGS),-n auto)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n $(WORKERS))
 
 # The same tests as in `make test`, and those that `make test` skips as they take long; a program that is not installed
 # fails here.
