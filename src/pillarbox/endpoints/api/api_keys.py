@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import FastAPI, Response
-from pydantic import Field, StrictBool, StrictFloat
+from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
 from pillarbox.access.key_rules import Wanted
 from pillarbox.core.accounts import MOST_RATE
@@ -12,7 +12,7 @@ from pillarbox.core.caller import ApiKey, Caller, OtherRecipients, Scope
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints.api.access import needs
 from pillarbox.endpoints.api.etags import IfMatch, Versions
-from pillarbox.endpoints.api.models import Model, WholeNumber
+from pillarbox.endpoints.api.models import Model
 from pillarbox.endpoints.api.paging import Paging
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class KeyWish(Model):
     networks: list[str] | None = None
     recipients: list[str] | None = None
     on_other_recipients: OtherRecipients | None = None
-    rate: WholeNumber | None = Field(None, ge=0, le=MOST_RATE)
+    rate: StrictInt | None = Field(None, ge=0, le=MOST_RATE)
     enabled: StrictBool | None = None
     expires_at: _Moment = None
 

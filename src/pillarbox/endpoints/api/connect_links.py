@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import FastAPI
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, StrictInt
 
 from pillarbox.admin import mailboxes
 from pillarbox.admin.sign_in_plan import Options
 from pillarbox.core.caller import Caller, Scope
 from pillarbox.endpoints.api.access import needs
-from pillarbox.endpoints.api.models import Model, WholeNumber
+from pillarbox.endpoints.api.models import Model
 from pillarbox.endpoints.api.paging import Paging
 from pillarbox.endpoints.api.sign_in import Permission
 from pillarbox.store.connect_links import ConnectLink, LinkState
@@ -36,7 +36,7 @@ class NewConnectLink(Model):
     mailbox: str | None = None
     permissions: list[Permission] | None = Field(None, min_length=1)
     new_account: StrictBool = False
-    expires_in: WholeNumber = Field(_DAY, ge=60, le=30 * _DAY)
+    expires_in: StrictInt = Field(_DAY, ge=60, le=30 * _DAY)
     return_url: str = Field("", max_length=2000)
     note: str = Field("", max_length=500)
 

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Annotated, Final, Literal, cast
+from typing import Final, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StrictBool, StrictFloat, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictFloat, StrictInt
 
 from pillarbox.access.submitter_rules import Wanted
 from pillarbox.admin.outbox import Act
@@ -23,14 +23,6 @@ from pillarbox.store.submitters import Token
 
 PriorityName = Literal["low", "normal", "high"]
 _WAYS: Final = {Resource.GRAPH: "graph", Resource.EXCHANGE: "smtp"}
-
-
-def _whole(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-WholeNumber = Annotated[StrictInt, BeforeValidator(_whole)]
-"""A whole number, as 7.0 is one too (JSON Schema Core, section 4.2.3); a text or a truth value is none."""
 
 
 class Model(BaseModel):
@@ -63,7 +55,7 @@ class MailboxWish(Model):
     assurance: Literal["send-only", "verify", "draft", "found", ""] | None = None
     on_uncertain: Literal["retry", "hold", ""] | None = None
     transport: Literal["graph", "smtp", "auto", ""] | None = None
-    send_limit: WholeNumber | None = Field(None, ge=0, le=MOST_MESSAGE)
+    send_limit: StrictInt | None = Field(None, ge=0, le=MOST_MESSAGE)
 
     def choice(self) -> MailboxChoice:
         """As our word."""
@@ -186,10 +178,10 @@ class SubmitterWish(Model):
     recipients: list[str] | None = None
     force_from: StrictBool | None = None
     fix_from: StrictBool | None = None
-    rate: WholeNumber | None = Field(None, ge=0, le=MOST_RATE)
-    max_size: WholeNumber | None = Field(None, ge=0, le=LARGEST)
+    rate: StrictInt | None = Field(None, ge=0, le=MOST_RATE)
+    max_size: StrictInt | None = Field(None, ge=0, le=LARGEST)
     priority: PriorityName | None = None
-    max_age: WholeNumber | None = Field(None, ge=0, le=LONGEST_AGE)
+    max_age: StrictInt | None = Field(None, ge=0, le=LONGEST_AGE)
     on_broken: OnBroken | None = None
     enabled: StrictBool | None = None
 
