@@ -238,9 +238,11 @@ def _pairs(options: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
             raise click.UsageError(f"either {name}, or none")
         if emptied or options[name]:
             yield name, list(options[name])
-    for name in ("app", "rate", "max_size", "priority", "max_age", "on_broken"):
+    for name in ("app", "rate", "max_size", "priority", "on_broken"):
         if options[name] is not None:
             yield name, options[name]
+    if options["max_age"] is not None:
+        yield "max_age", round(options["max_age"])
     for name, yes, no in _SWITCHES:
         wanted, unwanted = options.get(yes), options.get(no)
         if wanted and unwanted:
