@@ -17,8 +17,13 @@ need() {
         wanted="$wanted $*"
     fi
 }
+# module PERL-MODULE PACKAGE: what a program only recommends, and our tests of it need.
+module() {
+    perl -M"$1" -e 1 2>/dev/null || wanted="$wanted $2"
+}
 need curl curl
 need swaks swaks
+module Net::SSLeay libnet-ssleay-perl
 need msmtp msmtp
 need strace strace
 need testssl testssl.sh
@@ -33,6 +38,7 @@ need dkimsign python3-dkim
 need php php-cli
 need git git
 need /usr/lib/git-core/git-send-email git-email
+module Mail::Address libmailtools-perl
 need s-nail s-nail
 need bsd-mailx bsd-mailx
 # For `make bench`: the logins of the Postfix beside us.

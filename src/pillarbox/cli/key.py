@@ -9,7 +9,7 @@ import click
 
 from pillarbox.cli import show
 from pillarbox.cli.local import Api, with_api
-from pillarbox.cli.options import DURATION, MOMENT, json_option
+from pillarbox.cli.options import DURATION, MOMENT, json_option, lists_given, switch_given
 from pillarbox.core.accounts import MOST_RATE
 from pillarbox.core.caller import Scope
 
@@ -150,12 +150,7 @@ def _given(options: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _pairs(options: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    for name in _LISTS:
-        emptied = options.get(f"no_{name}", False)
-        if emptied and options[name]:
-            raise click.UsageError(f"either {name}, or none")
-        if emptied or options[name]:
-            yield name, list(options[name])
+    yield from lists_given(options, _LISTS)
     if options.get("all_mailboxes"):
         if options["mailboxes"]:
             raise click.UsageError("either --mailbox or --all-mailboxes")
@@ -164,10 +159,8 @@ def _pairs(options: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         if options[name] is not None:
             yield name, options[name]
     yield from _expiry(options)
-    if options.get("enable") and options.get("disable"):
-        raise click.UsageError("either --enable or --disable")
-    if options.get("enable") or options.get("disable"):
-        yield "enabled", options["enable"]
+    if (enabled := switch_given(options, "enable", "disable")) is not None:
+        yield "enabled", enabled
 
 
 def _expiry(options: Mapping[str, Any]) -> Iterator[tuple[str, object]]:

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -54,6 +54,23 @@ class _Moment(click.ParamType[float]):
 
 
 MOMENT: Final = _Moment()
+
+
+def lists_given(options: Mapping[str, Any], names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    """The lists that were given, or emptied by `--no-NAME`, as the API takes them. Raises UsageError for both."""
+    for name in names:
+        emptied = options.get(f"no_{name}", False)
+        if emptied and options[name]:
+            raise click.UsageError(f"either {name}, or none")
+        if emptied or options[name]:
+            yield name, list(options[name])
+
+
+def switch_given(options: Mapping[str, Any], yes: str, no: str) -> bool | None:
+    """Which of two options was given, None for neither. Raises UsageError for both."""
+    if options.get(yes) and options.get(no):
+        raise click.UsageError(f"either --{yes.replace('_', '-')} or --{no.replace('_', '-')}")
+    return bool(options.get(yes)) if options.get(yes) or options.get(no) else None
 
 
 def settings_options(command: _Command) -> _Command:

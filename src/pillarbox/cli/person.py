@@ -8,7 +8,7 @@ import click
 
 from pillarbox.cli import show
 from pillarbox.cli.local import Api, with_api
-from pillarbox.cli.options import json_option, read_secret
+from pillarbox.cli.options import json_option, lists_given, read_secret, switch_given
 from pillarbox.core.caller import Role
 
 _PATH = "/api/v1/people"
@@ -101,13 +101,11 @@ def show_person(name: str, as_json: bool, api: Api) -> None:
 @click.option("--disable", is_flag=True, help="Keep them out.")
 @json_option
 @with_api
-def change(name: str, roles: tuple[str, ...], enable: bool, disable: bool, as_json: bool, api: Api) -> None:
+def change(name: str, as_json: bool, api: Api, **options: Any) -> None:
     """Change what a person may do, or keep them out; they are signed out everywhere."""
-    if enable and disable:
-        raise click.UsageError("either --enable or --disable")
-    new: dict[str, object] = {"roles": list(roles)} if roles else {}
-    if enable or disable:
-        new["enabled"] = enable
+    new: dict[str, object] = dict(lists_given(options, ["roles"]))
+    if (enabled := switch_given(options, "enable", "disable")) is not None:
+        new["enabled"] = enabled
     if not new:
         raise click.UsageError("name what is to change: `pillarbox person change --help` lists it")
     changed = api.patch(_path(name), new)

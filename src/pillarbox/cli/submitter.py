@@ -11,7 +11,7 @@ import click
 from pillarbox.access import unix_users
 from pillarbox.cli import show, submitter_words
 from pillarbox.cli.local import Api, with_api
-from pillarbox.cli.options import DURATION, json_option, read_secret
+from pillarbox.cli.options import DURATION, json_option, lists_given, read_secret, switch_given
 from pillarbox.core.accounts import LARGEST, MOST_RATE, UnixRule
 from pillarbox.core.places import ENV_PREFIX
 
@@ -232,29 +232,17 @@ def _given(options: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _pairs(options: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    for name in _LISTS:
-        emptied = options.get(f"no_{name}", False)
-        if emptied and options[name]:
-            raise click.UsageError(f"either {name}, or none")
-        if emptied or options[name]:
-            yield name, list(options[name])
+    yield from lists_given(options, _LISTS)
     for name in ("app", "rate", "max_size", "priority", "on_broken"):
         if options[name] is not None:
             yield name, options[name]
     if options["max_age"] is not None:
         yield "max_age", round(options["max_age"])
     for name, yes, no in _SWITCHES:
-        wanted, unwanted = options.get(yes), options.get(no)
-        if wanted and unwanted:
-            raise click.UsageError(f"either --{_option(yes)} or --{_option(no)}")
-        if wanted or unwanted:
-            yield name, bool(wanted)
+        if (wanted := switch_given(options, yes, no)) is not None:
+            yield name, wanted
     if options["no_password"]:
         yield "no_password", True
-
-
-def _option(parameter: str) -> str:
-    return parameter.replace("_", "-")
 
 
 def _warn_of_strangers(options: Mapping[str, Any]) -> None:
