@@ -60,6 +60,7 @@ from pillarbox.delivery.trial import Trial
 from pillarbox.delivery.uploads import Uploads
 from pillarbox.delivery.watch import Watch
 from pillarbox.delivery.window import Window
+from pillarbox.endpoints import console
 from pillarbox.endpoints.api import app as api
 from pillarbox.endpoints.api.access import LocalDoor
 from pillarbox.endpoints.smtp.spool import Budget, Spool
@@ -106,7 +107,7 @@ if TYPE_CHECKING:
 STORE = "pillarbox.db"
 MASTER_KEY = "master.key"
 UPLOADS = "uploads"
-_OWN_WORDS = ("api", "setup", "signin")
+_OWN_WORDS = ("api", "setup", "signin", *console.WORDS)
 """With which the paths of the HTTP listener begin."""
 _LONGEST_SOCKET = 107
 """Bytes of a Unix socket's path (unix(7): sun_path, less the zero at its end)."""
@@ -802,7 +803,14 @@ class _Running:
         is_ready: dict[str, Look] = {"store": partial(takes_more, gateway.database), "service": self._ready}
         health = {"/healthz": Health(Probe(lives, time.monotonic)), "/readyz": Health(Probe(is_ready, time.monotonic))}
         metrics = HttpDoor(Metrics(gateway.tally, sources.measures(), http.metrics_networks))
-        parts = Parts(HttpDoor(gateway.answer), {"/metrics": metrics, **health}, elsewhere=pages, in_clear=health)
+        prefix = urlsplit(http.public_url).path
+        parts = Parts(
+            HttpDoor(gateway.answer),
+            {"/metrics": metrics, **health},
+            by_link=pages,
+            elsewhere=console.Lazy(gateway.answer, sessions, gateway.log, prefix),
+            in_clear=health,
+        )
         terms = HttpTerms(
             Census(http.max_connections, http.max_connections_per_ip, http.max_connections),
             Patience(http.header_timeout, http.idle_timeout, http.min_rate),
@@ -810,7 +818,7 @@ class _Running:
             proxies.trusts,
         )
         heard = partial(gateway.tally.add, "http")
-        front = Front(parts, who, proxies, gateway.log, urlsplit(http.public_url).path, heard)
+        front = Front(parts, who, proxies, gateway.log, prefix, heard)
         return HttpListener(RequestIds(front), settings.delivery.stop_timeout, terms)
 
     async def _ready(self) -> None:

@@ -2,7 +2,8 @@
 
     /api/...      the API, for callers with a key or a session
     /healthz      and what else has one path of its own, and is only read
-    elsewhere     the pages for people
+    /setup/...    and /signin/..., the pages of those who have a link, and come in by no session
+    elsewhere     the console
 
 What a proxy in front of us says of a client counts only where that proxy is trusted (proxies.py), and the path of
 `http.public_url` may stand before each path or not: proxies strip it, or do not.
@@ -32,6 +33,7 @@ ORIGIN: Final = "pillarbox.origin"
 Heard = Callable[[str, str, str], None]
 """Is told of each answer: method, route (its template, or the part that answered), status."""
 _API: Final = "/api"
+_BY_LINK: Final = ("/setup/", "/signin/")
 _READS: Final = frozenset({"GET", "HEAD"})
 _LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
 """Each says where a body ends."""
@@ -61,6 +63,7 @@ class Parts:
 
     api: "ASGIApp"
     single: "Mapping[str, ASGIApp]"
+    by_link: "ASGIApp"
     elsewhere: "ASGIApp"
     in_clear: Collection[str] = ()
 
@@ -70,6 +73,8 @@ class Parts:
             return path, self.single[path] if method in _READS else _refuse_method
         if path == _API or path.startswith(f"{_API}/"):
             return _API, self.api
+        if path.startswith(_BY_LINK):
+            return "/", self.by_link
         return "/", self.elsewhere
 
 

@@ -42,8 +42,8 @@ class Desk:
     """A front with three parts."""
 
     def __init__(self, prefix: str = "", *, asks: bool = False) -> None:
-        self.api, self.health, self.elsewhere = Part(asks=asks), Part(), Part()
-        parts = Parts(self.api, {"/healthz": self.health}, self.elsewhere, in_clear=("/healthz",))
+        self.api, self.health, self.by_link, self.elsewhere = Part(asks=asks), Part(), Part(), Part()
+        parts = Parts(self.api, {"/healthz": self.health}, self.by_link, self.elsewhere, in_clear=("/healthz",))
         self.told: list[tuple[str, str, str]] = []
         self.log = io.StringIO()
         self.front = Front(

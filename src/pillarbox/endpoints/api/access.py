@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope as AsgiScope
 
 WHO: Final = "pillarbox.who"
-_CALLER: Final = "pillarbox.caller"
+CALLER: Final = "pillarbox.caller"
 """Where it is kept who asks, once that is known."""
 Who = Callable[[Request], Awaitable[Caller]]
 """Who asks. Raises AuthenticationFailed for a stranger, Forbidden, Unavailable where too much is asked."""
@@ -35,12 +35,12 @@ _SESSION: Final = Security(
 
 async def who_asks(request: Request, _key: object = _KEY, _session: object = _SESSION) -> Caller:
     """Whoever makes this request, as its door knows them. Asked once for each request."""
-    caller: Caller | None = request.scope.get(_CALLER)
+    caller: Caller | None = request.scope.get(CALLER)
     if caller is None:
         who: Who | None = request.scope.get(WHO)
         if who is None:
             raise AuthenticationFailed("access.no_credentials")
-        caller = request.scope[_CALLER] = await who(request)
+        caller = request.scope[CALLER] = await who(request)
     return caller
 
 

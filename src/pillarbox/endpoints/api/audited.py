@@ -31,6 +31,8 @@ _NAMES: Final = ("name", "address", "mailbox", "app", "ids", "id")
 _UNREADABLE: Final = "request.invalid"
 UID: Final = "pillarbox.uid"
 """Where the door of the local socket says in the ASGI scope which user is at its other end."""
+DOOR: Final = "pillarbox.door"
+"""Where a door in front of the API says in the ASGI scope which one it is, such as `console`."""
 
 
 class AuditedRoute(APIRoute):
@@ -75,10 +77,10 @@ def actor_of(request: Request, caller: Caller) -> Actor:
     """Whoever makes this request, for the audit log."""
     scope = request.scope
     uid = scope.get(UID)
-    door = "local" if caller.kind == "local" else "http"
-    peer = "" if door == "http" or uid is None else f"uid {uid}"
-    if door == "http" and request.client is not None:
-        peer = request.client.host
+    if caller.kind == "local":
+        door, peer = "local", "" if uid is None else f"uid {uid}"
+    else:
+        door, peer = scope.get(DOOR, "http"), request.client.host if request.client else ""
     return Actor(caller.kind, caller.id, caller.name, door, peer, id_of(scope))
 
 

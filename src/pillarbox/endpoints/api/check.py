@@ -10,6 +10,7 @@ from pillarbox.core.caller import Caller, Scope
 from pillarbox.core.errors import Forbidden
 from pillarbox.delivery import senders
 from pillarbox.endpoints.api.access import needs
+from pillarbox.endpoints.api.models import Params, params_of
 
 if TYPE_CHECKING:
     from pillarbox.admin.check.steps import Report, Step
@@ -35,6 +36,7 @@ class StepOut(_Model):
     code: str
     title: str
     hint: str
+    params: Params
     evidence: dict[str, Any]
 
     @classmethod
@@ -46,6 +48,7 @@ class StepOut(_Model):
             code=step.code,
             title=step.sentence,
             hint=step.cure,
+            params=params_of(step.params),
             evidence=dict(step.evidence),
         )
 

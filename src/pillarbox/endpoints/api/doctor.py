@@ -14,7 +14,7 @@ from pillarbox.core.caller import Scope
 from pillarbox.core.errors import Conflict
 from pillarbox.core.settings import Settings, describe
 from pillarbox.endpoints.api.access import needs
-from pillarbox.endpoints.api.models import Model
+from pillarbox.endpoints.api.models import Model, Params, params_of
 
 if TYPE_CHECKING:
     from pillarbox.admin.doctor import Diagnosis, Told
@@ -39,6 +39,7 @@ class FindingOut(Model):
     code: str
     title: str
     hint: str
+    params: Params
     evidence: dict[str, Any]
 
     @classmethod
@@ -51,6 +52,7 @@ class FindingOut(Model):
             code=found.code,
             title=found.sentence,
             hint=found.cure,
+            params=params_of(found.params),
             evidence=dict(found.evidence),
         )
 

@@ -1,7 +1,7 @@
 """What the API takes and gives, as pydantic models: the OpenAPI document is written from them."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Final, Literal, cast
 
@@ -531,6 +531,15 @@ class UpstreamOut(BaseModel):
     request_id: str
 
 
+Params = dict[str, str | int | float | bool]
+"""The values in a sentence of the catalogue."""
+
+
+def params_of(params: Mapping[str, object]) -> Params:
+    """The values of a sentence as JSON has them: what is no number is told as it is said."""
+    return {name: value if isinstance(value, int | float | bool) else str(value) for name, value in params.items()}
+
+
 class Flaw(BaseModel):
     """What is wrong with a part of a request: at `pointer` in its JSON (RFC 6901), or in a `parameter` of this name."""
 
@@ -542,8 +551,9 @@ class Flaw(BaseModel):
 class Problem(BaseModel):
     """An error (RFC 9457): `code` is stable, `hint` says what to do, `retryable` whether it may work later.
 
-    `type` names the same as `code`, as a URI. `errors` are the parts of the request that are wrong, where they are
-    known; `upstream` is what Microsoft told, where that is the cause. `request_id` is the request's, as in the log.
+    `type` names the same as `code`, as a URI. `params` are the values in `title` and `hint`, for whoever says those in
+    another language. `errors` are the parts of the request that are wrong, where they are known; `upstream` is what
+    Microsoft told, where that is the cause. `request_id` is the request's, as in the log.
     """
 
     type: str
@@ -552,6 +562,7 @@ class Problem(BaseModel):
     code: str
     hint: str
     retryable: bool
+    params: Params = {}
     request_id: str = ""
     errors: list[Flaw] = []
     upstream: UpstreamOut | None = None
@@ -571,6 +582,7 @@ class Problem(BaseModel):
             code=error.code,
             hint=error.cure,
             retryable=entry.retry,
+            params=params_of(error.params),
             request_id=request_id,
             errors=list(errors),
             upstream=UpstreamOut(**asdict(upstream)) if upstream else None,

@@ -1,0 +1,120 @@
+"""The application: which handler answers which path, and what is shown when one fails."""
+
+import mimetypes
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from starlette.applications import Starlette
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from pillarbox.core.errors import PillarboxError
+from pillarbox.core.log import Logger
+from pillarbox.endpoints.api.models import Problem as ApiProblem
+from pillarbox.endpoints.api.request_ids import id_of
+from pillarbox.endpoints.console.calls import Problem
+from pillarbox.endpoints.console.door import Door, Visitor
+from pillarbox.endpoints.console.languages import COOKIE, chosen
+from pillarbox.endpoints.console.page import Notices, Page
+from pillarbox.endpoints.console.templates import STATIC, Templates
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+_FOREVER: Final = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+_LOOKS_ONLY: Final = ("GET", "HEAD")
+
+Handler = Callable[[Page], Awaitable[Response]]
+
+
+class Console:
+    """An ASGI application. `prefix` is the path of http.public_url, under which browsers see it."""
+
+    def __init__(self, door: Door, log: Logger, prefix: str = "") -> None:
+        self._door = door
+        self._log = log
+        self._prefix = prefix.rstrip("/")
+        self._templates = Templates()
+        self._notices = Notices()
+        self._app = Starlette(routes=[Route("/static/{version}/{name}", self._static)])
+        self._app.add_exception_handler(404, self._nothing_here)
+        self._app.add_exception_handler(405, self._nothing_here)
+        self._app.router.redirect_slashes = False
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """See ASGI."""
+        await self._app(scope, receive, send)
+
+    def get(self, path: str, *, open: bool = False) -> Callable[[Handler], Handler]:
+        """Whoever is signed in gets this page; with `open`, everybody."""
+        return self._add(path, "GET", open=open)
+
+    def post(self, path: str, *, open: bool = False) -> Callable[[Handler], Handler]:
+        """What is sent from a form. The handler calls `page.form()`, which knows whether the form is ours."""
+        return self._add(path, "POST", open=open)
+
+    def _add(self, path: str, method: str, *, open: bool) -> Callable[[Handler], Handler]:
+        def added(handler: Handler) -> Handler:
+            async def endpoint(request: "Request") -> Response:
+                return await self._answer(request, handler, open=open)
+
+            self._app.router.routes.append(Route(path, endpoint, methods=[method], name=handler.__name__))
+            return handler
+
+        return added
+
+    async def _answer(self, request: "Request", handler: Handler, *, open: bool) -> Response:
+        page = self._page(request, Visitor.nobody(self._door, request))
+        try:
+            page = self._page(request, await self._door.enter(request))
+            if page.visitor.caller is None and not open:
+                return _to_sign_in(page)
+            return await handler(page)
+        except Problem as problem:
+            if problem.status == 401:
+                return _to_sign_in(page)
+            return _failed(page, problem)
+        except PillarboxError as error:
+            return _failed(page, _as_problem(error, request))
+        except Exception as error:
+            where = f"{request.method} {getattr(request.scope.get('route'), 'path', '')}"
+            self._log.error("unexpected", where=where, exc_info=error)
+            return _failed(page, _as_problem(PillarboxError("internal"), request))
+
+    def _page(self, request: "Request", visitor: Visitor) -> Page:
+        language = chosen(request.cookies.get(COOKIE, ""), request.headers.get("accept-language", ""))
+        return Page(request, visitor, language, self._templates, self._door, self._notices, self._prefix)
+
+    async def _static(self, request: "Request") -> Response:
+        name = request.path_params["name"]
+        if name not in _static_names():
+            return await self._nothing_here(request, None)
+        media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return FileResponse(STATIC / name, headers=_FOREVER, media_type=media_type)
+
+    async def _nothing_here(self, request: "Request", _error: object) -> Response:
+        async def nothing(page: Page) -> Response:
+            return page.show("nothing_here.html", 404)
+
+        return await self._answer(request, nothing, open=True)
+
+
+def _static_names() -> set[str]:
+    return {file.name for file in STATIC.iterdir()}
+
+
+def _to_sign_in(page: Page) -> Response:
+    """To the sign-in, and from there back to where somebody wanted to go."""
+    asked = page.request.url
+    wanted = f"{asked.path}?{asked.query}" if asked.query else asked.path
+    return page.go("/sign-in", next=wanted if page.request.method in _LOOKS_ONLY and wanted != "/" else None)
+
+
+def _failed(page: Page, problem: Problem) -> Response:
+    return page.show("error.html", problem.status, problem=problem, said=page.words(problem))
+
+
+def _as_problem(error: PillarboxError, request: "Request") -> Problem:
+    told = ApiProblem.of(error, request_id=id_of(request.scope))
+    return Problem(told.status, told.model_dump())

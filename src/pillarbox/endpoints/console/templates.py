@@ -1,0 +1,81 @@
+"""The templates: everything in them is escaped, and nothing in them is missing unseen."""
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+import pillarbox
+from pillarbox.endpoints.console.door import TOKEN
+from pillarbox.endpoints.console.languages import NAMES
+
+if TYPE_CHECKING:
+    from pillarbox.endpoints.console.page import Page
+
+FOLDER: Final = Path(__file__).parent / "templates"
+STATIC: Final = Path(__file__).parent / "static"
+
+
+class Templates:
+    """Renders. `static` is where a browser finds the files of static/: the path changes with their content."""
+
+    def __init__(self, folder: Path = FOLDER, static: Path = STATIC) -> None:
+        self.version = _digest(static)
+        self._environment = Environment(
+            loader=FileSystemLoader(folder),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+        )
+        self._environment.newstyle_gettext = True  # type: ignore[attr-defined]
+        self._environment.globals.update(
+            gettext=_gettext,
+            _=_gettext,
+            ngettext=_ngettext,
+            languages=NAMES,
+            version=pillarbox.__version__,
+            token_field=TOKEN,
+        )
+
+    def render(self, template: str, page: "Page", values: dict[str, Any]) -> str:
+        """A page as HTML."""
+        language = page.language
+        return self._environment.get_template(template).render(
+            page=page,
+            language=language,
+            may=page.may,
+            url=lambda path: page.prefix + path,
+            static=lambda name: f"{page.prefix}/static/{self.version}/{name}",
+            number=language.number,
+            size=language.size,
+            ago=language.ago,
+            lasts=language.lasts,
+            form_token=page.visitor.form_token,
+            **values,
+        )
+
+
+@pass_context
+def _gettext(context: Context, text: str, /, **values: object) -> Markup:
+    """A sentence of a template, which may hold HTML of ours; its values are escaped."""
+    return Markup(context["language"].translated(text)) % values  # noqa: S704 - it stands in our files
+
+
+@pass_context
+def _ngettext(context: Context, one: str, many: str, count: int, /, **values: object) -> Markup:
+    """The sentence for so many; numbers in it as the language writes them."""
+    language = context["language"]
+    written = {name: language.number(value) if isinstance(value, int) else value for name, value in values.items()}
+    return Markup(language.translated_many(one, many, count)) % written  # noqa: S704 - it stands in our files
+
+
+def _digest(folder: Path) -> str:
+    told = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        told.update(file.name.encode() + b"\0" + file.read_bytes())
+    return told.hexdigest()[:12]

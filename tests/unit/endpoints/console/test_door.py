@@ -1,0 +1,155 @@
+"""The door of the console: who comes in, what other sites can make a browser do, in which language."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pillarbox.endpoints.console import WORDS, pages
+from pillarbox.endpoints.console.languages import NAMES, chosen
+from pillarbox.endpoints.console.pages.signing_in import ours
+from pillarbox.endpoints.console.templates import FOLDER
+from tests.unit.endpoints.console.conftest import PASSWORD, Site, Visitor
+
+ELSEWHERE = ["//e", "/\\e", "/\t/e", "https:e", "https://e.example/", "\x09//e", "javascript:alert(1)", "/\n/e", "e"]
+
+
+async def test_a_stranger_is_asked_to_sign_in_and_comes_where_they_wanted_to_go(site: Site) -> None:
+    visitor = site.visitor()
+    seen = await visitor.look("/about?x=1")
+    assert seen.status == 200
+    assert "/sign-in?next=%2Fabout%3Fx%3D1" in seen.url
+    seen = await visitor.fill_in("/sign-in", name="anna", password=PASSWORD)
+    assert (seen.status, seen.url) == (200, visitor.url + "/about?x=1")
+    assert "anna" in seen.text
+
+
+async def test_a_wrong_password_is_told_and_the_name_stays(site: Site) -> None:
+    visitor = site.visitor()
+    await visitor.look("/sign-in")
+    seen = await visitor.fill_in("/sign-in", name="anna", password="wrong wrong wrong")
+    assert seen.status == 401
+    assert seen.form("/sign-in").fields["name"] == "anna"
+    assert "wrong wrong wrong" not in seen.html
+    assert "pillarbox" not in visitor.cookies
+
+
+async def test_a_session_is_another_one_after_each_sign_in_and_the_last_one_is_over(site: Site) -> None:
+    visitor = site.visitor()
+    await visitor.sign_in()
+    before = dict(visitor.cookies)
+    planted = site.visitor()
+    planted.cookies = {"pillarbox": "planted"}
+    await planted.sign_in()
+    assert planted.cookies["pillarbox"] not in ("planted", before["pillarbox"])
+    await visitor.look("/about")
+    await visitor.fill_in("/sign-out")
+    late = site.visitor()
+    late.cookies = before
+    assert "/sign-in" in (await late.look("/about")).url
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {}])
+async def test_a_form_of_another_site_does_nothing(admin: Visitor, headers: dict[str, str]) -> None:
+    token = (await admin.look("/about")).form("/sign-out").fields
+    assert (await admin.send("/sign-out", token, headers)).status == 403
+    assert (await admin.look("/about")).url.endswith("/about")
+
+
+@pytest.mark.parametrize("token", ["", "0" * 32])
+async def test_a_form_without_the_token_of_its_session_does_nothing(admin: Visitor, token: str) -> None:
+    assert (await admin.send("/sign-out", {"form_token": token})).status == 403
+    assert (await admin.look("/about")).url.endswith("/about")
+
+
+async def test_nobody_is_signed_in_by_another_site(site: Site) -> None:
+    visitor = site.visitor()
+    seen = await visitor.send("/sign-in", {"name": "anna", "password": PASSWORD}, {"Origin": "https://evil.example"})
+    assert seen.status == 403
+    assert "pillarbox" not in visitor.cookies
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
+def test_the_way_back_leads_nowhere_else(path: str) -> None:
+    assert ours(path) == "/"
+
+
+@pytest.mark.parametrize("path", ["/", "/outbox/3f?x=1&y=2", "/mailboxes/a@b.example", "/people/%2F"])
+def test_the_way_back_leads_to_pages_of_ours(path: str) -> None:
+    assert ours(path) == path
+
+
+async def test_each_answer_lets_nothing_run_but_what_is_ours(admin: Visitor) -> None:
+    for path in ("/about", "/nowhere", "/sign-in"):
+        policy = (await admin.look(path)).headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "require-trusted-types-for 'script'" in policy
+
+
+async def test_files_are_kept_for_ever_under_an_address_that_changes_with_them(admin: Visitor) -> None:
+    address = re.search(r'href="(/static/[0-9a-f]{12}/console.css)"', (await admin.look("/about")).html)
+    assert address is not None
+    seen = await admin.look(address[1])
+    assert (seen.status, seen.headers["Content-Type"]) == (200, "text/css; charset=utf-8")
+    assert "immutable" in seen.headers["Cache-Control"]
+    assert (await admin.look("/static/x/..%2fapp.py")).status == 404
+
+
+async def test_an_address_that_is_none_of_ours_says_so(admin: Visitor) -> None:
+    seen = await admin.look("/nowhere")
+    assert seen.status == 404
+    assert "There is nothing here" in seen.text
+
+
+async def test_under_a_path_every_address_begins_with_it(make_site) -> None:  # type: ignore[no-untyped-def]
+    site: Site = await make_site({"http.public_url": "http://localhost/mail/gate"})
+    visitor = site.visitor()
+    visitor.url = f"http://{site.house.gateway.http_address}"
+    seen = await visitor.look("/mail/gate/about")
+    assert seen.url.endswith("/mail/gate/sign-in?next=%2Fabout")
+    assert all(link.startswith(("/mail/gate/", "#")) for link in seen.links)
+    assert seen.form("/sign-in").action == "/mail/gate/sign-in"
+
+
+@pytest.mark.parametrize(
+    ("kept", "accepted", "tag"),
+    [
+        ("", "", "en"),
+        ("", "zh-TW,zh;q=0.9,en;q=0.8", "zh-Hant"),
+        ("", "zh-CN,zh;q=0.9", "zh-Hans"),
+        ("", "zh-Hant-HK", "zh-Hant"),
+        ("", "de-DE,uk;q=0.5,en;q=0.3", "uk"),
+        ("", "en;q=0.2,uk;q=0.9", "uk"),
+        ("", "uk;q=0,fr", "en"),
+        ("", "uk;q=x, *;q=0.1", "en"),
+        ("uk", "zh-TW", "uk"),
+        ("tlh", "zh-TW", "zh-Hant"),
+    ],
+)
+def test_the_language_is_the_one_that_was_chosen_or_that_the_browser_wants(kept: str, accepted: str, tag: str) -> None:
+    assert chosen(kept, accepted).tag == tag
+
+
+async def test_a_language_is_chosen_and_stays(admin: Visitor) -> None:
+    await admin.look("/about")
+    for tag in NAMES:
+        seen = await admin.fill_in("/language", language=tag, next="/about")
+        assert f'<html lang="{tag}">' in seen.html
+    await admin.fill_in("/language", language="../../etc", next="/about")
+    assert admin.cookies["pillarbox_language"] == list(NAMES)[-1]
+
+
+def test_every_page_has_its_first_word_among_those_that_no_public_path_may_begin_with() -> None:
+    source = "".join(Path(str(page.__file__)).read_text("utf-8") for page in pages.ALL)
+    words = set(re.findall(r'console\.(?:get|post)\(\s*f?"/([\w-]+)', source))
+    assert words <= {*WORDS}
+    assert words
+
+
+def test_no_template_marks_anything_as_safe_or_holds_style_or_script() -> None:
+    for file in FOLDER.rglob("*.html"):
+        text = file.read_text("utf-8")
+        assert not re.search(r"\|\s*safe\b|autoescape|Markup", text), file.name
+        assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?! type=\"module\" src=)", text), file.name
