@@ -5,7 +5,21 @@ import asyncio
 import signal
 from collections.abc import Iterable, Mapping
 
-from bench import accept, api, backlog, crowd, durability, emulator, end_to_end, idle, memory, pace, sendmail, smtp
+from bench import (
+    accept,
+    api,
+    backlog,
+    console,
+    crowd,
+    durability,
+    emulator,
+    end_to_end,
+    idle,
+    memory,
+    pace,
+    sendmail,
+    smtp,
+)
 from bench.machine import describe, load
 
 SMTP = {
@@ -26,6 +40,7 @@ CLAIMS = {
     "emulator": emulator.run,
     "sendmail": sendmail.run,
     "memory": memory.run,
+    "console": console.run,
     **SMTP,
     **API,
 }

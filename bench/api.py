@@ -39,7 +39,7 @@ _LIMIT: Final = 50
 _DAY: Final = 86_400.0
 _BODY: Final = b"Subject: small\r\n\r\n" + b"x" * 200
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
-_UNLIMITED: Final = {"PILLARBOX_HTTP__RATE": "0", "PILLARBOX_HTTP__LISTEN": "127.0.0.1:0"}
+UNLIMITED: Final = {"PILLARBOX_HTTP__RATE": "0", "PILLARBOX_HTTP__LISTEN": "127.0.0.1:0"}
 
 
 async def accept(rounds: int, messages: int) -> None:
@@ -49,7 +49,7 @@ async def accept(rounds: int, messages: int) -> None:
     found: list[Mapping[str, float]] = []
     synced: list[tuple[float, float]] = []
     spent: list[float] = []
-    async with tenant.started(_MAILBOXES, settings=_UNLIMITED) as bench:
+    async with tenant.started(_MAILBOXES, settings=UNLIMITED) as bench:
         url, key = _door(bench.gateway, bench.api, ["send"])
         for _ in range(rounds):
             synced.append(await asyncio.to_thread(_fsyncs))
@@ -103,10 +103,10 @@ async def lists(rounds: int, _messages: int) -> None:
     print(f"api-lists: {ROWS:,} messages of {_MAILBOXES} mailboxes, pages of {_LIMIT}; ms to the whole answer")
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        async with _serving(folder) as (_process, api):
-            await asyncio.to_thread(_furnish, api)
-        await asyncio.to_thread(_fill, folder / "state" / "pillarbox.db")
-        async with _serving(folder) as (process, api):
+        async with serving(folder) as (_process, api):
+            await asyncio.to_thread(furnish, api)
+        await asyncio.to_thread(fill, folder / "state" / "pillarbox.db")
+        async with serving(folder) as (process, api):
             url, key = _door(process, api, ["outbox.read"])
             _, narrow = _door(process, api, ["outbox.read"], mailboxes=[_box(1), _box(2)], name="narrow")
             questions = {
@@ -161,9 +161,9 @@ async def idle(rounds: int, _messages: int) -> None:
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(prefix="bench-") as name:
             began = time.perf_counter()
-            async with _serving(Path(name)) as (process, api):
+            async with serving(Path(name)) as (process, api):
                 starts.append(time.perf_counter() - began)
-                await asyncio.to_thread(_furnish, api)
+                await asyncio.to_thread(furnish, api)
                 url, key = _door(process, api, ["admin"])
                 await _use(url, key)
                 await asyncio.sleep(2)
@@ -185,13 +185,13 @@ async def _use(url: str, key: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _serving(folder: Path) -> AsyncIterator[tuple[Process, Api]]:
+async def serving(folder: Path) -> AsyncIterator[tuple[Process, Api]]:
     """A service without a Microsoft that answers."""
     environ = {
         "PILLARBOX_STATE_DIR": str(folder / "state"),
         "PILLARBOX_SOCKET": str(folder / "run" / "api.sock"),
         "PILLARBOX_SMTP__LISTEN": "127.0.0.1:0",
-        **_UNLIMITED,
+        **UNLIMITED,
         **LIFTED,
     }
     async with running(["pillarbox", "serve", "--json"], environ, folder / "log") as process:
@@ -208,7 +208,7 @@ def _box(number: int) -> str:
     return f"box{number}@contoso.example"
 
 
-def _furnish(api: Api) -> None:
+def furnish(api: Api) -> None:
     ids = {"tenant_id": _NOBODY, "client_id": _NOBODY.replace("0", "1"), "client_secret": "not-used"}
     api.post("/api/v1/apps", {"name": "bench", **ids})
     for number in range(1, _MAILBOXES + 1):
@@ -216,7 +216,7 @@ def _furnish(api: Api) -> None:
     api.post("/api/v1/outbox:pause", {"mailbox": None})
 
 
-def _fill(path: Path) -> None:
+def fill(path: Path) -> None:
     """A million messages, written past the outbox: it would take an hour."""
     connection = apsw.Connection(str(path))
     connection.execute("PRAGMA synchronous = OFF")

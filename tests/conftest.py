@@ -251,7 +251,10 @@ def house_settings(folder: Path, more: dict[str, str]) -> Settings:
     }
     flags = base | more
     # A secret is never a flag.
-    environ = {"PILLARBOX_MICROSOFT__PROXY": flags.pop("microsoft.proxy", "")}
+    environ = {
+        "PILLARBOX_MICROSOFT__PROXY": flags.pop("microsoft.proxy", ""),
+        "PILLARBOX_CONSOLE__ENTRA__CLIENT_SECRET": flags.pop("console.entra.client_secret", ""),
+    }
     return load(None, environ, flags)
 
 

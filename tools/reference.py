@@ -186,7 +186,9 @@ def settings_page() -> str:
 def _section_heading(section: str) -> str:
     if not section:
         return "## Top level"
-    model = Settings.model_fields[section].annotation
+    model: Any = Settings
+    for name in section.split("."):
+        model = model.model_fields[name].annotation
     return f"## [{section}]\n\n{inspect.getdoc(model)}"
 
 

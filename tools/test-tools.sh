@@ -1,6 +1,6 @@
 #!/bin/sh
 # Programs that we did not write: judges of the doors (curl, swaks, msmtp, Postfix with its smtp-source, testssl.sh, those
-# that call sendmail), of signatures (OpenSSL, GnuPG, dkimpy), and of the order of fsync and 250 (strace). With BIG=1 also
+# that call sendmail, Chromium), of signatures (OpenSSL, GnuPG, dkimpy), and of the order of fsync and 250 (strace). With BIG=1 also
 # PHPMailer and Jakarta Mail, for `make test-clients-big`.
 set -eu
 if [ "$(id -u)" != 0 ]; then
@@ -43,6 +43,9 @@ need s-nail s-nail
 need bsd-mailx bsd-mailx
 # For `make bench`: the logins of the Postfix beside us.
 need saslpasswd2 sasl2-bin libsasl2-modules-db
+# The browser that looks at the console, and letters for all its languages.
+need chromium chromium
+need /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc fonts-noto-cjk
 if [ "${BIG:-}" = 1 ]; then
     need /usr/share/php/libphp-phpmailer/autoload.php libphp-phpmailer
     need javac default-jdk-headless

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import secrets
 import shutil
 import smtplib
 import ssl
@@ -23,11 +24,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from pillarbox.core import settings
+from pillarbox.core.caller import Role
+from pillarbox.core.vault import Secret
 from pillarbox.emulator import Emulator, seed
 from pillarbox.emulator.seed import Seed
 from pillarbox.gateway import Gateway
 
 SENDER: Final = "scanner@contoso.example"
+_PERSON: Final = "demo"
 _PATIENCE: Final = 30.0
 _PIXEL: Final = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
@@ -81,7 +85,7 @@ async def run(say: Say, *, once: bool, as_json: bool, stop: asyncio.Event) -> in
                 if as_json:
                     say(json.dumps(stage.as_json(results, good), ensure_ascii=False))
                 if not once:
-                    stage.tell_where_next()
+                    stage.tell_where_next(await stage.open_console())
                     await stop.wait()
             finally:
                 await stage.close()
@@ -115,6 +119,7 @@ class Stage:
             "socket": str(self._folder / "run" / "api.sock"),
             "smtp.listen": "127.0.0.1:0",
             "smtp.hostname": "localhost",
+            "http.listen": "127.0.0.1:0",
             "microsoft.cloud": "custom",
             "microsoft.authority_url": self._emulator.url,
             "microsoft.graph_url": self._emulator.url,
@@ -226,8 +231,8 @@ class Stage:
         else:
             self._say("Something is wrong. The gateway's log:\n" + self._log.getvalue())
 
-    def tell_where_next(self) -> None:
-        """Addresses, and lines to try by hand."""
+    def tell_where_next(self, console: str) -> None:
+        """A link to the console, addresses, and lines to try by hand."""
         netrc, letter = self._folder / "netrc", self._folder / "letter.eml"
         port = self._gateway.smtp_address.rpartition(":")[2]
         _write_private(netrc, f"machine localhost login old-scanner password {self._password}\n")
@@ -240,6 +245,10 @@ class Stage:
             f"""
 Look further (Ctrl-C ends it and removes {self._folder}):
 
+  the console, with the three mails in its outbox (works once, for a quarter of an hour):
+    {console}
+  another such link:
+    {command} person sign-in-link {_PERSON} --socket {sock}
   send one by hand:
     curl --ssl-reqd --cacert {self._certificate} --netrc-file {netrc} \\
       --mail-from {SENDER} --mail-rcpt alice@contoso.example -T {letter} smtp://localhost:{port}
@@ -252,6 +261,12 @@ Look further (Ctrl-C ends it and removes {self._folder}):
 
   the same with a real tenant: docs/how-to/first-real-mail.md"""
         )
+
+    async def open_console(self) -> str:
+        """A link that opens the console, signed in: the person has a password that nobody knows."""
+        household = self._gateway.household
+        person, _ = await household.people.add(_PERSON, [Role.ADMIN, Role.AUDITOR], Secret(secrets.token_urlsafe(32)))
+        return household.sign_in_links.make(person).url.reveal()
 
     def as_json(self, results: list[Told], good: bool) -> dict[str, Any]:
         """Everything as one document."""

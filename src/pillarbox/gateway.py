@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import unquote, urlsplit
 
 from fastapi import FastAPI
 
 from pillarbox.access import first_admin
 from pillarbox.access.audit import Audit
+from pillarbox.access.entra_sign_in import Terms
 from pillarbox.access.guard import DEFAULT_PATIENCE, Patience
 from pillarbox.access.household import Household
 from pillarbox.access.keys import Keys
@@ -28,7 +29,8 @@ from pillarbox.access.submitters import Submitters
 from pillarbox.admin import certificates, end_dates
 from pillarbox.admin.vault import Rotation
 from pillarbox.core import catalogue, core_dumps, master_key, tls
-from pillarbox.core.accounts import AppRegistration, Mailbox
+from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind, Mailbox
+from pillarbox.core.caller import Role
 from pillarbox.core.clock import Watched
 from pillarbox.core.errors import ConfigError, PillarboxError, Unavailable
 from pillarbox.core.governor import Limits
@@ -44,6 +46,7 @@ from pillarbox.core.listening import (
 from pillarbox.core.log import Logger, make_logger, tell_final
 from pillarbox.core.mail import Clock
 from pillarbox.core.master_key import KeyRing
+from pillarbox.core.recent import Recent
 from pillarbox.core.scopes import Resource
 from pillarbox.core.settings import Settings
 from pillarbox.core.tally import Tally
@@ -72,6 +75,7 @@ from pillarbox.store.events import EventLog
 from pillarbox.store.idempotency import IdempotencyKeys
 from pillarbox.store.keys import KeyStore
 from pillarbox.store.limits import LimitStore
+from pillarbox.store.measures import recall
 from pillarbox.store.outbox import INTERRUPTED, Outbox
 from pillarbox.store.pulse import answers, takes_more
 from pillarbox.store.retention import Retention
@@ -89,6 +93,7 @@ if TYPE_CHECKING:
     from pillarbox.admin.connect import Connect
     from pillarbox.admin.doctor import Diagnosis
     from pillarbox.admin.examine.examined import Examined
+    from pillarbox.admin.overview import Overview
     from pillarbox.delivery.assurance import Assurance
     from pillarbox.delivery.delays import Delays
     from pillarbox.delivery.draft_transport import DraftTransport
@@ -102,6 +107,7 @@ if TYPE_CHECKING:
     from pillarbox.delivery.worker import Worker
     from pillarbox.endpoints.web import HttpListener
     from pillarbox.entra.authority import Authority
+    from pillarbox.entra.openid import OpenId
     from pillarbox.exchange.submission import Submissions
 
 STORE = "pillarbox.db"
@@ -142,7 +148,8 @@ class Gateway:
         self._transport = transport
         self._reached = reached
         self.tally = Tally()
-        self.log: Logger = make_logger(log_file, settings.log.level, settings.log.format, self._clock, self.tally.heard)
+        self.recent = Recent(self._clock)
+        self.log: Logger = make_logger(log_file, settings.log.level, settings.log.format, self._clock, self._heard)
         self.died: asyncio.Future[BaseException] | None = None
         self.smtp_address = ""
         """The first listener of the SMTP door; empty while there is none."""
@@ -223,6 +230,7 @@ class Gateway:
             self.audit,
             cost=self._hash_cost,
             patience=self._login_patience,
+            entra=self._entra_terms(),
         )
         await self.accounts.forget_leases()
         self.outbox = Outbox(self.database, self._clock)
@@ -331,11 +339,13 @@ class Gateway:
                 clients=self.clients,
                 check=self.test_button,
                 examined=self.examined,
+                overview=self.overview,
                 settings=self.settings,
                 rotation=self.rotation,
                 changed=self._changed,
                 connect=self.connect,
                 smtp_address=lambda: self.smtp_address,
+                listeners=lambda: self.listeners,
                 smtp_host=lambda: self.settings.addresses().smtp_host,
                 events=self.events,
                 watch=self.watch,
@@ -480,6 +490,34 @@ class Gateway:
             probed=PROBED,
         )
 
+    def overview(self) -> "Overview":
+        """What says whether all is well."""
+        from pillarbox.admin.overview import Overview
+        from pillarbox.delivery.pauses import PROBED
+
+        return Overview(
+            accounts=self.accounts,
+            database=self.database,
+            recent=self.recent,
+            pauses=self.governors.waits,
+            probed=PROBED,
+            used=self.governors.used,
+            certificates=lambda: certificates.in_files(self.settings)[0],
+            clock=self._clock,
+        )
+
+    async def recall(self, start: float) -> None:
+        """Count what was sent in the day before the start. Mail goes on where that cannot be read."""
+        try:
+            await recall(self.database, self.recent, start)
+        except PillarboxError as error:
+            self.log.error("store.unusable", where="overview", code=error.code, reason=error.sentence)
+
+    def _heard(self, level: str, event: Mapping[str, Any]) -> None:
+        """What the log tells is counted."""
+        self.tally.heard(level, event)
+        self.recent.heard(level, event)
+
     async def examine_without_store(self, why: PillarboxError) -> "Diagnosis":
         """What the doctor finds where the store cannot be opened; `why` says it. Call neither `open` nor `stop`."""
         from pillarbox.admin.doctor import examine_without_store
@@ -524,6 +562,27 @@ class Gateway:
                 password_grant=self.settings.sign_in.password_grant,
             )
         return self._connect
+
+    def _entra_terms(self) -> Terms | None:
+        """Who signs in to the console by Microsoft; None: nobody."""
+        entra = self.settings.console.entra
+        holders = {Role(name): listed for name, listed in entra.roles}
+        return Terms(entra.tenant, holders, lambda: self._openid) if entra.is_on else None
+
+    @cached_property
+    def _openid(self) -> "OpenId":
+        """What signs people in to the console. Raises ConfigError."""
+        from pillarbox.entra.credentials import msal_credential
+        from pillarbox.entra.openid import OpenId
+
+        entra, clients = self.settings.console.entra, self.clients()
+        kind = CredentialKind.SECRET if entra.client_secret else CredentialKind.CERTIFICATE
+        source = "" if entra.client_secret else f"file:{entra.certificate_file}"
+        credential = Credential("console", kind, entra.client_secret, source)
+        app = AppRegistration(0, "console", entra.tenant, entra.client_id)
+        return OpenId(
+            clients.authority, self.connect().id_tokens, app, lambda: msal_credential(credential, clients.read)
+        )
 
     @property
     def public_url(self) -> str:
@@ -757,6 +816,7 @@ class _Running:
             log=log,
             clock=time.monotonic,
             tally=gateway.tally,
+            refused=gateway.submitters.refused,
         )
         submission = gateway.submission
         judges = Judges(gateway.submitters.current, submission.check_mail, submission.check_recipient)
@@ -789,12 +849,13 @@ class _Running:
         gateway, settings, http = self._gateway, self._settings, self._settings.http
         proxies = Proxies(http.trusted_proxies)
         sessions = SessionCookie(gateway.household.sessions, gateway.household.public_url)
-        who = HttpWho(gateway.keys, RequestRates(http.rate, gateway._steady), sessions.caller_of)
-        pages = signin.build(gateway.connect, gateway.log)
+        who = HttpWho(gateway.keys, RequestRates(http.rate, gateway._steady), gateway.audit, sessions.caller_of)
+        pages = signin.build(gateway.connect, gateway.audit, gateway.log)
         setup.add(pages, gateway.household, gateway.audit, gateway.log)
         sources = Sources(
             gateway.database,
             gateway.governors,
+            self.worker.sending,
             lambda: self.smtp.connections,
             lambda: certificates.in_files(settings)[0],
             gateway._clock,
@@ -863,6 +924,7 @@ class _Running:
             asyncio.create_task(gateway.drafts().run(), name="drafts"),
             asyncio.create_task(gateway.traces().run(), name="traces"),
             asyncio.create_task(gateway.delays().run(), name="delays"),
+            asyncio.create_task(gateway.recall(gateway._clock()), name="recall"),
         ]
         listeners = partial(certificates.tell, self._settings, gateway.events, gateway.log)
         endings = end_dates.tell_daily(gateway.accounts, gateway._clock, gateway.log, also=[listeners])

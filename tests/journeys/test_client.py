@@ -190,6 +190,13 @@ async def test_the_key_is_taken_to_no_other_address(make: Make, status: int) -> 
     assert heard == []
 
 
+async def test_a_redirect_that_leads_nowhere_is_a_refusal_too(make: Make) -> None:
+    nowhere = b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n"
+    with answering(nowhere) as (url, _), pytest.raises(PillarboxApiError) as caught:
+        await make(url, "pbx_aaaaaaaa_secret")("send", MESSAGE)
+    assert caught.value.status == 302
+
+
 async def test_another_password_lies_at_hand_and_is_not_taken(make: Make, tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login eve password other\n")
     (tmp_path / ".netrc").chmod(0o600)

@@ -6,7 +6,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from pillarbox.cli.doctor import without_addresses
+from pillarbox.admin.support_archive import without_addresses
 from tests.conftest import Microsoft
 from tests.journeys.test_test_button import SCANNER, added, flags
 from tests.service import pillarbox, serve
@@ -113,9 +113,10 @@ async def test_an_archive_is_never_written_over_a_file(microsoft: Microsoft, tmp
     given = await added(tmp_path, microsoft)
     file = tmp_path / "precious"
     file.write_text("precious")
-    code, _, errors = await pillarbox("doctor", "--bundle", str(file), *given)
+    code, output, errors = await pillarbox("doctor", "--json", "--bundle", str(file), *given)
     assert (code, file.read_text()) == (1, "precious")
     assert "cannot be written" in errors
+    assert by_name(output)["sqlite"][0]["severity"] == "ok"
 
 
 def unpacked(file: Path) -> str:

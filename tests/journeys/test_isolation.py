@@ -63,6 +63,7 @@ async def things(house: House) -> Things:
         "name": "contoso",
         "credential_id": "1",
         "token_id": "1",
+        "number": "0",
     }
     nobodys = {**theirs, "address": NOBODYS, "name": "nobody1"}
     for name in ("queue_id", "link_id", "upload_id"):
@@ -331,6 +332,20 @@ async def test_what_goes_to_others_waits_until_a_person_lets_it_go(house: House)
     row = await house.gateway.outbox.get(outside.json["id"])
     assert row is not None
     assert (row["state"], row["approval"]) == ("held", "wanted")
+
+
+async def test_a_key_does_not_let_go_what_it_handed_in_itself(house: House) -> None:
+    both = [Scope.SEND, Scope.OUTBOX_DECIDE]
+    key = await make_key(house, scopes=both, recipients=["*@contoso.example"], on_other_recipients="hold")
+    other = await make_key(house, "desk", scopes=[Scope.OUTBOX_DECIDE])
+    sent = await ask(house, "POST", "/api/v1/sends", {"from": OURS, **LETTER, "cc": THEIRS}, key=key)
+    path = f"/api/v1/sends/{sent.json['id']}:approve"
+    answer = await ask(house, "POST", path, key=key)
+    assert (answer.status, answer.code) == (403, "outbox.own_approval")
+    many = await ask(house, "POST", "/api/v1/outbox:decide", {"act": "approve", "ids": [sent.json["id"]]}, key=key)
+    assert many.json["data"][0]["problem"]["code"] == "outbox.own_approval"
+    assert (await house.settled(sent.json["id"], "held"))["approval"] == "wanted"
+    assert (await ask(house, "POST", path, key=other)).json["state"] == "queued"
 
 
 async def test_a_test_mail_is_a_mail(house: House) -> None:

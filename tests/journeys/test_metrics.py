@@ -84,6 +84,20 @@ async def test_what_waits_is_shown_with_its_age(make_house: MakeHouse, browser: 
     assert value(found, "pillarbox_pauses", scope="all", cause="operator") == 1
 
 
+async def test_what_is_on_its_way_is_shown(make_house: MakeHouse, browser: aiohttp.ClientSession) -> None:
+    leaves = asyncio.Event()
+    house = await make_house(
+        {"delivery.stop_timeout": "0.1"}, reached=lambda point: leaves.set() if point == "before_send" else None
+    )
+    await house.furnish("scanner@contoso.example")
+    house.microsoft.emulator.faults.add(path="/sendMail", delay=3600, times=1)
+    sent = await house.accept(MAIL, "a@fabrikam.example")
+    await leaves.wait()
+    found = await scrape(browser, house)
+    assert value(found, "pillarbox_outbox_messages", state="sending") == 1
+    assert [one.id for one in house.gateway.worker().sending()] == [sent]
+
+
 async def test_what_is_to_go_later_is_not_old(make_house: MakeHouse, browser: aiohttp.ClientSession) -> None:
     now = [1_795_176_000.0]
     house = await make_house(clock=lambda: now[0])

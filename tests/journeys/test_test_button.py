@@ -67,7 +67,7 @@ async def test_json_gives_the_steps(microsoft: Microsoft, tmp_path: Path) -> Non
     report = json.loads(output)
     assert (code, report["ok"], report["assurance"]) == (0, True, "send-only")
     assert {step["status"] for step in report["steps"]} == {"ok", "skip"}
-    assert set(report["steps"][0]) == {"name", "status", "code", "title", "hint", "evidence"}
+    assert set(report["steps"][0]) == {"name", "status", "code", "title", "hint", "params", "evidence"}
     code, listed, _ = await pillarbox("mailbox", "list", "--json", *given)
     assert json.loads(listed)[0]["assurance"] == "send-only"
 

@@ -37,6 +37,8 @@ class Recorder:
     """What the file does not have, by area and operation."""
     answers: Counter[str] = field(default_factory=Counter)
     """`validated` and `not validated`."""
+    counts: bool = True
+    """Whether what is heard now is remembered; it is judged in any case."""
     _problems: list[str] = field(default_factory=list)
 
     def __call__(self, call: Call, answer: Answer, template: str | None) -> None:
@@ -56,7 +58,8 @@ class Recorder:
     def heard(self, area: str, operation: str, *, succeeded: bool) -> None:
         """Count what the file does not have: `heard("Exchange IMAP", "FETCH", succeeded=True)`."""
         self.answers["not validated"] += 1
-        _count(self.others.setdefault((area, operation), Heard()), succeeded)
+        if self.counts:
+            _count(self.others.setdefault((area, operation), Heard()), succeeded)
 
     def heard_commands(self, ledger: Ledger) -> None:
         """Count the commands of SMTP and IMAP that an emulator got."""
@@ -93,7 +96,7 @@ class Recorder:
         self.answers["validated"] += 1
         problems = Schema.load().problems(method, path, status, content_type, body, query=query, base=base)
         self._problems += [f"{method} {path} {status}: {problem}" for problem in problems]
-        if template := Schema.load().operation(method, path):
+        if self.counts and (template := Schema.load().operation(method, path)):
             heard = self.graph.setdefault((method, template), Heard())
             _count(heard, status < 400)
             heard.validated += status < 400 and not problems

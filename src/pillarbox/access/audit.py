@@ -29,8 +29,10 @@ ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType(
     {
         "ban_address": "An address is kept out of the SMTP door after failed logins.",
         "choose_password": "Somebody used the link of an invitation, or that for the first administrator.",
+        "connect_mailbox": "Somebody came back from Microsoft by a link, and connected a mailbox, or was refused.",
         "log_in": "Somebody tried to log in as a submitter that is disabled.",
         "sign_in": "A person signed in, or was refused.",
+        "use_key": "Somebody showed an API key that is disabled or over, or from a network that is not its own.",
     }
 )
 """Actions that are no call of the API by somebody who is known, or that say more than the call."""

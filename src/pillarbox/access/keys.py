@@ -103,8 +103,8 @@ class Keys:
 
     # ---- who comes in
 
-    def check(self, secret: Secret, peer: str) -> ApiKey:
-        """The key that a client at this address shows.
+    def check(self, secret: Secret, peer: str, *, is_unclear: bool = False) -> ApiKey:
+        """The key that a client at this address shows; one that is unclear, as it may be a proxy's, is in no network.
 
         Raises AuthenticationFailed `access.bad_key`, the same for one that is none, is over or is disabled; Forbidden
         `access.wrong_network`; Unavailable `access.banned` for an address that showed too many that are none. A right
@@ -114,10 +114,15 @@ class Keys:
         if found is None or not self._is_good(found.key):
             self._refused(peer)
             raise AuthenticationFailed("access.bad_key")
-        if found.key.networks and not found.networks.find(peer):
+        if found.key.networks and (is_unclear or not found.networks.find(peer)):
             raise Forbidden("access.wrong_network", key=found.key.name)
         self._note_use(found.key)
         return found.key
+
+    def named(self, secret: Secret) -> ApiKey | None:
+        """The key whose text this is, good or not; None where it is none."""
+        found = self._by_hash.get(tokens.digest(secret))
+        return found.key if found else None
 
     def _is_good(self, key: ApiKey) -> bool:
         return key.enabled and (key.expires_at is None or self._clock() < key.expires_at)
@@ -150,7 +155,7 @@ class Keys:
         boxes = await self._accounts.by_key()
         if caller.mailboxes is not None:
             boxes = {key: box for key, box in boxes.items() if caller.knows(box.id)}
-        name = OPERATOR if caller.kind == "local" else f"{caller.kind}:{caller.name}"
+        name = OPERATOR if caller.kind == "local" else caller.sender
         sender = Submitter(0, name, boxes, fix_from=True)
         if caller.kind == "key":
             key = self._of(caller)

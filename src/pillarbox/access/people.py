@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from pillarbox.access.invitations import Invitation, Invitations
 from pillarbox.access.passwords import Passwords
-from pillarbox.access.person_rules import check_name, check_password, check_roles, folded
+from pillarbox.access.person_rules import check_name, check_password, check_roles, folded, name_of_account
 from pillarbox.access.proofs import Proofs
+from pillarbox.core.accounts import Account
 from pillarbox.core.caller import Role
-from pillarbox.core.errors import Conflict, NotFound
+from pillarbox.core.errors import Conflict, Forbidden, NotFound
 from pillarbox.core.vault import Secret
 from pillarbox.store.people import PeopleStore, Person
 
@@ -57,7 +58,8 @@ class People:
     async def change(self, name: str, roles: Collection[Role] | None = None, *, enabled: bool | None = None) -> Person:
         """Change what somebody may do; where that is so, they are signed out everywhere, and their link is void.
 
-        Raises InvalidInput, NotFound, Conflict `person.last_admin`.
+        Raises InvalidInput, NotFound, Conflict `person.last_admin`, and `person.by_microsoft` for roles that come from
+        there.
         """
         async with self._changing:
             old = await self.get(name)
@@ -66,6 +68,8 @@ class People:
                 roles=old.roles if roles is None else check_roles(roles),
                 enabled=old.enabled if enabled is None else enabled,
             )
+            if new.roles != old.roles:
+                _check_is_local(old)
             if new != old:
                 if not _is_admin(new):
                     await self._check_not_last(old)
@@ -83,12 +87,46 @@ class People:
     async def invite(self, name: str, *, drop_second_factor: bool = False) -> Invitation:
         """A new link for somebody who has forgotten the password, or lost the authenticator too.
 
-        The password and all sessions are over at once. Raises NotFound, Conflict `person.no_listener`.
+        The password and all sessions are over at once. Raises NotFound, Conflict `person.no_listener`,
+        `person.by_microsoft`.
         """
         async with self._changing:
-            return await self._invitations.of(
-                await self.get(name), forget_password=True, drop_second_factor=drop_second_factor
-            )
+            person = await self.local(name)
+            return await self._invitations.of(person, forget_password=True, drop_second_factor=drop_second_factor)
+
+    async def local(self, name: str) -> Person:
+        """The person of this name, who signs in by a password. Raises NotFound, Conflict `person.by_microsoft`."""
+        person = await self.get(name)
+        _check_is_local(person)
+        return person
+
+    async def of_entra(self, account: Account, roles: frozenset[Role]) -> Person:
+        """Whoever has this account of Entra ID, with these roles from now on; somebody new where nobody has.
+
+        What Microsoft says counts, for the last administrator too. Raises Forbidden `person.kept_out`, Conflict
+        `person.entra_name_taken`, InvalidInput.
+        """
+        async with self._changing:
+            person = await self._store.of_entra(account.tenant_id, account.object_id)
+            if person is None:
+                return await self._added_of_entra(account, roles)
+            if not person.enabled:
+                raise Forbidden("person.kept_out", name=person.name)
+            if person.roles != roles:
+                await self._store.change(replace(person, roles=roles))
+            return await self.get(person.name)
+
+    async def lost_roles(self, account: Account) -> None:
+        """Whoever has this account may do nothing here any more: they are signed out everywhere."""
+        if person := await self._store.of_entra(account.tenant_id, account.object_id):
+            await self._store.end_sessions(person.id)
+
+    async def _added_of_entra(self, account: Account, roles: frozenset[Role]) -> Person:
+        name = name_of_account(account.upn)
+        new = self._invitations.new_person(name, roles, "")
+        if not await self._store.add(replace(new, tenant_id=account.tenant_id, object_id=account.object_id)):
+            raise Conflict("person.entra_name_taken", name=name)
+        return await self.get(name)
 
     async def set_password(self, person: Person, password: Secret) -> Person:
         """Another password of one's own; all sessions are over. Raises InvalidInput."""
@@ -107,6 +145,11 @@ class People:
         others = [one for one in await self._store.load() if one.id != person.id and _is_admin(one)]
         if not any(one.has_password or not person.has_password for one in others):
             raise Conflict("person.last_admin", name=person.name)
+
+
+def _check_is_local(person: Person) -> None:
+    if person.is_of_entra:
+        raise Conflict("person.by_microsoft", name=person.name)
 
 
 def _is_admin(person: Person) -> bool:

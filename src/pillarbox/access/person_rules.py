@@ -24,11 +24,17 @@ _FIRST_TRIED: Final = frozenset(
 """What whoever guesses begins with, digits before and behind it left out."""
 _COUNTING: Final = "1234567890" * (LONGEST_PASSWORD // 10 + 2)
 _NAME: Final = re.compile(r"(?!-|\.{1,2}$)[a-z0-9._@+-]{1,64}")
+_NO_LETTER: Final = re.compile(r"[^a-z0-9._@+-]")
 
 
 def folded(name: str) -> str:
     """A name as it is kept, however it is typed."""
     return name.strip(" ").lower()
+
+
+def name_of_account(upn: str) -> str:
+    """What somebody is called here who has this user name at Microsoft. Raises InvalidInput."""
+    return check_name(_NO_LETTER.sub("_", folded(upn))[:LONGEST_NAME])
 
 
 def check_name(name: str) -> str:

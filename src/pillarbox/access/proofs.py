@@ -76,7 +76,7 @@ class Proofs:
         found = await self._store.get(name)
         kept = Credentialed(Submitter(0, name, {}), found.password_hash) if found and found.enabled else None
         try:
-            with self._for_people():
+            with for_people(self._patience):
                 await self._logins.check(Login(name, normal(password), "PLAIN", peer), kept)
         except AuthenticationFailed:
             raise AuthenticationFailed("person.wrong_sign_in") from None
@@ -111,7 +111,7 @@ class Proofs:
         try:
             # One after the other, so that what the guard says of each counts all that came before it.
             async with self._checking:
-                with self._for_people():
+                with for_people(self._patience):
                     self._codes.check(site, person.name, self._clock())
                 try:
                     yield
@@ -124,13 +124,14 @@ class Proofs:
             await self._sleep(failure.delay)
             raise
 
-    @contextmanager
-    def _for_people(self) -> Iterator[None]:
-        """Say what the guard says in words for people, and when it is worth to come again."""
-        try:
-            yield
-        except Unavailable as error:
-            if error.code not in _WORDS:
-                raise
-            code = _WORDS[error.code]
-            raise Unavailable(code, seconds=round(self._patience.ban if code == "person.banned" else 60)) from None
+
+@contextmanager
+def for_people(patience: Patience) -> Iterator[None]:
+    """Say what the guard says in words for people, and when it is worth to come again."""
+    try:
+        yield
+    except Unavailable as error:
+        if error.code not in _WORDS:
+            raise
+        code = _WORDS[error.code]
+        raise Unavailable(code, seconds=round(patience.ban if code == "person.banned" else 60)) from None

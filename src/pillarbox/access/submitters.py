@@ -17,10 +17,19 @@ from pillarbox.access.guard import Patience
 from pillarbox.access.logins import BY_TOKEN, Logins, Sleep
 from pillarbox.access.networks import NetworkTable
 from pillarbox.access.passwords import HashCost, Passwords, make
+from pillarbox.access.refusals import Refusals
 from pillarbox.access.submitter_rules import Wanted
 from pillarbox.access.unix_users import REFRESHED, UnixTable
 from pillarbox.core.accounts import NAME, Login, Submitter
-from pillarbox.core.errors import AuthenticationFailed, Conflict, Forbidden, InvalidInput, NotFound, Unavailable
+from pillarbox.core.errors import (
+    AuthenticationFailed,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    PillarboxError,
+    Unavailable,
+)
 from pillarbox.core.headers import address_key
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
@@ -63,6 +72,7 @@ class Submitters:
         self._log = log
         self._audit = audit
         self._logins = Logins(self._passwords, patience, monotonic, sleep, log, self._learned, self._banned)
+        self.refusals = Refusals(clock)
         self._changing = asyncio.Lock()
         self._all: dict[str, Credentialed] = {}
         self._by_way: dict[_Way, Submitter] = {}
@@ -192,6 +202,12 @@ class Submitters:
         self._all[submitter.name] = replace(found, submitter=replace(found.submitter, last_used_at=now))
         self._write(self._store.used(submitter, now))
 
+    def refused(self, submitter: str, claimed: str, error: PillarboxError, peer: str) -> None:
+        """The door refused something to this submitter, or to a stranger (empty) who may have `claimed` to be one."""
+        name = submitter or claimed
+        # A name that is nobody's may be a password, typed in the wrong place.
+        self.refusals.note(name if name in self._all else "", error, peer, proved=bool(submitter))
+
     # ---- what administrators do
 
     async def add(
@@ -252,6 +268,7 @@ class Submitters:
             if not await self._store.remove(name):
                 raise NotFound("submitter.not_found", name=name)
             self._logins.forget(name)
+            self.refusals.forget(name)
             await self._read()
 
     async def get(self, name: str) -> Submitter:

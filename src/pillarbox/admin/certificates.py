@@ -55,6 +55,21 @@ def in_files(settings: Settings) -> tuple[list[Shown], list[ConfigError]]:
     return shown, unread
 
 
+def unusable(settings: Settings) -> list[ConfigError]:
+    """Why a certificate and key that were set cannot be used: listeners go on with what they have until the next start.
+
+    Raises ConfigError.
+    """
+    found = list[ConfigError]()
+    for files, place in dict.fromkeys(certificate_files(settings, name) for name in with_tls(settings)):
+        try:
+            if files:
+                tls.server_context(*files, place)
+        except ConfigError as error:
+            found.append(error)
+    return found
+
+
 def _files(settings: Settings) -> Mapping[Path, list[str]]:
     files = dict[Path, list[str]]()
     for name in with_tls(settings):

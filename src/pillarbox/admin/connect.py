@@ -3,12 +3,13 @@ was meant. What it has in common with the other ways stands in connecting.py."""
 
 import hmac
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any, Final
 
 from pillarbox.admin.connecting import HANDLE, Connecting, kept_as, passing, refusals
 from pillarbox.admin.sign_in_plan import Options, Plan, check_loopback, settled
-from pillarbox.admin.sign_in_words import STATE_LIFE, Connected, Invitation, Link, Result, Return, Started
+from pillarbox.admin.sign_in_words import STATE_LIFE, Connected, Invitation, Link, Note, Result, Return, Started
 from pillarbox.core import scopes
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.errors import Conflict, Forbidden, InvalidInput, NotFound, PillarboxError, Unavailable
@@ -19,6 +20,8 @@ from pillarbox.store.connect_links import ConnectLink, LinkState
 
 _TICKET_LIFE: Final = 3600
 """Seconds in which a link must be opened."""
+_RESULT: Final = "sign-in result"
+"""What a result is kept as; other words than in an earlier version, which kept other fields."""
 _RESULT_LIFE: Final = 600
 _CODE: Final = re.compile(r"[!-~]{1,16384}")
 _OVER: Final = {
@@ -61,7 +64,7 @@ class Connect(Connecting):
         mailbox, plan = await self._mailbox(kept), Plan.read(kept["plan"])
         former = plan.meant(mailbox).former if plan.shared else None
         user = plan.user or (former.upn if former else mailbox.address)
-        return Invitation(mailbox.address, user, set(plan.permissions) != {"send"}, "link" in kept)
+        return Invitation(mailbox.address, user, plan.permissions, "link" in kept)
 
     async def start(self, ticket: str) -> Started:
         """Somebody goes on from the link: from now on it is the sign-in of this browser.
@@ -134,33 +137,42 @@ class Connect(Connecting):
         for, and what Microsoft refuses."""
         return await self._finish(await self._claim(back, browser, mailbox), back)
 
-    async def callback(self, back: Return, browser: str) -> None:
-        """A browser came back to the service's listener; `result` tells it how that went.
+    async def callback(self, back: Return, browser: str) -> Result | None:
+        """A browser came back to the service's listener: how that went, which `result` tells it again.
 
-        An answer that no sign-in of this browser waits for changes nothing, and no request goes out.
+        An answer that no sign-in of this browser waits for changes nothing, and no request goes out: None.
         """
         try:
             kept = await self._claim(back, browser)
         except Forbidden as error:
             self.log.warning("sign_in.refused", mailbox="", code=error.code)
-            return
+            return None
         mailbox, link = await self._mailbox(kept), await self._link(kept)
         try:
             connected = await self._finish(kept, back, link)
+            consent = bool(connected.lacking)
             result = Result(connected.address, connected.account.upn, notes=connected.notes)
         except PillarboxError as error:
             if link and not isinstance(error, Unavailable):
                 await self.links.refused(link, error.code, error.sentence)
             link = await self._link(kept)
-            again = link is not None and link.state is LinkState.PENDING
-            result = Result(mailbox.address, "", error.code, error.sentence, error.cure, again=again)
-        result = replace(result, return_url=link.return_url if link else "")
-        await self.keep("result", browser, mailbox, asdict(result), self.clock() + _RESULT_LIFE)
+            again, consent = link is not None and link.state is LinkState.PENDING, entra.wants_consent(error)
+            result = replace(Result.of(error), address=mailbox.address, again=again)
+        return_url = link.return_url if link else ""
+        result = replace(result, return_url=return_url, consent_url=self._consent_url(mailbox, kept) if consent else "")
+        await self.keep(_RESULT, browser, mailbox, asdict(result), self.clock() + _RESULT_LIFE)
+        return result
 
     async def result(self, browser: str) -> Result | None:
         """How the last sign-in of this browser ended; None where it has none."""
-        kept = await self.peek("result", browser)
-        return Result(**{**kept, "notes": tuple(kept["notes"])}) if kept else None
+        kept = await self.peek(_RESULT, browser)
+        return Result(**{**kept, "notes": tuple(Note(**note) for note in kept["notes"])}) if kept else None
+
+    def _consent_url(self, mailbox: Mailbox, kept: Mapping[str, Any]) -> str:
+        """Where an administrator agrees to what this sign-in asks for."""
+        plan, cloud = Plan.read(kept["plan"]), self.clients.cloud
+        asked = scopes.authorize_scopes(cloud, plan.permissions, shared=plan.shared)
+        return entra.consent_url(cloud, mailbox.app, kept["redirect_uri"], asked)
 
     async def _claim(self, back: Return, browser: str, mailbox: Mailbox | None = None) -> dict[str, Any]:
         """The sign-in that this answer belongs to, which is then over. Raises Forbidden."""

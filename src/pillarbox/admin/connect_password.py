@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from pillarbox.admin.connecting import NEEDS_SECRET, Connecting, as_public_client, refusals
 from pillarbox.admin.sign_in_plan import Options, settled
-from pillarbox.admin.sign_in_words import Connected
-from pillarbox.core import catalogue, scopes
+from pillarbox.admin.sign_in_words import Connected, Note
+from pillarbox.core import scopes
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.errors import Forbidden, InvalidInput
 from pillarbox.core.vault import Secret
@@ -59,7 +59,7 @@ async def connect(
         memory = Memory()
         result = await acquire.keep_refresh_token(app, plan.public, first["refresh_token"], asked, memory)
         granted, issuer = entra.granted(result, memory), await connecting.id_tokens.issuer(app)
-        note = catalogue.sentence("sign_in.by_password")
+        note = Note.of("sign_in.by_password")
         done = await connecting.connect(mailbox, plan, granted, issuer, None, source, (note,))
     connecting.log.warning("sign_in.by_password", mailbox=mailbox.address)
     return done

@@ -16,8 +16,8 @@ from typing import Any, Final
 from pillarbox.admin import apps, mailboxes
 from pillarbox.admin.clients import Clients
 from pillarbox.admin.sign_in_plan import Options, Plan, settled
-from pillarbox.admin.sign_in_words import Connected
-from pillarbox.core import catalogue, scopes
+from pillarbox.admin.sign_in_words import Connected, Note
+from pillarbox.core import scopes
 from pillarbox.core.accounts import Account, Mailbox
 from pillarbox.core.bearer import Challenge
 from pillarbox.core.errors import Conflict, NotFound, PillarboxError, Unavailable
@@ -92,7 +92,7 @@ class Connecting:
         issuer: str,
         nonce: str | None,
         password_source: str = "",
-        notes: tuple[str, ...] = (),
+        notes: tuple[Note, ...] = (),
         link: ConnectLink | None = None,
     ) -> Connected:
         """Keep what was granted, if the account is the one that was meant; else nothing changes.
@@ -115,11 +115,14 @@ class Connecting:
         await self.changed(mailbox)
         self.log.info("mailbox.signed_in", mailbox=mailbox.address, account=account.upn, object_id=account.object_id)
         if unproven:
-            notes += (catalogue.sentence("sign_in.unproven", address=mailbox.address, account=account.upn),)
+            notes += (Note.of("sign_in.unproven", address=mailbox.address, account=account.upn),)
         if released:
-            notes += (catalogue.sentence("sign_in.released", count=len(released)),)
+            notes += (Note.of("sign_in.released", count=len(released)),)
             self._release(mailbox, released)
-        return Connected(mailbox.address, account, plan.permissions, granted.scopes, notes)
+        lacking = scopes.lacking(self.asked(plan), granted.scopes)
+        if lacking:
+            notes += (Note.of("sign_in.not_granted", lacking=", ".join(lacking)),)
+        return Connected(mailbox.address, account, plan.permissions, granted.scopes, notes, lacking)
 
     async def _meant(self, mailbox: Mailbox, plan: Plan, account: Account, access_token: str) -> tuple[Account, bool]:
         """The account if it is the one that was meant, and whether that is an administrator's word alone.
@@ -160,7 +163,7 @@ class Connecting:
 
     async def keep(self, kind: str, key: str, mailbox: Mailbox, content: object, expires_at: float) -> None:
         """Keep something until `key` comes back."""
-        await self.sign_ins.keep(kept_as(kind, key), mailbox.id, json.dumps(content).encode(), expires_at)
+        await self.sign_ins.keep(kept_as(kind, key), mailbox.id, json.dumps(content, default=str).encode(), expires_at)
 
     async def take(self, kind: str, key: str) -> dict[str, Any] | None:
         """What was kept under `key`, once."""

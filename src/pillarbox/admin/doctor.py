@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 
 from pillarbox.admin.examine import accounts, doors, keeping, machine, ways
 from pillarbox.admin.examine.examined import Examined, Machine
-from pillarbox.admin.examine.findings import Finding, Severity, of_error, problem, skipped
+from pillarbox.admin.examine.findings import Finding, Severity, Told, of_error, problem, skipped
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.log import Logger
 
@@ -38,6 +38,7 @@ OF_MACHINE: Final[Sequence[Examination[Machine]]] = (
     Examination("sqlite", keeping.sqlite),
     Examination("listeners", doors.listeners),
     Examination("certificates", doors.certificates),
+    Examination("console-sign-in", doors.console_sign_in),
 )
 OF_STORE: Final[Sequence[Examination[Examined]]] = (
     Examination("store", keeping.store, 60.0),
@@ -53,14 +54,6 @@ EXAMINATIONS: Final[Sequence[Examination[Examined]]] = (*OF_MACHINE, *OF_STORE)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What one examination found."""
-
-    name: str
-    finding: Finding
-
-
-@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """All that was found."""
 
@@ -72,9 +65,24 @@ class Diagnosis:
         return not any(one.finding.severity is Severity.PROBLEM for one in self.told)
 
 
-async def examine(seen: _Seen, log: Logger, examinations: Sequence[Examination[_Seen]]) -> Diagnosis:
-    """Look at everything, at the same time. What goes wrong meanwhile is a finding, never an exception."""
-    found = await asyncio.gather(*(_look(one, seen, log) for one in examinations))
+def _unheard(_name: str) -> None:
+    """Nobody is told."""
+
+
+async def examine(
+    seen: _Seen, log: Logger, examinations: Sequence[Examination[_Seen]], done: Callable[[str], None] = _unheard
+) -> Diagnosis:
+    """Look at everything, at the same time. What goes wrong meanwhile is a finding, never an exception.
+
+    `done` is told the name of each examination that is over.
+    """
+
+    async def look(one: Examination[_Seen]) -> list[Finding]:
+        found = await _look(one, seen, log)
+        done(one.name)
+        return found
+
+    found = await asyncio.gather(*map(look, examinations))
     return Diagnosis([Told(one.name, each) for one, those in zip(examinations, found, strict=True) for each in those])
 
 

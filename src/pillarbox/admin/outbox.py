@@ -11,7 +11,8 @@ from typing import Final, Literal
 
 from pillarbox.core import catalogue
 from pillarbox.core.caller import LOCAL, Caller
-from pillarbox.core.errors import Conflict, NotFound, PillarboxError
+from pillarbox.core.cause import DOUBTS
+from pillarbox.core.errors import Conflict, Forbidden, NotFound, PillarboxError
 from pillarbox.core.log import Logger, tell_final
 from pillarbox.core.mail import Approval, Clock, State
 from pillarbox.store.database import Row
@@ -26,6 +27,29 @@ _REFUSED_HINT: Final = "A person rejected it; what is to be sent after all is ha
 _CANCEL_HINT: Final = "Messages that are queued, deferred, held, uncertain or failed can be canceled."
 _RESOLVE_HINT: Final = "Messages that are uncertain, or held because Microsoft may have them, can be said to be sent."
 _NO_APPROVAL_HINT: Final = "Only messages that wait for an approval can be approved or rejected."
+
+
+_RETRIED: Final = (State.HELD, State.UNCERTAIN, State.DEFERRED, State.FAILED, State.BOUNCED, State.CANCELED)
+_CANCELED: Final = (State.QUEUED, State.DEFERRED, State.HELD, State.UNCERTAIN, State.FAILED)
+_RESOLVED: Final = (State.HELD, State.CANCELED)
+"""States of which a message is said to be sent if its last attempt left a doubt."""
+
+
+def acts(message: Row) -> list[Act]:
+    """What a person may do with a message now, as the statements of the outbox have it. Pure."""
+    state, approval = message["state"], message["approval"]
+    if state == State.HELD and approval == Approval.WANTED:
+        return ["approve", "reject"]
+    found: list[Act] = []
+    decided = approval in (Approval.NEEDLESS, Approval.GIVEN)
+    held_again = state == State.CANCELED and approval == Approval.WANTED
+    if (held_again or (decided and state in _RETRIED)) and message["kept"] == "whole":
+        found.append("retry")
+    if decided and (state == State.UNCERTAIN or (state in _RESOLVED and message["cause"] in DOUBTS)):
+        found.append("resolve")
+    if state in _CANCELED:
+        found.append("cancel")
+    return found
 
 
 async def get(outbox: Outbox, queue_id: str, caller: Caller = LOCAL) -> Row:
@@ -122,8 +146,10 @@ class Desk:
         return message
 
     async def approve(self, queue_id: str) -> Row:
-        """Let a message go that waits for an approval."""
-        await get(self.outbox, queue_id, self.caller)
+        """Let a message go that waits for an approval. Raises Forbidden `outbox.own_approval` for a key's own."""
+        message = await get(self.outbox, queue_id, self.caller)
+        if self.caller.kind == "key" and message["submitter"] == self.caller.sender:
+            raise Forbidden("outbox.own_approval", id=queue_id)
         approved = await self.outbox.approve(queue_id, self._note("outbox.note_approved"))
         if approved is None:
             return await self._decided(queue_id, Approval.GIVEN)

@@ -1,33 +1,17 @@
 """pillarbox audit: who did what."""
 
-import csv
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import click
 
+from pillarbox.access import audit_sheet
 from pillarbox.cli import show
 from pillarbox.cli.local import Api, with_api
 from pillarbox.cli.options import MOMENT, json_option
 
 _PAGE: Final = 500
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a cell begins with that a spreadsheet would calculate (OWASP, CSV injection)."""
-_COLUMNS: Final = (
-    "at",
-    "actor_kind",
-    "actor",
-    "actor_name",
-    "door",
-    "peer",
-    "action",
-    "subject",
-    "fields",
-    "request_id",
-    "outcome",
-    "code",
-)
 
 
 @click.group()
@@ -52,7 +36,8 @@ def list_acts(limit: int, as_csv: bool, as_json: bool, api: Api, **filters: Any)
     if as_json:
         show.as_json(list(found))
     elif as_csv:
-        _write_csv(found)
+        sys.stdout.write(audit_sheet.HEAD)
+        sys.stdout.writelines(map(audit_sheet.line_of, found))
     else:
         rows = [
             {
@@ -77,17 +62,3 @@ def _found(api: Api, limit: int, filters: Mapping[str, Any]) -> Iterator[Mapping
         left, cursor = left - len(page["data"]), page["next"]
         if cursor is None or (limit and left <= 0):
             return
-
-
-def _write_csv(found: Iterator[Mapping[str, Any]]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for one in found:
-        told = {**one, "at": show.moment(one["at"]), "fields": " ".join(one["fields"])}
-        writer.writerow([cell(str(told[name])) for name in _COLUMNS])
-
-
-def cell(text: str) -> str:
-    """A cell that a spreadsheet takes as the text that it is, and a terminal cannot be steered by. Pure."""
-    # Before it is made plain: what begins with a tab would not be seen as such any more.
-    return f"'{show.plain(text)}" if text.startswith(_FORMULA) else show.plain(text)

@@ -1,18 +1,13 @@
 """pillarbox doctor: what is wrong with the installation, and what to do about it."""
 
-import io
-import json
 import os
-import re
-import tarfile
-import time
 from collections.abc import Mapping, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from pillarbox.admin import support_archive
 from pillarbox.cli import show
 from pillarbox.cli.check import wrapped
 from pillarbox.cli.local import Api, Refused, with_api
@@ -23,7 +18,6 @@ _MARKS: Final = {"ok": "ok", "warning": "warn", "problem": "FAIL", "skipped": "s
 _INDENT: Final = " " * 20
 _SLACK: Final = 120.0
 """Seconds that the doctor may take beside the mailboxes."""
-_ADDRESS: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+")
 
 
 @click.command()
@@ -42,13 +36,14 @@ def command(patience: float, bundle: Path | None, with_addresses: bool, as_json:
     if with_addresses and bundle is None:
         raise click.UsageError("--with-addresses is for --bundle")
     report, facts = _examined(api, patience)
-    if bundle is not None:
-        _write(bundle, report, facts, with_addresses=with_addresses)
     if as_json:
         show.as_json(report)
     else:
         _print(report["findings"])
-        if bundle is not None:
+    if bundle is not None:
+        # A file that cannot be written does not cost what was found.
+        _write(bundle, report, facts, with_addresses=with_addresses)
+        if not as_json:
             show.line(f"The support archive is {bundle}. Look into it before you give it away.")
     return 0 if report["ok"] else 1
 
@@ -84,44 +79,11 @@ def _print(findings: Sequence[Mapping[str, Any]]) -> None:
 
 def _write(file: Path, report: Mapping[str, Any], facts: Mapping[str, Any], *, with_addresses: bool) -> None:
     """A support archive, readable by its owner alone. Raises InvalidInput where it cannot be written."""
-    held: dict[str, Any] = {"doctor.json": report, "facts.json": facts}
-    if not with_addresses:
-        held = without_addresses(held)
     try:
-        with open(file, "xb", opener=_private) as opened, tarfile.open(fileobj=opened, mode="w:gz") as archive:
-            for name, value in held.items():
-                _put(archive, name, json.dumps(value, indent=2, ensure_ascii=False).encode())
+        with open(file, "xb", opener=_private) as archive:
+            archive.write(support_archive.pack(report, facts, with_addresses=with_addresses))
     except OSError as error:
         raise InvalidInput("cli.bundle_not_written", path=file, reason=error.strerror or error) from error
-
-
-def without_addresses(value: Any) -> Any:
-    """A JSON value with a number in the place of each address: the same one for the same address. Pure."""
-    numbers, known = count(1), dict[str, str]()
-
-    def number(found: re.Match[str]) -> str:
-        address = found[0].casefold()
-        if address not in known:
-            known[address] = f"address-{next(numbers)}@removed.invalid"
-        return known[address]
-
-    def hidden(value: Any) -> Any:
-        match value:
-            case str():
-                return _ADDRESS.sub(number, value)
-            case dict():
-                return {hidden(name): hidden(one) for name, one in value.items()}
-            case list():
-                return [hidden(one) for one in value]
-        return value
-
-    return hidden(value)
-
-
-def _put(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    entry = tarfile.TarInfo(f"pillarbox-support/{name}")
-    entry.size, entry.mtime, entry.mode = len(content), int(time.time()), 0o600
-    archive.addfile(entry, io.BytesIO(content))
 
 
 def _private(path: str, flags: int) -> int:

@@ -176,10 +176,5 @@ def readable(body: bytes) -> str:
 
 
 def laid_out(value: object, *, pretty: bool) -> str:
-    """A value as JSON. What a terminal would obey is escaped. Pure."""
-    text = json.dumps(value, ensure_ascii=False, indent=2 if pretty else None)
-    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    return json.dumps(character)[1:-1]
+    """A value as JSON. Pure."""
+    return show.json_text(value, indent=2 if pretty else None)

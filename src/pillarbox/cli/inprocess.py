@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pillarbox.core.errors import PillarboxError
@@ -20,9 +20,19 @@ def has_store(settings: Settings) -> bool:
     return os.path.exists(settings.state_dir / STORE)
 
 
-def ask(settings: Settings, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
-    """Open the store, make the call, close the store. Raises ConfigError, or Unavailable `store.in_use`."""
-    return asyncio.run(_ask(settings, method, path, body, headers))
+def ask(
+    settings: Settings,
+    method: str,
+    path: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    heard: Callable[[bytes], None] | None = None,
+) -> tuple[int, bytes]:
+    """Open the store, make the call, close the store; `heard` is told each line of the answer as it comes.
+
+    Raises ConfigError, or Unavailable `store.in_use`.
+    """
+    return asyncio.run(_ask(settings, method, path, body, headers, heard))
 
 
 def examine(settings: Settings, why: PillarboxError) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -33,7 +43,12 @@ def examine(settings: Settings, why: PillarboxError) -> tuple[dict[str, Any], di
 
 
 async def _ask(
-    settings: Settings, method: str, path: str, body: bytes, headers: Mapping[str, str]
+    settings: Settings,
+    method: str,
+    path: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    heard: Callable[[bytes], None] | None,
 ) -> tuple[int, bytes]:
     gateway = Gateway(_quiet(settings), os.environ, log_file=sys.stderr)
     await gateway.open()
@@ -41,8 +56,12 @@ async def _ask(
     gateway.watch.stop()
     try:
         # Who may open the store may open its socket.
-        answer = await inside.call(gateway.local_api, method, path, body, headers.items(), {UID: os.getuid()})
-        return answer.status, answer.body
+        answer = await inside.begin(gateway.local_api, method, path, body, headers.items(), {UID: os.getuid()})
+        if heard is None or answer.status >= 400:
+            return answer.status, b"".join([piece async for piece in answer.pieces()])
+        async for line in answer.lines():
+            heard(line)
+        return answer.status, b""
     finally:
         await gateway.stop()
 

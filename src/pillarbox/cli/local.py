@@ -32,8 +32,13 @@ PATIENT = 300.0
 """Seconds for what talks to Microsoft: longer than a request of it (microsoft.timeout), and than a mailbox's test."""
 _PAGE = 500
 """Items of a page: the API gives no more."""
+_LINES = "application/x-ndjson"
 _PATIENCE = 3.0
 _TRY_AGAIN = 0.1
+
+
+Heard = Callable[[bytes], None]
+"""Is told each line of an answer as it comes."""
 
 
 class Refused(PillarboxError):
@@ -87,6 +92,12 @@ class Api:
         body = b"" if value is None else _as_json(value)
         return self._call("POST", path, body, "application/json", timeout)
 
+    def post_lines(self, path: str, value: object, heard: Callable[[Any], None], *, timeout: float) -> None:
+        """POST a JSON value; `heard` is told each line of the answer (NDJSON) as it comes, within `timeout` seconds."""
+        body = b"" if value is None else _as_json(value)
+        headers = {"Content-Type": "application/json", "Accept": _LINES}
+        self._answer("POST", path, body, headers, timeout, lambda line: heard(json.loads(line)))
+
     def put(self, path: str, value: object) -> Any:
         """PUT a JSON value."""
         return self._call("PUT", path, _as_json(value), "application/json")
@@ -112,22 +123,30 @@ class Api:
         headers = {"Content-Type": content_type} if content_type else {}
         return _parsed(self._answer(method, path, body, headers, timeout))
 
-    def _answer(self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> bytes:
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout: float,
+        heard: Heard | None = None,
+    ) -> bytes:
         """The answer as it is. Raises Refused for a problem, Unavailable where nothing answers."""
         ask = self._here if self.remote is None else self.remote.ask
-        status, answer = ask(method, path, body, headers, timeout)
+        status, answer = ask(method, path, body, headers, timeout, heard)
         if status >= 400:
             raise Refused(_parsed(answer) or {})
         return answer
 
     def _here(
-        self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float, heard: Heard | None
     ) -> tuple[int, bytes]:
         place = self.socket or Path(os.environ.get(f"{ENV_PREFIX}SOCKET") or default_socket(os.environ))
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
-                return self._once(place, method, path, body, headers, timeout)
+                return self._once(place, method, path, body, headers, timeout, heard)
             except Unavailable as error:
                 # A service that is just starting, or another command, has the store: its socket will be there soon.
                 if error.code != "store.in_use" or time.monotonic() > deadline:
@@ -135,7 +154,14 @@ class Api:
             time.sleep(_TRY_AGAIN)  # noqa: TID251 - a person waits at the terminal
 
     def _once(
-        self, place: Path, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float
+        self,
+        place: Path,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout: float,
+        heard: Heard | None,
     ) -> tuple[int, bytes]:
         connection = UnixConnection(place, os.geteuid(), timeout)
         try:
@@ -143,13 +169,15 @@ class Api:
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
             if self.socket is not None:
                 raise Unavailable("cli.no_service", socket=place, reason=error.strerror) from error
-            return self._without_service(place, method, path, body, headers)
+            return self._without_service(place, method, path, body, headers, heard)
+        except PermissionError as error:
+            raise Forbidden("cli.not_yours", socket=place) from error
         except OSError as error:
             raise Unavailable("cli.no_service", socket=place, reason=error.strerror or error) from error
-        return _ask(connection, place, method, path, body, headers)
+        return _ask(connection, place, method, path, body, headers, heard)
 
     def _without_service(
-        self, place: Path, method: str, path: str, body: bytes, headers: Mapping[str, str]
+        self, place: Path, method: str, path: str, body: bytes, headers: Mapping[str, str], heard: Heard | None
     ) -> tuple[int, bytes]:
         from pillarbox.cli.inprocess import ask, has_store
 
@@ -157,7 +185,7 @@ class Api:
         if method == "GET" and not has_store(settings):
             # Who only looks must not be shown an empty outbox that was made this moment.
             raise NotFound("cli.no_store", socket=place, path=settings.state_dir)
-        return ask(settings, method, path, body, headers)
+        return ask(settings, method, path, body, headers, heard)
 
 
 def _parsed(answer: bytes) -> Any:
@@ -216,12 +244,13 @@ def _ask(
     path: str,
     body: bytes,
     headers: Mapping[str, str],
+    heard: Heard | None,
 ) -> tuple[int, bytes]:
     try:
         if method != "GET":
             # A service of another version must not do it, and then be told that it was not understood.
             _round_trip(connection, "HEAD", "/api/v1/status", b"", {})
-        return _round_trip(connection, method, path, body, headers)
+        return _round_trip(connection, method, path, body, headers, heard)
     except (OSError, http.client.HTTPException) as error:
         raise Unavailable("cli.no_service", socket=place, reason=error) from error
     finally:
@@ -229,20 +258,34 @@ def _ask(
 
 
 def _round_trip(
-    connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: Mapping[str, str]
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    heard: Heard | None = None,
 ) -> tuple[int, bytes]:
     """Ask once. Raises Unavailable `cli.other_version` where the service is not of this version."""
     from pillarbox.endpoints.api.version import HEADER, OLDER
 
     connection.request(method, path, body, dict(headers))
     response = connection.getresponse()
-    answer = response.read()
+    answer = read(response, heard)
     theirs = response.getheader(HEADER)
     if theirs is None and response.status >= 500:
         # Not the API's own answer: the service is stopping.
         raise http.client.HTTPException(f"HTTP {response.status}")
     check_version(theirs or OLDER)
     return response.status, answer
+
+
+def read(response: http.client.HTTPResponse, heard: Heard | None) -> bytes:
+    """The body; of one that was not refused `heard` is told each line as it comes."""
+    if heard is None or response.status >= 400:
+        return response.read()
+    for line in response:
+        heard(line)
+    return b""
 
 
 def check_version(theirs: str) -> None:

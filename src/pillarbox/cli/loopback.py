@@ -11,13 +11,15 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from pillarbox.admin.sign_in_words import Result, Return
 from pillarbox.core.errors import AuthenticationFailed, PillarboxError
 from pillarbox.endpoints import signin_pages as pages
+from pillarbox.endpoints.console.by_link import Reader, static
 from pillarbox.endpoints.signin_browser import cookie_header, cookie_name, returned
 
 _LAST_PAGE: Final = 10.0
@@ -34,7 +36,7 @@ class Loopback:
         self._opened = threading.Lock()
         self._answers: queue.SimpleQueue[Return] = queue.SimpleQueue()
         self._url = self._browser = self._state = ""
-        self._page = ""
+        self._page: Callable[[Reader], str] = pages.unknown
         self._shown, self._ended = threading.Event(), threading.Event()
         self._server = _Server(("127.0.0.1", 0), self)
         self._thread = threading.Thread(target=self._server.serve_forever, name="loopback", daemon=True)
@@ -72,33 +74,35 @@ class Loopback:
             answer = self._answers.get(timeout=seconds)
         except queue.Empty as error:
             raise AuthenticationFailed("sign_in.timeout", minutes=round(seconds / 60)) from error
-        page = pages.failure(PillarboxError("internal"))
+        page = partial(pages.failure, error=PillarboxError("internal"))
         try:
-            page = pages.connected(finish(answer))
+            page = partial(pages.ended, result=finish(answer))
         except PillarboxError as error:
-            page = pages.failure(error)
+            page = partial(pages.failure, error=error)
             raise
         finally:
             self._end(page)
 
-    def _end(self, page: str) -> None:
+    def _end(self, page: Callable[[Reader], str]) -> None:
         self._page = page
         self._ended.set()
         self._shown.wait(_LAST_PAGE)
 
-    def answer(self, path: str, query: str, cookie: str) -> tuple[int, dict[str, str], str]:
+    def answer(self, path: str, query: str, cookie: str, reader: Reader) -> tuple[int, dict[str, str], str]:
         """Status, headers and page for a GET. Called in a thread for each connection."""
+        if found := static(path):
+            return 200, {"Content-Type": found[1]}, found[0].decode()
         if path == self._way and self._url and self._opened.acquire(blocking=False):
             return 303, {"Location": self._url, "Set-Cookie": cookie_header(self._browser, secure=False)}, ""
         if path == "/" and query:
-            return self._returned(returned(query), cookie)
+            return self._returned(returned(query), cookie, reader)
         if path == "/done" and self._ended.is_set() and self._ours(cookie):
-            return 200, {}, self._page
-        return 404, {}, pages.nothing_here()
+            return 200, {}, self._page(reader)
+        return 404, {}, pages.nothing_here(reader)
 
-    def _returned(self, back: Return, cookie: str) -> tuple[int, dict[str, str], str]:
+    def _returned(self, back: Return, cookie: str, reader: Reader) -> tuple[int, dict[str, str], str]:
         if not (self._ours(cookie) and _same(back.state, self._state)):
-            return 400, {}, pages.unknown()
+            return 400, {}, pages.unknown(reader)
         self._answers.put(back)
         self._ended.wait()
         return 303, {"Location": "/done"}, ""
@@ -131,7 +135,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Answer, and nothing else than GET."""
         loopback = self.server.loopback  # type: ignore[attr-defined]
         parts = urlsplit(self.path)
-        status, headers, page = loopback.answer(parts.path, parts.query, self._cookie())
+        reader = Reader.of(dict(parse_qsl(parts.query)), {}, self.headers.get("Accept-Language", ""))
+        status, headers, page = loopback.answer(parts.path, parts.query, self._cookie(), reader)
         body = page.encode()
         self.send_response_only(status)
         for name, value in {**pages.HEADERS, **headers, "Content-Length": str(len(body))}.items():

@@ -122,9 +122,10 @@ def show_mailbox(address: str, as_json: bool, api: Api) -> None:
     if as_json:
         show.as_json(found)
         return
-    pauses, by_smtp = found.pop("paused"), found.pop("paused_by_smtp")
+    pauses, by_smtp, used = found.pop("paused"), found.pop("paused_by_smtp"), found.pop("used")
     found |= {"state": _state(found["state"], pauses), "send_limit": found["send_limit"] or "as the settings say"}
     show.fields((name.replace("_", " "), value) for name, value in found.items())
+    show.fields(("used", f"{one['used']} of {one['most']} {one['name']} in {one['span']:.0f} seconds") for one in used)
     show.fields(("paused", pause_words.in_words(pause)) for pause in pauses)
     show.fields(("by SMTP", f"paused {pause_words.in_words(pause)}") for pause in by_smtp)
 

@@ -132,6 +132,19 @@ def invite(name: str, drop_second_factor: bool, as_json: bool, api: Api) -> None
         _tell_link(made)
 
 
+@command.command("sign-in-link")
+@click.argument("name")
+@json_option
+@with_api
+def sign_in_link(name: str, as_json: bool, api: Api) -> None:
+    """Make a link that signs a person in once, without a password, and show it; the service must run."""
+    made = api.post(f"{_path(name)}:sign-in-link")
+    if as_json:
+        show.as_json(made)
+    else:
+        _tell_link(made)
+
+
 @command.command("sign-out")
 @click.argument("name")
 @json_option
@@ -189,6 +202,8 @@ def _state(person: Mapping[str, Any]) -> str:
         return "disabled"
     if person["has_password"]:
         return ""
+    if person["entra"]:
+        return "signs in by Microsoft"
     until = show.moment(person["invited_until"])
     return f"invited until {until} UTC" if until else "has no password: invite them anew"
 

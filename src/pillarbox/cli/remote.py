@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from pillarbox.cli.local import check_version
+from pillarbox.cli.local import Heard, check_version, read
 from pillarbox.cli.options import read_secret
 from pillarbox.client.errors import PillarboxConfigError
 from pillarbox.client.place import Place, checked, checked_key
@@ -65,7 +65,15 @@ class Remote:
             raise InvalidInput("cli.bad_url", reason=str(error).rstrip(".")) from error
         return cls(place)
 
-    def ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> tuple[int, bytes]:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout: float,
+        heard: Heard | None = None,
+    ) -> tuple[int, bytes]:
         """Status and body of an answer.
 
         Raises Unavailable `cli.unreachable`, `cli.not_pillarbox` or `cli.other_version`, Forbidden `cli.untrusted` for
@@ -79,7 +87,7 @@ class Remote:
                 status, answer, told = self._round_trip(connection, "GET", _CHEAP, b"", {})
                 if not told:
                     return status, answer
-            return self._round_trip(connection, method, path, body, headers)[:2]
+            return self._round_trip(connection, method, path, body, headers, heard)[:2]
         except ssl.SSLCertVerificationError as error:
             code = "cli.other_name" if error.verify_code in _OTHER_NAME else "cli.untrusted"
             raise Forbidden(code, url=self.place.url, reason=error.verify_message.rstrip(".")) from error
@@ -100,13 +108,19 @@ class Remote:
         )
 
     def _round_trip(
-        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: Mapping[str, str]
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        heard: Heard | None = None,
     ) -> tuple[int, bytes, bool]:
         """Status and body of an answer, and whether it told its version, which only who is known is told."""
         given = {**headers, "Authorization": f"Bearer {self.place.key}"}
         connection.request(method, urlsplit(self.place.url).path + path, body, given)
         response = connection.getresponse()
-        answer = response.read()
+        answer = read(response, heard)
         theirs = response.getheader(HEADER)
         code = _code_of(answer) if (response.getheader("Content-Type") or "").partition(";")[0] == _PROBLEM else None
         if theirs is not None:

@@ -9,11 +9,20 @@ from typing import Any
 import click
 
 from pillarbox.core.errors import PillarboxError
+from pillarbox.core.spreadsheet import plain as plain
 
 
 def as_json(value: object) -> None:
     """One JSON document."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    click.echo(json_text(value))
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """A value as JSON. What a terminal would obey is escaped, also what JSON itself allows (U+009B). Pure."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
@@ -69,7 +78,7 @@ def problem(error: PillarboxError) -> dict[str, Any]:
 def complain(error: PillarboxError, *, as_json: bool) -> None:
     """An error on standard error: one line, or one JSON document."""
     if as_json:
-        click.echo(json.dumps(problem(error), ensure_ascii=False), err=True)
+        click.echo(json_text(problem(error)), err=True)
     else:
         # It may hold what Microsoft said, and that what a stranger wrote.
         click.echo(plain(f"pillarbox: {error.sentence} {error.cure}".rstrip()), err=True)
@@ -78,11 +87,6 @@ def complain(error: PillarboxError, *, as_json: bool) -> None:
 def line(text: str) -> None:
     """One line of text."""
     click.echo(plain(text))
-
-
-def plain(text: str) -> str:
-    """A text without control characters: what a sender wrote must not steer the terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _text(value: Any) -> str:

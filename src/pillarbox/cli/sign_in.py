@@ -84,7 +84,7 @@ class _Journey:
 
     def browser(self, *, opens: bool) -> None:
         """A browser on this machine."""
-        from pillarbox.admin.sign_in_words import Result, Return
+        from pillarbox.admin.sign_in_words import Note, Result, Return
         from pillarbox.cli.loopback import Loopback, seconds_until
 
         with Loopback() as loopback:
@@ -99,7 +99,7 @@ class _Journey:
                 answer = {name: getattr(back, name) for name in ("state", "code", "error", "error_description", "iss")}
                 done = self._post("sign-in-finish", {**answer, "browser": started["browser"]})
                 self._done(done)
-                return Result(done["address"], done["account"], notes=tuple(done["notes"]))
+                return Result(done["address"], done["account"], notes=tuple(map(Note, done["notes"])))
 
             loopback.wait(seconds_until(started["expires_at"]), finish)
 

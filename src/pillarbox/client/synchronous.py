@@ -44,7 +44,7 @@ class Pillarbox:
         self._place = Place.find(url, key, ca_file, os.environ)
         self._timeout = timeout
         self._calls = Calls(retries or Retries(), time.monotonic, random.random, lambda: str(uuid.uuid4()))
-        self._session = requests.Session()
+        self._session = _Straight()
         # .netrc would put another password in the key's place, REQUESTS_CA_BUNDLE another CA.
         self._session.trust_env = False
         self._session.verify = str(self._place.trusted)
@@ -181,6 +181,13 @@ class Pillarbox:
             return Lost(f"{self._place.url}: {type(error).__name__}: {_why(error)}")
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, response.content)
+
+
+class _Straight(requests.Session):
+    """A session that does not look where an answer leads: one that leads nowhere is an answer all the same."""
+
+    def get_redirect_target(self, _resp: requests.Response) -> None:
+        """See requests."""
 
 
 def _why(error: requests.RequestException) -> str:

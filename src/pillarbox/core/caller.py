@@ -34,7 +34,7 @@ class Scope(StrEnum):
     DOCTOR_RUN = "doctor.run"
     """Examine the installation."""
     METRICS_READ = "metrics.read"
-    """Read the metrics."""
+    """Read the metrics, and the overview."""
     ADMIN = "admin"
     """Everything else, and all of the above but the text of messages."""
 
@@ -60,7 +60,7 @@ _SEES: Final = frozenset({Scope.OUTBOX_READ, Scope.MAILBOXES_READ, Scope.EVENTS_
 SCOPES_OF: Final[Mapping[Role, frozenset[Scope]]] = {
     Role.ADMIN: OF_ADMIN,
     Role.OPERATOR: _SEES | {Scope.OUTBOX_DECIDE, Scope.DOCTOR_RUN, Scope.METRICS_READ},
-    Role.AUDITOR: _SEES | {Scope.CONTENT_READ, Scope.AUDIT_READ},
+    Role.AUDITOR: _SEES | {Scope.CONTENT_READ, Scope.AUDIT_READ, Scope.METRICS_READ},
 }
 """What each role may do: operators see no text of messages, auditors change nothing."""
 
@@ -82,6 +82,11 @@ class Caller:
     def account(self) -> str:
         """By what it is told from all others: whose idempotency keys and uploads they are."""
         return f"{self.kind}/{self.id}"
+
+    @property
+    def sender(self) -> str:
+        """As whom it hands in mail. No submitter can have a name like it."""
+        return f"{self.kind}:{self.name}"
 
     def may(self, scope: Scope) -> bool:
         """Whether it has this scope."""

@@ -7,7 +7,7 @@ twice as much in the first span.
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final
 
 
@@ -213,6 +213,16 @@ class Load:
     requests: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """How much of a limit is used now: `used` of `most` in any `span` seconds. `name` is that of Load."""
+
+    name: str
+    used: int
+    most: int
+    span: float
+
+
 class Governor:
     """What a mailbox, or an app registration, may do now."""
 
@@ -250,6 +260,15 @@ class Governor:
         """This much was taken and did not happen."""
         for allowance, count in zip(self._all, _counts(load), strict=True):
             allowance.give_back(now, count)
+
+    def used(self, now: float) -> list[Used]:
+        """How much of each limit is used; what is not limited here is left out."""
+        names = (each.name for each in fields(Load))
+        return [
+            Used(name, allowance.most - allowance.left(now), allowance.most, allowance.span)
+            for name, allowance in zip(names, self._all, strict=True)
+            if allowance.most
+        ]
 
     @property
     def _all(self) -> tuple[Allowance, ...]:

@@ -55,6 +55,20 @@ def profile_scopes(cloud: Cloud, resource: Resource) -> list[str]:
     return [f"{cloud.graph_url}/{_PROFILE}"] if resource is Resource.GRAPH else []
 
 
+def lacking(asked: Iterable[str], granted: Iterable[str]) -> tuple[str, ...]:
+    """Names of the permissions that were asked for and do not stand in what Microsoft says that it granted.
+
+    Nothing where it says nothing: then it granted what was asked for (RFC 6749 section 5.1).
+    """
+    there = {_name(scope) for scope in granted}
+    wanted = (scope.rpartition("/")[2] for scope in asked if scope not in _IDENTITY)
+    return tuple(name for name in wanted if there and name.lower() not in there)
+
+
+def _name(scope: str) -> str:
+    return scope.rpartition("/")[2].lower()
+
+
 def with_identity(scopes: Iterable[str]) -> list[str]:
     """The scopes of a sign-in without a browser (device code, password): of one resource, and the identity."""
     return [*scopes, *_IDENTITY]

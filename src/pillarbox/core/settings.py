@@ -79,6 +79,7 @@ class _Section(BaseModel):
 
 _ORIGIN: Final = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?", re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def _words(value: object) -> object:
@@ -91,6 +92,23 @@ def _are_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(ip.undressed(ipaddress.ip_network(text))) for text in texts)
     except ValueError as error:
         raise PydanticCustomError("network", "{reason}", {"reason": str(error)}) from error
+
+
+def _is_guid(text: str) -> str:
+    if text and not _GUID.fullmatch(text):
+        raise PydanticCustomError("guid", "it is no ID such as 11111111-2222-3333-4444-555555555555")
+    return text.lower()
+
+
+def _is_value(secret: Secret) -> Secret:
+    if _GUID.fullmatch(secret.reveal().strip()):
+        raise PydanticCustomError("secret_id", "it is the secret's ID; the value was shown once, when it was made")
+    return secret
+
+
+def _with_small_ids(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """IDs as Entra writes them; other words stay as they are."""
+    return tuple(text.lower() if _GUID.fullmatch(text) else text for text in texts)
 
 
 def _are_origins(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -323,6 +341,65 @@ class Admin(_Section):
     )
 
 
+Guid = Annotated[str, AfterValidator(_is_guid)]
+Holders = Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_with_small_ids)]
+
+
+def _holders(role: str) -> str:
+    return f"Who is {role}: object IDs of groups, and values of app roles of the app registration."
+
+
+CONSOLE_CALLBACK: Final = "/sign-in/microsoft/callback"
+"""Where Microsoft sends a browser back to that signs in to the console, behind http.public_url."""
+
+
+class EntraRoles(_Section):
+    """What people may do who sign in to the console by Microsoft: whoever has none of these does not come in."""
+
+    admin: Holders = Field((), description=_holders("an administrator"))
+    operator: Holders = Field((), description=_holders("an operator"))
+    auditor: Holders = Field((), description=_holders("an auditor, who reads the text of messages"))
+
+
+class Entra(_Section):
+    """Sign-in to the console by Microsoft Entra ID, beside people who have a password here.
+
+    It needs an app registration of its own with the redirect URI PUBLIC_URL/sign-in/microsoft/callback.
+    """
+
+    tenant: Guid = Field("", description="Directory (tenant) ID of the one tenant whose people come in; empty: off.")
+    client_id: Guid = Field("", description="Application (client) ID of the app registration.")
+    client_secret: Annotated[SecretText, AfterValidator(_is_value)] = Field(
+        Secret(""), description="Its client secret: the value, not its ID."
+    )
+    certificate_file: OptionalPath = Field(
+        None, description="Its certificate with the private key (PEM), in place of a secret; read at each sign-in."
+    )
+    roles: EntraRoles = EntraRoles()
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """The keys without which it is off, where others are set; none where all or none are."""
+        has = {
+            "tenant": self.tenant,
+            "client_id": self.client_id,
+            "client_secret": self.client_secret or self.certificate_file,
+            "roles": self.roles.admin or self.roles.operator or self.roles.auditor,
+        }
+        return tuple(f"console.entra.{key}" for key, value in has.items() if not value) if any(has.values()) else ()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether people can sign in by it."""
+        return bool(self.tenant) and not self.lacks
+
+
+class Console(_Section):
+    """The console: who comes in, beside people who have a password here."""
+
+    entra: Entra = Entra()
+
+
 class SignIn(_Section):
     """How people sign in to their mailboxes."""
 
@@ -496,6 +573,7 @@ class Settings(_Section):
     microsoft: Microsoft = Microsoft()
     http: Http = Http()
     admin: Admin = Admin()
+    console: Console = Console()
     sign_in: SignIn = SignIn()
     vault: MasterKey = MasterKey()
     delivery: Delivery = Delivery()
@@ -567,13 +645,13 @@ def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]
     return settings
 
 
-def describe() -> Iterator[tuple[str, FieldInfo]]:
+def describe(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Each setting's dotted key and its field, in the order of the reference page."""
-    for name, field in Settings.model_fields.items():
+    for name, field in section.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, _Section):
-            yield from ((f"{name}.{inner}", info) for inner, info in field.annotation.model_fields.items())
+            yield from describe(field.annotation, f"{prefix}{name}.")
         else:
-            yield name, field
+            yield prefix + name, field
 
 
 _Layer = Mapping[str, tuple[Any, str]]

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 
 from pillarbox.core.accounts import AppRegistration, Mailbox
 from pillarbox.core.cause import Cause
-from pillarbox.core.governor import MINUTE, Limits, Load
+from pillarbox.core.governor import MINUTE, Limits, Load, Used
 from pillarbox.core.log import Logger
 from pillarbox.core.mail import Clock
 from pillarbox.delivery.breaker import Breaker, Shown
@@ -342,6 +342,10 @@ class Governors:
     def waits(self, mailbox: Mailbox) -> list[Pause]:
         """As `paused`, and the limit that it waits for."""
         return [*self.paused(mailbox), *self._usage.waits(mailbox, self._clock())]
+
+    def used(self, mailbox: Mailbox) -> list[Used]:
+        """How much of each of its limits a mailbox has used."""
+        return self._usage.of(mailbox.id).used(self._clock())
 
     def paused_elsewhere(self, mailbox: Mailbox) -> list[Pause]:
         """As `paused`, of the ways that little of its mail takes: the rest of it goes all the same."""

@@ -27,14 +27,19 @@ async def write(file: IO[bytes], body: AsyncIterator[bytes], recipients: Sequenc
         if len(head) >= headers.LONGEST_BLOCK:
             break
     addressed = headers.address_to(head, recipients)
+    await written(file, body, addressed.mime)
+    return [catalogue.sentence("mail.recipient_removed", entry=entry) for entry in addressed.removed]
+
+
+async def written(file: IO[bytes], body: AsyncIterator[bytes], head: bytes = b"") -> None:
+    """Write bytes as they come. Raises Unavailable."""
     try:
-        await asyncio.to_thread(file.write, addressed.mime)
+        await asyncio.to_thread(file.write, head)
         async for part in body:
             await asyncio.to_thread(file.write, part)
         await asyncio.to_thread(file.flush)
     except OSError as error:
         raise _not_written(error) from error
-    return [catalogue.sentence("mail.recipient_removed", entry=entry) for entry in addressed.removed]
 
 
 def _not_written(error: OSError) -> Unavailable:

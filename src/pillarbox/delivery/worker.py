@@ -44,7 +44,7 @@ class _Lane:
     """One mailbox: whether something of it may be due, and what of it is being sent; `changed` wakes who looks."""
 
     due: bool = False
-    sending: set[asyncio.Task[None]] = field(default_factory=set)
+    sending: dict[asyncio.Task[None], Claimed] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -93,6 +93,10 @@ class Worker:
         # While we were not there it may have.
         self._clock_went_back = True
         self.sent = 0
+
+    def sending(self) -> list[Claimed]:
+        """The messages that are on their way just now."""
+        return [message for lane in self._lanes.values() for message in lane.sending.values()]
 
     def wake(self, mailbox_id: int) -> None:
         """Something of this mailbox is due."""
@@ -194,13 +198,13 @@ class Worker:
                 lane.due |= 0 < len(claimed) == turn.count
                 for message in claimed:
                     task = asyncio.create_task(self._use(turn, message))
-                    lane.sending.add(task)
+                    lane.sending[task] = message
                     task.add_done_callback(lambda task: self._ended(mailbox_id, lane, task))
             else:
                 await lane.changed.wait()
 
     def _ended(self, mailbox_id: int, lane: _Lane, task: asyncio.Task[None]) -> None:
-        lane.sending.discard(task)
+        lane.sending.pop(task, None)
         lane.changed.set()
         if not task.cancelled() and (error := task.exception()):
             self._log.error("unexpected", where=f"delivery of mailbox {mailbox_id}", exc_info=error)

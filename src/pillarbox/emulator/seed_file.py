@@ -19,7 +19,7 @@ A file that is wrong plants nothing that anybody could use: the first mistake is
 | `tenant.user` | `max_send_size` | bytes of a message that Exchange lets it send; `36700160` |
 | `tenant.user` | `smtp_auth`, `imap`, `full` | the old protocols for this mailbox; a full mailbox takes nothing |
 | `tenant.user.mail` | `folder`, `path`, `read` | all .eml files in `path`, into a well-known folder; `inbox`, `false` |
-| `tenant.group` | `name`, `members` | CN=name,OU=Groups,DC=… for filters of scopes |
+| `tenant.group` | `name`, `members`, `id` | CN=name,OU=Groups,DC=… for filters of scopes; a GUID, made up without |
 | `tenant.app` | `name` | needed |
 | `tenant.app` | `client_id`, `secret` | made up where they are left out; a public app gets no secret |
 | `tenant.app` | `roles`, `scopes` | application and delegated permissions; `exchange:` before Exchange Online's |
@@ -29,6 +29,8 @@ A file that is wrong plants nothing that anybody could use: the first mistake is
 | `tenant.app` | `public` | "Allow public client flows"; `false` |
 | `tenant.app` | `certificates` | PEM files |
 | `tenant.app` | `exchange` | New-ServicePrincipal made it known to Exchange; `false` |
+| `tenant.app` | `names_groups` | id tokens name the groups of people (`groupMembershipClaims`); `false` |
+| `tenant.app.app_role` | `value`, `users`, `groups` | a role of the app itself, and who was assigned to it |
 | `tenant.app.federated` | `name`, `issuer`, `subject`, `audiences` | another issuer's tokens in place of a secret |
 | `tenant.app.federated` | `jwks` | a file with the keys of that issuer (RFC 7517): without it no token is taken |
 | `tenant.managed_identity` | `name`, `roles` | an identity of the machine; application permissions, consented |
@@ -147,7 +149,8 @@ def _plant_group(world: World, tenant: Tenant, table: Table) -> None:
     name = table.take("name", str)
     if any(each.name == name for each in tenant.groups.values()):
         raise SeedError(f"{table.place}.name: there is a group of that name: {name}")
-    world.add_group(tenant, name, _users(tenant, table, "members"))
+    with table.at("id"):
+        world.add_group(tenant, name, _users(tenant, table, "members"), _guid(table, "id"))
     table.end()
 
 
@@ -196,8 +199,25 @@ def _plant_app(world: World, tenant: Tenant, table: Table, folder: Path) -> None
             app.certificates.append(_certificate(world, folder / file))
     for each in table.tables("federated"):
         _plant_federated(world, app, each, folder)
+    app.names_groups = table.take("names_groups", bool, False)
+    for each in table.tables("app_role"):
+        _plant_app_role(tenant, app, each)
     if table.take("exchange", bool, False) and app.principal:
         tenant.exchange_principals[app.client_id] = app.principal.id
+    table.end()
+
+
+def _plant_app_role(tenant: Tenant, app: App, table: Table) -> None:
+    holders = {user.id for user in _users(tenant, table, "users")}
+    for name in table.texts("groups"):
+        found = next((each.id for each in tenant.groups.values() if each.name == name), None)
+        if found is None:
+            raise SeedError(f"{table.place}.groups: no such [[tenant.group]]: {name}")
+        holders.add(found)
+    value = table.take("value", str)
+    if value in app.app_roles:
+        raise SeedError(f"{table.place}.value: there is an app role of that value: {value}")
+    app.app_roles[value] = holders
     table.end()
 
 

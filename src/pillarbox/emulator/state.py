@@ -18,7 +18,7 @@ from pillarbox.emulator.world import Permission, Resource, World
 from pillarbox.emulator.world.permissions import by_id, resource
 
 FILE = "world.pickle"
-FORMAT = 4
+FORMAT = 5
 """Raised whenever the classes of the world change in a way that old files do not fit."""
 OURS = (
     "pillarbox.emulator.world.",

@@ -122,12 +122,18 @@ class Front:
             self._heard(method, answer.route or _template(inner) or name, str(answer.status))
 
     def _path(self, scope: "Scope") -> Mapping[str, Any]:
-        """The path without the prefix, decoded and as it came."""
-        raw: bytes = scope["raw_path"]
-        if not self._prefix or not raw.startswith(self._prefix + b"/"):
-            return {}
-        raw = raw.removeprefix(self._prefix)
-        return {"path": unquote(raw.decode("ascii")), "raw_path": raw}
+        """The path without the prefix, decoded and as it came.
+
+        Also of a target that names its host (RFC 9112 section 3.2.2); which one, counts for nothing here.
+        """
+        came: bytes = scope["raw_path"]
+        raw = came
+        if raw.lower().startswith((b"http://", b"https://")):
+            _, slash, path = raw.partition(b"//")[2].partition(b"/")
+            raw = slash + path or b"/"
+        if self._prefix and raw.startswith(self._prefix + b"/"):
+            raw = raw.removeprefix(self._prefix)
+        return {"path": unquote(raw.decode("ascii")), "raw_path": raw} if raw != came else {}
 
 
 def _may_speak_clear(origin: Origin) -> bool:

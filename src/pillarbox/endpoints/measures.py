@@ -1,7 +1,8 @@
 """What /metrics asks the house about just now; what was counted stands in the tally already."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from pillarbox.admin.certificates import Shown
@@ -10,17 +11,19 @@ from pillarbox.delivery.governor import Governors
 from pillarbox.endpoints.metrics import Measure, Measured
 from pillarbox.store import measures
 from pillarbox.store.database import Database
+from pillarbox.store.messages import Claimed
 
 _DAY: Final = 86_400.0
-_WAITS: Final = ("queued", "deferred", "held", "uncertain")
+_WAITS: Final = ("queued", "deferred", "held", "uncertain", "sending")
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The parts of the house that are asked. `smtp_connections` says how many are open."""
+    """The parts of the house that are asked. `smtp_connections`: how many are open; `sending`: what is on its way."""
 
     database: Database
     governors: Governors
+    sending: Callable[[], Sequence[Claimed]]
     smtp_connections: Callable[[], int]
     certificates: Callable[[], Iterable[Shown]]
     clock: Clock
@@ -35,9 +38,15 @@ class Sources:
             measured.put("pillarbox_outbox_messages", 0, state)
             measured.put("pillarbox_outbox_oldest_age_seconds", 0, state)
         now = self.clock()
-        for one in await measures.waiting(self.database, now):
-            measured.put("pillarbox_outbox_messages", one.messages, one.state)
-            measured.put("pillarbox_outbox_oldest_age_seconds", max(0.0, now - one.oldest), one.state)
+        for state, those in groupby(await measures.waiting(self.database, now), key=lambda one: one.state):
+            alike = list(those)
+            measured.put("pillarbox_outbox_messages", sum(one.messages for one in alike), state)
+            oldest = min(one.oldest for one in alike)
+            measured.put("pillarbox_outbox_oldest_age_seconds", max(0.0, now - oldest), state)
+        if leaving := self.sending():
+            measured.put("pillarbox_outbox_messages", len(leaving), "sending")
+            oldest = min(one.created_at for one in leaving)
+            measured.put("pillarbox_outbox_oldest_age_seconds", max(0.0, now - oldest), "sending")
 
     async def credentials(self, measured: Measured) -> None:
         """The days of each credential whose end is known."""

@@ -10,6 +10,8 @@ from pillarbox.admin.sign_in_words import STATE_LIFE, Return
 
 _LONGEST_QUERY: Final = 32768
 _FIELDS: Final = ("state", "code", "error", "error_description", "iss")
+CONSENTED: Final = ("given", "refused")
+"""How an administrator comes back who was asked to agree for everybody."""
 
 
 def cookie_name(*, secure: bool) -> str:
@@ -33,3 +35,14 @@ def returned(query: str) -> Return:
         return Return()
     known = [(name, value) for name, value in found if name in _FIELDS]
     return Return(**dict(known)) if len(known) == len(dict(known)) else Return()
+
+
+def consented(query: str) -> str:
+    """One of CONSENTED where the query of a callback is of an administrator's consent; empty where it is none.
+
+    Microsoft says `admin_consent=True` in refusals too, so `error` is what counts.
+    """
+    fields = {one.partition("=")[0] for one in query[:_LONGEST_QUERY].split("&")}
+    if "admin_consent" not in fields:
+        return ""
+    return CONSENTED["error" in fields]

@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Final
 
 from fastapi import Request
 
+from pillarbox.access.audit import Actor, Audit
 from pillarbox.access.keys import Keys
 from pillarbox.access.request_rates import RequestRates, Standing
 from pillarbox.core.caller import Caller
-from pillarbox.core.errors import AuthenticationFailed
+from pillarbox.core.errors import AuthenticationFailed, PillarboxError
 from pillarbox.core.vault import Secret
+from pillarbox.endpoints.api.request_ids import id_of
+from pillarbox.endpoints.front import ORIGIN
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,8 +34,9 @@ _POLICY: Final = "requests"
 class HttpWho:
     """Says who asks. A key goes before a session: a program that shows one means it."""
 
-    def __init__(self, keys: Keys, rates: RequestRates, session_of: SessionOf = no_session) -> None:
+    def __init__(self, keys: Keys, rates: RequestRates, audit: Audit, session_of: SessionOf = no_session) -> None:
         self._keys = keys
+        self._audit = audit
         self._rates = rates
         self._session_of = session_of
 
@@ -51,7 +55,14 @@ class HttpWho:
         return caller
 
     def _by_key(self, request: Request, given: list[str]) -> Caller:
-        key = self._keys.check(_bearer(given), request.client.host if request.client else "")
+        secret, origin = _bearer(given), request.scope[ORIGIN]
+        try:
+            key = self._keys.check(secret, origin.address, is_unclear=origin.is_unclear)
+        except PillarboxError as error:
+            if known := self._keys.named(secret):
+                actor = Actor("key", known.id, known.name, "http", origin.address, id_of(request.scope))
+                self._audit.soon(actor, "use_key", outcome="refused", code=error.code)
+            raise
         standing, refusal = self._rates.take(key)
         if standing is not None:
             request.scope.get(_STANDING, []).append(standing)

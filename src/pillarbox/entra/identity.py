@@ -43,6 +43,13 @@ class IdTokens:
         `nonce` is None for a sign-in that could send none (device code, password). Raises IdentityRefused,
         TokenUnavailable.
         """
+        account, _ = await self.proven(token, app, issuer, nonce)
+        return account
+
+    async def proven(
+        self, token: str, app: AppRegistration, issuer: str, nonce: str | None
+    ) -> tuple[Account, Mapping[str, Any]]:
+        """As `verify`, with all that the token claims."""
         kid = _kid(token)
         key = await self._discovery.key(app.tenant_id, kid)
         if key is None:
@@ -52,7 +59,7 @@ class IdTokens:
         # Consumers' tokens are signed by keys that stand in the same list.
         if key.issuer and claims["iss"] != key.issuer.replace(_TENANT, account.tenant_id):
             raise IdentityRefused("identity.issuer")
-        return account
+        return account, claims
 
 
 def _kid(token: str) -> str:

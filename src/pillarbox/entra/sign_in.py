@@ -85,7 +85,7 @@ def authorize_url(
     redirect_uri: str,
     scopes: Sequence[str],
     state: str,
-    login_hint: str,
+    login_hint: str = "",
 ) -> str:
     """Where the browser goes to sign in. The answer comes in the query, as a Lax cookie does not travel with a form."""
     asked = {
@@ -100,19 +100,42 @@ def authorize_url(
         "code_challenge_method": "S256",
         # Who is signed in already may be somebody else: the person must see and say which account it is.
         "prompt": "select_account",
-        "login_hint": login_hint,
+        **({"login_hint": login_hint} if login_hint else {}),
     }
     return f"{cloud.authority_url}/{app.tenant_id}/oauth2/v2.0/authorize?{urlencode(asked)}"
 
 
+def consent_url(cloud: Cloud, app: AppRegistration, redirect_uri: str, scopes: Sequence[str]) -> str:
+    """Where an administrator agrees for the whole tenant: nobody is asked any more then.
+
+    https://learn.microsoft.com/entra/identity-platform/v2-admin-consent
+    """
+    asked = {"client_id": app.client_id, "redirect_uri": redirect_uri, "scope": " ".join(scopes)}
+    return f"{cloud.authority_url}/{app.tenant_id}/v2.0/adminconsent?{urlencode(asked)}"
+
+
+def wants_consent(error: PillarboxError) -> bool:
+    """Whether somebody has not agreed to what was asked for: perhaps as only an administrator may."""
+    known = catalogue.explain_aadsts(error.number) if isinstance(error, TokenRefused) else None
+    return error.code == "sign_in.canceled" or (known is not None and known.kind == "consent")
+
+
 def redeem(
-    client: msal.ClientApplication, code: str, proof: Proof, redirect_uri: str, scopes: Sequence[str]
+    client: msal.ClientApplication,
+    code: str,
+    proof: Proof,
+    redirect_uri: str,
+    scopes: Sequence[str],
+    openid: Sequence[str] = _MSALS_OWN,
 ) -> Mapping[str, Any]:
-    """MSAL's result for a code; `scopes` are of one resource. Blocks. Raises IdentityRefused `identity.nonce`."""
+    """MSAL's result for a code; `scopes` are of one resource. Blocks. Raises IdentityRefused `identity.nonce`.
+
+    Without `scopes` it is asked for what `openid` says alone.
+    """
     flow = {
         "state": "checked",
         "redirect_uri": redirect_uri,
-        "scope": [*scopes, *_MSALS_OWN],
+        "scope": [*scopes, *openid],
         "nonce": proof.nonce,
         "code_verifier": proof.verifier,
     }

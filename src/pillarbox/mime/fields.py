@@ -37,9 +37,11 @@ def field(name: str, tokens: Iterable[str]) -> bytes:
 
 def text(name: str, value: str) -> bytes:
     """A field without a form, such as Subject: as it is where that is ASCII, else as encoded words (RFC 2047)."""
-    words = re.findall(r" *[!-~]+", f" {value}")
-    if _PLAIN.fullmatch(value) and "=?" not in value and all(len(word) <= _LONGEST_WORD for word in words):
-        return field(name, words)
+    if _PLAIN.fullmatch(value) and "=?" not in value:
+        # Only now: of blanks before another character this would take a time that is quadratic.
+        words = re.findall(r" *[!-~]+", f" {value}")
+        if all(len(word) <= _LONGEST_WORD for word in words):
+            return field(name, words)
     return field(name, _encoded(value))
 
 

@@ -19,7 +19,8 @@ Importance = Literal["low", "normal", "high"]
 AutoSubmitted = Literal["auto-generated", "auto-replied", "auto-notified"]
 """RFC 3834 section 5, and RFC 5436 section 2.7.1 for the last."""
 
-_WRITTEN: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^<>"]*))\s*<([^<>]*)>\s*', re.DOTALL)
+_WRITTEN: Final = re.compile(r'\s*+(?:"((?:[^"\\]|\\.)*+)"\s*+|([^<>"]*+))<([^<>]*+)>\s*+', re.DOTALL)
+"""Possessive quantifiers (Python 3.11) keep it linear."""
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _HEADER: Final = re.compile(r"X-[A-Za-z0-9-]{1,64}")
 _OURS: Final = ("x-pillarbox-", "x-ms-")

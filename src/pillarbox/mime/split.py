@@ -61,31 +61,54 @@ class Divided:
         self.file.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a person reads of a message: the fields of its header, its text, and its `html` so that it can be shown.
+
+    `left_out` is how many pictures of other places the HTML names; `cut` says that a text went on.
+    """
+
+    fields: tuple[tuple[str, str], ...]
+    text: str
+    html: str
+    left_out: int
+    cut: bool
+
+
 async def split(message: IO[bytes], most: int, mailbox: str, folder: Path, limits: Limits = DEFAULT) -> Divided:
     """Take so many attachments out of a message in a file that no more than `most` bytes are left.
 
     `folder` gets the files, unlinked, so that a crash leaves nothing behind. Raises InvalidInput
     `mail.too_large_sealed`, `mail.too_large_text` and `mail.not_divided`, which no time mends, and Unavailable.
     """
-    return (await _found(message, most, mailbox, folder, limits, as_words=False))[0]
+    return (await _found(message, most, mailbox, folder, limits, "divide"))[0]
 
 
 async def in_words(
     message: IO[bytes], most: int, mailbox: str, folder: Path, limits: Limits = DEFAULT
 ) -> tuple[Divided, Words]:
     """Say a message in a file in JSON's words; `rest` is its text then. As `split`."""
-    divided, answer = await _found(message, most, mailbox, folder, limits, as_words=True)
+    divided, answer = await _found(message, most, mailbox, folder, limits, "convert")
     return divided, _words(answer["words"])
 
 
+async def read(
+    message: IO[bytes], most: int, mailbox: str, folder: Path, limits: Limits = DEFAULT
+) -> tuple[Divided, Told]:
+    """Read a message in a file as a person would, of each text the first `most` bytes. As `split`, with all files."""
+    divided, answer = await _found(message, most, mailbox, folder, limits, "read")
+    told = answer["told"]
+    return divided, Told(**told | {"fields": _frozen(told["fields"])})
+
+
 async def _found(
-    message: IO[bytes], most: int, mailbox: str, folder: Path, limits: Limits, *, as_words: bool
+    message: IO[bytes], most: int, mailbox: str, folder: Path, limits: Limits, task: worker.Task
 ) -> tuple[Divided, dict[str, Any]]:
     try:
         with tempfile.TemporaryFile(dir=folder) as found:
             target = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (handed on)
             try:
-                await _run(message, found, target, (most, limits.cpu, limits.memory, int(as_words)), limits.seconds)
+                await _run(message, found, target, (most, limits.cpu, limits.memory, task), limits.seconds)
                 answer = json.loads(os.pread(found.fileno(), _MOST_FOUND, 0))
                 if reason := answer.get("reason"):
                     raise InvalidInput(_REASONS[reason], limit=most, mailbox=mailbox)
@@ -100,7 +123,7 @@ async def _found(
 
 
 async def _run(
-    message: IO[bytes], found: IO[bytes], target: IO[bytes], arguments: tuple[int, ...], seconds: float
+    message: IO[bytes], found: IO[bytes], target: IO[bytes], arguments: tuple[int | str, ...], seconds: float
 ) -> None:
     message.flush()
     message.seek(0)

@@ -5,6 +5,7 @@ what one parser decodes early becomes another one's header. Nothing is mended he
 """
 
 import binascii
+import itertools
 import quopri
 import re
 import unicodedata
@@ -18,6 +19,8 @@ _REFUSED: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066
 """Controls (C0, DEL, C1, the separators), what turns the direction of text around, and surrogates without a partner."""
 _NO_TEXT: Final = re.compile("[\x00\ud800-\udfff]")
 _WORD: Final = re.compile(r"=\?([^?]*)\?([bBqQ])\?([^?]*)(?:\?=|\Z)")
+_LAX_WORD: Final = re.compile(r"=\?([^?]*)\?([bBqQ])\?(.*?)(?:\?=|\Z)", re.DOTALL)
+"""As Python's own parser reads it, among others: with `?` in its text."""
 _MOST_ROUNDS: Final = 8
 """Encoded words within encoded words that are looked into; each one is shorter than what it stood in."""
 _MOST_NAME: Final = 200
@@ -88,14 +91,18 @@ def file_name(name: str, pointer: str) -> str:
 
 
 def _shapes(text: str) -> Iterator[str]:
-    """The text, and what it becomes when the encoded words in it are read, by their charset and byte by byte."""
+    """The text, and what it becomes for each kind of reader, who may read again what came of it.
+
+    One reader stays the same one in all rounds: mixtures would be two to the power of the rounds.
+    """
     yield text
-    shapes = {text}
-    for _ in range(_MOST_ROUNDS):
-        shapes = {_WORD.sub(reader, shape) for shape in shapes if "=?" in shape for reader in (_by_charset, _by_byte)}
-        yield from shapes
-        if not shapes:
-            return
+    for word, reader in itertools.product((_WORD, _LAX_WORD), (_by_charset, _by_byte)):
+        shape = text
+        for _ in range(_MOST_ROUNDS):
+            if "=?" not in shape:
+                break
+            shape = word.sub(reader, shape)
+            yield shape
 
 
 def _by_charset(word: re.Match[str]) -> str:

@@ -13,14 +13,16 @@ import resource
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, Literal, cast
 
 from pillarbox.mime.conversion import Conversion, convert
 from pillarbox.mime.decoding import decoded
 from pillarbox.mime.division import Division, NotDivisible, Taken, divide
 from pillarbox.mime.naming import media_type, name_of
-from pillarbox.mime.tree import Buffer, TooComplex, parse
+from pillarbox.mime.tree import Buffer, Part, TooComplex, parse
 
+Task = Literal["divide", "convert", "read"]
+"""What is done with a message: parted for an upload, said in Graph's words, or read for a person."""
 TOO_COMPLEX: Final = 3
 """Exit code: the message is beyond what is taken apart."""
 NO_ROOM: Final = 4
@@ -46,15 +48,18 @@ def limit(size: int, cpu: int, memory: int) -> None:
         resource.setrlimit(what, (most, hard if what == resource.RLIMIT_CPU else most))
 
 
-def run(source: int, found: int, target: int, most: int, *, as_words: bool) -> None:
+def run(source: int, found: int, target: int, most: int, task: Task) -> None:
     """Take the message of the file `source` apart, so that `most` bytes are left. Files are numbers."""
     with mmap.mmap(source, 0, access=mmap.ACCESS_READ) as buffer:
         try:
             root = parse(buffer)
-            if as_words:
-                answer = _converted(buffer, convert(buffer, root, most), target)
-            else:
-                answer = _divided(buffer, divide(buffer, root, most), target)
+            match task:
+                case "divide":
+                    answer = _divided(buffer, divide(buffer, root, most), target)
+                case "convert":
+                    answer = _converted(buffer, convert(buffer, root, most), target)
+                case "read":
+                    answer = _read(buffer, root, most, target)
         except NotDivisible as error:
             answer = {"reason": error.reason}
     _write(found, json.dumps(answer).encode())
@@ -69,6 +74,15 @@ def _converted(buffer: Buffer, conversion: Conversion, target: int) -> dict[str,
     rest = _write(target, conversion.text)
     files = _files(buffer, conversion.files, target)
     return {"rest": rest, "attachments": files, "words": asdict(conversion.words)}
+
+
+def _read(buffer: Buffer, root: Part, most: int, target: int) -> dict[str, Any]:
+    # Whoever reads brings the libraries for it; sending needs none of them.
+    from pillarbox.mime.reading import read
+
+    found = read(buffer, root, most)
+    told = {"fields": found.fields, "text": found.text, "cut": found.cut, **asdict(found.html)}
+    return {"rest": 0, "attachments": _files(buffer, found.files, target), "told": told}
 
 
 def _files(buffer: Buffer, taken: Iterable[Taken], target: int) -> list[dict[str, Any]]:
@@ -97,11 +111,12 @@ def _write(target: int, piece: bytes) -> int:
 
 
 def main() -> None:
-    """Arguments: the file to write to, bytes that may be left, seconds of CPU, bytes of memory, 1 for words."""
-    target, most, cpu, memory, as_words = map(int, sys.argv[1:])
+    """Arguments: the file to write to, bytes that may be left, seconds of CPU, bytes of memory; the task."""
+    target, most, cpu, memory = map(int, sys.argv[1:5])
+    task = cast(Task, sys.argv[5])
     limit(os.fstat(0).st_size, cpu, memory)
     try:
-        run(0, 1, target, most, as_words=bool(as_words))
+        run(0, 1, target, most, task)
     except (MemoryError, RecursionError, TooComplex):
         os._exit(TOO_COMPLEX)
     except OSError as error:

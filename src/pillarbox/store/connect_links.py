@@ -120,17 +120,34 @@ class ConnectLinks:
 
     async def refused(self, link: ConnectLink, code: str, reason: str) -> None:
         """A sign-in by a link was refused: it stays good, unless that was once too often."""
-        now = self._clock()
-        data = {"mailbox": link.mailbox, "code": code, "last": link.tries + 1 >= MOST_TRIES}
+        found: ConnectLink | None = link
+        # Of those who are refused at the same time one is told as the last. A link that is over says already what of.
+        while found and found.state is LinkState.PENDING and not await self._refuse(found, code, reason):
+            found = await self.get(link.id)
+
+    async def _refuse(self, link: ConnectLink, code: str, reason: str) -> bool:
+        """Count a refusal of a link; False where it is not any more as it is given here."""
+        now, last = self._clock(), link.tries + 1 >= MOST_TRIES
+        data = {"mailbox": link.mailbox, "code": code, "last": last}
+        state = LinkState.FAILED if last else LinkState.PENDING
         try:
             await self._database.write(
                 statement(
-                    "connect_link_refused", expect=1, id=link.id, code=code, reason=reason, most=MOST_TRIES, now=now
+                    "connect_link_refused",
+                    expect=1,
+                    id=link.id,
+                    tries=link.tries,
+                    code=code,
+                    reason=reason,
+                    state=state,
+                    ended_at=now if last else None,
+                    now=now,
                 ),
                 happened("connect_link.failed", link.id, data, now, link.mailbox_id),
             )
         except ExpectationFailed:
-            pass  # It is over already, and says what of.
+            return False
+        return True
 
     async def cancel(self, id: str) -> None:
         """A link is to lead nowhere any more. One that is over stays as it is."""

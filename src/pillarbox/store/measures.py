@@ -2,16 +2,19 @@
 
 from typing import NamedTuple
 
+from pillarbox.core.recent import HOUR, HOURS, MINUTE, Recent
 from pillarbox.store.database import Database
 
 
 class Waiting(NamedTuple):
     """Messages in one state that is not the end, and since when the oldest of them waits (seconds since 1970).
 
-    That is since it was accepted, or since its `send_at`; now, where that is yet to come for all of them.
+    That is since it was accepted, or since its `send_at`; now, where that is yet to come for all of them. Those
+    `for_approval` are held until a person lets them go.
     """
 
     state: str
+    for_approval: bool
     messages: int
     oldest: float
 
@@ -27,7 +30,17 @@ class Ending(NamedTuple):
 
 async def waiting(database: Database, now: float) -> list[Waiting]:
     """What waits, by state; states without messages are not there."""
-    return [Waiting(**row) for row in await database.read("measures_waiting", now=now)]
+    rows = await database.read("measures_waiting", now=now)
+    return [Waiting(r["state"], bool(r["for_approval"]), r["messages"], r["oldest"]) for r in rows]
+
+
+async def recall(database: Database, recent: Recent, now: float) -> None:
+    """Count what attempts came to before the start: minute by minute, so that no other read waits for long."""
+    first, last = (int(now // HOUR) - HOURS + 1) * int(HOUR / MINUTE), int(now // MINUTE)
+    for minute in range(last, first - 1, -1):
+        since = minute * MINUTE
+        for row in await database.read("measures_attempts", since=since, until=min(since + MINUTE, now)):
+            recent.add(since, row["cause"], row["attempts"])
 
 
 async def endings(database: Database) -> list[Ending]:

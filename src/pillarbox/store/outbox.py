@@ -420,6 +420,7 @@ class Outbox:
         submitter: str | None = None,
         code: str | None = None,
         cause: str | None = None,
+        message_id: str | None = None,
     ) -> tuple[list[Row], str | None]:
         """Up to `limit` messages, the newest first, and the queue id before which to go on: None at the end.
 
@@ -428,6 +429,21 @@ class Outbox:
         it. `mailboxes` are ids, `cause` is why the last attempt ended as it did.
         """
         known, since, before = _ids(mailboxes), since or "", before or _BEHIND_ALL
+        if message_id is not None:
+            # There are few: an index finds them, whatever else was asked for.
+            rows = await self._database.read(
+                "outbox_list_by_message_id",
+                message_id=message_id,
+                mailboxes=known,
+                since=since,
+                before=before,
+                limit=limit,
+                state=state,
+                submitter=submitter,
+                code=code,
+                cause=cause,
+            )
+            return [_shown(row) for row in rows], rows[-1]["id"] if len(rows) == limit else None
         narrowed = any((state, submitter, code, cause))
         if mailboxes is not None and not narrowed and len(mailboxes) * limit <= self._slice_rows:
             rows = await self._database.read(

@@ -19,6 +19,7 @@ class Person:
     """Somebody who may sign in, once there is a password.
 
     `recovery_codes` is how many are left; `invited_until` is the end of a link that was not used, which may be past.
+    `object_id` is who it is in `tenant_id`, for somebody who signs in by Microsoft Entra ID, and never by a password.
     """
 
     id: str
@@ -31,6 +32,13 @@ class Person:
     invited_until: float | None = None
     created_at: float = 0.0
     last_seen_at: float | None = None
+    tenant_id: str = ""
+    object_id: str = ""
+
+    @property
+    def is_of_entra(self) -> bool:
+        """Whether they sign in by Microsoft Entra ID."""
+        return bool(self.object_id)
 
     @property
     def has_password(self) -> bool:
@@ -83,6 +91,11 @@ class PeopleStore:
         rows = await self._database.read("person_get", name=name)
         return _person(rows[0]) if rows else None
 
+    async def of_entra(self, tenant_id: str, object_id: str) -> Person | None:
+        """The person of this account of Entra ID, whatever it is called there now."""
+        rows = await self._database.read("person_of_entra", tenant_id=tenant_id, object_id=object_id)
+        return await self.get(rows[0]["name"]) if rows else None
+
     async def known_peers(self, since: float, most: int) -> list[KnownPeer]:
         """From where people have signed in, the last `most`, oldest first. The audit log tells."""
         rows = await self._database.read("person_peers", since=since, most=most)
@@ -93,7 +106,7 @@ class PeopleStore:
         return not (await self._database.read("person_any"))[0]["found"]
 
     async def add(self, person: Person) -> bool:
-        """Keep somebody new; False where the name is taken."""
+        """Keep somebody new; False where the name is taken, or the account of Entra ID is known already."""
         return await self._write(
             statement(
                 "person_add",
@@ -102,6 +115,8 @@ class PeopleStore:
                 name=person.name,
                 roles=_written(person.roles),
                 password_hash=person.password_hash,
+                tenant_id=person.tenant_id,
+                object_id=person.object_id,
                 now=self._clock(),
             )
         )
@@ -148,6 +163,10 @@ class PeopleStore:
     async def set_password(self, person_id: str, password_hash: str) -> None:
         """Another password; all sessions end."""
         await self._database.write(_set_password(person_id, password_hash), _end_sessions(person_id))
+
+    async def end_sessions(self, person_id: str) -> None:
+        """Sign somebody out everywhere."""
+        await self._database.write(_end_sessions(person_id))
 
     # ---- links
 
@@ -252,6 +271,8 @@ def _person(row: Row) -> Person:
         row["invited_until"],
         row["created_at"],
         row["last_seen_at"],
+        row["tenant_id"],
+        row["object_id"],
     )
 
 

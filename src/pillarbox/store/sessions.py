@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pillarbox.core.caller import Role
-from pillarbox.store.database import Database, ExpectationFailed, statement
+from pillarbox.store.database import Database, ExpectationFailed, Row, statement
 from pillarbox.store.people import Person, roles_of
 
 
@@ -22,12 +22,16 @@ class Session:
 
 
 class SessionStore:
-    """Sessions; one is over `idle` seconds after it was used last, and `whole` seconds after it began."""
+    """Sessions; one is over `idle` seconds after it was used last, and `whole` seconds after it began.
 
-    def __init__(self, database: Database, idle: float, whole: float) -> None:
+    People of Entra ID have theirs while `tenant` is the one that the settings name.
+    """
+
+    def __init__(self, database: Database, idle: float, whole: float, tenant: str = "") -> None:
         self._database = database
         self._idle = idle
         self._whole = whole
+        self._tenant = tenant
 
     async def begin(self, digest: str, person: Person, now: float, peer: str, agent: str, former: str = "") -> bool:
         """Keep a session, in the place of the `former` one of this browser, and forget those whose time is over.
@@ -57,21 +61,20 @@ class SessionStore:
     async def get(self, digest: str, now: float) -> Session | None:
         """A session that is not over."""
         rows = await self._database.read(
-            "session_get", id=digest, began_after=now - self._whole, seen_after=now - self._idle
+            "session_get",
+            id=digest,
+            began_after=now - self._whole,
+            seen_after=now - self._idle,
+            tenant=self._tenant,
         )
-        if not rows:
-            return None
-        row = rows[0]
-        return Session(
-            row["id"],
-            row["person_id"],
-            row["name"],
-            roles_of(row["roles"]),
-            row["created_at"],
-            row["seen_at"],
-            row["peer"],
-            row["agent"],
+        return _session(rows[0]) if rows else None
+
+    async def of_person(self, person_id: str, now: float) -> list[Session]:
+        """The sessions of a person that are not over, the last used first."""
+        rows = await self._database.read(
+            "session_list", person_id=person_id, began_after=now - self._whole, seen_after=now - self._idle
         )
+        return [_session(row) for row in rows]
 
     async def seen(self, digest: str, at: float) -> None:
         """A session was used."""
@@ -84,3 +87,16 @@ class SessionStore:
     async def end_all(self, person_id: str) -> None:
         """All sessions of a person are over."""
         await self._database.write(statement("session_end_all", person_id=person_id))
+
+
+def _session(row: Row) -> Session:
+    return Session(
+        row["id"],
+        row["person_id"],
+        row["name"],
+        roles_of(row["roles"]),
+        row["created_at"],
+        row["seen_at"],
+        row["peer"],
+        row["agent"],
+    )

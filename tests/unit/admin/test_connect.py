@@ -323,7 +323,7 @@ async def test_an_exchange_set_alone_does_not_prove_an_alias_but_an_administrato
     assert await code_of(work) == "sign_in.wrong_account"
     started = await desk.started(mailbox, Options(("exchange",), user=ALICE))
     done = await desk.connect.finish(mailbox, await desk.comes_back(started), started.browser)
-    assert [ALICE in note and "administrator's word" in note for note in done.notes] == [True]
+    assert [ALICE in note.sentence and "administrator's word" in note.sentence for note in done.notes] == [True]
 
 
 async def test_what_graph_has_proven_needs_nobodys_word(desk: Desk) -> None:
@@ -648,7 +648,7 @@ async def test_mail_that_waited_for_a_sign_in_goes_on_by_itself(desk: Desk) -> N
     assert len(desk.log.lines("mail.retried")) == 3
     result = await desk.connect.result(started.browser)
     assert result
-    assert result.notes == ("Messages that waited for this sign-in and are sent now: 3.",)
+    assert [note.sentence for note in result.notes] == ["Messages that waited for this sign-in and are sent now: 3."]
 
 
 async def test_where_no_mail_waited_nothing_is_woken(desk: Desk) -> None:

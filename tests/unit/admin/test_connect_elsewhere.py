@@ -288,7 +288,7 @@ async def test_a_password_needs_public_client_flows_where_the_app_has_no_secret(
 
 async def test_a_password_that_was_used_is_warned_of(desk: Desk) -> None:
     done = await connect_password.connect(desk.connect, await desk.mailbox(), Options(), password(desk))
-    assert [note for note in done.notes if "advises against" in note]
+    assert [note for note in done.notes if "advises against" in note.sentence]
     (line,) = desk.log.lines("sign_in.by_password")
     assert ALICE in line
     assert "warning" in line

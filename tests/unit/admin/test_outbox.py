@@ -2,13 +2,14 @@
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from pillarbox.admin.outbox import Desk
+from pillarbox.admin.outbox import Act, Desk, acts
 from pillarbox.core.caller import LOCAL, Caller, Scope
 from pillarbox.core.cause import DOUBTS, Cause
 from pillarbox.core.errors import Conflict, NotFound, PillarboxError
@@ -152,3 +153,32 @@ async def test_the_trace_says_who_decided(office: Office, caller: Caller, told: 
     one = await office.held(Cause.ACCESS_DENIED)
     row = await office.desk.of(caller).cancel(one)
     assert told in row["notes"][-1]
+
+
+@pytest.mark.parametrize("kept", ["whole", "header"])
+@pytest.mark.parametrize("approval", list(Approval))
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("cause", [Cause.ACCESS_DENIED, Cause.UNCLEAR])
+async def test_what_a_person_may_do_is_what_the_outbox_does(
+    office: Office, cause: Cause, state: State, approval: Approval, kept: str
+) -> None:
+    store = office.shelf.database._writer
+    for (trigger,) in store.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+        store.execute(f"DROP TRIGGER {trigger}")  # They tell of changes that happen.
+    changed = []
+    offered: list[Act] = []
+    every = {act: await office.held(cause) for act in get_args(Act)}
+    for act, one in every.items():
+        values = (state.value, approval.value, kept, one)
+        store.execute("UPDATE outbox SET state = ?, approval = ?, kept = ? WHERE id = ?", values)
+        before = await office.desk.outbox.get(one)
+        assert before is not None
+        offered = acts(before)
+        with suppress(Conflict):
+            after = await office.desk.decide(act, one)
+            if (after["state"], after["approval"]) != (before["state"], before["approval"]):
+                changed.append(act)
+    if "reject" in offered:
+        # To cancel it is possible too, and is the same to a person.
+        changed.remove("cancel")
+    assert sorted(changed) == sorted(offered)

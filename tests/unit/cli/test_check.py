@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pillarbox.cli.check import lines
+from pillarbox.cli.check import Printout, lines
 from pillarbox.core.errors import PillarboxError
 
 
@@ -21,6 +21,18 @@ def test_each_step_is_a_line_and_the_verdict_the_last() -> None:
         "",
         "scanner@contoso.example can send. Mode: send-only. A person must look.",
     ]
+
+
+def test_a_step_is_printed_at_once_and_those_left_out_for_one_reason_once_another_comes() -> None:
+    printed: list[str] = []
+    printout = Printout(printed.append)
+    printout.step(step("token", "fail", "No."))
+    assert printed == ["FAIL token       No."]
+    printout.step(step("rights", "skip", "Not tried.", code="check.skipped"))
+    printout.step(step("send", "skip", "Not tried.", code="check.skipped"))
+    assert len(printed) == 1
+    printout.step(step("smtp", "ok", "It works."))
+    assert printed[1:] == ["skip rights, send: Not tried.", "ok   smtp        It works."]
 
 
 def test_cure_stands_indented_below_what_failed() -> None:

@@ -73,6 +73,29 @@ async def test_without_patience_the_store_is_in_use(make_house: MakeHouse) -> No
         await first.again().open()
 
 
+# ---- a socket of somebody else
+
+
+def test_who_may_not_open_the_socket_is_told_so_and_asked_to_start_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(str(folder / "api.sock"))
+        listening.listen()
+        folder.chmod(0)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(STRANGER)
+        try:
+            with pytest.raises(Forbidden, match="may not open it") as refused:
+                local.Api(folder / "api.sock", None, ()).get("/api/v1/status")
+        finally:
+            if root:
+                os.seteuid(0)
+            folder.chmod(0o700)
+    assert (refused.value.code, refused.value.entry.exit) == ("cli.not_yours", 5)
+
+
 # ---- a service of another version
 
 

@@ -72,6 +72,7 @@ def _error_classes() -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
 def texts() -> set[str]:
     """All string constants of the source."""
     nodes = (node for tree in trees().values() for node in ast.walk(tree))
@@ -136,7 +137,7 @@ PARTS = {
 """Words within a sentence of another entry, which has the cure."""
 NOTES = {
     *("sign_in.unproven", "sign_in.released", "sign_in.by_password", "mail.eight_bit_header", "mail.handed_in_again"),
-    *("cause.accepted", "microsoft.raw_answer", "mail.divided"),
+    *("cause.accepted", "microsoft.raw_answer", "mail.divided", "sign_in.not_granted"),
 }
 """Words beside a success."""
 

@@ -148,6 +148,17 @@ def test_an_exchange_role_over_a_scope(tmp_path: Path) -> None:
     assert allowed == ["Alice"]
 
 
+def test_roles_and_groups_of_an_app(tmp_path: Path) -> None:
+    text = (
+        ALICE + f'[[tenant.group]]\nname = "Team"\nid = "{GUID}"\nmembers = ["alice"]\n' + WEB + "names_groups = true\n"
+    )
+    text += '[[tenant.app.app_role]]\nvalue = "Read"\nusers = ["alice"]\ngroups = ["Team"]\n'
+    tenant = planted(tmp_path, CONTOSO + text).only_tenant()
+    ((app,), (user,)) = tenant.apps.values(), tenant.users.values()
+    assert (app.names_groups, app.app_roles) == (True, {"Read": {user.id, GUID}})
+    assert tenant.groups_of(user) == {GUID}
+
+
 def test_rights_on_a_mailbox(tmp_path: Path) -> None:
     text = ALICE + '[[tenant.user]]\naddress = "bob"\n' + WEB
     text += '[[tenant.mailbox_right]]\nmailbox = "alice"\nuser = "bob"\nrights = ["send_as"]\n'
@@ -213,6 +224,10 @@ MISTAKES = {
     + IDENTITY
     + f"client_id = '{GUID}'": "managed_identity[1].client_id: there is an app",
     CONTOSO + "[[tenant.group]]\nname = 'x'\nmembers = ['ghost']": "group[1].members: no such user: ghost",
+    CONTOSO
+    + f"[[tenant.group]]\nname = 'x'\nid = '{GUID}'\n[[tenant.group]]\nname = 'y'\nid = '{GUID}'": "group[2].id: ",
+    CONTOSO + WEB + "[[tenant.app.app_role]]\nvalue = 'x'\ngroups = ['ghost']": "app_role[1].groups: no such [[tenant",
+    CONTOSO + WEB + "[[tenant.app.app_role]]\nvalue = 'x'\n" * 2: "app_role[2].value: there is an app role of that",
     CONTOSO + "[[tenant.consent]]\napp = 'ghost'": "consent[1].app: no apps of that name: ghost",
     CONTOSO + WEB + WEB + "[[tenant.consent]]\napp = 'Web'": "consent[1].app: 2 apps of that name: Web",
     CONTOSO + WEB + "[[tenant.consent]]\napp = 'Web'\nscopes = ['x']": "consent[1].scopes: no such",

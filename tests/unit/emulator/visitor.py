@@ -142,8 +142,9 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
-        if tag in ("input", "meta"):
-            self._input(found)
+        if tag in ("input", "meta", "link", "img"):
+            if tag == "input":
+                self._input(found)
             return
         self._inside.append((tag, found.get("role") == "alert"))
         if tag == "form":

@@ -89,6 +89,15 @@ async def test_what_cannot_be_read_is_refused_and_not_shown(house: House, given:
     assert (status, SECRET in text + house.log.getvalue()) == (422, False)
 
 
+async def test_a_secret_is_known_by_its_beginning_as_in_the_portal(house: House) -> None:
+    await ask(house, "POST", "/api/v1/apps", {**APP, "client_secret": SECRET})
+    # So short that three characters would tell much of it; and one that lies elsewhere.
+    await ask(house, "POST", "/api/v1/apps/contoso/credentials", {"client_secret": "short~secret"})
+    await ask(house, "POST", "/api/v1/apps/contoso/credentials", {"federated": "file:/x"})
+    _, text = await ask(house, "GET", "/api/v1/apps/contoso/credentials")
+    assert [one["hint"] for one in json.loads(text)["data"]] == ["", "", SECRET[:3]]
+
+
 async def test_a_registration_that_is_not_there_is_told(house: House) -> None:
     for method, path, body in (
         ("GET", "/api/v1/apps/nobody/credentials", None),

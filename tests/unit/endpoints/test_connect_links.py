@@ -1,5 +1,6 @@
 """Links by which people connect mailboxes: good for one success, for the right person, and never a way to elsewhere."""
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -10,9 +11,12 @@ import aiohttp
 import pytest
 
 from pillarbox.admin.connect_links import check_return_url
+from pillarbox.core.caller import Scope
 from pillarbox.core.errors import InvalidInput
 from pillarbox.store.connect_links import MOST_TRIES
 from tests.conftest import House, MakeHouse, Microsoft
+from tests.http_api import ask as http_ask
+from tests.http_api import make_key
 from tests.unit.emulator.visitor import Page, Visitor
 from tests.unit.endpoints.test_apps import ask
 
@@ -115,11 +119,12 @@ async def test_a_person_connects_a_mailbox_by_a_link_once(site: Site) -> None:
     assert (made["state"], made["mailbox"], made["user"], made["permissions"]) == ("pending", ALICE, ALICE, ["send"])
     page = await site.open(made["url"])
     assert ALICE in page.title
-    assert f"sign in there as {ALICE}. Then whoever sent you here can send mail from it, by" in page.text
+    assert "send mail from it" in page.text
+    assert "its mail" not in page.text
     assert "try again until it went well" in page.text
     done = await site.sign_in(made["url"])
     assert done.status == 200
-    assert f'<a href="{HOME}/settings?x=1&amp;y=2">Go on to app.contoso.example</a>' in done.html
+    assert f'<a class="button" href="{HOME}/settings?x=1&amp;y=2">Go on to app.contoso.example</a>' in done.html
     now = await site.link(made)
     assert (now["state"], now["account"], now["url"], now["note"]) == ("completed", ALICE, None, "for Alice")
     assert now["ended_at"]
@@ -135,7 +140,7 @@ async def test_a_person_connects_a_mailbox_by_a_link_once(site: Site) -> None:
 
 async def test_who_lets_mail_be_read_is_told(site: Site) -> None:
     made = await site.make(permissions=["send", "mail"])
-    assert "send mail from it, and read its mail" in (await site.open(made["url"])).text
+    assert "read and change its mail" in (await site.open(made["url"])).text
 
 
 async def test_who_takes_the_wrong_account_can_try_again(site: Site) -> None:
@@ -171,6 +176,17 @@ async def test_a_link_by_which_too_much_was_refused_is_good_no_more(site: Site) 
     assert "still works" not in last.text
     assert (await site.link(made))["state"] == "failed"
     assert (await site.open(made["url"], "POST")).status == 410
+
+
+async def test_of_those_who_are_refused_at_once_one_is_told_as_the_last(site: Site) -> None:
+    made = await site.make()
+    links = site.house.gateway.connect_links
+    link = await links.get(made["id"])
+    assert link
+    await asyncio.gather(*(links.refused(link, "code", "reason") for _ in range(MOST_TRIES + 2)))
+    now = await site.link(made)
+    assert (now["state"], now["tries"]) == ("failed", MOST_TRIES)
+    assert [event["last"] for event in await site.told()] == [False] * (MOST_TRIES - 1) + [True]
 
 
 async def test_of_two_who_come_back_at_once_one_connects(site: Site) -> None:
@@ -226,10 +242,40 @@ async def test_a_link_ends_by_time(make_house: MakeHouse, clock: Clock) -> None:
     assert (await ask(house, "GET", f"{PATH}/{made['id']}"))[0] == 404
 
 
+async def test_a_link_whose_time_was_over_first_stays_expired(make_house: MakeHouse, clock: Clock) -> None:
+    house = await make_house(clock=clock)
+    await house.furnish(SHARED)
+    _, text = await ask(house, "POST", PATH, {"app": "contoso", "address": ALICE, "expires_in": 60})
+    made, links = json.loads(text), house.gateway.connect_links
+    link = await links.get(made["id"])
+    assert link
+    clock.now += 61
+    for _ in range(MOST_TRIES):
+        await links.refused(link, "code", "reason")
+    now = json.loads((await ask(house, "GET", f"{PATH}/{made['id']}"))[1])
+    assert (now["state"], now["tries"]) == ("expired", 0)
+
+
+async def test_a_key_with_a_list_does_not_learn_which_other_app_registrations_there_are(site: Site) -> None:
+    house = site.house
+    app = {
+        "name": "others",
+        "tenant_id": house.microsoft.seed.tenant.id,
+        "client_id": "a" * 8 + "-0000" * 3 + "-" + "b" * 12,
+    }
+    status, answer = await site.call("POST", "/api/v1/apps", {**app, "public": True})
+    assert status == 201, answer
+    key = await make_key(house, scopes=[Scope.MAILBOXES_CONNECT], mailboxes=[SHARED])
+    wish = {"address": BOB, "mailbox": SHARED}
+    answers = [await http_ask(house, "POST", PATH, {**wish, "app": name}, key=key) for name in ("others", "nowhere")]
+    assert {(one.status, one.code) for one in answers} == {(404, "app.not_found")}
+    assert (await http_ask(house, "POST", PATH, {**wish, "app": "contoso"}, key=key)).status == 201
+
+
 async def test_a_shared_mailbox_is_connected_by_somebody_with_rights_on_it(site: Site) -> None:
     made = await site.make(ALICE, mailbox=SHARED)
     assert (made["mailbox"], made["user"], made["shared"]) == (SHARED, ALICE, True)
-    assert f"sign in there as {ALICE}, who has rights on the mailbox." in (await site.open(made["url"])).text
+    assert f"{ALICE}, who has rights on the mailbox" in (await site.open(made["url"])).text
     assert (await site.sign_in(made["url"], BOB)).status == 400
     assert (await site.sign_in(made["url"])).status == 200
     mailbox = await site.house.gateway.accounts.mailbox(SHARED)

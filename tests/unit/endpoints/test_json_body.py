@@ -1,6 +1,7 @@
 """JSON that two programs could read in two ways is refused."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -50,6 +51,8 @@ def test_a_value_comes_in_as_it_was_sent(value: Any, as_ascii: bool) -> None:
         b"[" * (MOST_DEPTH + 1) + b"]" * (MOST_DEPTH + 1),
         b'{"a":' * (MOST_DEPTH + 1) + b"1" + b"}" * (MOST_DEPTH + 1),
         b"[" * 1_000_000,
+        b"[" * MOST_DEPTH + b"[],{}]" + b"]" * MOST_DEPTH,
+        b"[]," * 100 + b"[" * 100,
     ],
 )
 def test_what_can_be_read_in_two_ways_or_in_none_is_refused(body: bytes) -> None:
@@ -70,6 +73,7 @@ def test_a_refusal_says_nothing_of_what_was_sent() -> None:
     [
         b"[" * MOST_DEPTH + b"]" * MOST_DEPTH,
         b'"' + b"[{" * 100 + b'"',
+        b"[" + b"[{}]," * 100 + b'{"a": "]"}]',
         b'"\\"' + b"[" * 100 + b'"',
         b"9007199254740991",
         b'"\\ud83d\\ude00"',
@@ -78,6 +82,14 @@ def test_a_refusal_says_nothing_of_what_was_sent() -> None:
 )
 def test_what_only_looks_odd_is_taken(body: bytes) -> None:
     assert parse(body) == json.loads(body)
+
+
+@pytest.mark.parametrize("piece", [b'\\"', b'"\\'])
+def test_strings_without_an_end_take_linear_time(piece: bytes) -> None:
+    began = time.process_time()
+    with pytest.raises(InvalidInput):
+        parse(b"[" * (MOST_DEPTH + 1) + piece * 50_000)
+    assert time.process_time() - began < 1  # Ten seconds and more where each quote is looked behind to the end.
 
 
 def request_with(body: bytes, content_type: str | None) -> JsonRequest:

@@ -300,7 +300,7 @@ FILE_BEGUN = FORM_BEGUN + b'Content-Disposition: form-data; name="file"\r\n\r\n'
 async def test_what_is_too_long_is_not_read_to_its_end(
     tmp_path: Path, content_type: str, first: bytes, most: int
 ) -> None:
-    block, read = bytes(2**20), 0
+    block, read = b"x" * 2**20, 0
 
     async def receive() -> dict[str, object]:
         nonlocal read
@@ -351,6 +351,36 @@ async def test_a_line_may_be_cut_anywhere_on_its_way(tmp_path: Path, cut: int) -
     assert isinstance(handed_in, AsItIs)
     assert b"".join(handed_in.spool.pieces()) == b"a\r\nb c "
     handed_in.close()
+
+
+@pytest.mark.parametrize("text", [b"Subject: a\0b\r\n\r\nx", b"Subject: a\r\n\r\nx\0y"])
+async def test_a_nul_is_in_no_message(house: House, text: bytes) -> None:
+    mime = f"From: {BOX}\r\nTo: {ALICE}\r\n".encode() + text
+    answer = await asked(house, "POST", PATH, mime, {"Content-Type": "message/rfc822"})
+    assert (answer.status, answer.json["code"]) == (422, "smtp.nul")
+
+
+@pytest.mark.parametrize(("encoding", "status"), [("base64", 400), ("quoted-printable", 400), ("Binary", 202)])
+async def test_a_part_of_a_form_that_is_encoded_is_refused(house: House, encoding: str, status: int) -> None:
+    body, kind = form(MESSAGE, ("file", "a.txt", b"aGk="))
+    body = body.replace(b"application/pdf\r\n", f"text/plain\r\nContent-Transfer-Encoding: {encoding}\r\n".encode())
+    assert (await asked(house, "POST", PATH, body, kind)).status == status
+
+
+@pytest.mark.parametrize(("length", "others_go_on"), [(1, False), (64 * 1024, True)])
+async def test_a_long_message_is_composed_beside_the_loop(tmp_path: Path, length: int, others_go_on: bool) -> None:
+    body = json.dumps(MESSAGE | {"text": "x" * length}).encode()
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    scope = {"type": "http", "query_string": b"", "headers": [(b"content-type", b"application/json")]}
+    reader = Reader(lambda: Spool(Budget(10**9), tmp_path), None)  # type: ignore[arg-type]
+    handed_in = await reader.read(Request(scope, receive), "local/local", None, Given(None, []))
+    went_on = asyncio.Event()
+    asyncio.get_running_loop().call_soon(went_on.set)
+    await handed_in.ready()
+    assert went_on.is_set() == others_go_on
 
 
 async def test_parameters_in_the_url_are_for_a_message_as_it_is(house: House) -> None:
@@ -486,6 +516,34 @@ async def test_who_prefers_to_wait_is_told_how_it_ended(house: House) -> None:
     answer = await send(house, MESSAGE, Prefer="respond-async, wait=30")
     assert (answer.status, answer.json["state"]) == (200, "sent")
     assert answer.headers["Preference-Applied"] == "wait=30"
+
+
+async def in_lines(house: House, *fields: tuple[str, str]) -> Answer:
+    """What is answered to a message where fields may stand in several lines."""
+
+    def call() -> Answer:
+        connection = UnixConnection(house.gateway.settings.socket, os.geteuid())
+        try:
+            body = json.dumps(MESSAGE).encode()
+            connection.putrequest("POST", PATH)
+            for name, value in (*AS_JSON.items(), ("Content-Length", str(len(body))), *fields):
+                connection.putheader(name, value)
+            connection.endheaders(body)
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(call)
+
+
+async def test_a_preference_may_stand_in_a_line_of_its_own(house: House) -> None:
+    answer = await in_lines(house, ("Prefer", "respond-async"), ("Prefer", "wait=60"))
+    assert (answer.status, answer.json["state"]) == (200, "sent")
+
+
+async def test_a_message_has_one_idempotency_key(house: House) -> None:
+    answer = await in_lines(house, ("Idempotency-Key", "one"), ("Idempotency-Key", "two"))
+    assert (answer.status, answer.json["code"]) == (422, "idempotency.bad_key")
 
 
 async def test_who_waited_in_vain_is_told_that_it_goes_on(house: House) -> None:

@@ -4,19 +4,24 @@ import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from html import unescape
 from typing import Any
 from urllib.parse import urlencode, urljoin
 
 import aiohttp
 import pytest
 
+from pillarbox.access.audit import Audit
 from pillarbox.admin.sign_in_plan import Options
-from pillarbox.admin.sign_in_words import Invitation, Result, Return
+from pillarbox.admin.sign_in_words import Invitation, Note, Result, Return
 from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.vault import Vault
 from pillarbox.endpoints import signin, signin_pages
-from pillarbox.endpoints.signin_browser import cookie_header, returned
+from pillarbox.endpoints.console.by_link import Reader
+from pillarbox.endpoints.console.languages import NAMES, language
+from pillarbox.endpoints.signin_browser import consented, cookie_header, returned
 from pillarbox.endpoints.web import HttpListener
+from pillarbox.store.audit import AuditLog
 from pillarbox.store.sign_ins import SignIns
 from tests.sign_ins import ALICE, BOB, Desk, desk
 from tests.unit.emulator.visitor import Page
@@ -26,6 +31,8 @@ __all__ = ["desk"]  # a fixture
 HTML = '<script>alert(1)</script><img src=x onerror="alert(2)">'
 COOKIE = "pillarbox-signin"
 KEPT = (Vault(bytes(32)), time.time)
+OURS = '<script type="module" src="/static//console.js">'
+READER = Reader(language("en"))
 
 
 @dataclass
@@ -57,9 +64,13 @@ class Site:
         return await self.open(page.location)
 
 
+def audit_of(desk: Desk) -> Audit:
+    return Audit(AuditLog(desk.database, desk.clock), desk.logger)
+
+
 @pytest.fixture
 async def site(desk: Desk) -> AsyncIterator[Site]:
-    app = signin.build(lambda: desk.connect, desk.logger)
+    app = signin.build(lambda: desk.connect, audit_of(desk), desk.logger)
     listener = HttpListener(app, 1)
     _, port = await listener.start("127.0.0.1", 0)
     desk.public_url = f"http://localhost:{port}"
@@ -92,6 +103,17 @@ async def test_a_failure_says_what_happened_what_helps_and_who_can(site: Site) -
     assert BOB in done.text
     assert "What helps" in done.text
     assert "Who can help" in done.text
+
+
+async def test_who_connected_what_or_was_refused_is_in_the_audit_log(site: Site) -> None:
+    await site.sign_in(await site.link(), BOB)
+    await site.sign_in(await site.link())
+    rows = await audit_of(site.desk).list(limit=10)
+    assert [(row.action, row.subject, row.actor_name, row.outcome) for row in rows] == [
+        ("connect_mailbox", ALICE, ALICE, "done"),
+        ("connect_mailbox", ALICE, "", "refused"),
+    ]
+    assert rows[1].code == "sign_in.wrong_account"
 
 
 async def test_the_cookie_is_for_this_host_and_out_of_reach_of_scripts(site: Site) -> None:
@@ -165,9 +187,30 @@ async def test_the_button_may_lead_on_to_microsoft_and_nothing_else_may(site: Si
     page = await site.open(await site.link())
     policy = page.headers["Content-Security-Policy"]
     assert "; form-action 'self' https:; " in policy
-    assert {**page.headers, "Content-Security-Policy": policy.replace("'self' https:", "'none'")}.items() >= (
-        signin_pages.HEADERS.items()
-    )
+    # Of that a form is sent with the origin of its page, too; all else is as everywhere.
+    others = {"Content-Security-Policy": policy.replace("'self' https:", "'none'"), "Referrer-Policy": "no-referrer"}
+    assert {**page.headers, **others}.items() >= signin_pages.HEADERS.items()
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({"Sec-Fetch-Site": "same-origin"}, 303),
+        ({"Origin": "OURS"}, 303),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "OURS"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+async def test_no_other_site_presses_the_button(site: Site, said: dict[str, str], status: int) -> None:
+    link = await site.link()
+    headers = {name: value.replace("OURS", site.desk.public_url) for name, value in said.items()}
+    answer = await site.open(link, "POST", **headers)
+    assert (answer.status, COOKIE in answer.headers.get("Set-Cookie", "")) == (status, status == 303)
+    if status == 403:
+        # It is not used up by that.
+        assert (await site.open(link, "POST")).status == 303
 
 
 async def test_a_link_stays_good_while_microsoft_cannot_be_asked(site: Site) -> None:
@@ -250,18 +293,23 @@ async def test_every_answer_is_kept_nowhere_and_lets_nothing_run(site: Site, pat
     assert_safe(await site.open(await site.link() if path == "link" else path))
 
 
-def assert_safe(answer: Page) -> None:
+def assert_safe(answer: Page, *, copies: bool = False) -> None:
+    """Nothing runs; where there is something to copy, our own script alone."""
     policy = answer.headers["Content-Security-Policy"]
-    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    runs = "'self'" if copies else "'none'"
+    assert policy.startswith(f"default-src 'none'; style-src 'self'; img-src 'self'; script-src {runs}; ")
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
-    assert re.search("form-action ('none'|'self' https:);", policy)
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    has_form = "form-action 'self' https:;" in policy
+    assert has_form or "form-action 'none';" in policy
+    # A form that is sent without a referrer says `Origin: null` of its page.
+    assert answer.headers["Referrer-Policy"] == ("same-origin" if has_form else "no-referrer")
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Frame-Options"] == "DENY"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "server" not in {name.lower() for name in answer.headers}
-    assert "<script" not in answer.html
+    scripts = re.findall("<script[^>]*>", answer.html)
+    assert [re.sub("[0-9a-f]{12}", "", one) for one in scripts] == [OURS] * copies
 
 
 HOSTILE = {
@@ -296,9 +344,9 @@ async def test_what_a_stranger_wrote_into_the_answer_is_shown_as_text(site: Site
     told = urlencode({"state": state, "error": "access_denied", "error_description": f"AADSTS65004: {HTML}\x00\u202e"})
     await site.open(f"/signin/callback?{told}")
     done = await site.open("/signin/done")
-    assert_safe(done)
+    assert_safe(done, copies=True)
     assert HTML in done.text
-    assert "<img" not in done.html
+    assert "<img src=x" not in done.html
     assert "\u202e" not in done.html
 
 
@@ -324,7 +372,7 @@ async def test_what_nobody_foresaw_shows_a_page_and_no_query_in_the_log(desk: De
         async def result(self, *_: Any) -> None:
             raise ZeroDivisionError
 
-    app = signin.build(lambda: Broken(), desk.logger)  # type: ignore[arg-type,return-value]
+    app = signin.build(lambda: Broken(), audit_of(desk), desk.logger)  # type: ignore[arg-type,return-value]
     status, location, _ = await asgi(app, "/signin/callback", b"state=secret&code=secret")
     assert (status, location) == (303, b"failed/unforeseen")
     with pytest.raises(ZeroDivisionError):
@@ -362,14 +410,14 @@ def test_nothing_is_taken_of_a_query_that_microsoft_cannot_have_sent(query: str)
 
 def test_pages_escape_what_they_show() -> None:
     pages = [
-        signin_pages.connected(Result(HTML, HTML, notes=(HTML,))),
-        signin_pages.invitation(Invitation(HTML, HTML)),
-        signin_pages.failed(HTML, HTML),
-        signin_pages.failure(PillarboxError("mailbox.bad_address", address=HTML)),
+        signin_pages.ended(READER, Result(HTML, HTML, notes=(Note(HTML),), consent_url=HTML)),
+        signin_pages.invitation(READER, Invitation(HTML, HTML), HTML),
+        signin_pages.ended(READER, Result(HTML, sentence=HTML, cure=HTML, return_url="https://" + HTML)),
+        signin_pages.failure(READER, PillarboxError("mailbox.bad_address", address=HTML)),
     ]
     for page in pages:
         assert "<script>" not in page
-        assert "<img" not in page
+        assert "<img src=x" not in page
         assert "&lt;script&gt;" in page
 
 
@@ -378,16 +426,105 @@ def test_pages_escape_what_they_show() -> None:
     [("53003", "An administrator of Microsoft 365"), ("50126", "You yourself"), ("", "Whoever sent you")],
 )
 def test_a_failure_names_who_can_mend_it(number: str, who: str) -> None:
-    assert who in signin_pages.failed(
-        f"Microsoft did not let the sign-in through: {number and 'AADSTS'}{number}: words", ""
-    )
+    sentence = f"Microsoft did not let the sign-in through: {number and 'AADSTS'}{number}: words"
+    assert who in signin_pages.ended(READER, Result("", sentence=sentence))
 
 
 def test_pages_load_nothing() -> None:
-    shown = signin_pages.connected(Result(ALICE, ALICE)), signin_pages.invitation(Invitation(ALICE, ALICE))
-    for page in (signin_pages.unknown(), signin_pages.nothing_here(), *shown):
+    """But our own style and mark, which lie beside them."""
+    shown = [
+        signin_pages.ended(READER, Result(ALICE, ALICE)),
+        signin_pages.invitation(READER, Invitation(ALICE, ALICE), "mail.contoso.example"),
+    ]
+    for page in (signin_pages.unknown(READER), signin_pages.nothing_here(READER), *shown):
         assert "http" not in page
-        assert "src=" not in page
+        loaded = re.findall(r"""(?:src|<link[^>]*href)=["']([^"']*)""", page)
+        assert loaded
+        assert all(re.fullmatch(r"/static/[0-9a-f]{12}/(console\.css|mark\.svg)", one) for one in loaded)
         assert "url(" not in page
+        assert "style=" not in page
         assert "viewport" in page
         assert '<html lang="en">' in page
+
+
+# ---- languages, and an administrator's consent
+
+
+@pytest.mark.parametrize("tag", NAMES)
+async def test_a_page_speaks_the_language_of_the_browser_or_the_one_that_is_chosen(site: Site, tag: str) -> None:
+    link = await site.link()
+    assert f'<html lang="{tag}">' in (await site.open(link, **{"Accept-Language": tag})).html
+    chosen = await site.open(f"{link}?language={tag}", **{"Accept-Language": "uk"})
+    assert f'<html lang="{tag}">' in chosen.html
+    assert chosen.headers["Set-Cookie"].startswith(f"pillarbox_language={tag}; Path=/; ")
+    assert f'<html lang="{tag}">' in (await site.open("/signin/done", **{"Accept-Language": "uk"})).html
+    assert (await site.begin(link)).status == 303
+
+
+@pytest.mark.parametrize("asked", ["tlh", "../../etc", "en%0d%0aSet-Cookie:x=y", ""])
+async def test_a_language_that_is_none_of_ours_is_not_kept(site: Site, asked: str) -> None:
+    page = await site.open(f"/signin/done?language={asked}")
+    assert '<html lang="en">' in page.html
+    assert "Set-Cookie" not in page.headers
+
+
+async def test_who_may_not_agree_has_a_link_for_their_administrator(site: Site) -> None:
+    """The administrator agrees on Microsoft's page, comes back to ours, and then the person can sign in."""
+    site.desk.microsoft.seed.tenant.grants.clear()
+    site.desk.microsoft.seed.web.redirect_uris.append(f"{site.desk.public_url}/signin/callback")
+    await site.sign_in(await site.link(), accept=False)
+    done = await site.open("/signin/done")
+    assert done.status == 400
+    assert "Send this link to your administrator" in done.text
+    link = re.search(r'data-copies="([^"]+)"', done.html)
+    assert link is not None
+    url = unescape(link[1])
+    assert url.startswith(f"{site.desk.microsoft.emulator.url}/")
+    assert "/v2.0/adminconsent?" in url
+    assert "script-src 'self'; " in done.headers["Content-Security-Policy"]
+    await forget_microsoft(site)
+    back = await site.desk.at_microsoft(url, "admin@contoso.example")
+    assert "admin_consent=True" in back.location
+    came = await site.open(back.location)
+    assert (came.status, came.location) == (303, "consent/given")
+    assert "your whole organization" in (await site.open("/signin/consent/given")).text
+    await forget_microsoft(site)
+    # Nobody is asked any more.
+    assert (await site.sign_in(await site.link())).location == "done"
+    assert "is connected" in (await site.open("/signin/done")).text
+
+
+async def forget_microsoft(site: Site) -> None:
+    """Be signed out there, so that the next sign-in asks who one is."""
+    site.desk.visitor.session.cookie_jar.clear()
+
+
+async def test_an_administrator_who_does_not_agree_is_told_so(site: Site) -> None:
+    back = await site.open("/signin/callback?admin_consent=True&error=access_denied&error_description=AADSTS65004")
+    assert (back.status, back.location) == (303, "consent/refused")
+    page = await site.open("/signin/consent/refused")
+    assert "not granted" in page.text
+    assert_safe(page)
+    assert (await site.open("/signin/consent/else")).status == 404
+    assert site.desk.token_requests == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "how"),
+    [
+        ("admin_consent=True&tenant=x", "given"),
+        ("admin_consent=True&error=x", "refused"),
+        ("code=admin_consent", ""),
+        ("state=x&code=y", ""),
+        ("", ""),
+    ],
+)
+def test_an_administrators_consent_is_told_from_a_sign_in(query: str, how: str) -> None:
+    assert consented(query) == how
+
+
+async def test_what_was_not_granted_is_told_with_a_link_for_an_administrator() -> None:
+    note = Note.of("sign_in.not_granted", lacking="Mail.Send")
+    page = signin_pages.ended(READER, Result(ALICE, ALICE, notes=(note,), consent_url="https://login.example/x"))
+    assert "Missing: Mail.Send" in page
+    assert 'data-copies="https://login.example/x"' in page

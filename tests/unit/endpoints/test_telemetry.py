@@ -6,7 +6,7 @@ from tests.conftest import House
 
 
 async def test_no_application_of_ours_records_its_requests(house: House) -> None:
-    for app in (house.gateway.api, build(house.gateway.connect, house.gateway.log)):
+    for app in (house.gateway.api, build(house.gateway.connect, house.gateway.audit, house.gateway.log)):
         assert {name: app._telemetry[name] for name in ("tracing", "metrics", "logs", "auto_configure")} == {
             "tracing": False,
             "metrics": False,

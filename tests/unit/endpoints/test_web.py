@@ -224,6 +224,25 @@ async def test_what_is_no_http_is_answered_as_a_problem(start: Start) -> None:
     assert b"application/problem+json" in found
 
 
+async def test_a_body_that_cannot_be_read_has_one_answer_and_is_no_mistake_of_ours() -> None:
+    mistakes: list[Exception] = []
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await whole(scope, receive, send)
+        except Exception as error:
+            mistakes.append(error)
+
+    listener = HttpListener(watched, 1)
+    _, port = await listener.start("127.0.0.1", 0)
+    for path in (b"/refused", b"/"):
+        begun = b"POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nno number\r\n" % path
+        found = await answer(port, begun)
+        assert (found[:13], found.count(b"HTTP/1.1 ")) == (b"HTTP/1.1 400 ", 1)
+    await listener.stop()
+    assert mistakes == []
+
+
 async def test_a_header_without_an_end_is_not_kept(start: Start) -> None:
     found = await ended(await half_open(await start(), b"GET / HTTP/1.1\r\nX: " + bytes(b"a" * 400_000)))
     assert found.startswith(b"HTTP/1.1 400 ") or found == b""

@@ -76,6 +76,16 @@ async def test_a_proxy_that_is_trusted_says_where_a_key_comes_from(make_house: M
         assert (await ask(house, "GET", PATH, key=key, headers=headers)).status == status
 
 
+@pytest.mark.parametrize("field", ["X-Forwarded-For", "Forwarded", "Via"])
+async def test_a_key_for_this_machine_does_not_come_in_by_a_proxy_on_it_that_nobody_trusts(
+    house: House, field: str
+) -> None:
+    key = await make_key(house, networks=["127.0.0.0/8"])
+    assert (await ask(house, "GET", PATH, key=key)).status == 200
+    answer = await ask(house, "GET", PATH, key=key, headers={field: "198.51.100.7"})
+    assert (answer.status, answer.code) == (403, "access.wrong_network")
+
+
 async def test_a_key_that_lacks_the_scope_is_refused_by_its_name(house: House) -> None:
     key = await make_key(house, scopes=[Scope.SEND])
     answer = await ask(house, "GET", PATH, key=key)
@@ -115,3 +125,14 @@ async def test_the_setting_bounds_keys_without_a_rate_and_0_is_no_bound(make_hou
     answers = [await ask(house, "GET", PATH, key=key) for _ in range(3)]
     assert [answer.status for answer in answers] == ([200] * 3 if rate == "0" else [200, 200, 429])
     assert ("ratelimit" in answers[0].headers) == (rate != "0")
+
+
+async def test_a_key_that_is_refused_is_in_the_audit_log_and_what_is_no_key_is_not(house: House) -> None:
+    key = await make_key(house, networks=["192.0.2.0/24"])
+    await ask(house, "GET", PATH, key=key)
+    await ask(house, "GET", PATH, key=key)
+    await house.gateway.keys.change("crm", {"enabled": False})
+    await ask(house, "GET", PATH, key=key + "x")
+    await house.gateway.audit.close()
+    rows = [row for row in await house.gateway.audit.list(limit=10) if row.action == "use_key"]
+    assert [(row.actor_name, row.outcome, row.code) for row in rows] == [("crm", "refused", "access.wrong_network")]

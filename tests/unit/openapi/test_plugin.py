@@ -54,3 +54,13 @@ async def test_what_several_processes_have_heard_is_added(tmp_path: Path) -> Non
     )
     assert code == 0
     assert heard["graph"]["POST /me/sendMail"] == {"succeeded": 2, "refused": 0, "validated": 2}
+
+
+async def test_only_what_tests_of_a_folder_heard_is_counted_where_one_is_named(tmp_path: Path) -> None:
+    """It is judged all the same."""
+    code, _, heard = await run(tmp_path, "202, b''", "--coverage-of", "elsewhere")
+    assert code == 0
+    assert heard["graph"]["POST /me/sendMail"]["succeeded"] == 0
+    code, _, heard = await run(tmp_path, "202, b'{}'", "--coverage-of", ".")
+    assert code == 1
+    assert heard["graph"]["POST /me/sendMail"]["succeeded"] == 1

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -314,6 +315,26 @@ async def test_pages_go_from_the_newest_back(bench: Bench) -> None:
     await bench.box.cancel("C")
     assert (await page(None, "canceled"), await page(None, "sent")) == (["C"], [])
     assert await bench.box.count() == {"queued": 4, "canceled": 1}
+
+
+async def test_messages_are_found_by_their_message_id_whatever_their_mailbox(bench: Bench) -> None:
+    await bench.put("A", "B", "C")
+    await bench.put("D", mailbox=2)
+    other = InMemory(b"mail")
+    for one, mailbox in (("E", 1), ("F", 2), ("G", 2)):
+        await bench.box.enqueue(NewMessage(one, mailbox, "printer", ENVELOPE, "<B@x>", other.size, other.pieces))
+
+    async def page(**more: Any) -> tuple[list[str], str | None]:
+        rows, last = await bench.box.page(2, message_id="<B@x>", **more)
+        return [row["id"] for row in rows], last
+
+    assert await page() == (["G", "F"], "F")
+    assert await page(before="F") == (["E", "B"], "B")
+    assert await page(before="B") == ([], None)
+    assert await page(mailboxes=[1]) == (["E", "B"], "B")
+    assert await page(since="F") == (["G", "F"], "F")
+    assert (await page(state="sent"), await page(submitter="fax")) == (([], None), ([], None))
+    assert await bench.box.page(2, message_id="<Z@x>") == ([], None)
 
 
 # ---- the way in

@@ -217,7 +217,7 @@ async def mode(visit: Visit) -> Found:
     is_proved = "find" in visit.can or visit.mailbox.assurance == "verify"
     can_verify = "verify" in visit.can
     assurance = "draft" if "draft" in visit.can else "verify" if can_verify and is_proved else "send-only"
-    if not await visit.keep_assurance(assurance):
+    if not await visit.keep(assurance):
         return left_out("check.mode_changed", mailbox=address)
     if can_verify and assurance == "send-only":
         return found("check.mode_unproved", {"assurance": assurance}, mailbox=address)

@@ -64,6 +64,8 @@ class Visit:
     probe: Answer | None = None
     sent: Mapping[str, Any] | None = None
     can: set[str] = field(default_factory=set)
+    kept: str | None = None
+    """The mode that was found, empty where it could not be kept; None where none was found."""
 
     # ---- what is under test
 
@@ -178,6 +180,12 @@ class Visit:
             if key not in self.broken:
                 places.setdefault(Place.of(url), []).append(key)
         return places
+
+    async def keep(self, assurance: str) -> bool:
+        """Keep the mode that was found; False where that is not possible any more."""
+        is_kept = await self.keep_assurance(assurance)
+        self.kept = assurance if is_kept else ""
+        return is_kept
 
     @property
     def first_failed(self) -> str:

@@ -63,7 +63,7 @@ def judge_pauses(alike: Sequence[tuple[str, Pause]], probed: Collection[str]) ->
     addresses, (_, first) = [address for address, _ in alike], alike[0]
     evidence = {"mailboxes": addresses, "cause": first.cause}
     reason = first.reason.rstrip(".") or "no reason was given"
-    told = {"mailboxes": _listed(addresses), "cause": first.cause, "reason": reason}
+    told = {"mailboxes": listed(addresses), "cause": first.cause, "reason": reason}
     if first.cause == OPERATOR:
         return warning("doctor.paused_by_hand", evidence, **told)
     if first.cause in probed:
@@ -121,12 +121,12 @@ def judge_reports(reports: dict[str, Report]) -> list[Finding]:
             broad.append(address)
     for step, addresses in failed.values():
         evidence = {**step.evidence, "mailboxes": addresses, "step": step.name}
-        concerned = {"mailboxes": _listed(addresses), "what": step.sentence, "cure": step.cure}
+        concerned = {"mailboxes": listed(addresses), "what": step.sentence, "cure": step.cure}
         found.append(problem("doctor.mailbox", {**evidence, "code": step.code}, **concerned))
     if good:
         found.append(well("doctor.mailboxes", {"mailboxes": good}, count=len(good)))
     if broad:
-        found.append(warning("doctor.tenant_wide", {"mailboxes": broad}, mailboxes=_listed(broad)))
+        found.append(warning("doctor.tenant_wide", {"mailboxes": broad}, mailboxes=listed(broad)))
     return found
 
 
@@ -149,15 +149,15 @@ def exceeds_scope(steps: Iterable[Step]) -> bool:
     return (works("drafts") and "Mail.ReadWrite" not in roles) or (works("sent-items") and not reads)
 
 
+def listed(addresses: Sequence[str]) -> str:
+    """The first few, and how many more. Pure."""
+    shown, more = ", ".join(addresses[:5]), len(addresses) - 5
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
 def _addresses(those: Iterable[Mailbox]) -> list[str]:
     return [one.address for one in those]
 
 
 def _named(those: Iterable[Mailbox]) -> str:
-    return _listed(_addresses(those))
-
-
-def _listed(addresses: Sequence[str]) -> str:
-    """The first few, and how many more."""
-    shown, more = ", ".join(addresses[:5]), len(addresses) - 5
-    return f"{shown} and {more} more" if more > 0 else shown
+    return listed(_addresses(those))

@@ -17,7 +17,8 @@ from pillarbox.admin.check.connection import ask_for_tls
 from pillarbox.admin.examine.examined import Machine
 from pillarbox.admin.examine.findings import Finding, of_error, problem, skipped, warning, well
 from pillarbox.core.listening import smtp_listeners
-from pillarbox.core.settings import Settings
+from pillarbox.core.settings import CONSOLE_CALLBACK, Settings
+from pillarbox.entra.discovery import Discovery
 
 _PATIENCE: Final = 5.0
 
@@ -65,10 +66,14 @@ def reached_at(address: str) -> tuple[str, int]:
 
 
 async def certificates(machine: Machine) -> list[Finding]:
-    """The certificates of the listeners: as they are shown there; without a service, as they lie in their files."""
+    """The certificates of the listeners: as they are shown there; without a service, as they lie in their files.
+
+    Of a service that runs it is told too which files it could not take again, such as a renewed one of another key.
+    """
     settings, doors = machine.settings, _open(machine)
     if doors:
         shown, found = await _shown(settings, doors)
+        found += [of_error(error) for error in ours.unusable(settings)]
     else:
         shown, unread = ours.in_files(settings)
         found = [of_error(error) for error in unread]
@@ -103,6 +108,21 @@ async def _met(settings: Settings, name: str, address: str, begins: str) -> x509
             return await _handshake(host, port, starttls=begins == "starttls")
     except (OSError, TimeoutError, EOFError, asyncio.LimitOverrunError) as error:
         return problem("doctor.door_no_tls", {"address": address}, name=name, address=address, reason=_why(error))
+
+
+async def console_sign_in(machine: Machine) -> list[Finding]:
+    """Whether people can sign in to the console by Microsoft, where the settings want that."""
+    entra = machine.settings.console.entra
+    if entra.lacks:
+        return [problem("console.entra_half", missing=", ".join(entra.lacks))]
+    if not entra.is_on:
+        return [well("doctor.console_local")]
+    if not machine.settings.http.listen:
+        return [problem("console.entra_half", missing="http.listen")]
+    issuer = await Discovery(machine.authority(), machine.clock).issuer(entra.tenant)
+    base = (machine.settings.http.public_url or "http://localhost:PORT").rstrip("/")
+    told = {"tenant": entra.tenant, "client_id": entra.client_id, "redirect_uri": base + CONSOLE_CALLBACK}
+    return [well("doctor.console_entra", {"issuer": issuer}, **told)]
 
 
 def _speaks_proxy(settings: Settings, name: str, host: str) -> bool:

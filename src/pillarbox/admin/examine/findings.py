@@ -43,6 +43,14 @@ class Finding:
         return catalogue.entry(self.code) if is_bad else catalogue.findings()[self.code]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was found, by the name of the subject that was looked at."""
+
+    name: str
+    finding: Finding
+
+
 def well(code: str, evidence: Evidence | None = None, /, **params: object) -> Finding:
     """It is as it should be."""
     return Finding(Severity.OK, code, params, evidence or {})

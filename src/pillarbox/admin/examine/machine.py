@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import platform
+import re
 import resource
 import shutil
 import tempfile
@@ -27,6 +28,8 @@ _NETWORK: Final = frozenset(
 )
 _PASSING: Final = frozenset({"tmpfs", "ramfs", "overlay", "aufs"})
 """File systems whose content goes with the machine, or with its container."""
+_OCTAL: Final = re.compile(r"\\([0-7]{3})")
+"""A blank, tab, line feed or backslash in the name of a mount point."""
 _CA_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -71,10 +74,10 @@ def kind_of(mounts: str, path: Path) -> str:
     best, kind = -1, ""
     for line in mounts.splitlines():
         before, separator, after = line.partition(" - ")
-        fields = before.split()
+        fields = before.split(" ")
         if not separator or len(fields) < 5:
             continue
-        mounted = Path(fields[4].encode("latin-1", "surrogateescape").decode("unicode_escape", "replace"))
+        mounted = Path(_OCTAL.sub(lambda found: chr(int(found[1], 8)), fields[4]))
         # A later line lies over an earlier one at the same place.
         if path.is_relative_to(mounted) and len(mounted.parts) >= best:
             best, kind = len(mounted.parts), after.split()[0]

@@ -30,6 +30,7 @@ class Entry:
     """One code of ours. `sentence` and `cure` are `str.format` templates of the raiser's parameters.
 
     `dsn` is the status of RFC 3463 that a bounce tells the sender; the causes of an attempt's end have one.
+    `translated` marks what people at the console meet most: it is said in their language there (tools/languages.py).
     """
 
     code: str
@@ -40,6 +41,7 @@ class Entry:
     http: int = 500
     exit: int = 1
     dsn: str = ""
+    translated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,10 @@ def entry(code: str) -> Entry:
 def findings() -> Mapping[str, Entry]:
     """What a test of an app or mailbox says of a step that is well or left out; a note stands as the cure."""
     tables = tomllib.loads(_text("findings.toml"))
-    return {code: Entry(code, fields["sentence"], fields.get("note", "")) for code, fields in tables.items()}
+    return {
+        code: Entry(code, fields["sentence"], fields.get("note", ""), translated=fields.get("translated", False))
+        for code, fields in tables.items()
+    }
 
 
 def sentence(code: str, **params: object) -> str:

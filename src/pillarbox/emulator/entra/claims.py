@@ -11,6 +11,10 @@ from pillarbox.emulator.world import App, ServicePrincipal, Tenant, User
 Proof = Literal["none", "secret", "certificate"]
 """How the client proved itself: `appidacr` 0, 1 or 2. A federated assertion counts as a certificate."""
 PROOFS = {"none": "0", "secret": "1", "certificate": "2"}
+MOST_GROUPS = 200
+"""That a JWT names."""
+MOST_GROUPS_IN_ADDRESS = 5
+"""The same of one that travels in the fragment of an address."""
 
 
 def app_claims(tenant: Tenant, principal: ServicePrincipal, roles: list[str], proof: Proof) -> dict[str, Any]:
@@ -76,6 +80,25 @@ def id_claims_v1(tenant: Tenant, user: User) -> dict[str, Any]:
         "unique_name": user.upn,
         "upn": user.upn,
     }
+
+
+def membership(tenant: Tenant, app: App, user: User, most: int) -> dict[str, Any]:
+    """What a user is for an app: its roles, and their groups where it wants to know (page id-token-claims-reference).
+
+    More than `most` groups are not named: the token says where Graph tells them ("groups overage claim"), or, in the
+    fragment of an address, only that there are some.
+    """
+    groups = sorted(tenant.groups_of(user))
+    roles = sorted(value for value, holders in app.app_roles.items() if not holders.isdisjoint((user.id, *groups)))
+    claims: dict[str, Any] = {"roles": roles} if roles else {}
+    if not app.names_groups or not groups:
+        return claims
+    if len(groups) <= most:
+        return claims | {"groups": groups}
+    if most == MOST_GROUPS_IN_ADDRESS:
+        return claims | {"hasgroups": True}
+    endpoint = f"https://graph.windows.net/{tenant.id}/users/{user.id}/getMemberObjects"
+    return claims | {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": endpoint}}}
 
 
 def pairwise(user: User, client_id: str) -> str:

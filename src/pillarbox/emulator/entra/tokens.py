@@ -14,7 +14,17 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from pillarbox.emulator.entra.claims import Proof, app_claims, filler, id_claims, id_claims_v1, id_frame, user_claims
+from pillarbox.emulator.entra.claims import (
+    MOST_GROUPS,
+    Proof,
+    app_claims,
+    filler,
+    id_claims,
+    id_claims_v1,
+    id_frame,
+    membership,
+    user_claims,
+)
 from pillarbox.emulator.ids import Entropy, encode, token_id
 from pillarbox.emulator.world import App, Resource, ServicePrincipal, Tenant, User
 
@@ -142,13 +152,14 @@ class Tokens:
         *,
         v1: bool = False,
         code: str | None = None,
+        most_groups: int = MOST_GROUPS,
     ) -> str:
         """An id token (OpenID Connect Core section 2); the issuer of version 2.0 follows `base`, its claims the scopes.
 
         `code` is the authorization code that is given beside it: its hash goes in as `c_hash` (section 3.3.2.11).
         """
         claims = id_claims_v1(tenant, user) if v1 else id_claims(base, tenant, user, scopes)
-        claims |= id_frame(tenant, app, user, nonce, self._entropy)
+        claims |= id_frame(tenant, app, user, nonce, self._entropy) | membership(tenant, app, user, most_groups)
         if code:
             claims["c_hash"] = encode(hashlib.sha256(code.encode()).digest()[:16])
         return self.key.sign(claims | self._times(now))

@@ -61,7 +61,9 @@ class App:
     `public_redirect_uris` of mobile and desktop, `spa_redirect_uris` of pages. `public_client` is "Allow public client
     flows", `issues_id_tokens` lets the authorize endpoint give ID tokens ("implicit and hybrid flows"). `principal` is
     the service principal in the app's own tenant, None until there is one. `owners` are the object ids of users and
-    service principals. `description`, `notes` and `tags` are kept for who reads them.
+    service principals. `description`, `notes` and `tags` are kept for who reads them. `names_groups` puts the groups of
+    people into their id tokens (`groupMembershipClaims`), `app_roles` are its own roles: by value, the object ids of
+    users and groups that were assigned to it.
     """
 
     client_id: str
@@ -83,6 +85,8 @@ class App:
     description: str | None = None
     notes: str | None = None
     tags: list[str] = field(default_factory=list)
+    names_groups: bool = False
+    app_roles: dict[str, set[str]] = field(default_factory=dict)
 
     @property
     def requested(self) -> list[str]:

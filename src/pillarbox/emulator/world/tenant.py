@@ -50,6 +50,10 @@ class Tenant:
         found = self.users.get(key.lower()) or self._addresses.get(key.casefold())
         return found if found and key.casefold() in (found.id, found.upn.casefold()) else None
 
+    def groups_of(self, user: User) -> set[str]:
+        """The object ids of the groups that a user is in."""
+        return {each.id for each in self.groups.values() if user.id in each.members}
+
     def user_by_address(self, address: str) -> User | None:
         """The user who owns that address or alias, in whatever case."""
         return self._addresses.get(address.casefold())

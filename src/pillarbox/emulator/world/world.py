@@ -103,10 +103,12 @@ class World:
         tenant.add(user)
         return user
 
-    def add_group(self, tenant: Tenant, name: str, members: Iterable[User]) -> Group:
+    def add_group(self, tenant: Tenant, name: str, members: Iterable[User], ident: str | None = None) -> Group:
         """Add a group with a distinguished name as Exchange gives it."""
         base = ",".join(f"DC={part}" for part in tenant.domains[0].split("."))
-        group = Group(guid(self.entropy), name, f"CN={name},OU=Groups,{base}", {each.id for each in members})
+        if ident in tenant.groups:
+            raise ValueError(f"there is a group with that id: {ident}")
+        group = Group(ident or guid(self.entropy), name, f"CN={name},OU=Groups,{base}", {each.id for each in members})
         tenant.groups[group.id] = group
         return group
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,22 +31,29 @@ from pillarbox.delivery.uploads import Uploads
 from pillarbox.delivery.watch import Watch
 from pillarbox.endpoints import telemetry
 from pillarbox.endpoints.api import (
+    about,
     api_keys,
     apps,
     audit,
     calls,
     check,
     connect_links,
+    contents,
     doctor,
+    entra_sessions,
     events,
+    listeners,
     mailboxes,
     me,
+    microsoft,
     models,
     openapi,
+    overview,
     pausing,
     people,
     problems,
     reference_page,
+    refusals,
     sending,
     sends,
     sessions,
@@ -71,13 +78,15 @@ if TYPE_CHECKING:
     from pillarbox.admin.clients import Clients
     from pillarbox.admin.connect import Connect
     from pillarbox.admin.examine.examined import Examined
+    from pillarbox.admin.overview import Overview
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the API needs of the house.
 
-    `smtp_address` is empty where no SMTP door is open, `smtp_host` where Exchange's is not known. `ways`
+    `smtp_address` is empty where no SMTP door is open (`listeners`: the addresses of all), `smtp_host` where Exchange's
+    is not known. `ways`
     are those by which mail of a mailbox can leave, the first one first.
     """
 
@@ -100,10 +109,12 @@ class Services:
     connect: "Callable[[], Connect]"
     check: "Callable[[], Check]"
     examined: "Callable[[float], Examined]"
+    overview: "Callable[[], Overview]"
     settings: Settings
     rotation: Rotation
     changed: Callable[[AppRegistration | Mailbox], None]
     smtp_address: Callable[[], str]
+    listeners: Callable[[], Mapping[str, str]]
     smtp_host: Callable[[], str]
     ways: Callable[[Mailbox], Sequence[Resource]]
     sender_of: Callable[[Caller], Awaitable[Submitter]]
@@ -160,11 +171,15 @@ def build(services: Services) -> FastAPI:
     sending.add(app, services)
     uploads.add(app, services)
     sends.add(app, services)
+    contents.add(app, services)
     calls.add(app, services)
     check.add(app, services)
     sign_in.add(app, services)
     submitters.add(app, services)
+    refusals.add(app, services)
+    listeners.add(app, services)
     sessions.add(app, services)
+    entra_sessions.add(app, services)
     me.add(app, services)
     people.add(app, services)
     api_keys.add(app, services)
@@ -172,8 +187,11 @@ def build(services: Services) -> FastAPI:
     events.add(app, services)
     connect_links.add(app, services)
     pausing.add(app, services)
+    microsoft.add(app, services)
     audit.add(app, services)
     doctor.add(app, services)
+    overview.add(app, services)
+    about.add(app, services)
     return app
 
 

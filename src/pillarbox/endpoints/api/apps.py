@@ -1,7 +1,7 @@
 """App registrations and their credentials at the API. Secrets come in, and never go out."""
 
 import asyncio
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Response
@@ -20,6 +20,9 @@ from pillarbox.entra import certificates
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.api.app import Services
+
+_LONG_ENOUGH: Final = 30
+"""Characters of a client secret of which three may be shown."""
 
 
 class NewCredential(Model):
@@ -63,6 +66,8 @@ class AppIds(Model):
 class CredentialOut(Model):
     """A credential: what it is, never its material. The thumbprints and `public_pem` are those of a certificate.
 
+    `hint` is how the client secret begins: the three characters that the portal goes on showing, to tell it by.
+
     `broken` says why it cannot be used: its sealed value does not open.
     """
 
@@ -71,6 +76,7 @@ class CredentialOut(Model):
     source: str
     ends_at: float | None
     created_at: float
+    hint: str = ""
     sha1: str = ""
     sha256: str = ""
     public_pem: str = ""
@@ -88,6 +94,8 @@ class CredentialOut(Model):
         )
         if credential.broken:
             shown.broken = credential.broken.sentence
+        elif credential.kind is CredentialKind.SECRET and len(credential.material.reveal()) >= _LONG_ENOUGH:
+            shown.hint = credential.material.reveal()[:3]
         elif credential.kind is CredentialKind.CERTIFICATE and not credential.source:
             public = certificates.public_of(credential.material)
             shown.sha1, shown.sha256, shown.public_pem = public.sha1, public.sha256, public.pem

@@ -8,6 +8,7 @@ from pydantic import Field, StrictBool, StrictInt
 from pillarbox.admin import mailboxes
 from pillarbox.admin.sign_in_plan import Options
 from pillarbox.core.caller import Caller, Scope
+from pillarbox.core.errors import NotFound
 from pillarbox.endpoints.api.access import needs
 from pillarbox.endpoints.api.models import Model
 from pillarbox.endpoints.api.paging import Paging
@@ -119,6 +120,7 @@ def add(app: FastAPI, services: "Services") -> None:
         if caller.mailboxes is not None:
             # It makes no mailboxes: they would not be among those that it knows of.
             await mailboxes.get(services.accounts, address, caller)
+            await _check_app(services, new.app, caller)
         if new.return_url:
             connect_links.check_return_url(new.return_url, services.return_urls)
         connect = services.connect()
@@ -145,6 +147,12 @@ def add(app: FastAPI, services: "Services") -> None:
         """Take a link back, also from whoever is at Microsoft with it just now. One that is over stays as it is."""
         await links.cancel((await _get(services, link_id, caller)).id)
         return ConnectLinkOut.of(await _get(services, link_id, caller))
+
+
+async def _check_app(services: "Services", name: str, caller: Caller) -> None:
+    """Raises NotFound, the same for an app registration that acts for no mailbox that the caller knows of."""
+    if not any(one.app.name == name and caller.knows(one.id) for one in await services.accounts.mailboxes()):
+        raise NotFound("app.not_found", name=name)
 
 
 async def _get(services: "Services", link_id: str, caller: Caller) -> ConnectLink:

@@ -17,7 +17,8 @@ from pillarbox.endpoints.api.access import needs
 from pillarbox.endpoints.api.models import Model, Params, params_of
 
 if TYPE_CHECKING:
-    from pillarbox.admin.doctor import Diagnosis, Told
+    from pillarbox.admin.doctor import Diagnosis
+    from pillarbox.admin.examine.findings import Told
     from pillarbox.endpoints.api.app import Services
 
 _PATIENCE: Final = 60.0
@@ -71,6 +72,19 @@ class DiagnosisOut(Model):
         return cls(ok=diagnosis.ok, version=pillarbox.__version__, findings=findings)
 
 
+class LastDiagnosis(Model):
+    """What the doctor found last since the service started (`at`, seconds since 1970); null: nobody has asked yet.
+
+    Where it is `running` just now, it is done with `done` of `all` subjects.
+    """
+
+    running: bool
+    done: int
+    all: int
+    at: float | None
+    diagnosis: DiagnosisOut | None
+
+
 class Setting(Model):
     """A setting as it counts, and where it comes from; a secret as stars."""
 
@@ -95,7 +109,7 @@ class Facts(Model):
 def add(app: FastAPI, services: "Services") -> None:
     """Add the routes of the doctor."""
 
-    running = asyncio.Lock()
+    room = _Room(services)
 
     @app.post("/api/v1/doctor", dependencies=[needs(Scope.DOCTOR_RUN)])
     async def run_doctor(new: NewDiagnosis | None = None) -> DiagnosisOut:
@@ -103,22 +117,53 @@ def add(app: FastAPI, services: "Services") -> None:
 
         A test makes a draft where it may, and deletes it; the mode that it finds is kept. One doctor runs at a time.
         """
-        # What talks to Microsoft is imported when somebody does.
-        from pillarbox.admin.doctor import EXAMINATIONS, examine
+        return await room.examine((new or NewDiagnosis()).patience)
 
-        if running.locked():
-            raise Conflict("doctor.running")
-        async with running:
-            examined = services.examined((new or NewDiagnosis()).patience)
-            diagnosis = await examine(examined, services.log, EXAMINATIONS)
-            # What may be sent depends on the modes that were found.
-            await services.submitters.refresh()
-        return DiagnosisOut.of(diagnosis)
+    @app.get("/api/v1/doctor", dependencies=[needs(Scope.DOCTOR_RUN)])
+    async def show_diagnosis() -> LastDiagnosis:
+        """Show what the doctor found last, and how far it is where it is at work."""
+        return room.last()
 
     @app.get("/api/v1/doctor/facts", dependencies=[needs(Scope.DOCTOR_RUN)])
     async def show_facts() -> Facts:
         """What a support archive holds beside the findings. Nothing in it is secret."""
         return Facts.of(services.settings, await services.outbox.count())
+
+
+class _Room:
+    """Where the doctor works, for one at a time, and what it found last."""
+
+    def __init__(self, services: "Services") -> None:
+        self._services = services
+        self._running = asyncio.Lock()
+        self._done = 0
+        self._all = 0
+        self._at: float | None = None
+        self._diagnosis: DiagnosisOut | None = None
+
+    async def examine(self, patience: float) -> DiagnosisOut:
+        """Look at everything. Raises Conflict `doctor.running`."""
+        # What talks to Microsoft is imported when somebody does.
+        from pillarbox.admin.doctor import EXAMINATIONS, examine
+
+        if self._running.locked():
+            raise Conflict("doctor.running")
+        async with self._running:
+            self._done, self._all = 0, len(EXAMINATIONS)
+            examined = self._services.examined(patience)
+            diagnosis = await examine(examined, self._services.log, EXAMINATIONS, self._one_is_done)
+            # What may be sent depends on the modes that were found.
+            await self._services.submitters.refresh()
+            self._at, self._diagnosis = self._services.clock(), DiagnosisOut.of(diagnosis)
+            return self._diagnosis
+
+    def last(self) -> LastDiagnosis:
+        """What was found last."""
+        running = self._running.locked()
+        return LastDiagnosis(running=running, done=self._done, all=self._all, at=self._at, diagnosis=self._diagnosis)
+
+    def _one_is_done(self, _name: str) -> None:
+        self._done += 1
 
 
 def _versions() -> dict[str, str]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MESSAGE: Final = "message"
 """The name of the part that is the message; it stands first."""
 _MOST_PARTS: Final = 500
+_AS_IT_IS: Final = (b"", b"binary", b"8bit", b"7bit")
+"""Encodings of a part that are none. Others are no longer allowed (RFC 7578 section 4.7): its bytes would be wrong."""
 
 
 @dataclass
@@ -119,6 +121,8 @@ class Form:
         name = _text(options.get(b"name", b""))
         if kind != b"form-data" or not name:
             raise _bad("a part has no name")
+        if self._headers.get(b"content-transfer-encoding", b"").strip().lower() not in _AS_IT_IS:
+            raise _bad("a part has a Content-Transfer-Encoding")
         if self._message is None:
             if name != MESSAGE:
                 raise _bad(f"its first part is not `{MESSAGE}`")

@@ -3,6 +3,7 @@
 First it is read, and what it says is known by its digest; only then is it composed: who asks again needs no files.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -24,7 +25,7 @@ from pillarbox.delivery.uploads import UploadedFile, Uploads
 from pillarbox.endpoints.api import json_body, messages
 from pillarbox.endpoints.api.form import Form, FormFile
 from pillarbox.endpoints.smtp.spool import Spool
-from pillarbox.mime.compose import compose
+from pillarbox.mime.compose import Composed, compose
 from pillarbox.mime.letter import OCTETS, Attachment
 
 MIME: Final = "message/rfc822"
@@ -34,6 +35,8 @@ MOST_JSON: Final = 10 * 1024 * 1024
 """Bytes of a message as JSON: larger files come as parts of a form, or are uploaded before."""
 _MOST_ADDED: Final = 1024 * 1024
 """Bytes of a form beside its files."""
+_AT_ONCE: Final = 64 * 1024
+"""Bytes of JSON that are composed on the loop; of more, everybody else would wait for the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ class Reader:
         told.update(json.dumps(value, sort_keys=True).encode())
         for one in form.files if form else ():
             told.update(json.dumps([one.part, one.name, one.media_type, one.told.hexdigest()]).encode())
-        return Written(told.hexdigest(), wish.terms(), wish, caller, self.uploads, form)
+        return Written(told.hexdigest(), wish.terms(), wish, len(body), caller, self.uploads, form)
 
     async def _mime(self, request: Request, terms: Terms, given: "Given") -> "AsItIs":
         spool, told = self.spool(), once.begun(request.query_params.multi_items())
@@ -112,6 +115,8 @@ class Reader:
             behind = b""
             async for piece in request.stream():
                 told.update(piece)
+                if b"\0" in piece:
+                    raise InvalidInput("smtp.nul")
                 piece = behind + piece
                 # A CR at the end may belong to a LF that comes.
                 behind = b"\r" if piece.endswith(b"\r") else b""
@@ -151,11 +156,12 @@ class AsItIs:
 
 @dataclass
 class Written:
-    """A message that was handed in as JSON, perhaps with files in a form."""
+    """A message that was handed in as JSON of `size` bytes, perhaps with files in a form."""
 
     digest: str
     terms: Terms
     wish: messages.NewSend
+    size: int
     caller: str
     uploads: Uploads
     form: Form | None
@@ -168,8 +174,14 @@ class Written:
         named = {one.part for one in self.wish.attachments}
         others = [one for one in (self.form.files if self.form else ()) if one.part not in named]
         files += map(_attached, others)
-        composed = compose(self.wish.letter(files))
+        if self.size <= _AT_ONCE:
+            composed = self._composed(files)
+        else:
+            composed = await asyncio.to_thread(self._composed, files)
         return Ready(self.wish.envelope(composed.letter), composed, tuple(self._opened), self.wish.sender_at)
+
+    def _composed(self, files: Sequence[Attachment]) -> Composed:
+        return compose(self.wish.letter(files))
 
     def close(self) -> None:
         """See `HandedIn.close`."""

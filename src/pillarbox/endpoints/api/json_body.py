@@ -17,8 +17,11 @@ from pillarbox.core.errors import InvalidInput
 MOST_DEPTH: Final = 64
 _EXACT: Final = 2**53 - 1
 _DIGITS: Final = len(str(_EXACT))
-_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
-_BRACKET: Final = re.compile(r"[\[\]{}]")
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?+', re.DOTALL)
+"""Also one without an end: what is behind it would else be looked through again from each quote in it."""
+_OPENING, _PAIR = b"[", b"[]"
+_AS_ONE: Final = bytes.maketrans(b"{}", _PAIR)
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -28,7 +31,7 @@ def parse(body: bytes) -> Any:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         _refuse("it is no UTF-8")
-    _check_depth(text)
+    _check_depth(body)
     try:
         value = json.loads(
             text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_whole, parse_float=_number
@@ -71,15 +74,16 @@ def _refuse(reason: str) -> NoReturn:
     raise InvalidInput("request.bad_json", reason=reason) from None
 
 
-def _check_depth(text: str) -> None:
-    """Before it is read, as reading goes as deep as the text does."""
-    if text.count("[") + text.count("{") <= MOST_DEPTH:
+def _check_depth(body: bytes) -> None:
+    """Before it is read, as reading goes as deep as the text does. Quick also where there is little but brackets."""
+    if body.count(b"[") + body.count(b"{") <= MOST_DEPTH:
         return
-    depth = 0
-    for bracket in _BRACKET.finditer(_STRING.sub("", text)):
-        depth += 1 if bracket[0] in "[{" else -1
-        if depth > MOST_DEPTH:
-            _refuse(f"it is deeper than {MOST_DEPTH}")
+    brackets = _STRING.sub(b"", body).translate(_AS_ONE, _NO_BRACKETS)
+    for _ in range(MOST_DEPTH):
+        brackets = brackets.replace(_PAIR, b"")  # the innermost of each
+    # Those without a partner are no JSON: they are refused where they are read, and count as far as they open.
+    if _PAIR in brackets or brackets.startswith(_OPENING * (MOST_DEPTH + 1)):
+        _refuse(f"it is deeper than {MOST_DEPTH}")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

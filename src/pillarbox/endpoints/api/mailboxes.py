@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Query, Response
 
 from pillarbox.admin import mailboxes
-from pillarbox.core.accounts import Mailbox
+from pillarbox.core.accounts import Mailbox, MailboxState
 from pillarbox.core.caller import Caller, Scope
 from pillarbox.core.headers import address_key
 from pillarbox.endpoints.api import models
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 _PATH = "/api/v1/mailboxes"
 _Reader = Annotated[Caller, needs(Scope.MAILBOXES_READ)]
-_FOUND = frozenset(
-    {"state", "state_code", "assurance", "mode", "ways", "largest", "warning", "paused", "paused_by_smtp"}
-)
+_STATE = ("state", "state_code", "state_text", "state_cure")
+_FOUND = frozenset((*_STATE, "assurance", "mode", "ways", "largest", "warning", "paused", "paused_by_smtp", "used"))
 """What nobody sets: it was found, or follows."""
 
 
@@ -32,15 +31,26 @@ def add(app: FastAPI, services: "Services") -> None:
     def shown(mailbox: Mailbox) -> models.MailboxOut:
         pauses, by_smtp = services.governors.waits(mailbox), services.governors.paused_elsewhere(mailbox)
         ways, limit = services.ways(mailbox), services.submission.route_limit(mailbox)
-        return models.MailboxOut.of(mailbox, pauses, by_smtp, ways, limit)
+        return models.MailboxOut.of(mailbox, pauses, by_smtp, ways, limit, services.governors.used(mailbox))
 
     async def shown_now(address: str) -> models.MailboxOut:
         return shown(await mailboxes.get(accounts, address))
 
     @app.get(_PATH)
-    async def list_mailboxes(caller: _Reader, paging: Paging) -> models.Mailboxes:
+    async def list_mailboxes(
+        caller: _Reader,
+        paging: Paging,
+        app: Annotated[str, Query(max_length=64, description="Those of this app registration.")] = "",
+        state: Annotated[MailboxState | None, Query(description="Those that are so.")] = None,
+        contains: Annotated[str, Query(max_length=256, description="Those with this in their address.")] = "",
+    ) -> models.Mailboxes:
         """List the mailboxes, each with how it is."""
-        known = [one for one in await accounts.mailboxes() if caller.knows(one.id)]
+
+        def is_wanted(one: Mailbox) -> bool:
+            named = (not app or one.app.name == app) and contains.lower() in one.address.lower()
+            return caller.knows(one.id) and named and state in (None, one.state)
+
+        known = list(filter(is_wanted, await accounts.mailboxes()))
         page, following = paging.cut(known, key=lambda one: address_key(one.address))
         return models.Mailboxes(data=[shown(one) for one in page], next=following)
 

@@ -68,6 +68,7 @@ def add(app: FastAPI, services: "Services") -> None:
     cookie = SessionCookie(household.sessions, household.public_url)
 
     async def proved(caller: Caller, request: Request, proof: Proof) -> Person:
+        await people.local(caller.name)
         password = Secret(proof.password.get_secret_value())
         person = await proofs.password(caller.name, password, peer_of(request))
         await proofs.code(person, proof.code.get_secret_value(), peer_of(request))
@@ -88,6 +89,7 @@ def add(app: FastAPI, services: "Services") -> None:
     @app.patch(_PATH)
     async def change_my_password(caller: Me, change: OwnChange, request: Request, response: Response) -> PersonOut:
         """Change one's own password."""
+        await people.local(caller.name)
         old = Secret(change.password.get_secret_value())
         person = await proofs.password(caller.name, old, peer_of(request))
         after = await people.set_password(person, Secret(change.new_password.get_secret_value()))

@@ -8,11 +8,12 @@ from typing import Final, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictFloat, StrictInt
 
 from pillarbox.access.submitter_rules import Wanted
-from pillarbox.admin.outbox import Act
+from pillarbox.admin.outbox import Act, acts
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import LARGEST, LONGEST_AGE, MOST_RATE, Mailbox, MailboxChoice, OnBroken, Submitter
 from pillarbox.core.cause import Cause
 from pillarbox.core.errors import PillarboxError
+from pillarbox.core.governor import Used
 from pillarbox.core.graph_limits import MOST_MESSAGE
 from pillarbox.core.mail import Priority, State
 from pillarbox.core.scopes import Resource
@@ -66,13 +67,14 @@ class MailboxWish(Model):
 class PauseOut(Model):
     """Nothing of `what` (mailbox, app, host, all) is sent until then; null: until a person resumes it.
 
-    `cause` is why (`operator`: a person has paused it), `text` says it, `reason` is what was said when it began. Where
-    the account or the host is at fault, one message is the probe at that time.
+    `cause` is why (`operator`: a person has paused it), `text` says it, `cure` what helps, `reason` is what was said
+    when it began. Where the account or the host is at fault, one message is the probe at that time.
     """
 
     what: str
     cause: str
     text: str
+    cure: str
     reason: str
     until: float | None
     at: float
@@ -82,19 +84,42 @@ class PauseOut(Model):
         """From our word."""
         what = pause.scope.partition("/")[0]
         by_hand = pause.cause == OPERATOR
-        text = catalogue.sentence("outbox.paused_by_hand") if by_hand else Cause(pause.cause).entry.sentence
-        return cls(what=what, cause=pause.cause, text=text, reason=pause.reason, until=pause.until, at=pause.at)
+        why = catalogue.entry("outbox.paused_by_hand") if by_hand else Cause(pause.cause).entry
+        return cls(
+            what=what,
+            cause=pause.cause,
+            text=why.sentence,
+            cure=why.cure,
+            reason=pause.reason,
+            until=pause.until,
+            at=pause.at,
+        )
+
+
+class UsedOut(Model):
+    """A limit of Microsoft's: `used` of `most` `name` (messages, recipients, bytes, requests) in any `span` seconds."""
+
+    name: str
+    used: int
+    most: int
+    span: float
+
+    @classmethod
+    def of(cls, used: Used) -> "UsedOut":
+        """From our word."""
+        return cls(name=used.name, used=used.used, most=used.most, span=used.span)
 
 
 class MailboxOut(Model):
     """A mailbox. `signed_in` and `permissions` are empty where the app registration itself acts for it.
 
-    `state` is ok or needs_sign_in, `state_code` why. `mode` is the assurance mode that counts: `chosen_assurance` where
-    a person chose one, else `assurance`, which the last test found, else send-only. See MailboxWish for the others.
+    `state` is ok or needs_sign_in, `state_code` why, `state_text` in words and `state_cure` what helps. `mode` is the
+    assurance mode that counts: `chosen_assurance` where a person chose one, else `assurance`, which the last test
+    found, else send-only. See MailboxWish for the others.
     `ways` (graph, smtp) are those by which its mail can leave, the first one first; `largest` is bytes of a message
     that can, with its attachments. `warning` says what the mode takes and the last test did not find. `paused` is why
     nothing of it is sent now, `paused_by_smtp` why nothing that Graph cannot take is, though all else is; the pause
-    that ends last comes first.
+    that ends last comes first. `used` is how much of Microsoft's limits it has used.
     """
 
     address: str
@@ -103,6 +128,8 @@ class MailboxOut(Model):
     permissions: list[str]
     state: str
     state_code: str
+    state_text: str
+    state_cure: str
     assurance: str
     chosen_assurance: str
     mode: str
@@ -114,6 +141,7 @@ class MailboxOut(Model):
     warning: str
     paused: list[PauseOut]
     paused_by_smtp: list[PauseOut]
+    used: list[UsedOut]
 
     @classmethod
     def of(
@@ -123,9 +151,10 @@ class MailboxOut(Model):
         by_smtp: Iterable[Pause],
         ways: Iterable[Resource],
         limit: int,
+        used: Iterable[Used],
     ) -> "MailboxOut":
         """From our word."""
-        sign_in = mailbox.sign_in
+        sign_in, (text, cure) = mailbox.sign_in, _why(mailbox)
         return cls(
             address=mailbox.address,
             app=mailbox.app.name,
@@ -133,6 +162,8 @@ class MailboxOut(Model):
             permissions=list(sign_in.permissions) if sign_in else [],
             state=mailbox.state.value,
             state_code=mailbox.state_code,
+            state_text=text,
+            state_cure=cure,
             assurance=mailbox.assurance,
             chosen_assurance=mailbox.chosen_assurance,
             mode=mailbox.mode,
@@ -144,7 +175,19 @@ class MailboxOut(Model):
             warning=_warning(mailbox),
             paused=list(map(PauseOut.of, pauses)),
             paused_by_smtp=list(map(PauseOut.of, by_smtp)),
+            used=list(map(UsedOut.of, used)),
         )
+
+
+def _why(mailbox: Mailbox) -> tuple[str, str]:
+    """Why a mailbox is as it is, and what helps: by Microsoft's number, or by a code of ours."""
+    code = mailbox.state_code
+    if known := catalogue.explain_aadsts(code.removeprefix("AADSTS")):
+        return known.meaning, known.remedy
+    if not code:
+        return "", ""
+    why = PillarboxError("token.needs_sign_in" if mailbox.sign_in else "token.never_signed_in", mailbox=mailbox.address)
+    return why.sentence, why.cure
 
 
 def _warning(mailbox: Mailbox) -> str:
@@ -395,7 +438,7 @@ class Trace(Model):
     `notices` are the messages that tell of it; `notice_of` is the id of the one that it tells of itself; those of a
     mailbox that the caller does not know of are left out. `waits` is why nothing of its mailbox is sent now (a pause,
     or a limit of the settings), and until when, where it is to be sent. `doubt` is what becomes of it by itself while
-    it is uncertain: `look_up`, `send_again` or `hold`; else empty.
+    it is uncertain: `look_up`, `send_again` or `hold`; else empty. `acts` is what a person may do with it now.
     """
 
     message: Send
@@ -408,6 +451,7 @@ class Trace(Model):
     attempts: list[Attempt]
     waits: list[PauseOut]
     doubt: Literal["", "look_up", "send_again", "hold"]
+    acts: list[Act]
 
     @classmethod
     def of_rows(
@@ -426,6 +470,7 @@ class Trace(Model):
             attempts=[Attempt(**{name: one[name] for name in fields}) for one in attempts],
             waits=list(map(PauseOut.of, pauses)) if row["state"] in (State.QUEUED, State.DEFERRED) else [],
             doubt=_doubt(mailbox, row["expires_at"] <= row["due_at"]) if row["state"] == State.UNCERTAIN else "",
+            acts=acts(row),
         )
 
 
@@ -471,6 +516,12 @@ class Pausing(Model):
     mailbox: str | None
     paused: bool
     still: list[PauseOut] = []
+
+
+class OutboxOut(Model):
+    """The outbox as a whole: `paused` is why nothing at all is sent, where a person has paused it."""
+
+    paused: PauseOut | None
 
 
 class Purge(Model):

@@ -40,6 +40,13 @@ class FirstInvitation(InvitationOut):
     file: str
 
 
+class SignInLinkOut(Model):
+    """A link that signs somebody in once, until `expires_at` (seconds since 1970)."""
+
+    url: str
+    expires_at: float
+
+
 class NewPerson(Model):
     """Somebody new; without a password they choose one at the link that is made."""
 
@@ -61,10 +68,18 @@ class NewInvitation(Model):
     drop_second_factor: StrictBool = False
 
 
+class EntraAccount(Model):
+    """Who somebody is in a tenant of Microsoft Entra ID."""
+
+    tenant_id: str
+    object_id: str
+
+
 class PersonOut(Model):
     """A person. Times are seconds since 1970; `invited_until` is the end of a link that is still good.
 
-    `invitation` is told once, in the answer in which it was made.
+    `invitation` is told once, in the answer in which it was made. Who signs in by Microsoft (`entra`) has no password
+    here, and the roles that it gave at the last sign-in.
     """
 
     name: str
@@ -76,6 +91,7 @@ class PersonOut(Model):
     invited_until: float | None
     created_at: float
     last_seen_at: float | None
+    entra: EntraAccount | None
     invitation: InvitationOut | None = None
 
     @classmethod
@@ -92,6 +108,7 @@ class PersonOut(Model):
             invited_until=until if until is not None and until > now else None,
             created_at=person.created_at,
             last_seen_at=person.last_seen_at,
+            entra=EntraAccount(tenant_id=person.tenant_id, object_id=person.object_id) if person.is_of_entra else None,
             invitation=None if invitation is None else InvitationOut.of(invitation),
         )
 
@@ -174,6 +191,12 @@ def add(app: FastAPI, services: "Services") -> None:
     async def sign_out_person(name: str) -> None:
         """Sign somebody out everywhere."""
         await household.sessions.end_all((await people.get(name)).id)
+
+    @app.post(_PATH + "/{name}:sign-in-link", status_code=201, dependencies=[LOCAL_CALLER])
+    async def make_sign_in_link(name: str) -> SignInLinkOut:
+        """Make a link that signs somebody in once, without a password; for the local socket only."""
+        made = household.sign_in_links.make(await people.get(name))
+        return SignInLinkOut(url=made.url.reveal(), expires_at=made.expires_at)
 
     @app.post(_PATH + ":first", status_code=201, dependencies=[LOCAL_CALLER])
     async def invite_first_admin() -> FirstInvitation:

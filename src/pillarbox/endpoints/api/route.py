@@ -1,7 +1,7 @@
 """What all routes have in common, beyond what each does: which bodies they read, and answers that need no repeating."""
 
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 from urllib.parse import unquote
 
@@ -49,6 +49,8 @@ class Route(AuditedRoute):
         takes_json = self.body_field is not None and not isinstance(self.body_field.field_info, params.Form)
         fields = [one for one in get_flat_params(self.dependant) if isinstance(one.field_info, params.Query)]
         known = {one.alias: _is_list(one.field_info.annotation) for one in fields}
+        header = [one for one in get_flat_params(self.dependant) if isinstance(one.field_info, params.Header)]
+        in_header = {one.alias.lower().encode() for one in header}
 
         async def handled(request: Request) -> Response:
             if asks_who:
@@ -58,10 +60,22 @@ class Route(AuditedRoute):
             encoding = request.headers.get("content-encoding", "identity")
             if encoding.lower() != "identity":
                 raise InvalidInput("request.encoded", given=encoding)
-            asked = JsonRequest(request.scope, request.receive) if takes_json else request
-            return etags.unless_known(request, await handler(asked))
+            kind = JsonRequest if takes_json else Request
+            return etags.unless_known(request, await handler(kind(_joined(request.scope, in_header), request.receive)))
 
         return handled
+
+
+def _joined(scope: "Scope", names: Collection[bytes]) -> "Scope":
+    """The request with each of these fields in one line (RFC 9110 section 5.3).
+
+    So of a list nothing is lost; and what is to stand once reads as nothing that is known.
+    """
+    lines = [line for line in scope["headers"] if line[0] in names]
+    if len(lines) == len(dict(lines)):
+        return scope
+    joined = [(name, b", ".join(value for each, value in lines if each == name)) for name in dict(lines)]
+    return {**scope, "headers": [line for line in scope["headers"] if line[0] not in names] + joined}
 
 
 def _is_list(annotation: object) -> bool:

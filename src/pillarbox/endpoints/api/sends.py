@@ -9,9 +9,9 @@ from pillarbox.admin import mailboxes, outbox
 from pillarbox.core.accounts import LONGEST_AGE
 from pillarbox.core.caller import Caller, Scope
 from pillarbox.core.cause import Cause
-from pillarbox.core.errors import Conflict
 from pillarbox.core.mail import State
 from pillarbox.delivery.queue_id import first_of
+from pillarbox.delivery.reading import need_whole
 from pillarbox.endpoints.api import models
 from pillarbox.endpoints.api.access import needs
 from pillarbox.endpoints.api.paging import Paging
@@ -45,6 +45,7 @@ def _add_looking(app: FastAPI, services: "Services") -> None:
         submitter: str | None = None,
         code: str | None = None,
         cause: Cause | None = None,
+        message_id: Annotated[str | None, Query(max_length=998, description="Message-ID of the message.")] = None,
         since: _Moment = None,
         until: _Moment = None,
         before: str | None = None,
@@ -61,6 +62,7 @@ def _add_looking(app: FastAPI, services: "Services") -> None:
             submitter=submitter,
             code=code,
             cause=cause,
+            message_id=message_id,
             since=first_of(since) if since is not None else None,
             before=min(ends, default=None),
         )
@@ -89,8 +91,7 @@ def _add_looking(app: FastAPI, services: "Services") -> None:
         row = await outbox.get(box, queue_id, caller)
         if header:
             return Response(await box.header(row["seq"]), media_type=_MESSAGE)
-        if row["kept"] != "whole":
-            raise Conflict("outbox.body_gone", id=queue_id, state=row["state"])
+        need_whole(row)
         return StreamingResponse(box.whole(row["seq"], row["size"]), media_type=_MESSAGE)
 
 
@@ -127,6 +128,12 @@ def _add_deciding(app: FastAPI, services: "Services") -> None:
     async def reject_send(queue_id: str, caller: _Decider, why: models.Rejection | None = None) -> models.Send:
         """Do not let a message go that waits for an approval."""
         return models.Send.of(await desk.of(caller).reject(queue_id, why.reason if why else ""))
+
+    @app.get("/api/v1/outbox", dependencies=[needs(Scope.OUTBOX_READ)])
+    async def show_outbox() -> models.OutboxOut:
+        """Show whether sending is paused for all."""
+        found = (pause for pause in services.governors.pauses() if pause.scope == limits.EVERYTHING)
+        return models.OutboxOut(paused=next(map(models.PauseOut.of, found), None))
 
     @app.post("/api/v1/outbox:pause")
     async def pause_outbox(wish: models.NewPause, caller: _Decider) -> models.Pausing:

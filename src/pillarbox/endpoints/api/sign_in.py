@@ -94,7 +94,7 @@ class ConnectedOut(_Model):
             object_id=made.account.object_id,
             permissions=list(made.permissions),
             granted=list(made.granted),
-            notes=list(made.notes),
+            notes=[note.sentence for note in made.notes],
         )
 
 

@@ -18,7 +18,27 @@ if TYPE_CHECKING:
     from pillarbox.endpoints.api.session_cookie import SessionCookie
     from pillarbox.endpoints.console.app import Console
 
-WORDS: Final = ("about", "language", "sign-in", "sign-out", "static")
+WORDS: Final = (
+    "about",
+    "account",
+    "apps",
+    "audit",
+    "compose",
+    "doctor",
+    "keys",
+    "language",
+    "links",
+    "live",
+    "mailboxes",
+    "outbox",
+    "people",
+    "settings",
+    "sign-in",
+    "sign-out",
+    "start",
+    "static",
+    "submitters",
+)
 """The first words of its paths: no path of http.public_url may begin so."""
 
 

@@ -5,13 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.log import Logger
-from pillarbox.endpoints.api.models import Problem as ApiProblem
-from pillarbox.endpoints.api.request_ids import id_of
 from pillarbox.endpoints.console.calls import Problem
 from pillarbox.endpoints.console.door import Door, Visitor
 from pillarbox.endpoints.console.languages import COOKIE, chosen
@@ -76,11 +75,13 @@ class Console:
                 return _to_sign_in(page)
             return _failed(page, problem)
         except PillarboxError as error:
-            return _failed(page, _as_problem(error, request))
+            return _failed(page, Problem.of(error, request))
+        except ClientDisconnect:
+            return Response(status_code=400)  # It has left while it sent its form: there is nobody to answer.
         except Exception as error:
             where = f"{request.method} {getattr(request.scope.get('route'), 'path', '')}"
             self._log.error("unexpected", where=where, exc_info=error)
-            return _failed(page, _as_problem(PillarboxError("internal"), request))
+            return _failed(page, Problem.of(PillarboxError("internal"), request))
 
     def _page(self, request: "Request", visitor: Visitor) -> Page:
         language = chosen(request.cookies.get(COOKIE, ""), request.headers.get("accept-language", ""))
@@ -106,15 +107,10 @@ def _static_names() -> set[str]:
 
 def _to_sign_in(page: Page) -> Response:
     """To the sign-in, and from there back to where somebody wanted to go."""
-    asked = page.request.url
-    wanted = f"{asked.path}?{asked.query}" if asked.query else asked.path
+    query = page.request.url.query
+    wanted = f"{page.here}?{query}" if query else page.here
     return page.go("/sign-in", next=wanted if page.request.method in _LOOKS_ONLY and wanted != "/" else None)
 
 
 def _failed(page: Page, problem: Problem) -> Response:
     return page.show("error.html", problem.status, problem=problem, said=page.words(problem))
-
-
-def _as_problem(error: PillarboxError, request: "Request") -> Problem:
-    told = ApiProblem.of(error, request_id=id_of(request.scope))
-    return Problem(told.status, told.model_dump())

@@ -1,20 +1,28 @@
 """The API as the console asks it: in this process, as whoever is signed in."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
+from starlette.responses import Response
+
+from pillarbox.core.errors import PillarboxError
 from pillarbox.endpoints.api import inside
+from pillarbox.endpoints.api.models import Problem as ApiProblem
+from pillarbox.endpoints.api.request_ids import id_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _CARRIED: Final = ("cookie", "origin", "sec-fetch-site", "user-agent")
 """What the API wants to know of the browser."""
 _JSON: Final = "application/json"
+_HANDED_ON: Final = (b"content-length", b"content-disposition")
+_LINES: Final = "application/x-ndjson"
 
 
 class Problem(Exception):
@@ -30,6 +38,12 @@ class Problem(Exception):
         self.request_id: str = told.get("request_id", "")
         self.upstream: Mapping[str, Any] | None = told.get("upstream")
         self.flaws: Sequence[Mapping[str, Any]] = told.get("errors") or ()
+
+    @classmethod
+    def of(cls, error: PillarboxError, request: "Request") -> "Problem":
+        """What the console itself refuses, as the API would say it."""
+        told = ApiProblem.of(error, request_id=id_of(request.scope))
+        return cls(told.status, told.model_dump())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +86,70 @@ class Calls:
         """DELETE."""
         return await self._call("DELETE", path)
 
+    async def lines(self, path: str, value: object = None) -> AsyncGenerator[Any, None]:
+        """POST a JSON value; what the API tells of it line by line, each as it comes."""
+        body, headers = self._asked(value)
+        begun = await inside.begin(self.api, "POST", path, body, [*headers, ("accept", _LINES)], self.scope)
+        if begun.status >= 400:
+            raise Problem(begun.status, json.loads(b"".join([piece async for piece in begun.pieces()]) or b"{}"))
+        return _lines(begun)
+
+    async def send(self, path: str, pieces: AsyncIterator[bytes], headers: Mapping[str, str]) -> Any:
+        """POST a body that comes in pieces."""
+        asked = [*self._asked(None)[1], *headers.items()]
+        begun = await inside.begin(self.api, "POST", path, pieces, asked, self.scope)
+        told = json.loads(b"".join([piece async for piece in begun.pieces()]) or b"{}")
+        if begun.status >= 400:
+            raise Problem(begun.status, told)
+        return told
+
+    def passed(self, path: str, headers: Mapping[str, str]) -> Response:
+        """What a GET gives, handed on as it comes; its header fields are these, not those of the API."""
+        return _Passed(self.api, inside.asked_by(self.scope, "GET", path, self._asked(None)[1]), headers)
+
     async def _call(self, method: str, path: str, value: object = None) -> Any:
-        headers = [(name, self.request.headers[name]) for name in _CARRIED if name in self.request.headers]
-        body = b""
-        if value is not None:
-            body = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
-            headers.append(("content-type", _JSON))
+        body, headers = self._asked(value)
         answer = await inside.call(self.api, method, path, body, headers, self.scope)
         self.cookies.extend(answer.header("set-cookie"))
         told = json.loads(answer.body) if answer.body else None
         if answer.status >= 400:
             raise Problem(answer.status, told or {})
         return told
+
+    def _asked(self, value: object) -> tuple[bytes, list[tuple[str, str]]]:
+        """Body and header of a call."""
+        headers = [(name, self.request.headers[name]) for name in _CARRIED if name in self.request.headers]
+        if value is None:
+            return b"", headers
+        body = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return body, [*headers, ("content-type", _JSON)]
+
+
+class _Passed(Response):
+    """An answer of the API on its way to a browser, never whole in memory."""
+
+    def __init__(self, api: "ASGIApp", asked: dict[str, Any], headers: Mapping[str, str]) -> None:
+        super().__init__()
+        self._api = api
+        self._asked = asked
+        self._fields = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """See ASGI."""
+
+        async def sent(message: "Message") -> None:
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                theirs = [field for field in message["headers"] if field[0] in _HANDED_ON]
+                message = {**message, "headers": [*self._fields, *theirs]}
+            await send(message)
+
+        await self._api(self._asked, receive, sent)
+
+
+async def _lines(begun: inside.Begun) -> AsyncGenerator[Any, None]:
+    async with aclosing(begun.lines()) as lines:
+        async for line in lines:
+            yield json.loads(line)
 
 
 def segment(name: object) -> str:

@@ -30,6 +30,8 @@ HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    # Not `no-referrer`: browsers would send our own forms with `Origin: null`, and old ones say nothing else of them.
+    "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
@@ -44,12 +46,20 @@ class Visitor:
 
     caller: Caller | None
     calls: Calls
-    form_token: str
+    door: "Door"
 
     @classmethod
     def nobody(cls, door: "Door", request: "Request") -> "Visitor":
         """Somebody of whom nothing is known yet."""
-        return cls(None, Calls(door.api, request, {}), "")
+        return cls(None, Calls(door.api, request, {}), door)
+
+    @property
+    def form_token(self) -> str:
+        """That of the session that the browser has once it has our answer: what was called may have begun another."""
+        cookie, request = self.door.cookie, self.calls.request
+        before = "" if self.caller is None else cookie.id_in(request)
+        id = cookie.id_after(request, before, self.calls.cookies)
+        return _token(id) if id else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +81,7 @@ class Door:
             scope[CALLER] = caller
         else:
             scope.pop(CALLER, None)
-        token = _token(self.cookie.id_in(request)) if caller is not None else ""
-        return Visitor(caller, Calls(self.api, request, scope), token)
+        return Visitor(caller, Calls(self.api, request, scope), self)
 
     def check_form(self, request: "Request", visitor: Visitor, given: str) -> None:
         """Whether a form that was sent is ours. Raises Forbidden `access.cross_site`."""

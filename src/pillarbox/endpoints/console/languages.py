@@ -1,7 +1,7 @@
 """The reader's language: which one it is, its translations (gettext), and how it writes numbers and times (Babel).
 
-Translations lie in locales/<language>/LC_MESSAGES/console.po, and compiled beside it (`make docs`). English stands in
-the templates, the handlers and the catalogue itself.
+Translations lie in locales/<language>/LC_MESSAGES/console.po, and compiled beside it (`make languages`). English stands
+in the templates, the handlers and the catalogue itself.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ NAMES: Final[Mapping[str, str]] = {"en": "English", "zh-Hant": "繁體中文", "
 DEFAULT: Final = "en"
 COOKIE: Final = "pillarbox_language"
 """Holds the language that was chosen."""
-_UNITS: Final = ("byte", "kilobyte", "megabyte", "gigabyte")
+_UNITS: Final = ("kilobyte", "megabyte", "gigabyte")
 _TRADITIONAL: Final = ("hant", "tw", "hk", "mo")
 
 
@@ -71,11 +71,12 @@ class Language:
         return format_percent(part, locale=self.locale)
 
     def size(self, count: int) -> str:
-        """Bytes, in the largest unit of which it is one."""
-        value, unit = float(count), 0
+        """Bytes, in the largest unit of which it is one; the smallest is the kilobyte, as in mail programs."""
+        value, unit = count / 1000, 0
         while value >= 1000 and unit < len(_UNITS) - 1:
             value, unit = value / 1000, unit + 1
-        return format_unit(round(value, 1 if unit else 0), f"digital-{_UNITS[unit]}", "short", locale=self.locale)
+        least = 0.1 if count else 0.0
+        return format_unit(max(least, round(value, 1)), f"digital-{_UNITS[unit]}", "short", locale=self.locale)
 
     def moment(self, seconds: float) -> str:
         """A time as its date and hour in UTC; the browser shows its own where scripts run."""
@@ -83,11 +84,11 @@ class Language:
 
     def ago(self, seconds: float) -> str:
         """So many seconds before now, or after it where that is negative."""
-        return format_timedelta(timedelta(seconds=-seconds), add_direction=True, locale=self.locale)
+        return format_timedelta(timedelta(seconds=-seconds), threshold=1, add_direction=True, locale=self.locale)
 
     def lasts(self, seconds: float) -> str:
         """A span of time."""
-        return format_timedelta(timedelta(seconds=seconds), locale=self.locale)
+        return format_timedelta(timedelta(seconds=seconds), threshold=1, locale=self.locale)
 
 
 @cache

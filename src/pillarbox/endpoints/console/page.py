@@ -1,17 +1,21 @@
 """One request as its handler sees it: who asks, in which language, what the form says; and the answers to it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from pillarbox.core.caller import Caller, Scope
 from pillarbox.core.errors import InvalidInput
 from pillarbox.endpoints.console.calls import Calls, Problem, query_of
+from pillarbox.endpoints.console.commands import Place, place_of
 from pillarbox.endpoints.console.door import HEADERS, TOKEN, Door, Visitor
 from pillarbox.endpoints.console.languages import Language
+from pillarbox.endpoints.console.typed import lines
 from pillarbox.endpoints.console.words import Said, of_problem
 
 if TYPE_CHECKING:
@@ -51,23 +55,23 @@ class Form(Mapping[str, str]):
 
     def lines(self, name: str) -> list[str]:
         """A field in which each line, or what stands between commas, is one thing."""
-        return [one.strip() for one in self._last.get(name, "").replace(",", "\n").splitlines() if one.strip()]
+        return lines(self._last.get(name, ""))
 
 
 @dataclass
 class Notices:
     """What is to be said on somebody's next page: that something was done."""
 
-    _kept: dict[str, list[str]] = field(default_factory=dict)
+    _kept: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
-    def add(self, visitor: str, text: str) -> None:
-        """Say this on the next page."""
+    def add(self, visitor: str, text: str, kind: str = "ok") -> None:
+        """Say this on the next page; `kind` is that of its colour (`ok`, `warn`)."""
         if len(self._kept) >= _MOST_NOTICES:
             self._kept.pop(next(iter(self._kept)))
-        self._kept.setdefault(visitor, []).append(text)
+        self._kept.setdefault(visitor, []).append((kind, text))
 
-    def take(self, visitor: str) -> list[str]:
-        """What is to be said now."""
+    def take(self, visitor: str) -> list[tuple[str, str]]:
+        """What is to be said now, each with its kind."""
         return self._kept.pop(visitor, [])
 
 
@@ -99,6 +103,11 @@ class Page:
         caller = self.visitor.caller
         return caller is not None and all(caller.may(Scope(scope)) for scope in scopes)
 
+    def place_of(self, command: str) -> Place | None:
+        """Where whoever asks can do here what a command does; none where they may not, or it is nowhere."""
+        place = place_of(command)
+        return place if place and self.may(place.scope) else None
+
     def part(self, name: str) -> str:
         """A part of the path, by its name in the route."""
         return str(self.request.path_params[name])
@@ -108,6 +117,12 @@ class Page:
         """The parameters of the address."""
         return self.request.query_params
 
+    @property
+    def here(self) -> str:
+        """Where this page is found again: what answers a form has no address of its own, and its subject has."""
+        path = quote(self.request.url.path, safe="/:@")
+        return path if self.request.method in ("GET", "HEAD") else "/" + path.split("/")[1]
+
     def say(self, text: str, **values: object) -> str:
         """A sentence in the reader's language."""
         return self.language.say(text, **values)
@@ -115,6 +130,10 @@ class Page:
     def tell(self, text: str, **values: object) -> None:
         """Say this on the next page that is shown."""
         self.notices.add(self.visitor.form_token, self.say(text, **values))
+
+    def warn(self, text: str) -> None:
+        """Say this on the next page, as what somebody should look at."""
+        self.notices.add(self.visitor.form_token, text, "warn")
 
     def words(self, problem: Problem) -> Said:
         """What the API refused, in the reader's language."""
@@ -139,6 +158,26 @@ class Page:
         """A page."""
         html = self.templates.render(template, self, values)
         return self._with_cookies(Response(html, status, HEADERS, "text/html"))
+
+    def stream(self, template: str, pieces: AsyncGenerator[str, None], **values: Any) -> Response:
+        """A page of which something takes its time: `pieces` come one by one where the template says `{{ here }}`."""
+        mark = secrets.token_hex()
+        before, _, after = self.templates.render(template, self, {**values, "here": mark}).partition(mark)
+
+        async def all_pieces() -> AsyncIterator[str]:
+            yield before
+            async with aclosing(pieces) as told:
+                async for piece in told:
+                    yield piece
+            yield after
+
+        # A proxy in front of us must not wait for the end either.
+        headers = {**HEADERS, "X-Accel-Buffering": "no"}
+        return self._with_cookies(StreamingResponse(all_pieces(), headers=headers, media_type="text/html"))
+
+    def piece(self, template: str, **values: Any) -> str:
+        """A part of a page."""
+        return self.templates.render(template, self, values)
 
     def go(self, path: str, **query: object) -> Response:
         """On to another page of ours, by GET."""

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 import pillarbox
 from pillarbox.endpoints.console.door import TOKEN
-from pillarbox.endpoints.console.languages import NAMES
+from pillarbox.endpoints.console.languages import NAMES, Language
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.console.page import Page
@@ -43,19 +43,20 @@ class Templates:
         )
 
     def render(self, template: str, page: "Page", values: dict[str, Any]) -> str:
-        """A page as HTML."""
-        language = page.language
+        """A page of the console as HTML."""
+        about = {"page": page, "may": page.may, "form_token": page.visitor.form_token, "place_of": page.place_of}
+        return self.render_plain(template, page.language, page.prefix, about | values)
+
+    def render_plain(self, template: str, language: Language, prefix: str, values: dict[str, Any]) -> str:
+        """A page as HTML that knows nothing of who asks."""
         return self._environment.get_template(template).render(
-            page=page,
             language=language,
-            may=page.may,
-            url=lambda path: page.prefix + path,
-            static=lambda name: f"{page.prefix}/static/{self.version}/{name}",
+            url=lambda path: prefix + path,
+            static=lambda name: f"{prefix}/static/{self.version}/{name}",
             number=language.number,
             size=language.size,
             ago=language.ago,
             lasts=language.lasts,
-            form_token=page.visitor.form_token,
             **values,
         )
 

@@ -47,6 +47,8 @@ class Services:
     log: Logger
     clock: Clock
     tally: Tally = field(default_factory=Tally)
+    refused: Callable[[str, str, PillarboxError, str], None] = lambda _submitter, _claimed, _error, _peer: None
+    """Is told of each refusal: the submitter (empty for a stranger), as whom it tried to log in, why, its address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Terms:
         """
         name = submitter.name if submitter else ""
         self.services.tally.add("smtp_refusals", error.code)
+        self.services.refused(name, claimed, error, peer.name)
         left_out = self.discretion.left_out(peer, name, error.code, self.services.clock())
         if left_out is None:
             return

@@ -9,10 +9,11 @@ import pytest
 from cryptography import x509
 
 from pillarbox.admin import certificates as ours
-from pillarbox.admin.examine.doors import certificates, judge_end, listeners, reached_at
+from pillarbox.admin.examine.doors import certificates, console_sign_in, judge_end, listeners, reached_at
 from pillarbox.admin.examine.examined import Examined
 from pillarbox.core import tls
-from tests.conftest import House, MakeHouse
+from pillarbox.core.errors import PillarboxError
+from tests.conftest import House, MakeHouse, Microsoft
 
 DAY = 86400.0
 NOW = 1_795_176_000.0
@@ -76,6 +77,19 @@ async def test_certificates_are_looked_at_as_they_are_shown(make_house: MakeHous
     assert not house.log.lines("smtp.refused")
 
 
+@pytest.mark.parametrize("broken", ["tls-cert.pem", "tls-key.pem"])
+async def test_files_that_the_next_start_cannot_use_are_told(
+    make_house: MakeHouse, tmp_path: Path, broken: str
+) -> None:
+    (own := tmp_path / "own").mkdir()
+    cert, key = tls.self_made_certificate(own, "localhost", NOW)
+    house = await make_house(BOTH | {"http.tls_cert_file": str(cert), "http.tls_key_file": str(key)})
+    examined = house.gateway.examined(1.0)
+    assert await found(examined) == [("ok", "doctor.certificate")] * 2
+    (own / broken).write_text("nothing")
+    assert await found(examined) == [("problem", "config.bad_certificate"), *[("ok", "doctor.certificate")] * 2]
+
+
 async def test_without_a_service_they_are_looked_at_in_their_files(make_house: MakeHouse) -> None:
     house = await make_house(start=False)
     assert await found(house.gateway.examined(1.0)) == [("ok", "doctor.no_certificates")]
@@ -128,3 +142,45 @@ async def test_a_door_that_is_shut_is_told(house: House, unused_tcp_port: int) -
     doors = {"smtp": f"127.0.0.1:{unused_tcp_port}"}
     examined = dataclasses.replace(house.gateway.examined(1.0), doors=lambda: doors)
     assert next(one.code for one in await listeners(examined)) == "doctor.door_shut"
+
+
+# ---- sign-in to the console by Microsoft
+
+
+async def test_nothing_is_missing_where_nobody_wants_it(house: House) -> None:
+    assert [one.code for one in await console_sign_in(house.gateway.examined(0))] == ["doctor.console_local"]
+
+
+async def test_half_of_it_is_a_problem_that_names_the_rest(make_house: MakeHouse) -> None:
+    house = await make_house({"console.entra.client_id": "11111111-2222-4333-8444-555555555555"}, start=False)
+    (found,) = await console_sign_in(house.gateway.examined(0))
+    assert (found.severity, found.code) == ("problem", "console.entra_half")
+    assert "console.entra.tenant, console.entra.client_secret, console.entra.roles" in found.sentence
+
+
+async def test_the_whole_is_looked_up_at_microsoft(make_house: MakeHouse, microsoft: Microsoft) -> None:
+    whole = {
+        "console.entra.tenant": microsoft.seed.tenant.id,
+        "console.entra.client_id": microsoft.seed.web.client_id,
+        "console.entra.client_secret": "whatever",
+        "console.entra.roles.admin": "Pillarbox.Admin",
+        "http.public_url": "https://mail.contoso.example/box/",
+    }
+    house = await make_house(whole, start=False)
+    (found,) = await console_sign_in(house.gateway.examined(0))
+    assert (found.severity, found.code) == ("ok", "doctor.console_entra")
+    assert "https://mail.contoso.example/box/sign-in/microsoft/callback" in found.cure
+
+
+async def test_a_tenant_that_microsoft_does_not_know_is_told(make_house: MakeHouse, microsoft: Microsoft) -> None:
+    house = await make_house(
+        {
+            "console.entra.tenant": "99999999-2222-4333-8444-555555555555",
+            "console.entra.client_id": microsoft.seed.web.client_id,
+            "console.entra.client_secret": "whatever",
+            "console.entra.roles.admin": "Pillarbox.Admin",
+        },
+        start=False,
+    )
+    with pytest.raises(PillarboxError, match="AADSTS90002"):
+        await console_sign_in(house.gateway.examined(0))

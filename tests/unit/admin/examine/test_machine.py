@@ -15,6 +15,7 @@ MOUNTS = r"""
 32 21 0:41 / /mnt/two\040words rw - cifs //nas/share rw
 33 21 0:42 / /over rw - ext4 /dev/sdc1 rw
 34 33 0:43 / /over rw - tmpfs tmpfs rw
+35 21 0:44 / /mnt/資料\040庫 rw - 9p share rw
 """
 
 
@@ -27,6 +28,7 @@ MOUNTS = r"""
         ("/srvother", "ext4"),
         ("/mnt/two words/x", "cifs"),
         ("/over/x", "tmpfs"),
+        ("/mnt/資料 庫/x", "9p"),
     ],
 )
 def test_the_file_system_is_that_of_the_innermost_and_last_mount(path: str, kind: str) -> None:

@@ -23,7 +23,7 @@ class Form:
 
     action: str
     method: str
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
     text: str = ""
 
 
@@ -37,6 +37,7 @@ class _Parser(HTMLParser):
         self.links: list[str] = []
         self._form: Form | None = None
         self._select = ""
+        self._area = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
@@ -50,7 +51,13 @@ class _Parser(HTMLParser):
         if self._form is None:
             return
         is_off = given.get("type") in ("checkbox", "radio") and "checked" not in given
-        if tag in ("input", "textarea") and given.get("name") and not is_off:
+        if tag == "textarea":
+            self._area = given["name"]
+            self._form.fields[self._area] = ""
+        elif tag == "input" and given.get("type") == "checkbox" and not is_off:
+            # Several boxes may bear one name.
+            self._form.fields.setdefault(given["name"], []).append(given["value"])
+        elif tag == "input" and given.get("name") and not is_off:
             self._form.fields[given["name"]] = given.get("value", "")
         elif tag == "option" and self._select and ("selected" in given or self._select not in self._form.fields):
             self._form.fields[self._select] = given.get("value", "")
@@ -60,8 +67,12 @@ class _Parser(HTMLParser):
             self._form = None
         elif tag == "select":
             self._select = ""
+        elif tag == "textarea":
+            self._area = ""
 
     def handle_data(self, data: str) -> None:
+        if self._area and self._form is not None:
+            self._form.fields[self._area] += data
         if data.strip():
             self.text.append(data.strip())
             if self._form is not None:
@@ -99,7 +110,7 @@ class Visitor:
     page: Seen | None = None
 
     async def look(self, path: str) -> Seen:
-        """Open a page, by way of all redirects."""
+        """Open a page, by way of all redirects but those that lead away from here."""
         return await self._ask("GET", path)
 
     async def fill_in(self, action: str, **fields: Any) -> Seen:
@@ -149,9 +160,10 @@ class Visitor:
                     name, _, value = cookie.partition(";")[0].partition("=")
                     self.cookies[name] = value
                 self.page = Seen(answer.status, url, answer.headers, await answer.text())
-            if answer.status != 303:
+            to = urljoin(url, answer.headers.get("Location", ""))
+            if answer.status != 303 or not to.startswith(f"{self.url}/"):
                 return self.page
-            method, pairs, url = "GET", None, urljoin(url, answer.headers["Location"])
+            method, pairs, url = "GET", None, to
         raise AssertionError("redirected without end")
 
 

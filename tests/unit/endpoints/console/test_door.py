@@ -1,17 +1,20 @@
 """The door of the console: who comes in, what other sites can make a browser do, in which language."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pillarbox.core.errors import NotFound
 from pillarbox.endpoints.console import WORDS, pages
 from pillarbox.endpoints.console.languages import NAMES, chosen
 from pillarbox.endpoints.console.pages.signing_in import ours
 from pillarbox.endpoints.console.templates import FOLDER
 from tests.unit.endpoints.console.conftest import PASSWORD, Site, Visitor
 
-ELSEWHERE = ["//e", "/\\e", "/\t/e", "https:e", "https://e.example/", "\x09//e", "javascript:alert(1)", "/\n/e", "e"]
+ELSEWHERE = ["//e", "/\\e", "/\t/e", "https:e", "https://e.example/", "\x09//e", "javascript:alert(1)", "/\n/e", "/ї"]
 
 
 async def test_a_stranger_is_asked_to_sign_in_and_comes_where_they_wanted_to_go(site: Site) -> None:
@@ -62,6 +65,19 @@ async def test_a_form_without_the_token_of_its_session_does_nothing(admin: Visit
     assert (await admin.look("/about")).url.endswith("/about")
 
 
+async def test_pages_let_old_browsers_say_that_a_form_is_ours(site: Site) -> None:
+    # Those that know no Sec-Fetch-Site send `Origin: null` from a page that forbids the referrer.
+    assert (await site.visitor().look("/sign-in")).headers["Referrer-Policy"] == "same-origin"
+
+
+async def test_a_page_with_letters_of_any_language_in_its_address_is_found_again(site: Site, admin: Visitor) -> None:
+    visitor = site.visitor()
+    await visitor.look("/people/%D1%97?x=%D1%97")
+    assert (await visitor.fill_in("/sign-in", name="anna", password=PASSWORD)).url.endswith("/people/%D1%97?x=%D1%97")
+    await admin.look("/people/%D1%97")
+    assert (await admin.fill_in("/language", language="uk")).url.endswith("/people/%D1%97")
+
+
 async def test_nobody_is_signed_in_by_another_site(site: Site) -> None:
     visitor = site.visitor()
     seen = await visitor.send("/sign-in", {"name": "anna", "password": PASSWORD}, {"Origin": "https://evil.example"})
@@ -103,7 +119,7 @@ async def test_an_address_that_is_none_of_ours_says_so(admin: Visitor) -> None:
     assert "There is nothing here" in seen.text
 
 
-async def test_under_a_path_every_address_begins_with_it(make_site) -> None:  # type: ignore[no-untyped-def]
+async def test_under_a_path_every_address_begins_with_it(make_site: Callable[..., Any]) -> None:
     site: Site = await make_site({"http.public_url": "http://localhost/mail/gate"})
     visitor = site.visitor()
     visitor.url = f"http://{site.house.gateway.http_address}"
@@ -139,6 +155,41 @@ async def test_a_language_is_chosen_and_stays(admin: Visitor) -> None:
         assert f'<html lang="{tag}">' in seen.html
     await admin.fill_in("/language", language="../../etc", next="/about")
     assert admin.cookies["pillarbox_language"] == list(NAMES)[-1]
+
+
+async def test_a_language_that_is_chosen_where_a_form_was_answered_leads_to_its_subject(admin: Visitor) -> None:
+    await admin.look("/keys/:new")
+    refused = await admin.fill_in("/keys", name="no name at all")
+    assert refused.status == 422
+    seen = await admin.fill_in("/language", language="uk")
+    assert (seen.status, seen.url) == (200, f"{admin.url}/keys")
+
+
+async def test_a_sign_in_link_works_once_and_not_by_looking(site: Site) -> None:
+    links, people = site.house.gateway.household.sign_in_links, site.house.gateway.household.people
+    path = links.make(await people.get("anna")).url.reveal().removeprefix(site.house.gateway.public_url)
+    visitor = site.visitor()
+    for _ in range(2):
+        assert "signs you in once" in (await visitor.look(path)).text
+    assert "pillarbox" not in visitor.cookies
+    assert (await visitor.send(path, {}, {"Origin": "https://evil.example"})).status == 403
+    await visitor.look(path)
+    seen = await visitor.fill_in(path)
+    assert (seen.url, "anna" in seen.text) == (visitor.url + "/", True)
+    late = site.visitor()
+    await late.look(path)
+    assert (await late.fill_in(path)).status == 404
+    assert "pillarbox" not in late.cookies
+
+
+async def test_a_sign_in_link_is_over_after_a_quarter_of_an_hour(make_site: Callable[..., Any]) -> None:
+    now = [1_795_176_000.0]
+    site: Site = await make_site(clock=lambda: now[0])
+    household = site.house.gateway.household
+    token = household.sign_in_links.make(await household.people.get("anna")).url.reveal().rpartition("/")[2]
+    now[0] += 900
+    with pytest.raises(NotFound):
+        household.sign_in_links.take(token)
 
 
 def test_every_page_has_its_first_word_among_those_that_no_public_path_may_begin_with() -> None:

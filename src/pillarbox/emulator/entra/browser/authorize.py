@@ -17,7 +17,7 @@ from pillarbox.emulator.entra.browser.goal import Prompt
 from pillarbox.emulator.entra.browser.visit import Visit, visited
 from pillarbox.emulator.entra.browser.way_back import WayBack
 from pillarbox.emulator.entra.call import Route
-from pillarbox.emulator.entra.claims import client_info
+from pillarbox.emulator.entra.claims import MOST_GROUPS_IN_ADDRESS, client_info
 from pillarbox.emulator.http import Answer
 from pillarbox.emulator.world import App, Permission
 
@@ -139,6 +139,7 @@ class AuthorizeGoal:
             call.token_time,
             v1=request.v1,
             code=code,
+            most_groups=MOST_GROUPS_IN_ADDRESS,
         )
 
 

@@ -1,6 +1,52 @@
 """The pages, a file a subject. Each has `add(console)`."""
 
-from pillarbox.endpoints.console.pages import about, signing_in
+from pillarbox.endpoints.console.pages import (
+    about,
+    account,
+    apps,
+    audit,
+    compose,
+    doctor,
+    entra,
+    keys,
+    links,
+    live,
+    mail,
+    mailboxes,
+    outbox,
+    overview,
+    people,
+    settings,
+    signing_in,
+    start,
+    start_device,
+    start_users,
+    submitters,
+    testing,
+)
 
-ALL = (signing_in, about)
+ALL = (
+    signing_in,
+    entra,
+    about,
+    outbox,
+    mail,
+    compose,
+    live,
+    overview,
+    doctor,
+    settings,
+    audit,
+    testing,
+    start_device,
+    start_users,
+    start,
+    submitters,
+    keys,
+    people,
+    account,
+    apps,
+    mailboxes,
+    links,
+)
 """All of them."""

@@ -1,4 +1,4 @@
-"""What runs here."""
+"""What runs here, and what is shipped with it."""
 
 from typing import TYPE_CHECKING
 
@@ -14,4 +14,6 @@ def add(console: "Console") -> None:
 
     @console.get("/about")
     async def about(page: "Page") -> Response:
-        return page.show("about.html", service=await page.calls.get("/api/v1/status"))
+        packages = (await page.calls.get("/api/v1/packages"))["data"]
+        listeners = await page.calls.all("/api/v1/listeners") if page.may("admin") else []
+        return page.show("about.html", packages=packages, listeners=listeners)

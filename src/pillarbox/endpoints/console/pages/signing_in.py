@@ -1,4 +1,8 @@
-"""To come in and to leave; and the language."""
+"""To come in and to leave; and the language.
+
+Name and password come first, the code of an authenticator on a page behind it: between the two a cookie says that the
+password was right in this browser (access/half_signed_in.py).
+"""
 
 import re
 from typing import TYPE_CHECKING, Final
@@ -14,9 +18,10 @@ if TYPE_CHECKING:
     from pillarbox.endpoints.console.page import Page
 
 _YEAR: Final = 365 * 24 * 3600
-_OURS: Final = re.compile(r"/(?![/\\])[\w\-/@.%?=&+:]*")
+_OURS: Final = re.compile(r"/(?![/\\])[\w\-/@.%?=&+:]*", re.ASCII)
 """A path of ours, and nothing that a browser reads as an address elsewhere."""
 _CODE_NEEDED: Final = "person.code_needed"
+_CODE_LATE: Final = "person.code_late"
 
 
 def add(console: "Console") -> None:
@@ -26,17 +31,46 @@ def add(console: "Console") -> None:
     async def look(page: "Page") -> Response:
         if page.visitor.caller is not None:
             return page.go(ours(page.query.get("next", "")))
-        return _form(page, page.query.get("next", ""))
+        return await _form(page, page.query.get("next", ""))
 
     @console.post("/sign-in", open=True)
     async def sign_in(page: "Page") -> Response:
         form = await page.form()
-        given = {"name": form.get("name", ""), "password": form.raw("password"), "code": form.get("code", "")}
+        wanted = ours(form.get("next", ""))
         try:
-            await page.calls.post("/api/v1/sessions", given)
+            await page.calls.post("/api/v1/sessions", {"name": form.get("name", ""), "password": form.raw("password")})
         except Problem as problem:
-            return _form(page, form.get("next", ""), form, problem)
-        return page.go(ours(form.get("next", "")))
+            if problem.code == _CODE_NEEDED:
+                return page.go("/sign-in/code", next=wanted if wanted != "/" else None)
+            return await _form(page, wanted, form, problem)
+        return page.go(wanted)
+
+    @console.get("/sign-in/code", open=True)
+    async def look_at_code(page: "Page") -> Response:
+        return _code(page, page.query.get("next", ""))
+
+    @console.post("/sign-in/code", open=True)
+    async def give_code(page: "Page") -> Response:
+        form = await page.form()
+        wanted = ours(form.get("next", ""))
+        try:
+            await page.calls.post("/api/v1/sessions:finish", {"code": form.get("code", "")})
+        except Problem as problem:
+            if problem.code == _CODE_LATE:
+                return await _form(page, wanted, problem=problem)
+            return _code(page, wanted, problem)
+        return page.go(wanted)
+
+    @console.get("/sign-in/link/{token}", open=True)
+    async def look_at_link(page: "Page") -> Response:
+        # What only looks, as previews of links do, does not use it up.
+        return page.show("sign_in_link.html", token=page.part("token"))
+
+    @console.post("/sign-in/link/{token}", open=True)
+    async def follow_link(page: "Page") -> Response:
+        await page.form()
+        await page.calls.post("/api/v1/sessions:by-link", {"token": page.part("token")})
+        return page.go("/")
 
     @console.post("/sign-out")
     async def sign_out(page: "Page") -> Response:
@@ -58,16 +92,23 @@ def ours(path: str) -> str:
     return path if _OURS.fullmatch(path) else "/"
 
 
-def _form(page: "Page", wanted: str, form: Form | None = None, problem: Problem | None = None) -> Response:
-    form = form or Form([])
-    # That there is a second factor is no mistake of whoever has not been asked for it yet.
-    asks_now = problem is not None and problem.code == _CODE_NEEDED and "code" not in form
+async def _form(page: "Page", wanted: str, form: Form | None = None, problem: Problem | None = None) -> Response:
     return page.show(
         "sign_in.html",
         problem.status if problem else 200,
+        ways=await page.calls.get("/api/v1/sessions/ways"),
         next=ours(wanted),
-        name=form.get("name", ""),
-        wants_code=asks_now or "code" in form,
-        problem=None if asks_now else problem,
+        name=form.get("name", "") if form else "",
+        problem=problem,
+        said=page.words(problem) if problem else None,
+    )
+
+
+def _code(page: "Page", wanted: str, problem: Problem | None = None) -> Response:
+    return page.show(
+        "sign_in_code.html",
+        problem.status if problem else 200,
+        next=ours(wanted),
+        problem=problem,
         said=page.words(problem) if problem else None,
     )

@@ -26,6 +26,7 @@ function offerMore(within) {
   tellTimes(within);
   offerCopies(within);
   for (const one of within.querySelectorAll("[data-hides]")) one.hidden = true;
+  for (const one of within.querySelectorAll("[data-shows]")) one.hidden = false;
 }
 
 document.addEventListener("click", async (event) => {
@@ -38,12 +39,31 @@ document.addEventListener("click", async (event) => {
 });
 
 document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
+  const field = event.target;
+  if (field.matches("[data-submits]")) field.form.requestSubmit();
+  if (field.matches("[data-chooses]")) {
+    for (const one of field.form.elements) if (one.name === field.dataset.chooses) one.checked = field.checked;
+  }
+  if (field.matches("[data-most]")) {
+    const bytes = Array.from(field.files, (file) => file.size).reduce((one, other) => one + other, 0);
+    field.setCustomValidity(bytes > Number(field.dataset.most) ? field.dataset.says : "");
+    field.reportValidity();
+  }
 });
+
+/** How far the reader's clock is behind UTC at the time that a field says, in minutes. */
+function sayOffsets(form) {
+  for (const hidden of form.querySelectorAll("[data-offset-of]")) {
+    const fields = hidden.dataset.offsetOf.split(" ").map((id) => document.getElementById(id));
+    const given = fields.find((field) => field.value);
+    hidden.value = given ? new Date(given.value).getTimezoneOffset() : "";
+  }
+}
 
 /** A form is sent once; its button says that it works. */
 document.addEventListener("submit", (event) => {
   if (event.target.dataset.sent) { event.preventDefault(); return; }
+  sayOffsets(event.target);
   event.target.dataset.sent = "yes";
   event.submitter?.setAttribute("aria-busy", "true");
 });
@@ -56,12 +76,12 @@ addEventListener("pageshow", () => {
 
 /** Parts of the page that are told anew when something happens: those with `data-live`, by their id. */
 function followLive() {
-  const source = document.querySelector("[data-live-from]")?.dataset.liveFrom;
+  const { liveFrom: source, livePage: page = location.href } = document.querySelector("[data-live-from]")?.dataset ?? {};
   if (!source || !self.EventSource) return;
   let waiting = false;
   const renew = async () => {
     waiting = false;
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const answer = await fetch(page, { headers: { Accept: "text/html" } });
     if (!answer.ok || answer.redirected) return;
     const html = await answer.text();
     const fresh = new DOMParser().parseFromString(policy ? policy.createHTML(html) : html, "text/html");
@@ -73,9 +93,21 @@ function followLive() {
       if (next.innerHTML !== part.innerHTML) part.replaceChildren(...next.childNodes);
     }
   };
-  new EventSource(source).addEventListener("message", () => {
-    if (!waiting && !document.hidden) { waiting = true; setTimeout(renew, 1000); }
-  });
+  // A browser opens few connections to one place: a page that nobody looks at needs none.
+  let heard = null;
+  const listen = () => {
+    if (document.hidden) {
+      heard?.close();
+      heard = null;
+    } else if (!heard) {
+      heard = new EventSource(source);
+      heard.addEventListener("message", () => {
+        if (!waiting) { waiting = true; setTimeout(renew, 1000); }
+      });
+    }
+  };
+  document.addEventListener("visibilitychange", () => { listen(); if (!document.hidden) renew(); });
+  listen();
 }
 
 offerMore(document);

@@ -28,10 +28,9 @@ UPDATE connect_links SET state = 'completed', ended_at = :now, account = :accoun
 WHERE id = :id AND state = 'pending' AND expires_at > :now;
 
 -- name: connect_link_refused
--- A sign-in by it connected nothing. After :most of them it is good no more.
-UPDATE connect_links SET tries = tries + 1, code = :code, reason = :reason,
-    state = iif(tries + 1 >= :most, 'failed', state), ended_at = iif(tries + 1 >= :most, :now, NULL)
-WHERE id = :id AND state = 'pending';
+-- A sign-in by it connected nothing, where :tries were refused before, and it is in time.
+UPDATE connect_links SET tries = tries + 1, code = :code, reason = :reason, state = :state, ended_at = :ended_at
+WHERE id = :id AND tries = :tries AND state = 'pending' AND expires_at > :now;
 
 -- name: connect_link_cancel
 -- It is good no more, if it was.

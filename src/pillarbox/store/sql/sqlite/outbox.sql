@@ -301,6 +301,16 @@ JOIN outbox o ON o.id IN (
 JOIN mailboxes m ON m.id = o.mailbox_id
 ORDER BY o.id DESC LIMIT :limit;
 
+-- name: outbox_list_by_message_id
+-- As outbox_list, of those with one Message-ID, by the index of those.
+SELECT o.*, m.address AS mailbox, NULL AS notice_of
+FROM mailboxes m CROSS JOIN outbox o INDEXED BY outbox_message_id ON o.mailbox_id = m.id AND o.message_id = :message_id
+WHERE o.id >= :since AND o.id < :before
+AND (:mailboxes IS NULL OR o.mailbox_id IN (SELECT value FROM json_each(:mailboxes)))
+AND (:state IS NULL OR o.state = :state) AND (:submitter IS NULL OR o.submitter = :submitter)
+AND (:code IS NULL OR o.code = :code) AND (:cause IS NULL OR o.cause = :cause)
+ORDER BY o.id DESC LIMIT :limit;
+
 -- name: outbox_retry
 -- Send again, now, what waits for a person, but not before its time; it is tried for as long as at first. What
 -- waits for an approval, or was refused one, is not meant; nor is what is there no more. Whose last attempt came to one

@@ -1,6 +1,6 @@
 -- name: person_list
 -- All people, by name, with what belongs to each.
-SELECT p.id, p.name, p.roles, p.password_hash, p.enabled, p.created_at, p.last_seen_at,
+SELECT p.id, p.name, p.roles, p.password_hash, p.enabled, p.created_at, p.last_seen_at, p.tenant_id, p.object_id,
        EXISTS (SELECT 1 FROM second_factors f WHERE f.person_id = p.id AND f.confirmed) AS has_second_factor,
        (SELECT count(*) FROM recovery_codes c WHERE c.person_id = p.id) AS recovery_codes,
        (SELECT max(expires_at) FROM invitations i WHERE i.person_id = p.id AND i.used_at IS NULL) AS invited_until
@@ -8,11 +8,15 @@ FROM people p ORDER BY p.name;
 
 -- name: person_get
 -- The person of this name, with what belongs to it.
-SELECT p.id, p.name, p.roles, p.password_hash, p.enabled, p.created_at, p.last_seen_at,
+SELECT p.id, p.name, p.roles, p.password_hash, p.enabled, p.created_at, p.last_seen_at, p.tenant_id, p.object_id,
        EXISTS (SELECT 1 FROM second_factors f WHERE f.person_id = p.id AND f.confirmed) AS has_second_factor,
        (SELECT count(*) FROM recovery_codes c WHERE c.person_id = p.id) AS recovery_codes,
        (SELECT max(expires_at) FROM invitations i WHERE i.person_id = p.id AND i.used_at IS NULL) AS invited_until
 FROM people p WHERE p.name = :name;
+
+-- name: person_of_entra
+-- The name of the person with this account of Entra ID.
+SELECT name FROM people WHERE tenant_id = :tenant_id AND object_id = :object_id AND object_id <> '';
 
 -- name: person_any
 -- Whether there is anybody.
@@ -25,8 +29,9 @@ WHERE a.at >= :since AND a.action = 'sign_in' AND a.outcome = 'done' AND a.peer 
 GROUP BY p.name, a.peer ORDER BY max(a.at) DESC LIMIT :most;
 
 -- name: person_add
--- Somebody new; nothing happens when the name is taken.
-INSERT INTO people (id, name, roles, password_hash, created_at) VALUES (:id, :name, :roles, :password_hash, :now)
+-- Somebody new; nothing happens when the name is taken, or the account of Entra ID has a name already.
+INSERT INTO people (id, name, roles, password_hash, tenant_id, object_id, created_at)
+VALUES (:id, :name, :roles, :password_hash, :tenant_id, :object_id, :now)
 ON CONFLICT DO NOTHING;
 
 -- name: person_add_first

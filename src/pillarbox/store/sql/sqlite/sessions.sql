@@ -5,10 +5,18 @@ SELECT :id, id, :now, :now, :peer, :agent FROM people
 WHERE id = :person_id AND enabled = 1 AND password_hash = :password_hash;
 
 -- name: session_get
--- A session that is not over, with its person. Those of who may not come in any more were ended with that.
+-- A session that is not over, with its person. Those of who may not come in any more were ended with that; who came
+-- by Entra ID, and by another tenant than the one that the settings name now (:tenant), may not either.
 SELECT s.id, s.created_at, s.seen_at, s.peer, s.agent, p.id AS person_id, p.name, p.roles
 FROM sessions s JOIN people p ON p.id = s.person_id
-WHERE s.id = :id AND s.created_at > :began_after AND s.seen_at > :seen_after;
+WHERE s.id = :id AND s.created_at > :began_after AND s.seen_at > :seen_after AND p.tenant_id IN ('', :tenant);
+
+-- name: session_list
+-- The sessions of a person that are not over, the last used first.
+SELECT s.id, s.created_at, s.seen_at, s.peer, s.agent, p.id AS person_id, p.name, p.roles
+FROM sessions s JOIN people p ON p.id = s.person_id
+WHERE s.person_id = :person_id AND s.created_at > :began_after AND s.seen_at > :seen_after
+ORDER BY s.seen_at DESC, s.id;
 
 -- name: session_seen
 -- A session was used.

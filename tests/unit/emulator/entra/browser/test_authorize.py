@@ -199,6 +199,18 @@ async def test_id_token_tells_what_the_scopes_ask_for(browser: Browser, planted:
     assert jwt.decode(page.sent["id_token"], options={"verify_signature": False})["name"] == "Alice"
 
 
+@pytest.mark.parametrize(("count", "claim"), [(5, "groups"), (6, "hasgroups")])
+async def test_id_token_in_an_address_names_few_groups(
+    browser: Browser, planted: Seed, emulator: Emulator, count: int, claim: str
+) -> None:
+    planted.web.issues_id_tokens = planted.web.names_groups = True
+    for number in range(count):
+        emulator.world.add_group(planted.tenant, f"Group {number}", [planted.user("alice")])
+    page = await browser.go_on(await browser.open(response_type="id_token", nonce="n-1"))
+    claims = jwt.decode(page.sent["id_token"], options={"verify_signature": False})
+    assert {"groups", "hasgroups"} & claims.keys() == {claim}
+
+
 @pytest.mark.parametrize(
     ("number", "change"),
     [

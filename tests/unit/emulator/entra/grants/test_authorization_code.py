@@ -1,6 +1,7 @@
 """The authorization code grant: what a code is good for, and how often."""
 
 import hashlib
+from typing import Any
 
 import jwt
 import pytest
@@ -65,6 +66,25 @@ async def test_the_id_token_tells_what_the_scopes_ask_for(sign_ins: SignIns, sco
     usual = {"aud", "exp", "iat", "iss", "nbf", "nonce", "rh", "sub", "tid", "uti", "ver"}
     assert unverified(token).keys() == usual | told
     assert jwt.get_unverified_header(token).keys() == {"typ", "alg", "kid"}
+
+
+async def test_the_id_token_names_app_roles_and_groups_where_the_app_wants_them(
+    sign_ins: SignIns, planted: Seed, emulator: Emulator
+) -> None:
+    alice, web = planted.user("alice"), planted.web
+
+    async def told() -> dict[str, Any]:
+        claims = unverified((await sign_ins.redeem(sign_ins.code(scope=f"openid {MAIL}"))).json["id_token"])
+        return {name: claims[name] for name in ("roles", "groups", "hasgroups", "_claim_names") if name in claims}
+
+    group = emulator.world.add_group(planted.tenant, "Team", [alice])
+    web.app_roles = {"Read": {group.id}, "Write": {planted.user("bob").id}}
+    assert await told() == {"roles": ["Read"]}
+    web.names_groups = True
+    assert await told() == {"roles": ["Read"], "groups": [group.id]}
+    for number in range(200):
+        emulator.world.add_group(planted.tenant, f"Group {number}", [alice])
+    assert await told() == {"roles": ["Read"], "_claim_names": {"groups": "src1"}}
 
 
 async def test_an_id_token_of_version_1_has_names_of_its_own(sign_ins: SignIns) -> None:

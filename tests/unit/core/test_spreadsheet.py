@@ -1,8 +1,8 @@
-"""The audit log as CSV: what a stranger wrote is text to a spreadsheet and to a terminal."""
+"""CSV: what a stranger wrote is text to a spreadsheet and to a terminal."""
 
 import pytest
 
-from pillarbox.cli.audit import cell
+from pillarbox.core.spreadsheet import cell
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])

@@ -1,0 +1,68 @@
+"""What the SMTP door refused, to whom and why: for whoever looks after a device that says no more than "error".
+
+Counts in memory, since the start: the log has every line. Of those who are no submitter the address is kept, the last
+MOST_STRANGERS of them, so that a crowd of strangers takes no room and hides nothing of what submitters were refused.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pillarbox.core.errors import PillarboxError
+from pillarbox.core.mail import Clock
+
+MOST_STRANGERS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason for which one submitter was refused, and how often.
+
+    `submitter` is empty for a stranger, who is known by address alone. `proved`: it came in; else somebody gave its
+    name, and did not prove to be it. `peer` is the last address. Times are seconds since 1970.
+    """
+
+    submitter: str
+    proved: bool
+    code: str
+    params: Mapping[str, object]
+    peer: str
+    count: int
+    first_at: float
+    last_at: float
+
+
+class Refusals:
+    """Counts what was refused. It must be told names of submitters that there are: else strangers could fill it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.since = clock()
+        self._of_submitters: dict[tuple[str, bool, str], Refusal] = {}
+        self._of_strangers: OrderedDict[tuple[str, str], Refusal] = OrderedDict()
+
+    def note(self, submitter: str, error: PillarboxError, peer: str, *, proved: bool) -> None:
+        """Something was refused; `submitter` is empty for a stranger."""
+        now = self._clock()
+        said = Refusal(submitter, proved, error.code, error.params, peer, 1, now, now)
+        if submitter:
+            key = (submitter, proved, error.code)
+            self._of_submitters[key] = _counted(self._of_submitters.get(key), said)
+            return
+        whence = (peer, error.code)
+        self._of_strangers[whence] = _counted(self._of_strangers.pop(whence, None), said)
+        if len(self._of_strangers) > MOST_STRANGERS:
+            self._of_strangers.popitem(last=False)
+
+    def forget(self, submitter: str) -> None:
+        """A submitter is no more: another one of its name has nothing to do with what it was refused."""
+        self._of_submitters = {key: one for key, one in self._of_submitters.items() if one.submitter != submitter}
+
+    def __iter__(self) -> Iterator[Refusal]:
+        yield from list(self._of_submitters.values())
+        yield from list(self._of_strangers.values())
+
+
+def _counted(before: Refusal | None, said: Refusal) -> Refusal:
+    return said if before is None else replace(said, count=before.count + 1, first_at=before.first_at)

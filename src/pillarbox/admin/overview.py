@@ -1,0 +1,143 @@
+"""The overview: whether all is well, and the figures that say so. It looks at nothing that grows with the outbox.
+
+What is wrong is said in the doctor's words; the doctor itself looks deeper, and takes longer.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pillarbox.admin import end_dates
+from pillarbox.admin.certificates import Shown
+from pillarbox.admin.examine.accounts import judge_credential, judge_pauses, listed
+from pillarbox.admin.examine.doors import judge_end
+from pillarbox.admin.examine.findings import Finding, Severity, Told, problem, warning
+from pillarbox.admin.examine.keeping import judge_waiting
+from pillarbox.core.accounts import Mailbox, MailboxState
+from pillarbox.core.governor import Used
+from pillarbox.core.mail import Clock
+from pillarbox.core.recent import Recent
+from pillarbox.store import measures
+from pillarbox.store.accounts import Accounts
+from pillarbox.store.database import Database
+from pillarbox.store.limits import Pause
+from pillarbox.store.measures import Waiting
+
+_NEAR: Final = 0.8
+"""Part of a limit from which on a mailbox is near it."""
+_WORST_FIRST: Final = (Severity.PROBLEM, Severity.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Strained:
+    """A mailbox that does not send as it could: paused, without a sign-in, or near its limits."""
+
+    mailbox: Mailbox
+    pauses: Sequence[Pause]
+    near: Sequence[Used]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A credential of an app registration, or the certificate of listeners, that ends within 30 days or has ended."""
+
+    kind: str
+    owner: str
+    id: str
+    ends_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How the installation is. `worries` come worst first; none: all is well."""
+
+    at: float
+    worries: Sequence[Told]
+    mailboxes: int
+    sent_by_minute: Sequence[int]
+    sent_by_hour: Sequence[int]
+    unsent: Mapping[str, int]
+    waiting: Sequence[Waiting]
+    strained: Sequence[Strained]
+    ending: Sequence[Ending]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """Looks. `pauses` and `used` are of a mailbox, `certificates` those of the listeners.
+
+    `probed` are causes whose pause ends by a probe, not by time.
+    """
+
+    accounts: Accounts
+    database: Database
+    recent: Recent
+    pauses: Callable[[Mailbox], Sequence[Pause]]
+    probed: Collection[str]
+    used: Callable[[Mailbox], Sequence[Used]]
+    certificates: Callable[[], Iterable[Shown]]
+    clock: Clock
+
+    async def look(self) -> Seen:
+        """How it is now."""
+        now, mailboxes = self.clock(), await self.accounts.mailboxes()
+        waiting = await measures.waiting(self.database, now)
+        strained = [one for mailbox in mailboxes if (one := self._strained(mailbox)) is not None]
+        worries, ending = await self._ending(now)
+        worries = [*_of_strained(strained, self.probed), *_of_waiting(waiting, now), *worries]
+        return Seen(
+            at=now,
+            worries=sorted(worries, key=lambda one: _WORST_FIRST.index(one.finding.severity)),
+            mailboxes=len(mailboxes),
+            sent_by_minute=self.recent.sent_by_minute(),
+            sent_by_hour=self.recent.sent_by_hour(),
+            unsent=self.recent.unsent(),
+            waiting=waiting,
+            strained=strained,
+            ending=sorted(ending, key=lambda one: one.ends_at),
+        )
+
+    def _strained(self, mailbox: Mailbox) -> Strained | None:
+        pauses = self.pauses(mailbox)
+        near = [one for one in self.used(mailbox) if one.used >= _NEAR * one.most]
+        is_strained = pauses or near or mailbox.state is not MailboxState.OK
+        return Strained(mailbox, pauses, near) if is_strained else None
+
+    async def _ending(self, now: float) -> tuple[list[Told], list[Ending]]:
+        worries, ending = list[Told](), list[Ending]()
+        for app in await self.accounts.apps():
+            for one in end_dates.ending(await self.accounts.credentials(app), now):
+                worries.append(Told("credentials", judge_credential(app.name, one, now)))
+                ending.append(Ending(one.kind.value, app.name, one.id, one.ends_at or 0.0))
+        for shown in self.certificates():
+            if end_dates.left(shown.ends_at, now):
+                worries.append(Told("certificates", judge_end(shown.name, shown.ends_at, now)))
+                ending.append(Ending("listener", ", ".join(shown.listeners), str(shown.file or ""), shown.ends_at))
+        return worries, ending
+
+
+def _of_waiting(waiting: Iterable[Waiting], now: float) -> list[Told]:
+    found = list[Finding]()
+    for one in waiting:
+        age = max(0.0, now - one.oldest)
+        found += judge_waiting(one.state, one.messages, age, for_approval=one.for_approval)
+    return [Told("queue", one) for one in found if one.severity is not Severity.OK]
+
+
+def _of_strained(strained: Iterable[Strained], probed: Collection[str]) -> list[Told]:
+    alike: dict[tuple[str, str], list[tuple[str, Pause]]] = {}
+    signed_out, near = list[str](), list[str]()
+    for one in strained:
+        if one.mailbox.state is MailboxState.NEEDS_SIGN_IN:
+            signed_out.append(one.mailbox.address)
+        if one.near and not one.pauses:
+            near.append(one.mailbox.address)
+        for pause in one.pauses:
+            alike.setdefault((pause.cause, pause.reason), []).append((one.mailbox.address, pause))
+    found = [Told("pauses", judge_pauses(those, probed)) for those in alike.values()]
+    if signed_out:
+        told = problem("overview.signed_out", {"mailboxes": signed_out}, mailboxes=listed(signed_out))
+        found.insert(0, Told("mailboxes", told))
+    if near:
+        found.append(Told("mailboxes", warning("overview.near_limits", {"mailboxes": near}, mailboxes=listed(near))))
+    return found

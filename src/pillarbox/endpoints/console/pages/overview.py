@@ -1,0 +1,112 @@
+"""The first page: is all well, and what went on of late."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from starlette.responses import Response
+
+from pillarbox.endpoints.console.charts import chart
+from pillarbox.endpoints.console.languages import N_
+from pillarbox.endpoints.console.words import Said, of_code, of_finding, of_pause
+
+if TYPE_CHECKING:
+    from pillarbox.endpoints.console.app import Console
+    from pillarbox.endpoints.console.page import Page
+
+_MINUTE: Final = 60.0
+_HOUR: Final = 3600.0
+_DAY: Final = 86_400.0
+_MOST: Final = 10
+"""Refusals that are shown."""
+
+
+class _Place(NamedTuple):
+    """The page on which a worry is looked into, and who may see it."""
+
+    path: str
+    name: str
+    scope: str
+
+
+_PLACES: Final[Mapping[str, _Place]] = {
+    "queue": _Place("/outbox", N_("Open the outbox"), "outbox.read"),
+    "pauses": _Place("/mailboxes", N_("Open the mailboxes"), "mailboxes.read"),
+    "mailboxes": _Place("/mailboxes", N_("Open the mailboxes"), "mailboxes.read"),
+    "credentials": _Place("/apps", N_("Open the app registrations"), "admin"),
+    "certificates": _Place("/doctor", N_("Ask the doctor"), "doctor.run"),
+}
+
+
+_LIMITS: Final[Mapping[str, str]] = {
+    "messages": N_("messages a minute"),
+    "recipients": N_("recipients a day"),
+    "bytes": N_("bytes in 5 minutes"),
+    "requests": N_("requests in 10 minutes"),
+}
+"""What Microsoft limits, as the API names it."""
+_KINDS: Final[Mapping[str, str]] = {
+    "secret": N_("Client secret of"),
+    "certificate": N_("Certificate of"),
+    "federated": N_("Federated credential of"),
+    "managed-identity": N_("Managed identity of"),
+    "listener": N_("Certificate of the listeners"),
+}
+"""What ends, as the API names it."""
+
+
+class _Worry(NamedTuple):
+    """What is wrong, and where to go on; `link` is empty where whoever asks may not go there."""
+
+    severity: str
+    said: Said
+    link: str
+    link_name: str
+
+
+def add(console: "Console") -> None:
+    """Add the page."""
+
+    @console.get("/")
+    async def overview(page: "Page") -> Response:
+        seen = await page.calls.get("/api/v1/overview")
+        if not seen["mailboxes"] and page.may("admin"):
+            return page.go("/start")
+        return page.show(
+            "overview.html",
+            seen=seen,
+            worries=[_worry(page, each, seen["at"]) for each in seen["worries"]],
+            by_minute=chart(seen["sent_by_minute"], seen["at"], _MINUTE),
+            by_hour=chart(seen["sent_by_hour"], seen["at"], _HOUR),
+            causes={one["cause"]: _cause(page, one["cause"], one["text"]) for one in seen["unsent"]},
+            pauses={
+                one["cause"]: of_pause(one, page.language).sentence for box in seen["strained"] for one in box["paused"]
+            },
+            limits={name: page.say(text) for name, text in _LIMITS.items()},
+            kinds={name: page.say(text) for name, text in _KINDS.items()},
+            refused=[(one, _said(page, one)) for one in await _refused(page, seen["at"])],
+        )
+
+
+def _worry(page: "Page", told: Mapping[str, Any], now: float) -> _Worry:
+    place = _PLACES[told["name"]]
+    link = place.path if page.may(place.scope) else ""
+    if told["name"] == "queue":
+        link += f"?state={told['params']['state']}"
+    return _Worry(told["severity"], of_finding(told, page.language, now), link, page.say(place.name))
+
+
+def _said(page: "Page", told: Mapping[str, Any]) -> Said:
+    return of_code(told["code"], told["params"], Said(told["title"], told["hint"]), page.language)
+
+
+def _cause(page: "Page", cause: str, english: str) -> str:
+    return of_code(f"cause.{cause}", {}, Said(english or cause, ""), page.language).sentence
+
+
+async def _refused(page: "Page", now: float) -> list[dict[str, Any]]:
+    """What devices and programs were refused in the last day, the latest first; for those who may see it."""
+    if not page.may("admin"):
+        return []
+    known = await page.calls.all("/api/v1/refusals")
+    of_late = [one for one in known if one["submitter"] and one["last_at"] > now - _DAY]
+    return sorted(of_late, key=lambda one: -float(one["last_at"]))[:_MOST]

@@ -1,0 +1,157 @@
+"""The wizard: from nothing to the first mail. What was done is read from the API, so it can be left and taken up again.
+
+    /start                 three doors, and what was begun
+    /start/{door}          an app registration: what is to be done in Microsoft's portal, beside the form for its values
+    /start/{door}/{app}    the same once it is there, to mend it; behind the form its certificate
+    /start/try             without a tenant
+
+What follows the app registration is in start_device.py and start_users.py, the test of a mailbox in testing.py.
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import Response
+
+from pillarbox.core.errors import NotFound
+from pillarbox.endpoints.console import app_form, portal
+from pillarbox.endpoints.console.calls import Problem, segment
+from pillarbox.endpoints.console.door import HEADERS
+from pillarbox.endpoints.console.languages import N_
+from pillarbox.endpoints.console.page import Form
+from pillarbox.endpoints.console.words import Said, of_code
+
+if TYPE_CHECKING:
+    from pillarbox.endpoints.console.app import Console
+    from pillarbox.endpoints.console.page import Page
+
+_GUIDES: Final = {"devices": portal.SEND_ONLY, "users": portal.USERS_CONNECT}
+"""The doors behind which an app registration is made, and how."""
+_NEXT: Final = {"devices": "mailbox", "users": "link"}
+"""What follows it."""
+
+
+def add(console: "Console") -> None:
+    """Add the pages."""
+
+    @console.get("/start")
+    async def start(page: "Page") -> Response:
+        apps = await page.calls.all("/api/v1/apps")
+        mailboxes = await page.calls.all("/api/v1/mailboxes")
+        used = {mailbox["app"] for mailbox in mailboxes}
+        return page.show(
+            "wizard.html",
+            idle=[app for app in apps if app["name"] not in used],
+            untried=[mailbox for mailbox in mailboxes if mailbox["state"] == "ok" and not mailbox["assurance"]][:5],
+        )
+
+    @console.get("/start/try")
+    async def try_it(page: "Page") -> Response:
+        return page.show("wizard_try.html", emulator=await page.calls.get("/api/v1/microsoft/emulator"))
+
+    @console.get("/start/{door}")
+    async def new(page: "Page") -> Response:
+        given = ("name", "tenant_id", "client_id")
+        return await _form(page, Form([(field, page.query[field]) for field in given if field in page.query]))
+
+    @console.post("/start/{door}")
+    async def make(page: "Page") -> Response:
+        form = await page.form()
+        wish = {"name": form.get("name", ""), **app_form.ids(form), **app_form.credential(form)}
+        try:
+            added = await page.calls.post("/api/v1/apps", wish)
+        except Problem as problem:
+            return await _form(page, form, problem=problem)
+        return _go_on(page, added)
+
+    @console.get("/start/{door}/{app}")
+    async def look(page: "Page") -> Response:
+        return await _form(page, Form([]), await _app(page))
+
+    @console.post("/start/{door}/{app}")
+    async def mend(page: "Page") -> Response:
+        form, app = await page.form(), await _app(page)
+        path = f"/api/v1/apps/{segment(app['name'])}"
+        try:
+            ids = app_form.ids(form)
+            if any(app[name] != value for name, value in ids.items()):
+                await page.calls.put(path, ids)
+            credential = app_form.credential(form)
+            if form.raw("secret") or "new_certificate" in credential:
+                return _go_on(page, await _replace(page, path, app["name"], credential))
+        except Problem as problem:
+            return await _form(page, form, app, problem)
+        return page.go(f"/start/{_door(page)}/{segment(app['name'])}/{_NEXT[_door(page)]}")
+
+    @console.get("/start/{door}/{app}/certificate")
+    async def certificate(page: "Page") -> Response:
+        made = _certificate(await _credentials(page, page.part("app")))
+        if made is None:
+            raise NotFound("request.not_found", path=page.request.url.path)
+        name = f"{page.part('app')}.cer".encode("ascii", "replace").decode()
+        headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(made["public_pem"], headers=headers, media_type="application/pkix-cert")
+
+
+async def _form(page: "Page", form: Form, app: Any = None, problem: Problem | None = None) -> Response:
+    door = _door(page)
+    microsoft = await page.calls.get("/api/v1/microsoft")
+    said = page.words(problem) if problem else None
+    return page.show(
+        "wizard_app.html",
+        problem.status if problem else 200,
+        door=door,
+        sections=portal.sections(_GUIDES[door], page.language.tag, microsoft["public_url"]),
+        microsoft=microsoft,
+        app=app,
+        certificate=_certificate(await _credentials(page, app["name"])) if app else None,
+        apps=[] if app else await page.calls.all("/api/v1/apps"),
+        next=_NEXT[door],
+        form=app_form.typed({**(app or {}), **dict(form)}, problem),
+        wrong=app_form.beside(problem, said),
+        problem=problem,
+        said=said,
+    )
+
+
+def _door(page: "Page") -> str:
+    """Behind which door the page is. Raises NotFound."""
+    door = page.part("door")
+    if door not in _GUIDES:
+        raise NotFound("request.not_found", path=page.request.url.path)
+    return door
+
+
+async def _app(page: "Page") -> Any:
+    return await page.calls.get(f"/api/v1/apps/{segment(page.part('app'))}")
+
+
+async def _credentials(page: "Page", app: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await page.calls.get(f"/api/v1/apps/{segment(app)}/credentials"))["data"]
+    return found
+
+
+def _certificate(credentials: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The certificate that was made for an app registration, if that is what it has."""
+    return next((one for one in credentials if one["public_pem"]), None)
+
+
+async def _replace(page: "Page", path: str, name: str, credential: dict[str, Any]) -> dict[str, Any]:
+    """Give an app registration another credential, in the place of those that never worked."""
+    before = await _credentials(page, name)
+    works = any(one["assurance"] for one in await page.calls.all("/api/v1/mailboxes", app=name))
+    added: dict[str, Any] = await page.calls.post(f"{path}/credentials", credential)
+    # What mail leaves by is taken away by a person who sees both.
+    for one in [] if works else before:
+        await page.calls.delete(f"{path}/credentials/{segment(one['id'])}")
+    return added
+
+
+def _go_on(page: "Page", added: dict[str, Any]) -> Response:
+    """To what follows: to the certificate that must be uploaded, else to the next step."""
+    for warning in added["warnings"]:
+        said = of_code(warning["code"], {}, Said(warning["title"], warning["hint"]), page.language)
+        page.warn(f"{said.sentence} {said.cure}")
+    page.tell(N_("The app registration %(name)s is kept."), name=added["name"])
+    path = f"/start/{_door(page)}/{segment(added['name'])}"
+    has_certificate = bool(added["credential"] and added["credential"]["public_pem"])
+    return page.go(path if has_certificate else f"{path}/{_NEXT[_door(page)]}")

@@ -1,0 +1,5 @@
+-- The console: people who sign in by Microsoft Entra ID. They have no password here.
+
+ALTER TABLE people ADD COLUMN tenant_id TEXT NOT NULL DEFAULT ''; -- '' = has a password here, or a link to choose one
+ALTER TABLE people ADD COLUMN object_id TEXT NOT NULL DEFAULT ''; -- who it is in that tenant; a name may change owners
+CREATE UNIQUE INDEX people_of_entra ON people (tenant_id, object_id) WHERE object_id <> '';

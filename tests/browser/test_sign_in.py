@@ -1,0 +1,64 @@
+"""To come in: by Microsoft, and by a password with the code of an authenticator."""
+
+import pyotp
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.hands import Mouse
+from tests.browser.pages import sends
+from tests.browser.site import NOBODY, PASSWORD, Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def come_by_microsoft(page: Page, site: Site, name: str) -> None:
+    upn = f"{name}@contoso.example"
+    await page.goto(f"{site.url}/mailboxes")
+    await Mouse(page).press("Sign in with Microsoft")
+    await page.fill("[name=login]", upn)
+    await page.fill("[name=passwd]", site.office.seed.passwords[upn])
+    await page.locator("form:has([name=passwd]) button").first.click()
+    accept = page.locator("button[name=decision][value=accept]")
+    await page.locator("button[name=decision], header.top").first.wait_for()
+    if await accept.count():
+        await accept.click()
+
+
+async def test_a_person_of_the_tenant_comes_in_by_microsoft_and_goes_on_where_they_wanted(site: Site) -> None:
+    async with site.visitor(NOBODY) as page:
+        await come_by_microsoft(page, site, "alice")
+        await expect(page).to_have_url(f"{site.url}/mailboxes")
+        await expect(page.locator(".who")).to_contain_text("alice")
+
+
+async def test_who_has_no_role_stays_outside_and_reads_why(site: Site) -> None:
+    async with site.visitor(NOBODY) as page:
+        await come_by_microsoft(page, site, "bob")
+        await expect(page.locator(".notice.bad")).to_contain_text("role")
+        assert "code=" not in page.url
+        await page.goto(f"{site.url}/mailboxes")
+        assert "/sign-in" in page.url
+
+
+async def test_with_a_second_factor_a_code_comes_behind_the_password(site: Site) -> None:
+    await site.api("post", "/api/v1/people", {"name": "tilda", "roles": ["operator"], "password": PASSWORD})
+    async with site.visitor("tilda") as page:
+        await page.goto(f"{site.url}/account/second-factor")
+        await sends("/account/second-factor", password=PASSWORD)(page)
+        codes = pyotp.TOTP((await page.locator("main code").first.inner_text()).replace(" ", ""))
+        await page.locator("[name=code]").fill(codes.now())
+        await page.locator("main form button.primary").click()
+        recovery = await page.locator("main code").first.inner_text()
+    async with site.visitor(NOBODY) as page:
+        await page.goto(f"{site.url}/sign-in?next=/outbox")
+        await page.fill("[name=name]", "tilda")
+        await page.fill("[name=password]", PASSWORD)
+        await page.locator("main button.primary").click()
+        await expect(page.locator("[name=password]")).to_have_count(0)
+        await page.goto(f"{site.url}/outbox")
+        assert "/sign-in" in page.url, "the password alone is enough"
+        await page.goto(f"{site.url}/sign-in/code?next=/outbox")
+        # A code counts once, and that of this half minute is used up.
+        await page.fill("[name=code]", recovery)
+        await page.locator("main button.primary").click()
+        await expect(page).to_have_url(f"{site.url}/outbox")

@@ -1,0 +1,51 @@
+"""What was refused is counted by submitter and reason; strangers take no room."""
+
+from pillarbox.access.refusals import MOST_STRANGERS, Refusals
+from pillarbox.core.errors import AuthenticationFailed, Forbidden
+
+WRONG = AuthenticationFailed("submitter.wrong_password")
+OTHER = Forbidden("mail.recipient_not_allowed", recipient="bob@fabrikam.example", submitter="printer")
+
+
+def test_each_reason_is_counted_with_its_first_and_last_time() -> None:
+    now = [10.0]
+    refusals = Refusals(lambda: now[0])
+    for now[0], peer in ((11.0, "192.0.2.1"), (12.0, "192.0.2.2"), (13.0, "192.0.2.3")):
+        refusals.note("printer", WRONG, peer, proved=False)
+    refusals.note("printer", OTHER, "192.0.2.4", proved=True)
+    first, second = refusals
+    assert (first.code, first.count, first.first_at, first.last_at, first.peer) == (
+        "submitter.wrong_password",
+        3,
+        11.0,
+        13.0,
+        "192.0.2.3",
+    )
+    assert (second.code, second.count, second.proved, second.params["recipient"]) == (
+        OTHER.code,
+        1,
+        True,
+        "bob@fabrikam.example",
+    )
+    assert refusals.since == 10.0
+
+
+def test_strangers_are_known_by_address_and_the_last_ones_stay() -> None:
+    refusals = Refusals(lambda: 0.0)
+    refusals.note("printer", WRONG, "192.0.2.1", proved=False)
+    for number in range(MOST_STRANGERS + 1):
+        refusals.note("", WRONG, f"peer{number}", proved=False)
+    refusals.note("", WRONG, "peer1", proved=False)
+    found = {one.peer: one.count for one in refusals if not one.submitter}
+    assert len(found) == MOST_STRANGERS
+    assert "peer0" not in found
+    assert found["peer1"] == 2
+    assert [one.submitter for one in refusals if one.submitter] == ["printer"]
+
+
+def test_what_a_submitter_was_refused_goes_with_it() -> None:
+    refusals = Refusals(lambda: 0.0)
+    refusals.note("printer", WRONG, "192.0.2.1", proved=False)
+    refusals.note("erp", WRONG, "192.0.2.1", proved=False)
+    refusals.forget("printer")
+    assert [one.submitter for one in refusals] == ["erp"]

@@ -1,0 +1,84 @@
+"""The overview: what is wrong, worst first, in the doctor's words."""
+
+import time
+
+import pytest
+
+from pillarbox.admin.examine.findings import Severity
+from pillarbox.admin.overview import Seen
+from pillarbox.core.accounts import CredentialKind
+from pillarbox.core.content import in_memory
+from pillarbox.core.mail import Envelope
+from pillarbox.core.vault import Secret
+from pillarbox.delivery.submission import Terms
+from tests.conftest import House, MakeHouse
+
+MAIL = b"From: scanner@contoso.example\r\nTo: alice@contoso.example\r\nSubject: Scan\r\n\r\nHello.\r\n"
+DAY = 86_400.0
+
+
+@pytest.fixture
+async def house(make_house: MakeHouse) -> House:
+    house = await make_house()
+    await house.furnish("scanner@contoso.example", "erp@contoso.example")
+    return house
+
+
+async def look(house: House) -> Seen:
+    return await house.gateway.overview().look()
+
+
+def told(seen: Seen) -> list[tuple[str, Severity]]:
+    return [(one.finding.code, one.finding.severity) for one in seen.worries]
+
+
+async def test_where_all_is_well_there_is_nothing_to_tell(house: House) -> None:
+    seen = await look(house)
+    assert [*seen.worries, *seen.waiting, *seen.strained, *seen.ending, *seen.unsent] == []
+    assert seen.mailboxes == 2
+
+
+async def test_problems_come_before_warnings(house: House) -> None:
+    gateway = house.gateway
+    erp = await gateway.accounts.mailbox("erp@contoso.example")
+    assert erp is not None
+    await gateway.governors.pause("mailbox/1", "holiday")
+    await gateway.accounts.needs_sign_in(erp, "token.expired")
+    seen = await look(house)
+    assert told(seen) == [
+        ("overview.signed_out", Severity.PROBLEM),
+        ("doctor.paused_by_hand", Severity.WARNING),
+    ]
+    assert "erp@contoso.example" in seen.worries[0].finding.sentence
+    assert {one.mailbox.address for one in seen.strained} == {"scanner@contoso.example", "erp@contoso.example"}
+
+
+@pytest.mark.parametrize(("days", "severity"), [(-1, Severity.PROBLEM), (3, Severity.PROBLEM), (20, Severity.WARNING)])
+async def test_a_credential_that_ends_is_told_and_the_later_it_ends_the_milder(
+    house: House, days: int, severity: Severity
+) -> None:
+    await add_app(house, time.time() + days * DAY)
+    seen = await look(house)
+    assert told(seen) == [("doctor.credential_ends", severity)]
+    assert [(one.kind, one.owner) for one in seen.ending] == [("secret", "old")]
+
+
+async def test_a_credential_that_is_good_for_long_is_not_told(house: House) -> None:
+    await add_app(house, time.time() + 40 * DAY)
+    assert (await look(house)).ending == []
+
+
+async def test_what_waits_for_an_approval_is_told_apart_from_what_is_held(house: House) -> None:
+    submitter = await house.gateway.submitters.get("printer")
+    envelope = Envelope("scanner@contoso.example", ("alice@contoso.example",))
+    await house.gateway.submission.accept(envelope, in_memory(MAIL), submitter, terms=Terms(approval=True))
+    seen = await look(house)
+    assert told(seen) == [("doctor.for_approval", Severity.WARNING)]
+    assert [(one.state, one.for_approval, one.messages) for one in seen.waiting] == [("held", True, 1)]
+
+
+async def add_app(house: House, ends_at: float) -> None:
+    """The app registration `old`, whose secret ends then."""
+    client, tenant = "66666666-7777-4888-8999-aaaaaaaaaaaa", house.microsoft.seed.tenant.id
+    secret = Secret("not a real one")
+    await house.gateway.accounts.add_app("old", tenant, client, secret, kind=CredentialKind.SECRET, ends_at=ends_at)

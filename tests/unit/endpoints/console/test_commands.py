@@ -1,0 +1,90 @@
+"""Where the console does what the cures' commands do."""
+
+import re
+
+import pytest
+
+from pillarbox.core import catalogue
+from pillarbox.endpoints.console.commands import place_of
+from tests.unit.endpoints.console.conftest import Site
+
+_COMMAND = re.compile(r"`(pillarbox [^`]*)`")
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "way"),
+    [
+        ("pillarbox key list", "/keys", "API keys"),
+        ("pillarbox key add", "/keys/:new", "API keys > Add"),
+        ("pillarbox submitter add printer", "/submitters/:new", "Devices and programs > Add"),
+        (
+            "pillarbox app secret contoso",
+            "/apps/contoso/credentials/:new",
+            "App registrations > contoso > Add a credential",
+        ),
+        ("pillarbox app secret NAME", "/apps", "App registrations > Add a credential"),
+        ("pillarbox app credential list contoso", "/apps/contoso", "App registrations > contoso"),
+        (
+            "pillarbox app certificate new contoso",
+            "/apps/contoso/credentials/:new",
+            "App registrations > contoso > Add a credential",
+        ),
+        (
+            "pillarbox mailbox test a@contoso.example --to ADDRESS",
+            "/mailboxes/a%40contoso.example/test",
+            "Mailboxes > a@contoso.example > Test",
+        ),
+        (
+            "pillarbox submitter change printer --rate",
+            "/submitters/printer/change",
+            "Devices and programs > printer > Change",
+        ),
+        (
+            "pillarbox submitter change printer --enable",
+            "/submitters/printer",
+            "Devices and programs > printer > Let in again",
+        ),
+        ("pillarbox outbox retry --state held", "/outbox?state=held", "Outbox > Send again"),
+        ("pillarbox outbox resolve QUEUE_ID --sent", "", "Outbox > It was sent"),
+        ("pillarbox outbox show 01M7WYVM0TTJ32FJ", "/outbox/01M7WYVM0TTJ32FJ", "Outbox > 01M7WYVM0TTJ32FJ"),
+        (
+            "pillarbox app secret ../people",
+            "/apps/..%2Fpeople/credentials/:new",
+            "App registrations > ../people > Add a credential",
+        ),
+    ],
+)
+def test_a_command_leads_to_its_page(command: str, path: str, way: str) -> None:
+    place = place_of(command)
+    assert place is not None
+    assert (place.path, " > ".join(part for part in (place.name, place.thing, place.act) if part)) == (path, way)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["pillarbox vault rotate", "pillarbox outbox export --header", "pillarbox", "smtp.listen", "", "keys key list"],
+)
+def test_what_has_no_page_stays_a_command(command: str) -> None:
+    assert place_of(command) is None
+
+
+async def test_each_place_that_a_cure_of_ours_names_is_there(site: Site) -> None:
+    entries = [*catalogue.entries().values(), *catalogue.findings().values()]
+    texts = [text for entry in entries for text in (entry.sentence, entry.cure)]
+    places = {place_of(command) for text in texts for command in _COMMAND.findall(text) if "{" not in command}
+    visitor = await site.signed_in()
+    paths = {place.path for place in places if place and place.path}
+    assert len(paths) > 5
+    for path in paths:
+        assert (await visitor.look(path)).status == 200, path
+
+
+async def test_a_cure_links_to_the_page_for_whoever_may_open_it(site: Site) -> None:
+    anna, otto = await site.signed_in(), await site.signed_in("otto")
+    seen = await anna.look("/keys/nobody")
+    assert "API keys shows them." in seen.text
+    assert "`" not in seen.text
+    assert seen.links.count("/keys") == 2  # in the menu too
+    refused = await otto.look("/keys/nobody")
+    assert "/keys" not in refused.links
+    assert "Your role does not allow this. Ask an administrator" in refused.text

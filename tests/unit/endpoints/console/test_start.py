@@ -1,0 +1,347 @@
+"""The wizard: from the link of the first administrator to the first mail of a device, and to a link for a person."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import pyotp
+import pytest
+
+from pillarbox.core.accounts import Login
+from pillarbox.core.caller import Role
+from pillarbox.core.vault import Secret
+from pillarbox.endpoints import console
+from pillarbox.endpoints.api import inside
+from pillarbox.endpoints.api.session_cookie import SessionCookie
+from tests.conftest import House, MakeHouse
+from tests.unit.endpoints.console.conftest import PASSWORD, Seen, Site, Visitor
+
+SCANNER = "scanner@contoso.example"
+WRONG_SECRET = "not-the-right-value-" * 2
+MAIL = b"From: scanner@contoso.example\r\nTo: alice@contoso.example\r\nSubject: Scan\r\n\r\nHello\r\n"
+
+
+@pytest.fixture
+async def empty(make_house: MakeHouse) -> AsyncIterator[Site]:
+    """A gateway that nobody has set up."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield Site(await make_house(), session)
+
+
+@pytest.fixture
+async def bare(make_site: Callable[..., Any]) -> Site:
+    """A gateway with people, in which nothing else is set up."""
+    made: Site = await make_site()
+    return made
+
+
+def link_of(site: Site) -> str:
+    """The path of the link in the file."""
+    return "/setup/" + (site.house.gateway.settings.state_dir / "first-admin").read_text().strip().rpartition("/")[2]
+
+
+# ---- the first administrator
+
+
+async def test_the_first_administrator_is_signed_in_at_once_and_comes_to_the_wizard(empty: Site) -> None:
+    visitor = empty.visitor()
+    visitor.cookies = {"pillarbox": "planted"}
+    await visitor.look(link_of(empty))
+    seen = await visitor.send(link_of(empty), {"name": "Anna", "password": PASSWORD, "again": PASSWORD})
+    assert (seen.status, seen.url) == (200, visitor.url + "/start")
+    assert visitor.cookies["pillarbox"] != "planted"
+    assert "My old devices and programs must send" in seen.text
+    rows = empty.house.gateway.database._reader.execute("SELECT action, actor_name FROM audit ORDER BY seq")
+    assert list(rows) == [("choose_password", ""), ("sign_in", "anna")]
+
+
+async def test_what_is_wrong_with_a_password_is_told_and_the_name_stays(empty: Site) -> None:
+    visitor = empty.visitor("uk")
+    await visitor.look(link_of(empty))
+    seen = await visitor.send(link_of(empty), {"name": '"><b>x', "password": PASSWORD, "again": "another one of 12"})
+    assert seen.status == 422
+    assert 'value="&#34;&gt;&lt;b&gt;x"' in seen.html
+    assert PASSWORD not in seen.html
+    assert '<html lang="uk">' in seen.html
+
+
+async def test_no_other_site_signs_a_browser_in_by_a_link(empty: Site) -> None:
+    visitor = empty.visitor()
+    form = {"name": "anna", "password": PASSWORD, "again": PASSWORD}
+    seen = await visitor.send(link_of(empty), form, {"Origin": "https://evil.example"})
+    assert seen.status == 403
+    assert "pillarbox" not in visitor.cookies
+    assert (await visitor.look(link_of(empty))).status == 200
+
+
+async def test_somebody_invited_comes_to_the_console_and_whoever_has_a_second_factor_to_the_sign_in(site: Site) -> None:
+    people = site.house.gateway.household.people
+    invited = await people.add("olga", [Role.OPERATOR], None)
+    assert invited[1] is not None
+    path = "/setup/" + invited[1].url.reveal().rpartition("/")[2]
+    visitor = site.visitor()
+    seen = await visitor.look(path)
+    assert 'value="olga"' in seen.html
+    await visitor.send(path, {"password": PASSWORD, "again": PASSWORD})
+    assert (await visitor.look("/about")).url.endswith("/about")
+    me = site.house.gateway.household.second_factors
+    olga = await people.get("olga")
+    enrolment = await me.enrol(olga)
+    code = pyotp.TOTP(enrolment.secret.reveal()).at(int(site.house.gateway._clock()))
+    await me.confirm(await people.get("olga"), code)
+    again = await people.invite("olga", drop_second_factor=False)
+    other = site.visitor()
+    seen = await other.send(
+        "/setup/" + again.url.reveal().rpartition("/")[2], {"password": PASSWORD, "again": PASSWORD}
+    )
+    assert seen.url.endswith("/sign-in")
+    assert "pillarbox" not in other.cookies
+
+
+# ---- devices
+
+
+def right_secret(house: House) -> str:
+    """That of the emulator's app registration that may send."""
+    seed = house.microsoft.seed
+    return seed.secrets[seed.gateway.client_id]
+
+
+async def register(site: Site, visitor: Visitor, door: str = "devices", **more: str) -> Seen:
+    """Fill in the form for the emulator's app registration; `more` is what is typed otherwise."""
+    await visitor.look(f"/start/{door}")
+    seed = site.house.microsoft.seed
+    ids = {"tenant_id": seed.tenant.id, "client_id": seed.gateway.client_id}
+    return await visitor.fill_in(
+        f"/start/{door}", **{"name": "contoso", **ids, "secret": right_secret(site.house), **more}
+    )
+
+
+async def test_from_nothing_to_the_first_mail_of_a_device(bare: Site) -> None:
+    visitor, house = await bare.signed_in(), bare.house
+    seen = await register(bare, visitor)
+    assert seen.url.endswith("/start/devices/contoso/mailbox")
+    assert "The app registration contoso is kept." in seen.text
+    seen = await visitor.fill_in("/start/devices/contoso/mailbox", address=SCANNER)
+    assert seen.url.endswith("/start/mailbox/scanner%40contoso.example")
+    seen = await visitor.fill_in("/start/mailbox/scanner%40contoso.example", to="alice@contoso.example")
+    assert "Microsoft took the test mail" in seen.text
+    assert "scanner@contoso.example can send." in seen.text
+    assert "/start/mailbox/scanner%40contoso.example/device" in seen.links
+    assert len(house.microsoft.emulator.ledger) == 1
+    await visitor.look("/start/mailbox/scanner%40contoso.example/device")
+    seen = await visitor.fill_in("/start/mailbox/scanner%40contoso.example/device", name="printer")
+    password = re.search(r'<dt>Password</dt>\s*<dd>\s*<span class="copy"><code>(\S+)</code>', seen.html)
+    assert password is not None
+    assert await house.gateway.submitters.authenticate(Login("printer", Secret(password[1]), "PLAIN", "192.0.2.7"))
+    assert "Waiting for the first mail from printer" in seen.text
+    assert 'data-live-page="/start/device/printer"' in seen.html  # what it is told anew: this page answers a form
+    seen = await visitor.look("/start/device/printer")
+    assert (password[1] in seen.html, "Waiting for the first mail from printer" in seen.text) == (False, True)
+    id = await house.accept(MAIL, "alice@contoso.example")
+    await house.settled(id)
+    seen = await visitor.look("/start/device/printer")
+    assert "The first mail from printer is here. sent" in seen.text
+    assert f"/outbox/{id}" in seen.links
+
+
+async def test_what_waits_for_a_mail_is_told_of_a_refusal(bare: Site) -> None:
+    visitor, house = await bare.signed_in(), bare.house
+    await house.furnish(SCANNER)
+    reader, writer = await asyncio.open_connection(*house.smtp)
+    writer.write(b"EHLO x\r\nAUTH PLAIN AHByaW50ZXIAd3Jvbmc=\r\nQUIT\r\n")
+    assert b"535 5.7.8" in await reader.read()
+    writer.close()
+    seen = await visitor.look("/start/device/printer")
+    assert "Something came, and was refused: User name or password is wrong." in seen.text
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "told"),
+    [
+        ("secret", "7d6ff9d6-11a4-4de8-9b9a-2f8a9ab0b7f1", "That is the ID of a client secret, not its value."),
+        ("client_id", "contoso", "is not a client ID."),
+        ("tenant_id", "common", "names no tenant"),
+        ("name", "-x", "cannot be the name"),
+    ],
+)
+async def test_a_wrong_value_is_told_beside_its_field_and_the_others_stay(
+    bare: Site, field: str, typed: str, told: str
+) -> None:
+    visitor = await bare.signed_in()
+    secret = right_secret(bare.house)
+    seen = await register(bare, visitor, **{field: typed})
+    assert seen.status == 422
+    beside = re.search(rf'<p class="says" id="w-{field}">(.*?)</p>', seen.html)
+    assert beside is not None
+    assert told in beside[1]
+    kept = seen.form("/start/devices").fields
+    given = {"name": "contoso", "client_id": bare.house.microsoft.seed.gateway.client_id} | {field: typed}
+    assert {name: kept[name] for name in ("name", "client_id")} == {name: given[name] for name in ("name", "client_id")}
+    assert (kept["secret"], secret in seen.html) == ("", False)
+
+
+async def test_a_secret_that_was_pasted_as_an_id_is_not_shown_again(bare: Site) -> None:
+    visitor, secret = await bare.signed_in(), right_secret(bare.house)
+    seen = await register(bare, visitor, client_id=secret)
+    assert (seen.status, secret in seen.html, "looks like a client secret" in seen.text) == (422, False, True)
+
+
+async def test_a_failed_test_shows_the_cure_and_leads_to_where_the_value_is_mended(bare: Site) -> None:
+    visitor, house = await bare.signed_in(), bare.house
+    await register(bare, visitor, secret=WRONG_SECRET)
+    await visitor.fill_in("/start/devices/contoso/mailbox", address=SCANNER)
+    seen = await visitor.fill_in("/start/mailbox/scanner%40contoso.example")
+    assert "Sign-in at Microsoft failed" in seen.text
+    assert "AADSTS7000215" in seen.text
+    assert "The column Secret ID is not it" in seen.text
+    assert "cannot send yet: 'Sign-in at Microsoft' failed." in seen.text
+    assert "/start/mailbox/scanner%40contoso.example/device" not in seen.links
+    assert "/start/devices/contoso" in seen.links
+    await visitor.look("/start/devices/contoso")
+    await visitor.fill_in("/start/devices/contoso", secret=right_secret(house))
+    await visitor.look("/start/mailbox/scanner%40contoso.example")
+    seen = await visitor.fill_in("/start/mailbox/scanner%40contoso.example")
+    assert "scanner@contoso.example can send." in seen.text
+    assert len(await house.gateway.accounts.credentials(await _app(house))) == 1
+
+
+async def test_a_credential_that_mail_leaves_by_stays_when_another_one_is_given(bare: Site) -> None:
+    visitor, house = await bare.signed_in(), bare.house
+    await house.furnish(SCANNER)
+    await visitor.look("/start/mailbox/scanner%40contoso.example")
+    assert "can send" in (await visitor.fill_in("/start/mailbox/scanner%40contoso.example")).text
+    await visitor.look("/start/devices/contoso")
+    await visitor.fill_in("/start/devices/contoso", secret=WRONG_SECRET)
+    assert len(await house.gateway.accounts.credentials(await _app(house))) == 2
+
+
+async def _app(house: House) -> Any:
+    found = await house.gateway.accounts.app("contoso")
+    assert found is not None
+    return found
+
+
+async def test_a_certificate_is_made_and_its_public_part_alone_is_given(bare: Site) -> None:
+    visitor = await bare.signed_in()
+    seen = await register(bare, visitor, secret="", by="made")
+    assert seen.url.endswith("/start/devices/contoso")
+    assert "Upload this certificate" in seen.text
+    (credential,) = await bare.house.gateway.accounts.credentials(await _app(bare.house))
+    seen = await visitor.look("/start/devices/contoso/certificate")
+    assert seen.html.startswith("-----BEGIN CERTIFICATE-----")
+    assert "PRIVATE" not in seen.html
+    assert seen.html.strip() in credential.material.reveal()
+    assert seen.headers["Content-Disposition"] == 'attachment; filename="contoso.cer"'
+    assert "/start/devices/contoso/mailbox" in (await visitor.look("/start/devices/contoso")).links
+
+
+async def test_a_mailbox_that_is_there_is_taken_and_one_of_another_app_is_refused(bare: Site) -> None:
+    visitor, house = await bare.signed_in(), bare.house
+    await house.furnish(SCANNER)
+    await visitor.look("/start/devices/contoso/mailbox")
+    seen = await visitor.fill_in("/start/devices/contoso/mailbox", address="Scanner@Contoso.example")
+    assert "/start/mailbox/" in seen.url
+    await visitor.look("/start/devices/contoso/mailbox")
+    seen = await visitor.fill_in("/start/devices/contoso/mailbox", address="nobody")
+    assert (seen.status, "is not a mail address" in seen.text) == (422, True)
+    assert seen.form("/start/devices/contoso/mailbox").fields["address"] == "nobody"
+
+
+async def test_what_was_begun_can_be_taken_up_again(bare: Site) -> None:
+    visitor = await bare.signed_in()
+    assert "Go on with what was begun" not in (await visitor.look("/start")).text
+    await register(bare, visitor)
+    assert "/start/devices/contoso/mailbox" in (await visitor.look("/start")).links
+    await visitor.look("/start/devices/contoso/mailbox")
+    await visitor.fill_in("/start/devices/contoso/mailbox", address=SCANNER)
+    assert "/start/mailbox/scanner%40contoso.example" in (await visitor.look("/start")).links
+
+
+# ---- the test, as it grows
+
+
+async def test_each_step_is_sent_when_it_is_found(bare: Site) -> None:
+    await bare.house.furnish(SCANNER)
+    gateway, visitor = bare.house.gateway, await bare.signed_in()
+    path = "/mailboxes/scanner%40contoso.example/test"
+    form = (await visitor.look(path)).form(path)
+    cookie = SessionCookie(gateway.household.sessions, gateway.household.public_url)
+    application = console.Lazy(gateway.answer, cookie, gateway.log, "")
+    headers = [("cookie", f"pillarbox={visitor.cookies['pillarbox']}"), ("origin", visitor.url)]
+    begun = await inside.begin(application, "POST", path, urlencode(form.fields).encode(), headers, {"client": None})
+    async with aclosing(begun.pieces()) as pieces:
+        head, first = await anext(pieces), await anext(pieces)
+        assert "Testing." in head.decode()
+        assert "The way to Microsoft" in first.decode()
+        assert not begun._working.done()
+        rest = [piece.decode() async for piece in pieces]
+    assert [name in one for name, one in zip(("Encryption", "Clock"), rest, strict=False)] == [True, True]
+    assert "can send" in rest[-2]
+    assert rest[-1].rstrip().endswith("</html>")
+
+
+async def test_a_test_that_sends_needs_the_right_to_send_and_says_so(site: Site) -> None:
+    visitor = await site.signed_in("otto")
+    path = "/mailboxes/scanner%40contoso.example/test"
+    await visitor.look(path)
+    seen = await visitor.fill_in(path, to="alice@contoso.example")
+    assert seen.status == 403
+    assert seen.form(path).fields["to"] == "alice@contoso.example"
+    await visitor.look(path)
+    assert "scanner@contoso.example can send." in (await visitor.fill_in(path)).text
+    assert len(site.house.microsoft.emulator.ledger) == 0
+
+
+# ---- people
+
+
+async def test_a_link_for_a_person_is_shown_once_and_what_becomes_of_it_beside_it(bare: Site) -> None:
+    visitor = await bare.signed_in()
+    seen = await visitor.look("/start/users")
+    callback = f"{bare.house.gateway.public_url}/signin/callback"
+    assert seen.html.count(f"<code>{callback}</code>") == 2
+    assert "PUBLIC_URL" not in seen.html.replace("public_url", "")
+    seen = await register(bare, visitor, "users")
+    assert seen.url.endswith("/start/users/contoso/link")
+    seen = await visitor.fill_in("/start/users/contoso/link", address="alice@contoso.example", permissions=["mail"])
+    link = re.search(r"<code>(http://\S+/signin/start/\S+)</code>", seen.html)
+    assert link is not None
+    assert (await bare.visitor().look(link[1])).status == 200
+    seen = await visitor.look("/start/users/contoso/link")
+    assert (link[1] in seen.html, "alice@contoso.example waits for the person" in seen.text) == (False, True)
+    seen = await visitor.fill_in("/start/users/contoso/link", address="nobody at all")
+    assert seen.status == 422
+    assert seen.form("/start/users/contoso/link").fields["address"] == "nobody at all"
+
+
+# ---- without a tenant
+
+
+async def test_an_emulator_that_stands_for_microsoft_is_offered(bare: Site) -> None:
+    visitor, seed = await bare.signed_in(), bare.house.microsoft.seed
+    seen = await visitor.look("/start/try")
+    assert "pillarbox demo" in seen.text
+    offered = [link for link in seen.links if seed.gateway.client_id in link]
+    fields = (await visitor.look(offered[0])).form("/start/devices").fields
+    assert (fields["tenant_id"], fields["client_id"]) == (seed.tenant.id, seed.gateway.client_id)
+
+
+async def test_where_no_emulator_answers_none_is_offered(make_site: Callable[..., Any]) -> None:
+    site: Site = await make_site({"microsoft.authority_url": "https://localhost:1"})
+    seen = await (await site.signed_in()).look("/start/try")
+    assert (seen.status, "Start an emulator in another terminal" in seen.text) == (200, True)
+
+
+@pytest.mark.parametrize("path", ["/start/nowhere", "/start/devices/nobody", "/start/devices/contoso/certificate"])
+async def test_what_is_not_there_is_told(site: Site, path: str) -> None:
+    assert (await (await site.signed_in()).look(path)).status == 404
+
+
+@pytest.mark.parametrize("path", ["/start", "/start/devices", "/start/try", "/start/users"])
+async def test_the_wizard_is_for_administrators(site: Site, path: str) -> None:
+    assert (await (await site.signed_in("otto")).look(path)).status == 403
