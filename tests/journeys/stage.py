@@ -396,6 +396,6 @@ def failed_step(ran: Ran, name: str) -> Told:
 
 def on_page(page: Page) -> Told:
     """The sentence and the cure of a page of ours that tells a failure."""
-    found = re.search(r"<h1>.*?</h1>\n<p>(.*?)</p>\n<h2>What helps</h2>\n<p>(.*?)</p>", page.html, re.DOTALL)
+    found = re.search(r"</h1>\s*<p[^>]*>(.*?)</p>.*?<h2>What helps</h2>\s*<p>(.*?)</p>", page.html, re.DOTALL)
     assert found, page.text
-    return Told(html.unescape(found[1]), html.unescape(found[2]))
+    return Told(*(html.unescape(re.sub("<[^>]*>", "", each)).strip() for each in found.groups()))
