@@ -142,7 +142,7 @@ async def crash_in_the_middle_of_a_sign_in(stage: Stage) -> None:
         with stage.clock("_start"):
             assert (await person.begin(await stage.link(user))).status == 500
         page = await person.at_microsoft(await stage.link(user), user)
-        with stage.clock("verify"):
+        with stage.clock("proven"):
             assert (await person.come_back(page.location)).status == 500
     broken = "ZeroDivisionError: the clock is broken"
     await stage.service.logged(lambda lines: sum(line.count(broken) for line in lines) >= 2)
