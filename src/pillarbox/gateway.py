@@ -473,7 +473,6 @@ class Gateway:
         """What the doctor looks at."""
         from pillarbox.admin.examine.examined import Examined
         from pillarbox.delivery.pauses import PROBED
-        from pillarbox.store.soundness import Soundness
 
         return Examined(
             settings=self.settings,
@@ -483,7 +482,8 @@ class Gateway:
             doors=lambda: {**self.listeners, "http": self.http_address},
             patience=patience,
             accounts=self.accounts,
-            soundness=Soundness(self.database, self.settings.state_dir / STORE),
+            database=self.database,
+            store=self.settings.state_dir / STORE,
             rotation=self.rotation,
             check=self.test_button,
             pauses=self.governors.waits,

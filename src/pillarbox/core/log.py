@@ -77,6 +77,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "listeners, day, how long that is.",
     "access.first_admin": "Nobody can sign in yet: the file in which the link for the first administrator stands.",
     "access.signed_in": "A person signed in: name, address.",
+    "access.not_signed_in": "Whom Microsoft sent back did not come in: name (of whoever proved it), address, code.",
     "sign_in.refused": "A sign-in connected nothing: mailbox, code of the error.",
     "sign_in.by_password": "A mailbox was connected by a password, which works only without a second factor, and which "
     "Microsoft advises against: mailbox.",

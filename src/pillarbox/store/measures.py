@@ -30,8 +30,8 @@ class Ending(NamedTuple):
 
 async def waiting(database: Database, now: float) -> list[Waiting]:
     """What waits, by state; states without messages are not there."""
-    rows = await database.read("measures_waiting", now=now)
-    return [Waiting(r["state"], bool(r["for_approval"]), r["messages"], r["oldest"]) for r in rows]
+    rows = await database.read("measures_waiting")
+    return [Waiting(r["state"], bool(r["for_approval"]), r["messages"], min(r["oldest"], now)) for r in rows]
 
 
 async def recall(database: Database, recent: Recent, now: float) -> None:

@@ -1,15 +1,13 @@
-"""How the store is: which SQLite, whether the file is whole, and how long messages wait in it."""
+"""How the store is: which SQLite, and whether the file is whole."""
 
 import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import apsw
-
-from pillarbox.store.database import Database
 
 _MOST: Final = 5
 """Damages that are named."""
@@ -26,33 +24,9 @@ class Looked:
     finished: bool
 
 
-class Waiting(NamedTuple):
-    """Messages that wait in one state: how many, and since when the oldest does (seconds since 1970).
-
-    Those `for_approval` are held because their client, or a rule of their submitter, wants a person's word.
-    """
-
-    state: str
-    for_approval: bool
-    messages: int
-    oldest: float
-
-
-class Soundness:
-    """How sound a store is that is open."""
-
-    def __init__(self, database: Database, path: Path) -> None:
-        self._database = database
-        self._path = path
-
-    async def look_through(self, seconds: float) -> Looked:
-        """Look through the whole file, for so long at the most. Raises OSError."""
-        return await asyncio.to_thread(_look_through, self._path, seconds)
-
-    async def waiting(self, now: float) -> list[Waiting]:
-        """What waits, by state, and for an approval or not; what is to go later is left out."""
-        rows = await self._database.read("soundness_waiting", now=now)
-        return [Waiting(r["state"], bool(r["for_approval"]), r["messages"], r["oldest"]) for r in rows]
+async def look_through(path: Path, seconds: float) -> Looked:
+    """Look through the whole store at `path`, for so long at the most. Raises OSError."""
+    return await asyncio.to_thread(_look_through, path, seconds)
 
 
 def sqlite_version() -> str:

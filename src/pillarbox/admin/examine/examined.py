@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pillarbox.admin.check.journey import Check
 from pillarbox.admin.vault import Rotation
@@ -10,8 +11,8 @@ from pillarbox.core.mail import Clock
 from pillarbox.core.settings import Settings
 from pillarbox.entra.authority import Authority
 from pillarbox.store.accounts import Accounts
+from pillarbox.store.database import Database
 from pillarbox.store.limits import Pause
-from pillarbox.store.soundness import Soundness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,8 @@ class Examined(Machine):
     """An installation: a machine with a store that is open."""
 
     accounts: Accounts
-    soundness: Soundness
+    database: Database
+    store: Path
     rotation: Rotation
     check: Callable[[], Check]
     pauses: Callable[[Mailbox], Sequence[Pause]]

@@ -7,7 +7,8 @@ from typing import Final
 
 from pillarbox.admin.examine.examined import Examined, Machine
 from pillarbox.admin.examine.findings import Finding, Severity, of_error, problem, skipped, warning, well
-from pillarbox.store.soundness import sqlite_version
+from pillarbox.store import measures
+from pillarbox.store.soundness import look_through, sqlite_version
 
 _SOUND: Final = (3, 51, 3)
 """The first SQLite without the WAL-reset bug (https://sqlite.org/wal.html, section 11)."""
@@ -30,7 +31,7 @@ def judge_version(version: str) -> Finding:
 
 async def store(examined: Examined) -> list[Finding]:
     """Whether the store is whole, as far as can be told in a while."""
-    found = await examined.soundness.look_through(_PATIENCE)
+    found = await look_through(examined.store, _PATIENCE)
     evidence = {"size": found.size, "damage": list(found.damage)}
     if found.damage:
         return [problem("doctor.store_damaged", evidence, reason=found.damage[0])]
@@ -43,7 +44,7 @@ async def waiting(examined: Examined) -> list[Finding]:
     """How long the oldest message of each state waits."""
     now = examined.clock()
     found = []
-    for one in await examined.soundness.waiting(now):
+    for one in await measures.waiting(examined.database, now):
         age = max(0.0, now - one.oldest)
         found += judge_waiting(one.state, one.messages, age, for_approval=one.for_approval)
     return found or [well("doctor.nothing_waits")]

@@ -87,7 +87,11 @@ def add(app: FastAPI, services: "Services") -> None:
         return MicrosoftSignInOut(url=begun.url)
 
     @app.post(
-        _PATH + ":finish-microsoft", status_code=201, response_model=SignedInByMicrosoft, dependencies=[OPEN_TO_ALL]
+        _PATH + ":finish-microsoft",
+        status_code=201,
+        response_model=SignedInByMicrosoft,
+        responses={502: {}},
+        dependencies=[OPEN_TO_ALL],
     )
     async def finish_microsoft_sign_in(
         returned: MicrosoftReturn, request: Request, response: Response

@@ -149,7 +149,7 @@ def add(app: FastAPI, services: "Services") -> None:
             raise
         return await signed_in(services, id, request, response)
 
-    @app.post(_PATH + ":by-link", status_code=201, dependencies=[OPEN_TO_ALL])
+    @app.post(_PATH + ":by-link", status_code=201, responses={404: {}}, dependencies=[OPEN_TO_ALL])
     async def sign_in_by_link(new: NewByLink, request: Request, response: Response) -> SessionOut:
         """Sign in by a link of `:sign-in-link`, which is used up."""
         cookie.check_sign_in(request)

@@ -8,7 +8,7 @@ from pillarbox.admin.examine.keeping import judge_version, judge_waiting, waitin
 from pillarbox.core.content import in_memory
 from pillarbox.core.mail import Envelope
 from pillarbox.delivery.submission import Terms
-from pillarbox.store.soundness import Soundness
+from pillarbox.store.soundness import look_through
 from pillarbox.store.sqlite import SqliteDatabase, open_sqlite
 from tests.conftest import House
 
@@ -45,7 +45,7 @@ async def test_what_waits_for_an_approval_is_no_problem(house: House) -> None:
 
 async def test_a_store_that_is_whole_is_called_so(database: SqliteDatabase, tmp_path: Path) -> None:
     (path,) = tmp_path.rglob("*.db")
-    looked = await Soundness(database, path).look_through(60)
+    looked = await look_through(path, 60)
     assert (looked.damage, looked.finished) == ((), True)
 
 
@@ -57,7 +57,7 @@ async def test_damage_is_found(tmp_path: Path) -> None:
         content = bytearray(path.read_bytes())
         content[8192:] = b"\xff" * (len(content) - 8192)
         path.write_bytes(content)
-        looked = await Soundness(database, path).look_through(60)
+        looked = await look_through(path, 60)
         assert looked.damage
     finally:
         await database.close()
@@ -65,5 +65,5 @@ async def test_damage_is_found(tmp_path: Path) -> None:
 
 async def test_a_store_that_takes_too_long_is_left(database: SqliteDatabase, tmp_path: Path) -> None:
     (path,) = tmp_path.rglob("*.db")
-    looked = await Soundness(database, path).look_through(-1)
+    looked = await look_through(path, -1)
     assert (looked.damage, looked.finished) == ((), False)

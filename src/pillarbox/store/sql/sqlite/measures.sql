@@ -1,18 +1,12 @@
 -- Figures for whoever watches the service (store/measures.py). None reads a table that grows, but a while of it.
 
 -- name: measures_waiting
--- What waits, by state, and since when the oldest does: since it came, or was to go. What is to go later is none yet; what
--- waits for an approval is on its own.
-SELECT state, for_approval, count(*) AS messages, coalesce(min(since), :now) AS oldest FROM (
-    SELECT state, 0 AS for_approval, iif(send_at <= :now, max(created_at, send_at), NULL) AS since
-    FROM outbox INDEXED BY outbox_due WHERE state IN ('queued', 'deferred')
-    UNION ALL
-    SELECT state, approval = 'wanted', iif(send_at <= :now, max(created_at, send_at), NULL)
-    FROM outbox INDEXED BY outbox_held WHERE state = 'held'
-    UNION ALL
-    SELECT state, 0, iif(send_at <= :now, max(created_at, send_at), NULL)
-    FROM outbox INDEXED BY outbox_doubtful WHERE state = 'uncertain') GROUP BY state, for_approval
-ORDER BY state, for_approval;
+-- What waits, by state, and since when the oldest does: since it came, or was to go. What waits for an approval is on its
+-- own. All of it stands in the index.
+SELECT state, (state = 'held' AND approval = 'wanted') AS for_approval, count(*) AS messages,
+       min(max(created_at, send_at)) AS oldest
+FROM outbox INDEXED BY outbox_waiting WHERE state IN ('queued', 'deferred', 'held', 'uncertain')
+GROUP BY state, (state = 'held' AND approval = 'wanted');
 
 -- name: measures_attempts
 -- What the attempts of a while came to, by cause.
