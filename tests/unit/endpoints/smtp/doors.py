@@ -118,7 +118,9 @@ class Client:
 
     def vanish(self) -> None:
         """Reset the connection, as when the machine is switched off."""
-        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # uvloop has no socket any more where the other end has gone first.
+        if connection := self.writer.get_extra_info("socket"):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
 
