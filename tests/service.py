@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pillarbox.cli.local import Api
 
@@ -19,6 +19,14 @@ STARTED: list[asyncio.subprocess.Process] = []
 
 LIFTED = {f"limits.{name}": "0" for name in ("messages", "recipients", "bytes", "requests")}
 """Microsoft's limits are for tests that are about them."""
+
+_DIES_WITH_US: Final = """
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+"""Becomes the program that follows, which Linux kills when the tests are killed themselves."""
 
 
 def kill_what_is_left() -> None:
@@ -96,6 +104,7 @@ async def serve(
     }
     flags = [word for key, value in {**base, **settings}.items() for word in ("--set", f"{key}={value}")]
     process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-ISc", _DIES_WITH_US),
         *(*under, sys.executable, "-m", "pillarbox", "serve", "--json", *flags),
         env={**os.environ, **(environ or {})},
         stdout=asyncio.subprocess.PIPE,

@@ -22,6 +22,7 @@ from pillarbox.access.audit import Audit
 from pillarbox.access.entra_sign_in import Terms
 from pillarbox.access.guard import DEFAULT_PATIENCE, Patience
 from pillarbox.access.household import Household
+from pillarbox.access.invitations import Invitation
 from pillarbox.access.keys import Keys
 from pillarbox.access.passwords import DEFAULT_COST, HashCost
 from pillarbox.access.request_rates import RequestRates
@@ -156,6 +157,8 @@ class Gateway:
         self.listeners: Mapping[str, str] = {}
         """All listeners of the SMTP door: name and address."""
         self.http_address = ""
+        self.first_link: Invitation | None = None
+        """By which somebody becomes the first administrator; None where there is somebody."""
         self._authority: Authority | None = None
         self._clients: Clients | None = None
         self._submissions: Submissions | None = None
@@ -502,7 +505,9 @@ class Gateway:
             pauses=self.governors.waits,
             probed=PROBED,
             used=self.governors.used,
-            certificates=lambda: certificates.in_files(self.settings)[0],
+            certificates=lambda: [
+                shown for look in (certificates.in_files, certificates.of_console) for shown in look(self.settings)[0]
+            ],
             clock=self._clock,
         )
 
@@ -912,7 +917,8 @@ class _Running:
         if self.http is not None:
             gateway.http_address = await self._listen_http(self.http)
         admin = self._settings.admin
-        await gateway.household.first_admin.at_start(admin.name, admin.password, reachable=bool(gateway.public_url))
+        offered = gateway.household.first_admin.at_start(admin.name, admin.password, reachable=bool(gateway.public_url))
+        gateway.first_link = await offered
         if self.maildrop is not None:
             await self.maildrop.start()
         self._work = [

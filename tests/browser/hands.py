@@ -1,5 +1,7 @@
 """How somebody uses a page: by the mouse, or by the keyboard alone. They find things by what stands on them."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from playwright.async_api import Locator, Page, expect
@@ -60,3 +62,11 @@ class Keyboard(Mouse):
                 return
             await self.page.keyboard.press("Tab")
         raise AssertionError(f"Tab does not lead to {wanted}")
+
+
+@asynccontextmanager
+async def stays(page: Page) -> AsyncIterator[None]:
+    """Whatever changes in the page meanwhile, it must not have been loaded anew."""
+    await page.evaluate("window.stays = true")
+    yield
+    assert await page.evaluate("window.stays === true"), "the page was loaded anew"

@@ -82,6 +82,7 @@ class Site:
     folder: Path
     names: dict[str, str] = field(default_factory=dict)
     _sessions: dict[str, StorageState] = field(default_factory=dict)
+    _onlookers: dict[tuple[str, str], tuple[Page, Watch]] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -112,20 +113,28 @@ class Site:
         hello: str = "printer.contoso.example",
     ) -> str:
         """Hand in a mail as a device does that greets so; its queue id."""
-        return await asyncio.to_thread(self._send, mime, to, user, sender, hello)
+        (queue_id,) = await asyncio.to_thread(self._send, [mime], to, user, sender, hello)
+        return queue_id
 
-    def _send(self, mime: bytes, to: Sequence[str], user: str, sender: str, hello: str) -> str:
+    async def send_all(self, mimes: Sequence[bytes], to: str, *, sender: str) -> list[str]:
+        """Hand in many in one connection, which is quicker; their queue ids."""
+        return await asyncio.to_thread(self._send, mimes, [to], "printer", sender, "printer.contoso.example")
+
+    def _send(self, mimes: Sequence[bytes], to: Sequence[str], user: str, sender: str, hello: str) -> list[str]:
         host, _, port = self.service.ready["smtp"].rpartition(":")
+        queue_ids = []
         with smtplib.SMTP(host, int(port), local_hostname=hello, timeout=_SECONDS) as door:
             door.starttls(context=ssl._create_unverified_context())
             door.login(user, self.names[f"password of {user}"])
-            door.mail(sender)
-            for recipient in to:
-                door.rcpt(recipient)
-            code, said = door.data(mime)
-        if code != 250:
-            raise smtplib.SMTPDataError(code, said)
-        return said.decode().rpartition(" ")[2]
+            for mime in mimes:
+                door.mail(sender)
+                for recipient in to:
+                    door.rcpt(recipient)
+                code, said = door.data(mime)
+                if code != 250:
+                    raise smtplib.SMTPDataError(code, said)
+                queue_ids.append(said.decode().rpartition(" ")[2])
+        return queue_ids
 
     async def settled(self, queue_id: str, *states: str) -> None:
         """Until a message is in one of these states, by the log."""
@@ -146,26 +155,48 @@ class Site:
     @asynccontextmanager
     async def visitor(self, who: str = "anna", language: str = "en", **options: Any) -> AsyncIterator[Page]:
         """Somebody with a browser of their own, signed in; at its end nothing may have gone wrong in it."""
-        if who and who not in self._sessions:
-            async with self.visitor(NOBODY) as page:
-                await self.sign_in(page, who)
-                self._sessions[who] = await page.context.storage_state()
-        state = self._sessions.get(who)
-        async with self.context(language, storage_state=state, **options) as (context, _):
+        async with self.context(language, storage_state=await self._session(who), **options) as (context, _):
             yield await context.new_page()
+
+    @asynccontextmanager
+    async def onlooker(self, who: str, language: str = "en") -> AsyncIterator[Page]:
+        """As `visitor`, for who only looks: the browser stays open for the next, as to start one takes longer."""
+        kept = self._onlookers.pop((who, language), None)
+        if kept is None:
+            context, watch = await self._opened(language, storage_state=await self._session(who))
+            kept = await context.new_page(), watch
+        page, watch = kept
+        yield page
+        self._nothing_went_wrong(watch)
+        self._onlookers[who, language] = kept
 
     @asynccontextmanager
     async def context(self, language: str = "en", **options: Any) -> AsyncIterator[tuple[BrowserContext, Watch]]:
         """A browser of its own, watched over."""
-        context = await self.browser.new_context(locale=LOCALES[language], ignore_https_errors=True, **options)
-        context.set_default_timeout(_SECONDS * 1000)
-        watch = Watch(self.hosts)
-        watch.over(context)
+        context, watch = await self._opened(language, **options)
         try:
             yield context, watch
         finally:
             await context.close()
+        self._nothing_went_wrong(watch)
+
+    async def _opened(self, language: str, **options: Any) -> tuple[BrowserContext, Watch]:
+        context = await self.browser.new_context(locale=LOCALES[language], ignore_https_errors=True, **options)
+        context.set_default_timeout(_SECONDS * 1000)
+        watch = Watch(self.hosts)
+        watch.over(context)
+        return context, watch
+
+    def _nothing_went_wrong(self, watch: Watch) -> None:
         assert not watch.wrong, "\n".join([*watch.wrong, *self.troubles])
+
+    async def _session(self, who: str) -> StorageState | None:
+        """What the browser of somebody holds who has signed in."""
+        if who and who not in self._sessions:
+            async with self.visitor(NOBODY) as page:
+                await self.sign_in(page, who)
+                self._sessions[who] = await page.context.storage_state()
+        return self._sessions.get(who)
 
     async def sign_in(self, page: Page, who: str = "anna", password: str = PASSWORD) -> None:
         """By the form."""
@@ -190,7 +221,7 @@ async def open_site(
 ) -> AsyncIterator[Site]:
     """A service that has just been installed, as long as the context lasts; `environ` sets it."""
     service = await serve(folder, office.settings, environ)
-    # It may live longer than one test, after which what is left is killed.
+    # It may live longer than one test, after which what is left is killed; if nothing ends it here, it dies with us.
     STARTED.remove(service.process)
     try:
         yield Site(office, service, browser, folder)

@@ -6,7 +6,7 @@ from playwright.async_api import Page, expect
 from pillarbox.emulator.fault import Fault
 from tests.browser.conftest import OpenSite
 from tests.browser.furnish import letter
-from tests.browser.hands import Keyboard, Mouse
+from tests.browser.hands import Keyboard, Mouse, stays
 from tests.browser.site import NOBODY, PASSWORD, Site
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
@@ -77,10 +77,24 @@ async def test_from_the_link_of_the_service_to_the_first_mail_of_a_device(new_si
         await hands.press("I have typed it in")
         await expect(page.locator("#waiting")).to_contain_text("Waiting for the first mail from printer")
         await expect(page.locator("main")).not_to_contain_text(site.names["password of printer"])
-        await site.send(letter("The first scan"), "alice@contoso.example")
-        await expect(page.locator("#first-mail .notice.ok")).to_be_visible()
+        async with stays(page):
+            await site.send(letter("The first scan"), "alice@contoso.example")
+            await expect(page.locator("#first-mail .notice.ok")).to_be_visible()
         await hands.press("See what became of it")
         await expect(page.locator("#state .badge.ok")).to_have_text("sent")
+
+
+async def test_the_page_that_shows_a_password_turns_green_by_itself_and_shows_it_still(site: Site) -> None:
+    async with site.visitor() as page:
+        await page.goto(f"{site.url}/start/mailbox/scanner%40contoso.example/device")
+        await Mouse(page).fill("Name", "plotter")
+        await Mouse(page).press("Make its password")
+        password = site.names["password of plotter"] = await password_shown(page)
+        await expect(page.locator("#waiting")).to_contain_text("Waiting for the first mail from plotter")
+        async with stays(page):
+            await site.send(letter(), "alice@contoso.example", user="plotter")
+            await expect(page.locator("#first-mail .notice.ok")).to_contain_text("The first mail from plotter is here.")
+        assert await password_shown(page) == password
 
 
 async def test_the_wizard_can_be_left_and_taken_up_again(new_site: OpenSite) -> None:

@@ -109,7 +109,7 @@ async def test_the_trap_springs_where_something_runs(site: Site) -> None:
 
 
 async def test_nothing_of_a_mail_runs_where_it_is_read(site: Site) -> None:
-    ids = [await site.send(hostile(vector), "alice@contoso.example", sender=_PAUSED) for vector in VECTORS]
+    ids = await site.send_all([hostile(vector) for vector in VECTORS], "alice@contoso.example", sender=_PAUSED)
     async with trap(site, "alma") as caught:
         for vector, queue_id in zip(VECTORS, ids, strict=True):
             await caught.page.goto(f"{site.url}/outbox/{queue_id}/mail")

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.furnish import letter
-from tests.browser.hands import Keyboard, Mouse
+from tests.browser.hands import Keyboard, Mouse, stays
 from tests.browser.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -13,11 +13,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_a_mail_appears_by_itself_and_then_that_it_was_sent(site: Site) -> None:
     async with site.visitor() as page:
         await page.goto(f"{site.url}/outbox")
-        await page.evaluate("window.stays = true")
-        queue_id = await site.send(letter(), "live@fabrikam.example")
-        row = page.locator(f"tr:has(a[href$='/outbox/{queue_id}'])")
-        await expect(row.locator(".badge")).to_have_text("sent")
-        assert await page.evaluate("window.stays"), "the page was loaded anew"
+        async with stays(page):
+            queue_id = await site.send(letter(), "live@fabrikam.example")
+            row = page.locator(f"tr:has(a[href$='/outbox/{queue_id}'])")
+            await expect(row.locator(".badge")).to_have_text("sent")
 
 
 async def test_without_scripts_all_but_the_live_view_works(site: Site) -> None:

@@ -139,6 +139,11 @@ class EntraSignIn:
             raise
         return await self._people.of_entra(account, roles), begun.next
 
+    def wanted(self, ticket: str) -> str:
+        """Where somebody with this ticket wanted to go; empty where it says nothing. It counts as before."""
+        begun = self._opened(ticket)
+        return begun.next if begun else ""
+
     def _on(self) -> Terms:
         if self._terms is None or not self._public_url():
             raise Conflict("person.entra_off")

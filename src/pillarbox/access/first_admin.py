@@ -1,7 +1,8 @@
 """The first administrator: by a link in a file that only the owner reads, or by name and password of the settings.
 
 While there is nobody, each start writes a new link, good for a quarter of an hour; `pillarbox person first` writes
-another one. The log names the file, never the link.
+another one. The log names the file, never the link: logs are kept, and read by others. Who starts the service at a
+terminal is shown the link itself, see `cli/serve.py`.
 """
 
 import asyncio
@@ -42,18 +43,19 @@ class FirstAdmin:
         self._audit = audit
         self._log = log
 
-    async def at_start(self, name: str, password: Secret, *, reachable: bool) -> None:
+    async def at_start(self, name: str, password: Secret, *, reachable: bool) -> Invitation | None:
         """Where there is nobody: make the administrator of the settings, or else offer the link, if one can be opened.
 
-        Raises ConfigError as `check` does.
+        The link that was offered, if any. Raises ConfigError as `check` does.
         """
         if await self._store.is_empty():
             if password:
                 await self._make(name, password)
             elif reachable:
-                await self.offer()
-                return
+                invitation, _ = await self.offer()
+                return invitation
         await asyncio.to_thread(self._forget)
+        return None
 
     async def offer(self) -> tuple[Invitation, Path]:
         """Write a new link; it, and the file in which it stands.

@@ -8,6 +8,7 @@ from pillarbox.admin import end_dates, pasted
 from pillarbox.core import sources
 from pillarbox.core.accounts import NAME, AppRegistration, Credential, CredentialKind
 from pillarbox.core.errors import Conflict, InvalidInput, NotFound, PillarboxError
+from pillarbox.core.flaws import Flaws
 from pillarbox.core.vault import Secret
 from pillarbox.entra import certificates
 from pillarbox.store.accounts import Accounts
@@ -90,20 +91,24 @@ def managed_identity(which: str) -> NewCredential:
 def check_name(name: str) -> str:
     """The name, if it can be one. Raises InvalidInput."""
     if not NAME.fullmatch(name):
-        raise InvalidInput("app.bad_name", name=name)
+        told = pasted.shown(name) if pasted.has_secret(name) else name
+        raise InvalidInput("app.bad_name", pointer="/name", name=told)
     return name
 
 
 async def check_new(accounts: Accounts, name: str, tenant_id: str, client_id: str) -> tuple[str, str]:
-    """Tenant and client ID of a new registration, clean: to be done before its credential is looked at.
+    """Tenant and client ID of a new registration, clean.
 
-    Raises InvalidInput for a value that cannot be right, Conflict for a taken name.
+    Raises InvalidInput for values that cannot be right, Conflict for a taken name.
     """
-    check_name(name)
-    known = await accounts.apps()
-    ids = pasted.ids(tenant_id, client_id, known)
-    if any(each.name == name for each in known):
-        raise Conflict("app.exists", name=name)
+    flaws, known = Flaws(), await accounts.apps()
+    with flaws.collected():
+        ids = pasted.ids(tenant_id, client_id, known)
+    with flaws.collected():
+        check_name(name)
+        if any(each.name == name for each in known):
+            raise Conflict("app.exists", pointer="/name", name=name)
+    flaws.tell()
     return ids
 
 

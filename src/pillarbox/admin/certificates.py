@@ -1,7 +1,7 @@
-"""The certificates of the listeners: where they lie, whom they are for, and until when they are good."""
+"""The certificates of the listeners, and the console's own: where they lie, for whom they are, and until when."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from pillarbox.store.events import EventLog
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A certificate, and the listeners that show it."""
+    """A certificate, and the listeners that show it: none shows the one by which the console asks Microsoft."""
 
     certificate: x509.Certificate
     listeners: tuple[str, ...]
@@ -32,7 +32,8 @@ class Shown:
     @property
     def name(self) -> str:
         """What people call it: its file, or whom it is for."""
-        return f"{self.file or self.certificate.subject.rfc4514_string()} ({', '.join(self.listeners)})"
+        users = ", ".join(self.listeners) or "console sign-in"
+        return f"{self.file or self.certificate.subject.rfc4514_string()} ({users})"
 
 
 def with_tls(settings: Settings) -> Mapping[str, str]:
@@ -43,8 +44,19 @@ def with_tls(settings: Settings) -> Mapping[str, str]:
 
 def in_files(settings: Settings) -> tuple[list[Shown], list[ConfigError]]:
     """The certificates that lie in the files of the listeners, and why others cannot be read. Raises ConfigError."""
+    return _read(_files(settings))
+
+
+def of_console(settings: Settings) -> tuple[list[Shown], list[ConfigError]]:
+    """The certificate by which people sign in to the console by Microsoft, if it is not by a secret."""
+    entra = settings.console.entra
+    file = entra.certificate_file if entra.is_on and not entra.client_secret else None
+    return _read({file: ()} if file else {})
+
+
+def _read(files: Mapping[Path, Collection[str]]) -> tuple[list[Shown], list[ConfigError]]:
     shown, unread = list[Shown](), list[ConfigError]()
-    for file, listeners in _files(settings).items():
+    for file, listeners in files.items():
         try:
             certificate = x509.load_pem_x509_certificate(file.read_bytes())
         except (OSError, ValueError) as error:

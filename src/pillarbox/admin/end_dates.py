@@ -47,7 +47,7 @@ def judge(ends_at: float | None, now: float) -> list[PillarboxError]:
     if ends_at is None:
         return []
     if ends_at <= now:
-        raise InvalidInput("app.end_past", date=day(ends_at))
+        raise InvalidInput("app.end_past", pointer="/ends_at", date=day(ends_at))
     return [InvalidInput("app.end_far", date=day(ends_at))] if ends_at > now + _FARTHEST else near(ends_at, now)
 
 

@@ -25,6 +25,8 @@ from pillarbox.store.measures import Waiting
 
 _NEAR: Final = 0.8
 """Part of a limit from which on a mailbox is near it."""
+_INVITED: Final = "sign_in.not_finished"
+"""Of a mailbox whose person has a link and was not there yet: nothing is wrong with that."""
 _WORST_FIRST: Final = (Severity.PROBLEM, Severity.WARNING)
 
 
@@ -39,7 +41,9 @@ class Strained:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A credential of an app registration, or the certificate of listeners, that ends within 30 days or has ended."""
+    """A credential of an app registration, or a certificate of listeners or the console, that ends within 30 days or
+    has ended.
+    """
 
     kind: str
     owner: str
@@ -64,7 +68,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """Looks. `pauses` and `used` are of a mailbox, `certificates` those of the listeners.
+    """Looks. `pauses` and `used` are of a mailbox, `certificates` those of the listeners and the console.
 
     `probed` are causes whose pause ends by a probe, not by time.
     """
@@ -84,10 +88,11 @@ class Overview:
         waiting = await measures.waiting(self.database, now)
         strained = [one for mailbox in mailboxes if (one := self._strained(mailbox)) is not None]
         worries, ending = await self._ending(now)
-        worries = [*_of_strained(strained, self.probed), *_of_waiting(waiting, now), *worries]
+        untested = [one.address for one in mailboxes if not self._is_proved(one)]
+        told = [*_of_strained(strained, self.probed), *_of_waiting(waiting, now), *worries, *_of_untested(untested)]
         return Seen(
             at=now,
-            worries=sorted(worries, key=lambda one: _WORST_FIRST.index(one.finding.severity)),
+            worries=sorted(told, key=lambda one: _WORST_FIRST.index(one.finding.severity)),
             mailboxes=len(mailboxes),
             sent_by_minute=self.recent.sent_by_minute(),
             sent_by_hour=self.recent.sent_by_hour(),
@@ -97,11 +102,16 @@ class Overview:
             ending=sorted(ending, key=lambda one: one.ends_at),
         )
 
+    def _is_proved(self, mailbox: Mailbox) -> bool:
+        """Whether anything shows that we may send from it: a test, a sign-in, or mail that left in the last day."""
+        if mailbox.assurance or mailbox.sign_in is not None or mailbox.state is not MailboxState.OK:
+            return True
+        return any(one.used for one in self.used(mailbox) if one.name == "recipients")
+
     def _strained(self, mailbox: Mailbox) -> Strained | None:
         pauses = self.pauses(mailbox)
         near = [one for one in self.used(mailbox) if one.used >= _NEAR * one.most]
-        is_strained = pauses or near or mailbox.state is not MailboxState.OK
-        return Strained(mailbox, pauses, near) if is_strained else None
+        return Strained(mailbox, pauses, near) if pauses or near or _is_signed_out(mailbox) else None
 
     async def _ending(self, now: float) -> tuple[list[Told], list[Ending]]:
         worries, ending = list[Told](), list[Ending]()
@@ -112,8 +122,20 @@ class Overview:
         for shown in self.certificates():
             if end_dates.left(shown.ends_at, now):
                 worries.append(Told("certificates", judge_end(shown.name, shown.ends_at, now)))
-                ending.append(Ending("listener", ", ".join(shown.listeners), str(shown.file or ""), shown.ends_at))
+                kind = "listener" if shown.listeners else "console"
+                ending.append(Ending(kind, ", ".join(shown.listeners), str(shown.file or ""), shown.ends_at))
         return worries, ending
+
+
+def _is_signed_out(mailbox: Mailbox) -> bool:
+    return mailbox.state is MailboxState.NEEDS_SIGN_IN and mailbox.state_code != _INVITED
+
+
+def _of_untested(addresses: Sequence[str]) -> list[Told]:
+    if not addresses:
+        return []
+    told = {"mailboxes": listed(addresses), "address": addresses[0]}
+    return [Told("mailboxes", warning("overview.untested", {"mailboxes": addresses}, **told))]
 
 
 def _of_waiting(waiting: Iterable[Waiting], now: float) -> list[Told]:
@@ -128,7 +150,7 @@ def _of_strained(strained: Iterable[Strained], probed: Collection[str]) -> list[
     alike: dict[tuple[str, str], list[tuple[str, Pause]]] = {}
     signed_out, near = list[str](), list[str]()
     for one in strained:
-        if one.mailbox.state is MailboxState.NEEDS_SIGN_IN:
+        if _is_signed_out(one.mailbox):
             signed_out.append(one.mailbox.address)
         if one.near and not one.pauses:
             near.append(one.mailbox.address)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from pillarbox.core.accounts import AppRegistration
 from pillarbox.core.errors import InvalidInput, PillarboxError
+from pillarbox.core.flaws import Flaws, at
 from pillarbox.core.vault import Secret
 
 _GUID: Final = re.compile(r"(?<![0-9A-Za-z-])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9A-Za-z-])")
@@ -54,16 +55,26 @@ _HOSTS: Final = re.compile(
 CLIENT_ID: Final = "client ID"
 TENANT_ID: Final = "tenant ID"
 SECRET: Final = "client secret"
+CLIENT: Final = "/client_id"
+TENANT: Final = "/tenant_id"
+"""Where both stand in what the API is given."""
 
 
 def ids(tenant_id: str, client_id: str, known: Iterable[AppRegistration] = ()) -> tuple[str, str]:
     """Tenant and client ID, clean. `known` are the registrations that are there. Raises InvalidInput."""
+    flaws = Flaws()
     # First of all: whatever else is wrong, a secret that was shown must be known to be lost.
-    _refuse_secret(client_id, CLIENT_ID)
-    _refuse_secret(tenant_id, TENANT_ID)
-    client, tenant = check_client_id(client_id), check_tenant_id(tenant_id)
+    with at(CLIENT):
+        _refuse_secret(client_id, CLIENT_ID)
+    with at(TENANT):
+        _refuse_secret(tenant_id, TENANT_ID)
+    with flaws.collected(CLIENT):
+        client = check_client_id(client_id)
+    with flaws.collected(TENANT):
+        tenant = check_tenant_id(tenant_id)
+    flaws.tell()
     if client.lower() == tenant.lower():
-        raise InvalidInput("app.same_ids")
+        raise InvalidInput("app.same_ids", pointer=CLIENT)
     for other in known:
         for value, its, field in ((client, other.tenant_id, TENANT_ID), (tenant, other.client_id, CLIENT_ID)):
             if value.lower() == its.lower():
@@ -128,6 +139,11 @@ def clean(text: str, field: str) -> str:
     return value.strip(_QUOTES).strip()
 
 
+def has_secret(text: str) -> bool:
+    """Whether a client secret of Entra ID stands in it: then it is neither shown again nor written down."""
+    return _SECRET.search(text) is not None
+
+
 def shown(text: str) -> str:
     """A value that was refused, cut to its beginning: it may be a secret with something around it."""
     return text if len(text) <= 16 else f"{text[:3]}..."
@@ -190,5 +206,5 @@ def _refuse_secret(given: str, field: str) -> None:
     text = _GUID.sub("", visible(given))
     # The path and the parameters of an address are long words too.
     words = [] if _HOST.match(text) else [clean(each, field) for each in _AROUND.split(text)]
-    if _SECRET.search(text) or any(map(_SECRET_LIKE.fullmatch, words)):
+    if has_secret(text) or any(map(_SECRET_LIKE.fullmatch, words)):
         raise InvalidInput("app.secret_as_id", field=field)

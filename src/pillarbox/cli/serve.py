@@ -4,14 +4,17 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 import uvloop
 
+from pillarbox.access.invitations import Invitation
 from pillarbox.cli import show
 from pillarbox.cli.options import json_option, load_settings, settings_options
+from pillarbox.core import freed_memory
 from pillarbox.core.errors import Unavailable
 from pillarbox.core.settings import Settings
 from pillarbox.gateway import Gateway
@@ -25,6 +28,7 @@ _PATIENCE = 5.0
 @settings_options
 def command(as_json: bool, config: Path | None, settings: tuple[str, ...]) -> None:
     """Run the gateway until SIGTERM or Ctrl-C. With --json, one line says the addresses when all is ready."""
+    freed_memory.give_back()
     loaded = load_settings(config, settings)
     uvloop.run(_serve(loaded, as_json))
 
@@ -38,6 +42,7 @@ async def _serve(settings: Settings, as_json: bool) -> None:
     try:
         await gateway.start()
         _announce(gateway, as_json)
+        _show_first_link(gateway.first_link)
         await _until(stop, gateway)
     finally:
         await gateway.stop()
@@ -50,6 +55,18 @@ def _announce(gateway: Gateway, as_json: bool) -> None:
     # What was made while starting lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
+
+
+def _show_first_link(invitation: Invitation | None) -> None:
+    """Show whoever sits at the terminal how to sign in first. A log that is kept is no place for a secret."""
+    if invitation is not None and sys.stderr.isatty():
+        until = show.moment(invitation.expires_at)
+        click.echo(
+            "\nNobody can sign in yet. Open this link in a browser, and choose a name and a password:\n\n"
+            f"    {invitation.url.reveal()}\n\n"
+            f"It is good once, until {until} UTC; `pillarbox person first` makes another one.\n",
+            err=True,
+        )
 
 
 async def _until(stop: asyncio.Event, gateway: Gateway) -> None:

@@ -14,6 +14,7 @@ sentence: the words stand in `core/catalogue/errors.toml`, and the door that sho
 """
 
 import errno
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,7 +41,8 @@ class Upstream:
 class PillarboxError(Exception):
     """Base of all errors: a stable `code` of the catalogue and the `params` of its sentence.
 
-    `pointer` is where what is wrong stands in the JSON that was given (RFC 6901), or empty.
+    `pointer` is where what is wrong stands in the JSON that was given (RFC 6901), or empty; `others` is what is wrong
+    with it besides, see `core/flaws.py`.
     """
 
     def __init__(self, code: str, /, *, pointer: object = "", **params: object) -> None:
@@ -48,6 +50,7 @@ class PillarboxError(Exception):
         self.code = code
         self.params = params
         self.pointer = str(pointer)
+        self.others: Sequence[PillarboxError] = ()
 
     @property
     def entry(self) -> catalogue.Entry:

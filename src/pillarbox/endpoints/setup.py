@@ -22,7 +22,8 @@ from pillarbox.core.vault import Secret
 from pillarbox.endpoints import setup_pages as pages
 from pillarbox.endpoints.api.request_ids import id_of
 from pillarbox.endpoints.api.session_cookie import SessionCookie
-from pillarbox.endpoints.console.by_link import Reader, asked_for, keeping
+from pillarbox.endpoints.console.by_link import Reader, asked_for
+from pillarbox.endpoints.console.languages import keeping
 
 _LONGEST_FORM: Final = 32 * 1024
 """Bytes: a name, and twice a password of 1024 characters, each of up to 12 bytes in a form."""

@@ -29,7 +29,8 @@ from pillarbox.endpoints import telemetry
 from pillarbox.endpoints.api.request_ids import id_of
 from pillarbox.endpoints.api.session_cookie import check_press
 from pillarbox.endpoints.api.sessions import peer_of
-from pillarbox.endpoints.console.by_link import Reader, asked_for, keeping
+from pillarbox.endpoints.console.by_link import Reader, asked_for
+from pillarbox.endpoints.console.languages import keeping
 from pillarbox.endpoints.signin_browser import CONSENTED, consented, cookie_header, cookie_name, returned
 
 _UNFORESEEN: Final = "unforeseen"

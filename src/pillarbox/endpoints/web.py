@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -142,22 +143,24 @@ class HttpListener:
             except OSError:
                 await asyncio.sleep(_NO_FILES)
                 continue
-            task = loop.create_task(self._arrive(accepted, of_address(str(address[0]))))
+            # Closed unless it is served, also where the task is canceled before it begins.
+            unless_served = contextlib.ExitStack()
+            unless_served.callback(accepted.close)
+            task = loop.create_task(self._arrive(accepted, of_address(str(address[0])), unless_served))
             self._arriving.add(task)
             task.add_done_callback(self._arriving.discard)
+            task.add_done_callback(partial(_close, unless_served))
 
-    async def _arrive(self, accepted: socket.socket, peer: Peer) -> None:
-        with contextlib.ExitStack() as until_served:
-            until_served.callback(accepted.close)
-            try:
-                tls = self._terms.tls() if self._terms.tls else None
-                leave = self._enter(peer)
-            except Unavailable:
-                if self._terms.tls is None:
-                    with contextlib.suppress(OSError):
-                        accepted.send(_FULL)
-                return
-            until_served.pop_all()
+    async def _arrive(self, accepted: socket.socket, peer: Peer, unless_served: contextlib.ExitStack) -> None:
+        try:
+            tls = self._terms.tls() if self._terms.tls else None
+            leave = self._enter(peer)
+        except Unavailable:
+            if self._terms.tls is None:
+                with contextlib.suppress(OSError):
+                    accepted.send(_FULL)
+            return
+        unless_served.pop_all()
         over = contextlib.ExitStack()
         over.callback(leave)
         connection = self._web.connection(self._terms.patience, self._terms.clock, over.close)
@@ -196,6 +199,10 @@ class HttpListener:
         self._timer = asyncio.get_running_loop().call_later(again, self._watch) if self._connections else None
         for connection in list(self._connections):
             connection.look_at_clock()
+
+
+def _close(unless_served: contextlib.ExitStack, _task: object) -> None:
+    unless_served.close()
 
 
 async def _begins_in_clear(accepted: socket.socket, patience: float) -> bool:

@@ -1,9 +1,11 @@
 """The overview: what is wrong, worst first, in the doctor's words."""
 
 import time
+from pathlib import Path
 
 import pytest
 
+from pillarbox.admin import mailboxes
 from pillarbox.admin.examine.findings import Severity
 from pillarbox.admin.overview import Seen
 from pillarbox.core.accounts import CredentialKind
@@ -11,6 +13,7 @@ from pillarbox.core.content import in_memory
 from pillarbox.core.mail import Envelope
 from pillarbox.core.vault import Secret
 from pillarbox.delivery.submission import Terms
+from pillarbox.entra import certificates
 from tests.conftest import House, MakeHouse
 
 MAIL = b"From: scanner@contoso.example\r\nTo: alice@contoso.example\r\nSubject: Scan\r\n\r\nHello.\r\n"
@@ -21,6 +24,8 @@ DAY = 86_400.0
 async def house(make_house: MakeHouse) -> House:
     house = await make_house()
     await house.furnish("scanner@contoso.example", "erp@contoso.example")
+    for mailbox in await house.gateway.accounts.mailboxes():
+        assert await house.gateway.accounts.set_assurance(mailbox, "send-only")
     return house
 
 
@@ -36,6 +41,33 @@ async def test_where_all_is_well_there_is_nothing_to_tell(house: House) -> None:
     seen = await look(house)
     assert [*seen.worries, *seen.waiting, *seen.strained, *seen.ending, *seen.unsent] == []
     assert seen.mailboxes == 2
+
+
+async def test_a_mailbox_of_which_no_test_has_passed_is_told_until_one_has(house: House) -> None:
+    gateway = house.gateway
+    await mailboxes.add(gateway.accounts, "new@contoso.example", "contoso")
+    (worry,) = (await look(house)).worries
+    assert (worry.finding.code, worry.finding.severity) == ("overview.untested", Severity.WARNING)
+    assert "from: new@contoso.example." in worry.finding.sentence
+    assert "`pillarbox mailbox test new@contoso.example`" in worry.finding.cure
+    new = await gateway.accounts.mailbox("new@contoso.example")
+    assert new is not None
+    await gateway.accounts.set_assurance(new, "send-only")
+    assert told(await look(house)) == []
+
+
+async def test_a_mailbox_whose_person_was_not_there_yet_is_no_worry(house: House) -> None:
+    await mailboxes.add(house.gateway.accounts, "anna@contoso.example", "contoso", "sign_in.not_finished")
+    seen = await look(house)
+    assert (told(seen), seen.strained) == ([], [])
+
+
+async def test_mail_that_left_shows_that_a_mailbox_can_send(make_house: MakeHouse) -> None:
+    house = await make_house({"limits.recipients": "100"})
+    await house.furnish("scanner@contoso.example")
+    assert told(await look(house)) == [("overview.untested", Severity.WARNING)]
+    await house.settled(await house.accept(MAIL, "alice@contoso.example"))
+    assert told(await look(house)) == []
 
 
 async def test_problems_come_before_warnings(house: House) -> None:
@@ -66,6 +98,26 @@ async def test_a_credential_that_ends_is_told_and_the_later_it_ends_the_milder(
 async def test_a_credential_that_is_good_for_long_is_not_told(house: House) -> None:
     await add_app(house, time.time() + 40 * DAY)
     assert (await look(house)).ending == []
+
+
+async def test_the_certificate_of_the_sign_in_to_the_console_is_told_before_it_ends(
+    make_house: MakeHouse, tmp_path: Path
+) -> None:
+    file = tmp_path / "console.pem"
+    house = await make_house(
+        {
+            "console.entra.tenant": "11111111-2222-4333-8444-555555555555",
+            "console.entra.client_id": "66666666-7777-4888-8999-aaaaaaaaaaaa",
+            "console.entra.certificate_file": str(file),
+            "console.entra.roles.admin": "Pillarbox.Admin",
+        }
+    )
+    assert told(await look(house)) == []  # It is not there yet: the doctor tells that.
+    file.write_text(certificates.make("console", time.time(), days=20).pem.reveal())
+    seen = await look(house)
+    assert told(seen) == [("doctor.certificate_ends", Severity.WARNING)]
+    assert "console.pem (console sign-in)" in seen.worries[0].finding.sentence
+    assert [(one.kind, one.id) for one in seen.ending] == [("console", str(file))]
 
 
 async def test_what_waits_for_an_approval_is_told_apart_from_what_is_held(house: House) -> None:

@@ -114,6 +114,20 @@ async def test_a_secret_given_as_an_id_is_told_whatever_the_secret_is(house: Hou
         assert (status, json.loads(text)["code"]) == (422, "app.secret_as_id")
 
 
+async def test_all_that_is_wrong_is_told_at_once_with_its_place(house: House) -> None:
+    wrong = {"name": "-x", "tenant_id": "common", "client_id": "x", "certificate": "no PEM"}
+    status, text = await ask(house, "POST", "/api/v1/apps", wrong)
+    told = json.loads(text)
+    assert (status, told["code"]) == (422, "app.bad_client_id")
+    assert [(one["pointer"], one["code"], bool(one["detail"] and one["hint"])) for one in told["errors"]] == [
+        ("/client_id", "app.bad_client_id", True),
+        ("/tenant_id", "app.no_tenant", True),
+        ("/name", "app.bad_name", True),
+        ("/certificate", "certificate.no_key", True),
+    ]
+    assert told["errors"][1]["params"] == {"value": "common"}
+
+
 async def test_an_end_date_goes_with_a_client_secret(house: House) -> None:
     status, text = await ask(house, "POST", "/api/v1/apps", {**APP, "managed_identity": "system", "ends_at": 4e9})
     assert (status, "ends_at" in json.loads(text)["title"]) == (422, True)

@@ -423,7 +423,7 @@ def test_pages_escape_what_they_show() -> None:
 
 @pytest.mark.parametrize(
     ("number", "who"),
-    [("53003", "An administrator of Microsoft 365"), ("50126", "You yourself"), ("", "Whoever sent you")],
+    [("53003", "An administrator of Microsoft 365"), ("50126", "You can, in your own"), ("", "Whoever sent you")],
 )
 def test_a_failure_names_who_can_mend_it(number: str, who: str) -> None:
     sentence = f"Microsoft did not let the sign-in through: {number and 'AADSTS'}{number}: words"

@@ -201,3 +201,15 @@ async def test_files_are_read_from_where_they_were_put(tmp_path: Path) -> None:
     assert [divided.read(one, 0, one.size) for one in divided.attachments] == [b"first", b"second"]
     assert told.text.strip() == "page 1"
     divided.close()
+
+
+@pytest.mark.parametrize("piece", ["<div>", "<ul><li>", "<p><font color={}>", "<div></b>"])
+def test_of_html_that_is_nested_without_end_the_text_is_shown(piece: str) -> None:
+    # The parser's work grows with the square of the depth: half a megabyte of it takes minutes.
+    html = "".join(piece.format(number) for number in range(10_000)) + "5 &lt; 6 <script>alert(1)"
+    assert harmless(html, {}).html == "<pre>5 &lt; 6 alert(1)</pre>"
+
+
+@pytest.mark.parametrize("html", ["<p>x<br>" * 5000, "<table>" + "<tr><td>x" * 5000, "<div>x<b></b></DIV>" * 5000])
+def test_html_that_is_long_and_not_deep_stays_as_it_is(html: str) -> None:
+    assert not harmless(html, {}).html.startswith("<pre>")

@@ -122,7 +122,9 @@ async def console_sign_in(machine: Machine) -> list[Finding]:
     issuer = await Discovery(machine.authority(), machine.clock).issuer(entra.tenant)
     base = (machine.settings.http.public_url or "http://localhost:PORT").rstrip("/")
     told = {"tenant": entra.tenant, "client_id": entra.client_id, "redirect_uri": base + CONSOLE_CALLBACK}
-    return [well("doctor.console_entra", {"issuer": issuer}, **told)]
+    shown, unread = ours.of_console(machine.settings)
+    ends = [judge_end(one.name, one.ends_at, machine.clock()) for one in shown]
+    return [well("doctor.console_entra", {"issuer": issuer}, **told), *ends, *map(of_error, unread)]
 
 
 def _speaks_proxy(settings: Settings, name: str, host: str) -> bool:

@@ -11,6 +11,7 @@ from pillarbox.admin import apps, end_dates
 from pillarbox.core.accounts import AppRegistration, Credential, CredentialKind
 from pillarbox.core.caller import Scope
 from pillarbox.core.errors import ConfigError, InvalidInput, PillarboxError
+from pillarbox.core.flaws import Flaws, at
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints.api.access import needs
 from pillarbox.endpoints.api.etags import IfMatch, Versions
@@ -199,10 +200,14 @@ def add(app: FastAPI, services: "Services") -> None:
     @app.post("/api/v1/apps", status_code=201, dependencies=[needs(Scope.ADMIN)])
     async def add_app(new: NewApp) -> Added:
         """Add an app registration with its first credential."""
-        await apps.check_new(accounts, new.name, new.tenant_id, new.client_id)
-        if new.public and any(_given(new)):
-            raise InvalidInput("app.one_credential")
-        credential = None if new.public else await _credential(new, new.name, services)
+        flaws = Flaws()
+        with flaws.collected():
+            await apps.check_new(accounts, new.name, new.tenant_id, new.client_id)
+        with flaws.collected():
+            if new.public and any(_given(new)):
+                raise InvalidInput("app.one_credential")
+            credential = None if new.public else await _credential(new, new.name, services)
+        flaws.tell()
         added = await apps.add(accounts, new.name, new.tenant_id, new.client_id, credential)
         log.info("account.changed", what="app", name=added.app.name, change="added")
         return Added.of(added)
@@ -265,12 +270,14 @@ async def _credential(new: NewCredential, name: str, services: "Services") -> ap
         raise InvalidInput("request.invalid", reason="ends_at goes with a client secret")
     now = services.clock()
     if new.client_secret is not None:
-        return apps.client_secret(_secret(new.client_secret), name, new.ends_at, now)
+        with at("/client_secret"):
+            return apps.client_secret(_secret(new.client_secret), name, new.ends_at, now)
     if new.client_secret_from is not None:
         read = services.clients().read
         return await asyncio.to_thread(apps.client_secret_from, new.client_secret_from, name, new.ends_at, now, read)
     if new.certificate is not None:
-        return apps.certificate(_secret(new.certificate), now)
+        with at("/certificate"):
+            return apps.certificate(_secret(new.certificate), now)
     if new.new_certificate:
         return await asyncio.to_thread(apps.new_certificate, name, now)
     if new.federated is not None:

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from pillarbox.access.audit import Actor, Audit
+from pillarbox.admin.pasted import has_secret
 from pillarbox.core.caller import Caller, Scope
 from pillarbox.endpoints.api.access import Needs, who_asks
 from pillarbox.endpoints.api.request_ids import id_of
@@ -94,10 +95,10 @@ async def _body(request: Request) -> Mapping[str, object]:
 
 
 def _named_in(body: Mapping[str, object]) -> str:
-    """What a body without a path to it is about: the name that it gives."""
+    """What a body without a path to it is about: the name that it gives, if that is none that was pasted amiss."""
     value = next((body[member] for member in _NAMES if body.get(member) is not None), None)
     names = value if isinstance(value, list) else [value]
-    return " ".join(name for name in names if isinstance(name, str))
+    return " ".join(name for name in names if isinstance(name, str) and not has_secret(name))
 
 
 def calls_of(dependant: "Dependant") -> Iterator[Callable[..., Any] | None]:

@@ -96,7 +96,10 @@ def add(app: FastAPI, services: "Services") -> None:
     async def finish_microsoft_sign_in(
         returned: MicrosoftReturn, request: Request, response: Response
     ) -> SignedInByMicrosoft | Response:
-        """Sign in by what Microsoft told the browser, in the one that began; its last session is over."""
+        """Sign in by what Microsoft told the browser, in the one that began; its last session is over.
+
+        Of a refusal `params.next` is where they wanted to go.
+        """
         peer, agent = peer_of(request), request.headers.get("user-agent", "")
         try:
             person, wanted = await entra.finish(cookie.ticket_in(request), returned.back(), peer)
@@ -104,6 +107,7 @@ def add(app: FastAPI, services: "Services") -> None:
             session = await signed_in(services, id, request, response)
         except PillarboxError as error:
             refused(request, error)
+            error.params["next"] = entra.wanted(cookie.ticket_in(request))
             answer = problem_of(error, request_id=id_of(request.scope))
             cookie.end_ticket(request, answer)
             return answer

@@ -1,6 +1,7 @@
 """A multipart/form-data body: the part `message` is JSON, every other part a file; all lie in one spool."""
 
 import hashlib
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
     from python_multipart.multipart import MultipartCallbacks
+
+# What strangers send broken is refused, and no line each: nothing but our own log writes to standard error.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 MESSAGE: Final = "message"
 """The name of the part that is the message; it stands first."""

@@ -121,6 +121,7 @@ def asked_by(
     return {
         **_PLAIN,
         **scope,
+        "path_params": {},  # those of the page that asks are none of the call's
         "method": method,
         "path": unquote(plain),
         "raw_path": plain.encode(),

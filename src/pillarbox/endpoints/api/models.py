@@ -592,11 +592,28 @@ def params_of(params: Mapping[str, object]) -> Params:
 
 
 class Flaw(BaseModel):
-    """What is wrong with a part of a request: at `pointer` in its JSON (RFC 6901), or in a `parameter` of this name."""
+    """What is wrong with a part of a request: at `pointer` in its JSON (RFC 6901), or in a `parameter` of this name.
+
+    `code`, `hint` and `params` are as those of a problem, where it is one of ours.
+    """
 
     pointer: str | None = None
     parameter: str | None = None
     detail: str
+    code: str = ""
+    hint: str = ""
+    params: Params = {}
+
+    @classmethod
+    def of(cls, error: PillarboxError) -> "Flaw":
+        """From our word."""
+        return cls(
+            pointer=error.pointer or None,
+            detail=error.sentence,
+            code=error.code,
+            hint=error.cure,
+            params=params_of(error.params),
+        )
 
 
 class Problem(BaseModel):
@@ -624,8 +641,8 @@ class Problem(BaseModel):
     ) -> "Problem":
         """From our word; `status` counts in place of the catalogue's."""
         entry, upstream = error.entry, error.upstream
-        if error.pointer:
-            errors = [*errors, Flaw(pointer=error.pointer, detail=error.sentence)]
+        if error.pointer or error.others:
+            errors = [*errors, *map(Flaw.of, (error, *error.others))]
         return cls(
             type=f"urn:problem-type:pillarbox:{error.code}",
             title=error.sentence,

@@ -68,7 +68,8 @@ class StrainedOut(Model):
 class EndingOut(Model):
     """What ends within 30 days, or has ended: a credential (`kind`, as secret) of an app registration, the `owner`.
 
-    Of kind `listener` it is the certificate of the listeners that `owner` names; `id` is its file then.
+    Of kind `listener` it is the certificate of the listeners that `owner` names, of kind `console` the one by which
+    people sign in by Microsoft; `id` is its file then.
     """
 
     kind: str

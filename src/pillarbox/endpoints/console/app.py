@@ -1,6 +1,5 @@
 """The application: which handler answers which path, and what is shown when one fails."""
 
-import mimetypes
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
@@ -9,17 +8,19 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from pillarbox.core.caller import Scope
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.log import Logger
 from pillarbox.endpoints.console.calls import Problem
 from pillarbox.endpoints.console.door import Door, Visitor
 from pillarbox.endpoints.console.languages import COOKIE, chosen
 from pillarbox.endpoints.console.page import Notices, Page
-from pillarbox.endpoints.console.templates import STATIC, Templates
+from pillarbox.endpoints.console.templates import templates
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Receive, Send
+    from starlette.types import Scope as AsgiScope
 
 _FOREVER: Final = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 _LOOKS_ONLY: Final = ("GET", "HEAD")
@@ -34,41 +35,48 @@ class Console:
         self._door = door
         self._log = log
         self._prefix = prefix.rstrip("/")
-        self._templates = Templates()
+        self._templates = templates()
         self._notices = Notices()
         self._app = Starlette(routes=[Route("/static/{version}/{name}", self._static)])
         self._app.add_exception_handler(404, self._nothing_here)
         self._app.add_exception_handler(405, self._nothing_here)
         self._app.router.redirect_slashes = False
 
-    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+    async def __call__(self, scope: "AsgiScope", receive: "Receive", send: "Send") -> None:
         """See ASGI."""
         await self._app(scope, receive, send)
 
-    def get(self, path: str, *, open: bool = False) -> Callable[[Handler], Handler]:
-        """Whoever is signed in gets this page; with `open`, everybody."""
-        return self._add(path, "GET", open=open)
+    def get(self, path: str, *, open: bool = False, scope: Scope | None = None) -> Callable[[Handler], Handler]:
+        """Whoever is signed in gets this page; with `open`, everybody.
 
-    def post(self, path: str, *, open: bool = False) -> Callable[[Handler], Handler]:
+        With `scope` only whoever has it: so say forms that ask the API for nothing, and that not everybody may send.
+        """
+        return self._add(path, "GET", open=open, scope=scope)
+
+    def post(self, path: str, *, open: bool = False, scope: Scope | None = None) -> Callable[[Handler], Handler]:
         """What is sent from a form. The handler calls `page.form()`, which knows whether the form is ours."""
-        return self._add(path, "POST", open=open)
+        return self._add(path, "POST", open=open, scope=scope)
 
-    def _add(self, path: str, method: str, *, open: bool) -> Callable[[Handler], Handler]:
+    def _add(self, path: str, method: str, *, open: bool, scope: Scope | None) -> Callable[[Handler], Handler]:
         def added(handler: Handler) -> Handler:
             async def endpoint(request: "Request") -> Response:
-                return await self._answer(request, handler, open=open)
+                return await self._answer(request, handler, open=open, scope=scope)
 
             self._app.router.routes.append(Route(path, endpoint, methods=[method], name=handler.__name__))
             return handler
 
         return added
 
-    async def _answer(self, request: "Request", handler: Handler, *, open: bool) -> Response:
+    async def _answer(
+        self, request: "Request", handler: Handler, *, open: bool, scope: Scope | None = None
+    ) -> Response:
         page = self._page(request, Visitor.nobody(self._door, request))
         try:
             page = self._page(request, await self._door.enter(request))
             if page.visitor.caller is None and not open:
                 return _to_sign_in(page)
+            if scope is not None:
+                page.caller.need(scope)
             return await handler(page)
         except Problem as problem:
             if problem.status == 401:
@@ -88,21 +96,16 @@ class Console:
         return Page(request, visitor, language, self._templates, self._door, self._notices, self._prefix)
 
     async def _static(self, request: "Request") -> Response:
-        name = request.path_params["name"]
-        if name not in _static_names():
+        found = self._templates.file(request.path_params["version"], request.path_params["name"])
+        if found is None:
             return await self._nothing_here(request, None)
-        media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        return FileResponse(STATIC / name, headers=_FOREVER, media_type=media_type)
+        return FileResponse(found[0], headers=_FOREVER, media_type=found[1])
 
     async def _nothing_here(self, request: "Request", _error: object) -> Response:
         async def nothing(page: Page) -> Response:
             return page.show("nothing_here.html", 404)
 
         return await self._answer(request, nothing, open=True)
-
-
-def _static_names() -> set[str]:
-    return {file.name for file in STATIC.iterdir()}
 
 
 def _to_sign_in(page: Page) -> Response:
@@ -113,4 +116,4 @@ def _to_sign_in(page: Page) -> Response:
 
 
 def _failed(page: Page, problem: Problem) -> Response:
-    return page.show("error.html", problem.status, problem=problem, said=page.words(problem))
+    return page.show("error.html", problem=problem)

@@ -4,38 +4,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 
+from pillarbox.admin.pasted import has_secret
 from pillarbox.endpoints.console.calls import Problem
-from pillarbox.endpoints.console.words import Said
+from pillarbox.endpoints.console.words import Said, of_code, of_flaw
 
 if TYPE_CHECKING:
+    from pillarbox.endpoints.console.languages import Language
     from pillarbox.endpoints.console.page import Form
 
 _IDS: Final = ("tenant_id", "client_id")
-_FIELDS: Final[Mapping[str, str]] = {
-    "app.bad_name": "name",
-    "app.exists": "name",
-    "app.bad_tenant_id": "tenant_id",
-    "app.no_tenant": "tenant_id",
-    "app.personal_tenant": "tenant_id",
-    "app.host_as_tenant": "tenant_id",
-    "app.bad_client_id": "client_id",
-    "app.object_id": "client_id",
-    "app.same_ids": "client_id",
-    "app.secret_is_id": "secret",
-    "app.secret_characters": "secret",
-    "app.no_secret": "secret",
-    "app.secret_masked": "secret",
-    "app.end_past": "ends_on",
-    "certificate.no_key": "certificate",
-    "certificate.missing": "certificate",
-    "certificate.unreadable": "certificate",
-    "certificate.bad_key": "certificate",
-    "certificate.key_encrypted": "certificate",
-    "certificate.not_rsa": "certificate",
-    "certificate.short_key": "certificate",
-    "certificate.other_key": "certificate",
-}
-"""Refusals that are about one field, beside which they are told."""
+_FIELDS: Final[Mapping[str, str]] = {"/client_secret": "secret", "/ends_at": "ends_on"}
+"""Fields that have another name here than in the API."""
 _SECRET_SHOWN: Final = "app.secret_as_id"
 KINDS: Final = ("secret", "made", "certificate", "place", "federated", "identity", "public")
 """Ways in which an app registration proves who it is, in the order of the form."""
@@ -65,15 +44,25 @@ def credential(form: "Form") -> dict[str, Any]:
 
 
 def typed(form: Mapping[str, str], problem: Problem | None) -> dict[str, str]:
-    """What stands in the fields again: never a secret, and no ID in whose place one was pasted."""
-    again = {name: form.get(name, "") for name in ("name", *_IDS, "by", "ends_on", "place", "federated", "identity")}
+    """What stands in the fields again: never a secret, and nothing in whose place one was pasted."""
+    fields = ("name", *_IDS, "by", "ends_on", "place", "federated", "identity")
+    again = {name: "" if has_secret(form.get(name, "")) else form.get(name, "") for name in fields}
     return again | dict.fromkeys(_IDS, "") if problem is not None and problem.code == _SECRET_SHOWN else again
 
 
-def beside(problem: Problem | None, said: Said | None) -> dict[str, str]:
-    """What is said beside the field that is wrong; nothing for what concerns the whole form."""
-    field = _FIELDS.get(problem.code, "") if problem else ""
-    return {field: f"{said.sentence} {said.cure}"} if said and field else {}
+def beside(problem: Problem | None, language: "Language") -> dict[str, str]:
+    """What is said beside each field that is wrong; nothing where something concerns the whole form."""
+    flaws = problem.flaws if problem else ()
+    if not all(flaw["pointer"] and flaw["code"] for flaw in flaws):
+        return {}
+    said = [(flaw["pointer"], of_flaw(flaw, language)) for flaw in flaws]
+    return {_FIELDS.get(at, at.removeprefix("/")): f"{words.sentence} {words.cure}" for at, words in said}
+
+
+def oddities(added: Mapping[str, Any], language: "Language") -> list[str]:
+    """What looks odd about a credential that was kept all the same."""
+    said = [of_code(one["code"], {}, Said(one["title"], one["hint"]), language) for one in added["warnings"]]
+    return [f"{words.sentence} {words.cure}" for words in said]
 
 
 def _ends(form: "Form") -> dict[str, float]:

@@ -6,16 +6,11 @@ machine. What stands in them may have come from a stranger: it is escaped, and t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pillarbox.endpoints.console.languages import COOKIE, NAMES, Language, chosen
 from pillarbox.endpoints.console.words import Said, of_code
 
-if TYPE_CHECKING:
-    from pillarbox.endpoints.console.templates import Templates
-
-_YEAR: Final = 365 * 24 * 3600
 FIELD: Final = "language"
 """The parameter of an address that chooses the language, and has the browser keep it."""
 
@@ -50,6 +45,8 @@ class Reader:
 
     def page(self, template: str, **values: Any) -> str:
         """A page as HTML; `says` in it gives what a code of the catalogue says in the reader's language."""
+        from pillarbox.endpoints.console.templates import templates  # read when the first page is asked for
+
         return _plain(templates().render_plain(template, self.language, self.prefix, {"says": self._says} | values))
 
     def _says(self, code: str, params: Mapping[str, Any], sentence: str, cure: str = "") -> Said:
@@ -62,29 +59,13 @@ def asked_for(query: Mapping[str, str]) -> str:
     return found if found in NAMES else ""
 
 
-def keeping(language: str) -> str:
-    """The Set-Cookie field by which a browser keeps a language."""
-    return f"{COOKIE}={language}; Path=/; Max-Age={_YEAR}; HttpOnly; SameSite=Lax"
-
-
-@cache
-def templates() -> "Templates":
-    """The templates, imported and read when the first page is asked for."""
-    from pillarbox.endpoints.console.templates import Templates
-
-    return Templates()
-
-
 def static(path: str) -> tuple[bytes, str] | None:
     """A file that the pages name, and its media type, by its path: for a listener that has no console beside it."""
-    from pillarbox.endpoints.console.templates import STATIC
+    from pillarbox.endpoints.console.templates import templates
 
     *_, folder, version, name = ("", *path.split("/"))
-    types = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
-    file = STATIC / name
-    if folder != "static" or version != templates().version or file.suffix not in types or not file.is_file():
-        return None
-    return file.read_bytes(), types[file.suffix]
+    found = templates().file(version, name) if folder == "static" else None
+    return (found[0].read_bytes(), found[1]) if found else None
 
 
 def _plain(html: str) -> str:

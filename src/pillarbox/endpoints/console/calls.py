@@ -40,8 +40,10 @@ class Problem(Exception):
         self.flaws: Sequence[Mapping[str, Any]] = told.get("errors") or ()
 
     @classmethod
-    def of(cls, error: PillarboxError, request: "Request") -> "Problem":
-        """What the console itself refuses, as the API would say it."""
+    def of(cls, error: "PillarboxError | Problem", request: "Request") -> "Problem":
+        """What the console itself refuses, as the API would say it; what the API refused as it is."""
+        if isinstance(error, Problem):
+            return error
         told = ApiProblem.of(error, request_id=id_of(request.scope))
         return cls(told.status, told.model_dump())
 

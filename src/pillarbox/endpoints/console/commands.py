@@ -38,12 +38,15 @@ _ACTS: Final[Mapping[str, tuple[str, str]]] = {
     "app certificate new": (N_("Add a credential"), "/credentials/:new"),
     "app change": (N_("Change"), "/change"),
     "app credential add": (N_("Add a credential"), "/credentials/:new"),
+    "app credential remove": (N_("Remove"), ""),
     "app secret": (N_("Add a credential"), "/credentials/:new"),
+    "app test": (N_("Test"), ""),
     "key add": (N_("Add"), "/:new"),
     "key change": (N_("Change"), "/change"),
     "key rotate": (N_("New key"), ""),
     "mailbox add": (N_("Add"), "/:new"),
     "mailbox change": (N_("Change"), ""),
+    "mailbox remove": (N_("Remove"), ""),
     "mailbox sign-in": (N_("Connect"), ""),
     "mailbox test": (N_("Test"), "/test"),
     "outbox approve": (N_("Approve"), ""),
@@ -54,6 +57,9 @@ _ACTS: Final[Mapping[str, tuple[str, str]]] = {
     "outbox retry": (N_("Send again"), ""),
     "submitter add": (N_("Add"), "/:new"),
     "submitter change": (N_("Change"), "/change"),
+    "submitter remove": (N_("Remove"), ""),
+    "submitter token add": (N_("Make a token"), ""),
+    "submitter token remove": (N_("Remove the token"), ""),
 }
 """What is pressed on the page of a thing, and the page that it opens."""
 _OPTIONS: Final[Mapping[str, str]] = {

@@ -23,6 +23,7 @@ NAMES: Final[Mapping[str, str]] = {"en": "English", "zh-Hant": "繁體中文", "
 DEFAULT: Final = "en"
 COOKIE: Final = "pillarbox_language"
 """Holds the language that was chosen."""
+_YEAR: Final = 365 * 24 * 3600
 _UNITS: Final = ("kilobyte", "megabyte", "gigabyte")
 _TRADITIONAL: Final = ("hant", "tw", "hk", "mo")
 
@@ -105,6 +106,11 @@ def language(tag: str) -> Language:
 def chosen(kept: str, accepted: str) -> Language:
     """The language that was chosen before, or else the first that a browser accepts (RFC 9110 section 12.5.4). Pure."""
     return language(kept if kept in NAMES else next(_understood(accepted), DEFAULT))
+
+
+def keeping(tag: str) -> str:
+    """The Set-Cookie field by which a browser keeps a language that was chosen."""
+    return f"{COOKIE}={tag}; Path=/; Max-Age={_YEAR}; HttpOnly; SameSite=Lax"
 
 
 def _understood(accepted: str) -> Iterator[str]:

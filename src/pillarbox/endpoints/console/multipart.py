@@ -3,6 +3,7 @@
 Our forms have their fields first. What follows is the answer that the API takes: the message, then the files.
 """
 
+import logging
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -18,6 +19,9 @@ from pillarbox.endpoints.console.page import Form
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
     from starlette.requests import Request
+
+# As in endpoints/api/form.py.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 MOST: Final = 25_000_000
 """Bytes of all files together."""

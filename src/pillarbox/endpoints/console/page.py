@@ -1,7 +1,8 @@
 """One request as its handler sees it: who asks, in which language, what the form says; and the answers to it."""
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections import OrderedDict, deque
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,7 @@ from pillarbox.endpoints.console.commands import Place, place_of
 from pillarbox.endpoints.console.door import HEADERS, TOKEN, Door, Visitor
 from pillarbox.endpoints.console.languages import Language
 from pillarbox.endpoints.console.typed import lines
-from pillarbox.endpoints.console.words import Said, of_problem
+from pillarbox.endpoints.console.words import Said, of_flaw, of_problem
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 _LONGEST_FORM: Final = 256 * 1024
 """Bytes."""
 _MOST_FIELDS: Final = 1000
-_MOST_NOTICES: Final = 1000
+_MOST_NOTIFIED: Final = 1000
+_MOST_NOTICES: Final = 10
+"""Of one visitor, whose browser sends forms and shows no page."""
 
 
 class Form(Mapping[str, str]):
@@ -60,19 +63,21 @@ class Form(Mapping[str, str]):
 
 @dataclass
 class Notices:
-    """What is to be said on somebody's next page: that something was done."""
+    """What is to be said on somebody's next page: that something was done. A visitor is a session's form token."""
 
-    _kept: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    _kept: OrderedDict[str, deque[tuple[str, str]]] = field(default_factory=OrderedDict)
 
     def add(self, visitor: str, text: str, kind: str = "ok") -> None:
         """Say this on the next page; `kind` is that of its colour (`ok`, `warn`)."""
-        if len(self._kept) >= _MOST_NOTICES:
-            self._kept.pop(next(iter(self._kept)))
-        self._kept.setdefault(visitor, []).append((kind, text))
+        if not visitor:
+            return  # Whoever is signed in no more shares their token with all strangers.
+        self._kept.setdefault(visitor, deque(maxlen=_MOST_NOTICES)).append((kind, text))
+        if len(self._kept) > _MOST_NOTIFIED:
+            self._kept.popitem(last=False)
 
-    def take(self, visitor: str) -> list[tuple[str, str]]:
+    def take(self, visitor: str) -> Collection[tuple[str, str]]:
         """What is to be said now, each with its kind."""
-        return self._kept.pop(visitor, [])
+        return self._kept.pop(visitor, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,10 @@ class Page:
         """What the API refused, in the reader's language."""
         return of_problem(problem, self.language)
 
+    def others(self, problem: Problem) -> list[Said]:
+        """What else is wrong with what was given, in the reader's language."""
+        return [of_flaw(flaw, self.language) for flaw in problem.flaws if flaw["code"] != problem.code]
+
     async def form(self) -> Form:
         """The form that was sent. Raises InvalidInput `request.too_large`, Forbidden `access.cross_site`."""
         body = b""
@@ -154,10 +163,10 @@ class Page:
         self.door.check_form(self.request, self.visitor, form.get(TOKEN, ""))
         return form
 
-    def show(self, template: str, status: int = 200, **values: Any) -> Response:
-        """A page."""
-        html = self.templates.render(template, self, values)
-        return self._with_cookies(Response(html, status, HEADERS, "text/html"))
+    def show(self, template: str, status: int = 200, /, *, problem: Problem | None = None, **values: Any) -> Response:
+        """A page; with what the API refused it has the status of that, and its template tells it (`ui.problem`)."""
+        html = self.templates.render(template, self, {**values, "problem": problem})
+        return self._with_cookies(Response(html, problem.status if problem else status, HEADERS, "text/html"))
 
     def stream(self, template: str, pieces: AsyncGenerator[str, None], **values: Any) -> Response:
         """A page of which something takes its time: `pieces` come one by one where the template says `{{ here }}`."""

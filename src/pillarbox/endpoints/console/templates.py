@@ -1,6 +1,7 @@
 """The templates: everything in them is escaped, and nothing in them is missing unseen."""
 
 import hashlib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 FOLDER: Final = Path(__file__).parent / "templates"
 STATIC: Final = Path(__file__).parent / "static"
+_TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
 
 class Templates:
@@ -24,6 +26,7 @@ class Templates:
 
     def __init__(self, folder: Path = FOLDER, static: Path = STATIC) -> None:
         self.version = _digest(static)
+        self._static = static
         self._environment = Environment(
             loader=FileSystemLoader(folder),
             autoescape=True,
@@ -42,9 +45,21 @@ class Templates:
             token_field=TOKEN,
         )
 
+    def file(self, version: str, name: str) -> tuple[Path, str] | None:
+        """A file of static/ and its media type, by the last two parts of its path; none if that is not its path."""
+        file = self._static / name
+        known = version == self.version and file.suffix in _TYPES and file.is_file()
+        return (file, _TYPES[file.suffix]) if known else None
+
     def render(self, template: str, page: "Page", values: dict[str, Any]) -> str:
         """A page of the console as HTML."""
-        about = {"page": page, "may": page.may, "form_token": page.visitor.form_token, "place_of": page.place_of}
+        about = {
+            "page": page,
+            "may": page.may,
+            "form_token": page.visitor.form_token,
+            "place_of": page.place_of,
+            "problem": None,
+        }
         return self.render_plain(template, page.language, page.prefix, about | values)
 
     def render_plain(self, template: str, language: Language, prefix: str, values: dict[str, Any]) -> str:
@@ -59,6 +74,12 @@ class Templates:
             lasts=language.lasts,
             **values,
         )
+
+
+@cache
+def templates() -> Templates:
+    """The templates of all pages: each is read and compiled once."""
+    return Templates()
 
 
 @pass_context

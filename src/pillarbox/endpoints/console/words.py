@@ -51,6 +51,13 @@ def of_problem(problem: Problem, language: Language) -> Said:
     return of_code(problem.code, problem.params, Said(problem.title, problem.hint), language)
 
 
+def of_flaw(flaw: Mapping[str, Any], language: Language) -> Said:
+    """What is wrong with a part of what was given; what the framework found is in English, with its place."""
+    if not flaw["code"]:
+        return Said(f"{flaw['parameter'] or flaw['pointer'] or ''} {flaw['detail']}".strip(), "")
+    return of_code(flaw["code"], flaw["params"], Said(flaw["detail"], flaw["hint"]), language)
+
+
 def of_code(code: str, params: Mapping[str, Any], english: Said, language: Language) -> Said:
     """The words of a code, where they are translated; else in English, as the API says them.
 
@@ -62,6 +69,13 @@ def of_code(code: str, params: Mapping[str, Any], english: Said, language: Langu
     return Said(
         _filled(entry.sentence, params, english.sentence, language), _filled(entry.cure, params, english.cure, language)
     )
+
+
+def of_cause(cause: str, language: Language) -> Said:
+    """Why an attempt ended as it did, by the word for it in the API; one that is not known here is that word."""
+    code = f"cause.{cause}"
+    entry = catalogue.entries().get(code)
+    return of_code(code, {}, Said(entry.sentence, entry.cure) if entry else Said(cause, ""), language)
 
 
 def of_pause(pause: Mapping[str, Any], language: Language) -> Said:

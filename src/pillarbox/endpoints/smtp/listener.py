@@ -6,6 +6,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from pillarbox.core.errors import Forbidden, InvalidInput, PillarboxError
@@ -135,26 +136,28 @@ class Listener:
                 self._terms.services.log.error("smtp.cannot_accept", listener=self._terms.name, reason=error.strerror)
                 await asyncio.sleep(_NO_FILES)
                 continue
-            task = loop.create_task(self._arrive(accepted, of_address(str(address[0]))))
+            # Closed unless it is served, also where the task is canceled before it begins.
+            unless_served = contextlib.ExitStack()
+            unless_served.callback(accepted.close)
+            task = loop.create_task(self._arrive(accepted, of_address(str(address[0])), unless_served))
             self._arriving.add(task)
             task.add_done_callback(self._arriving.discard)
+            task.add_done_callback(partial(_close, unless_served))
 
-    async def _arrive(self, accepted: socket.socket, peer: Peer) -> None:
-        with contextlib.ExitStack() as until_served:
-            until_served.callback(accepted.close)
-            try:
-                peer = await self._real_peer(accepted, peer)
-                # Before anything is counted, as it may fail.
-                tls = self._terms.tls() if self._terms.tls is not None and self._terms.implicit_tls else None
-                submitter = admit(self._terms, peer)
-            except PillarboxError as error:
-                with contextlib.suppress(OSError):
-                    accepted.send(turned_away(self._terms, peer, error))
-                return
-            except Exception:
-                self._terms.services.log.exception("unexpected", peer=peer.name)
-                return
-            until_served.pop_all()
+    async def _arrive(self, accepted: socket.socket, peer: Peer, unless_served: contextlib.ExitStack) -> None:
+        try:
+            peer = await self._real_peer(accepted, peer)
+            # Before anything is counted, as it may fail.
+            tls = self._terms.tls() if self._terms.tls is not None and self._terms.implicit_tls else None
+            submitter = admit(self._terms, peer)
+        except PillarboxError as error:
+            with contextlib.suppress(OSError):
+                accepted.send(turned_away(self._terms, peer, error))
+            return
+        except Exception:
+            self._terms.services.log.exception("unexpected", peer=peer.name)
+            return
+        unless_served.pop_all()
         connection = Connection(self._terms, peer, submitter, self._left)
         self._let_in(connection)
         await self._serve(accepted, connection, peer, tls)
@@ -195,6 +198,10 @@ class Listener:
         if address == proxy_protocol.UNTOLD:
             return Peer(address, via=peer.name)
         return of_address(address) if address else peer
+
+
+def _close(unless_served: contextlib.ExitStack, _task: object) -> None:
+    unless_served.close()
 
 
 async def _proxy_header(accepted: socket.socket) -> bytes:

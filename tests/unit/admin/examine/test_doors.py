@@ -13,6 +13,7 @@ from pillarbox.admin.examine.doors import certificates, console_sign_in, judge_e
 from pillarbox.admin.examine.examined import Examined
 from pillarbox.core import tls
 from pillarbox.core.errors import PillarboxError
+from pillarbox.entra import certificates as key_pairs
 from tests.conftest import House, MakeHouse, Microsoft
 
 DAY = 86400.0
@@ -170,6 +171,25 @@ async def test_the_whole_is_looked_up_at_microsoft(make_house: MakeHouse, micros
     (found,) = await console_sign_in(house.gateway.examined(0))
     assert (found.severity, found.code) == ("ok", "doctor.console_entra")
     assert "https://mail.contoso.example/box/sign-in/microsoft/callback" in found.cure
+
+
+async def test_the_end_of_the_certificate_by_which_people_sign_in_is_told(
+    make_house: MakeHouse, microsoft: Microsoft, tmp_path: Path
+) -> None:
+    file = tmp_path / "console.pem"
+    by_certificate = {
+        "console.entra.tenant": microsoft.seed.tenant.id,
+        "console.entra.client_id": microsoft.seed.web.client_id,
+        "console.entra.certificate_file": str(file),
+        "console.entra.roles.admin": "Pillarbox.Admin",
+    }
+    house = await make_house(by_certificate, start=False)
+    examined = house.gateway.examined(0)
+    assert [one.code for one in await console_sign_in(examined)] == ["doctor.console_entra", "config.unreadable_file"]
+    file.write_text(key_pairs.make("console", examined.clock(), days=3).pem.reveal())
+    _, found = await console_sign_in(examined)
+    assert (found.severity, found.code) == ("problem", "doctor.certificate_ends")
+    assert "console.pem (console sign-in)" in found.sentence
 
 
 async def test_a_tenant_that_microsoft_does_not_know_is_told(make_house: MakeHouse, microsoft: Microsoft) -> None:

@@ -98,8 +98,10 @@ async def test_recovery_codes_are_made_anew_and_the_second_factor_is_turned_off(
     assert (seen.status, fresh[0] in codes) == (200, False)
     await admin.look("/account/second-factor/drop")
     assert (await admin.fill_in("/account/second-factor/drop", password=PASSWORD, code=codes[2])).status == 401
+    before = admin.cookies["pillarbox"]
     seen = await admin.fill_in("/account/second-factor/drop", password=PASSWORD, code=fresh[0])
     assert "The second factor is off." in seen.text
+    assert admin.cookies["pillarbox"] != before
     assert not (await site.house.gateway.household.people.get("anna")).has_second_factor
     assert await works(admin)
 

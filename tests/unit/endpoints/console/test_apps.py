@@ -187,3 +187,18 @@ async def test_what_a_stranger_named_is_shown_as_text(site: Site, admin: Visitor
     assert seen.status == 422
     assert "<script>alert" not in seen.html
     assert "<script>alert(1)</script>" in seen.text
+
+
+@pytest.mark.parametrize("form", ["/apps", "/start/devices"])
+@pytest.mark.parametrize("field", ["name", "client_id", "tenant_id", "secret", "place", "federated", "identity"])
+async def test_a_secret_that_is_pasted_anywhere_and_refused_is_nowhere_afterwards(
+    site: Site, admin: Visitor, form: str, field: str
+) -> None:
+    by = {"place": "place", "federated": "federated", "identity": "identity"}.get(field, "secret")
+    await admin.look("/apps/:new" if form == "/apps" else form)
+    seen = await admin.fill_in(form, **IDS | {"secret": "", "client_id": "nonsense", "by": by} | {field: SECRET})
+    assert seen.status == 422
+    assert SECRET[:12] not in f"{seen.url} {seen.html} {seen.headers} {(await admin.look('/apps')).html}"
+    folder = site.house.gateway.settings.state_dir
+    kept = b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+    assert SECRET[:12].encode() not in kept + site.house.log.getvalue().encode()

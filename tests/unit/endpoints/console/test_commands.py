@@ -24,6 +24,9 @@ _COMMAND = re.compile(r"`(pillarbox [^`]*)`")
         ),
         ("pillarbox app secret NAME", "/apps", "App registrations > Add a credential"),
         ("pillarbox app credential list contoso", "/apps/contoso", "App registrations > contoso"),
+        ("pillarbox app credential remove contoso cred_1", "/apps/contoso", "App registrations > contoso > Remove"),
+        ("pillarbox app test contoso", "/apps/contoso", "App registrations > contoso > Test"),
+        ("pillarbox submitter token add", "/submitters", "Devices and programs > Make a token"),
         (
             "pillarbox app certificate new contoso",
             "/apps/contoso/credentials/:new",

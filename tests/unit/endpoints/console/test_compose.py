@@ -178,3 +178,23 @@ def test_addresses_are_parted_in_linear_time(piece: str) -> None:
     began = time.process_time()
     people(piece * 20_000)
     assert time.process_time() - began < 1  # A hundredth of that; ten seconds where it is quadratic.
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"--other\r\n",
+        b"--b\r\nno field\r\n\r\n",
+        b"--b\r\nA B: c\r\n\r\n",
+        b"--b--more\r\n--b--\r\nmore",
+        b"--b\r\n\xff",
+    ],
+)
+async def test_a_form_that_is_broken_is_refused_and_writes_no_line_past_the_log(
+    admin: Visitor, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"Origin": admin.url, "Cookie": f"pillarbox={admin.cookies['pillarbox']}"}
+    headers["Content-Type"] = "multipart/form-data; boundary=b"
+    async with admin.session.post(f"{admin.url}/compose", data=body, headers=headers) as answer:
+        assert answer.status in (403, 422)
+    assert [one.name for one in caplog.records if one.name.startswith("python_multipart")] == []

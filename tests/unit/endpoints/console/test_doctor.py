@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import tarfile
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,8 @@ from pillarbox.access.audit import Actor
 from tests.unit.endpoints.console.conftest import Seen, Site, Visitor
 
 ROBOT = Actor("key", "1", "robot", "http", "192.0.2.1")
+_FOLD = re.compile(r'<details class="section"( open)?>\s*<summary><h2><code>\[(.*?)\]')
+"""A section of the settings: whether it is open, and its name."""
 
 
 async def diagnosed(visitor: Visitor) -> Seen:
@@ -81,6 +84,30 @@ async def test_settings_show_value_origin_and_meaning_and_no_secret(make_site: A
     assert "p4ss" not in seen.html
     assert "********" in seen.text or "***" in seen.text
     assert len(seen.html) < 100_000
+
+
+async def test_settings_that_were_set_come_first_and_the_others_are_folded_and_searched(make_site: Any) -> None:
+    site: Site = await make_site({"smtp.banner": "Good morning"})
+    visitor = await site.signed_in()
+    seen = await visitor.look("/settings")
+    assert {opened for opened, _ in re.findall(_FOLD, seen.html)} == {""}
+    assert seen.html.index("<code>smtp.banner</code>") < seen.html.index('<details class="section">')
+    seen = await visitor.look("/settings?q=BANNER")
+    assert re.findall(_FOLD, seen.html) == [(" open", "smtp")]
+    assert "Good morning" in seen.text
+    assert "Nothing here" in (await visitor.look("/settings?q=nothing+is+called+so")).text
+
+
+async def test_the_audit_log_speaks_the_readers_language_and_keeps_the_names_of_the_api(site: Site) -> None:
+    await site.house.gateway.audit.record(ROBOT, "add_mailbox", "m@contoso.example")
+    await site.house.gateway.audit.record(ROBOT, "rotate_vault", "")
+    visitor = await site.signed_in(language="uk")
+    seen = await visitor.look("/audit")
+    assert 'title="add_mailbox">Додати скриньку<' in seen.html
+    assert 'title="rotate_vault">rotate_vault<' in seen.html
+    seen = await visitor.look("/audit?action=rotate_vault")
+    assert '<option value="rotate_vault" selected>' in seen.html
+    assert "m@contoso.example" not in seen.text
 
 
 async def test_the_audit_log_is_filtered_and_paged(site: Site, admin: Visitor) -> None:

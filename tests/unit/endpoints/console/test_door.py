@@ -10,6 +10,7 @@ import pytest
 from pillarbox.core.errors import NotFound
 from pillarbox.endpoints.console import WORDS, pages
 from pillarbox.endpoints.console.languages import NAMES, chosen
+from pillarbox.endpoints.console.page import Notices
 from pillarbox.endpoints.console.pages.signing_in import ours
 from pillarbox.endpoints.console.templates import FOLDER
 from tests.unit.endpoints.console.conftest import PASSWORD, Site, Visitor
@@ -110,7 +111,55 @@ async def test_files_are_kept_for_ever_under_an_address_that_changes_with_them(a
     seen = await admin.look(address[1])
     assert (seen.status, seen.headers["Content-Type"]) == (200, "text/css; charset=utf-8")
     assert "immutable" in seen.headers["Cache-Control"]
-    assert (await admin.look("/static/x/..%2fapp.py")).status == 404
+    for other in (address[1].replace("/static/", "/static/0"), "/static/x/console.css", "/static/x/..%2fapp.py"):
+        seen = await admin.look(other)
+        assert (seen.status, "immutable" in seen.headers["Cache-Control"]) == (404, False)
+    assert (await admin.look(f"{address[1].removesuffix('console.css')}..%2fapp.py")).status == 404
+
+
+async def test_forms_that_somebody_may_not_send_are_not_shown_to_them(site: Site, admin: Visitor) -> None:
+    source = "".join(Path(str(page.__file__)).read_text("utf-8") for page in pages.ALL)
+    forms = [path for path in re.findall(r'console\.get\(\s*"([^"{]+)"', source) if path.endswith("/:new")]
+    assert len(forms) >= 6
+    alma, otto = await site.signed_in("alma"), await site.signed_in("otto")
+    for path in (*forms, "/start/devices", "/start/users"):
+        assert ((await admin.look(path)).status, (await otto.look(path)).status) == (200, 403), path
+        seen = await alma.look(path)
+        assert (seen.status, [form.action for form in seen.forms]) == (403, ["/sign-out", "/language"]), path
+        assert "access.no_scope" in seen.text, path
+    for path in ("/mailboxes/scanner@contoso.example/test", "/start/mailbox/scanner@contoso.example", "/compose"):
+        assert ((await alma.look(path)).status, (await admin.look(path)).status) == (403, 200), path
+
+
+async def test_what_was_done_is_said_once_in_the_browser_that_did_it(site: Site, admin: Visitor) -> None:
+    other = await site.signed_in()
+    await admin.look("/mailboxes/scanner@contoso.example")
+    fields = admin.page.form("/pause").fields if admin.page else {}
+    page = await admin.send("/mailboxes/scanner@contoso.example/pause", fields | {"reason": "x"})
+    assert "is paused: what comes in waits" in page.text
+    assert "is paused: what comes in waits" not in (await admin.look("/about")).text
+    assert "is paused: what comes in waits" not in (await other.look("/about")).text
+
+
+def test_what_is_to_be_said_is_bounded_for_each_visitor_and_for_all() -> None:
+    notices = Notices()
+    for number in range(100):
+        notices.add("anna", f"{number}")
+    assert [text for _, text in notices.take("anna")] == [f"{number}" for number in range(90, 100)]
+    for number in range(1000):
+        notices.add(f"visitor {number}", "done")
+    notices.add("visitor 999", "again")
+    assert len(notices.take("visitor 0")) == 1
+    for number in range(1000, 1003):
+        notices.add(f"visitor {number}", "done")
+    assert not notices.take("visitor 1")
+    assert len(notices.take("visitor 999")) == 2
+
+
+def test_nobody_is_told_what_another_did_who_is_signed_out_by_it() -> None:
+    notices = Notices()
+    notices.add("", "done")
+    assert not notices.take("")
 
 
 async def test_an_address_that_is_none_of_ours_says_so(admin: Visitor) -> None:

@@ -364,6 +364,19 @@ async def test_it_leads_to_no_other_site(door: Door) -> None:
         assert (seen(browser).status, seen(browser).url) == (200, browser.url + "/start")
 
 
+async def test_after_a_refusal_one_still_comes_where_one_wanted_to_go(door: Door) -> None:
+    browser = await door.comes("carol@contoso.example", "/sign-in/microsoft?next=%2Fabout%3Fx%3D1")
+    again, by_name = (link for link in seen(browser).links if "next=" in link)
+    assert by_name == "/sign-in?next=%2Fabout%3Fx%3D1"
+    await browser.look(await door.answer(await door.goes(browser, again)))
+    assert (seen(browser).status, seen(browser).url) == (200, browser.url + "/about?x=1")
+
+
+async def test_a_refusal_leads_to_no_other_site(door: Door) -> None:
+    browser = await door.comes("carol@contoso.example", "/sign-in/microsoft?next=//evil.example")
+    assert "evil.example" not in seen(browser).html
+
+
 async def test_what_microsoft_refuses_is_explained_and_shown_once(door: Door) -> None:
     browser = door.site.visitor()
     state = parse_qs(urlsplit(await door.goes(browser)).query)["state"][0]

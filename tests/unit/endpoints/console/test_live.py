@@ -1,9 +1,18 @@
 """A page hears that something happened, and ends with the service."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any, cast
 
 import aiohttp
+import pytest
 
+from pillarbox.access.key_rules import Wanted
+from pillarbox.access.people import People
+from pillarbox.core.caller import Caller, Role, Scope
+from pillarbox.endpoints.console.page import Page
+from pillarbox.endpoints.console.pages.live import lines
 from tests.unit.endpoints.console.conftest import Site, Visitor
 
 MIME = b"From: scanner@contoso.example\r\nTo: bob@fabrikam.example\r\nSubject: Hello\r\n\r\nHello\r\n"
@@ -47,6 +56,52 @@ async def test_it_ends_with_the_service(site: Site, admin: Visitor) -> None:
     await waiting(site, 1)
     await site.house.gateway.stop()
     assert await stream.content.read() == b""
+
+
+async def signs_out(site: Site, _people: People) -> None:
+    household = site.house.gateway.household
+    await household.sessions.end_all((await household.people.get("otto")).id)
+
+
+async def is_kept_out(_site: Site, people: People) -> None:
+    await people.change("otto", enabled=False)
+
+
+async def gets_another_role(_site: Site, people: People) -> None:
+    await people.change("otto", roles=[Role.AUDITOR])
+
+
+@pytest.mark.parametrize("ends", [signs_out, is_kept_out, gets_another_role])
+async def test_of_what_happens_after_its_session_nothing_is_told(
+    site: Site, ends: Callable[[Site, People], Awaitable[None]]
+) -> None:
+    stream = await listen(await site.signed_in("otto"))
+    await waiting(site, 1)
+    await ends(site, site.house.gateway.household.people)
+    await site.house.settled(await site.house.accept(MIME, "bob@fabrikam.example"))
+    assert await stream.content.read() == b""
+
+
+async def test_it_ends_with_its_session_where_nothing_happens() -> None:
+    otto = Caller("person", "1", "otto", frozenset())
+    who = [otto, otto, None]
+
+    async def get(*_: object, **__: object) -> dict[str, Any]:
+        return {"data": [], "next": "here"}
+
+    async def enter(_: object) -> SimpleNamespace:
+        return SimpleNamespace(caller=who.pop(0))
+
+    page = SimpleNamespace(caller=otto, request=None, calls=SimpleNamespace(get=get), door=SimpleNamespace(enter=enter))
+    heard = [line async for line in lines(cast(Page, page), tick=0.0)]
+    assert heard == [b": here\n\n", b"data: tick\n\n", b"data: tick\n\n"]
+
+
+async def test_a_key_is_no_session(site: Site) -> None:
+    _, secret = await site.house.gateway.keys.add("feed", Wanted(scopes=[Scope.EVENTS_READ]))
+    headers = {"Authorization": f"Bearer {secret.reveal()}"}
+    async with site.session.get(f"{site.visitor().url}/live", headers=headers, allow_redirects=False) as answer:
+        assert answer.status == 303
 
 
 async def test_strangers_hear_nothing(site: Site) -> None:

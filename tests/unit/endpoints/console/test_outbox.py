@@ -172,6 +172,11 @@ async def test_a_refusal_of_microsoft_is_told_with_its_code_and_cure(
     assert seen.form("/decide").fields["act"] == "retry"
 
 
+async def test_causes_are_chosen_by_what_they_mean(admin: Visitor) -> None:
+    seen = await admin.look("/outbox?cause=throttled")
+    assert '<option value="throttled" selected>Microsoft asks this mailbox to slow down.</option>' in seen.html
+
+
 async def test_a_message_is_approved_and_goes(site: Site, admin: Visitor) -> None:
     queue_id = await held(site)
     await admin.look(f"/outbox/{queue_id}")

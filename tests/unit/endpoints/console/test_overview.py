@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pillarbox.admin import mailboxes
 from pillarbox.core.accounts import CredentialKind
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints.console.charts import HEIGHT, WIDTH, chart
@@ -20,6 +21,15 @@ async def add_app_that_ends(site: Site) -> None:
     ends_at = time.time() + 3.5 * 86400
     client, secret = "66666666-7777-4888-8999-aaaaaaaaaaaa", Secret("not a real one")
     await accounts.add_app("old", tenant, client, secret, kind=CredentialKind.SECRET, ends_at=ends_at)
+
+
+@pytest.fixture
+async def site(site: Site) -> Site:
+    """Its mailboxes were tested."""
+    accounts = site.house.gateway.accounts
+    for mailbox in await accounts.mailboxes():
+        await accounts.set_assurance(mailbox, "send-only")
+    return site
 
 
 async def test_where_nothing_is_wrong_it_says_so_in_one_line(admin: Visitor) -> None:
@@ -60,6 +70,14 @@ async def test_a_pause_is_told_with_its_cure_and_the_way_to_it(site: Site, admin
     assert "Paused by a person (moving <b>house</b>): " in seen.text.replace("&lt;", "<")
     assert "<b>house" not in seen.html
     assert "/mailboxes" in seen.links
+    assert "All is well." not in seen.text
+
+
+async def test_a_mailbox_that_nobody_has_tested_leads_to_its_test(site: Site, admin: Visitor) -> None:
+    await mailboxes.add(site.house.gateway.accounts, "new@contoso.example", "contoso")
+    seen = await admin.look("/")
+    assert "Not known yet whether mail can be sent from: new@contoso.example." in seen.text
+    assert "/mailboxes/new%40contoso.example/test" in seen.links
     assert "All is well." not in seen.text
 
 

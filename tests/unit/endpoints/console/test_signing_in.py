@@ -1,5 +1,8 @@
 """To sign in with a second factor: the password once, the code on a page of its own, in the same browser only."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pyotp
 import pytest
 
@@ -122,3 +125,30 @@ async def test_whoever_cannot_sign_in_is_told_whom_to_ask_and_where_the_first_li
     seen = await site.visitor().look("/sign-in")
     assert "Ask an administrator of Pillarbox" in seen.text
     assert "first-admin" in seen.text
+
+
+async def test_failures_count_against_the_address_that_a_trusted_proxy_names(make_site: Callable[..., Any]) -> None:
+    site: Site = await make_site({"http.trusted_proxies": "127.0.0.0/8"})
+    proofs = site.house.gateway.household.proofs
+    visitor = site.visitor()
+
+    async def comes(client: str, password: str) -> int:
+        headers = {"Origin": visitor.url, "X-Forwarded-For": client}
+        return (await visitor.send("/sign-in", {"name": "anna", "password": password}, headers)).status
+
+    assert await comes("192.0.2.7", "wrong wrong wrong") == 401
+    # Nine more, each of which would be answered late.
+    banned = [proofs._logins._guard.failed("192.0.2.7", "anna", proofs._clock()).banned for _ in range(9)]
+    assert banned == [False] * 8 + [True]
+    assert (await comes("192.0.2.7", PASSWORD), visitor.cookies.get("pillarbox")) == (429, None)
+    assert (await comes("192.0.2.8", PASSWORD), bool(visitor.cookies["pillarbox"])) == (200, True)
+
+
+async def test_wrong_codes_count_against_the_address_too(site: Site, halfway: tuple[Visitor, str]) -> None:
+    visitor, code = halfway
+    proofs = site.house.gateway.household.proofs
+    await visitor.fill_in("/sign-in/code", code="aaaa-bbbb-cccc-dddd")
+    banned = [proofs._codes.failed("127.0.0.1", "anna", proofs._clock()).banned for _ in range(9)]
+    assert banned == [False] * 8 + [True]
+    seen = await visitor.fill_in("/sign-in/code", code=code)
+    assert (seen.status, visitor.cookies.get("pillarbox")) == (429, None)

@@ -149,6 +149,15 @@ async def test_from_nothing_to_the_first_mail_of_a_device(bare: Site) -> None:
     assert f"/outbox/{id}" in seen.links
 
 
+async def test_the_audit_log_names_what_the_wizard_made_and_not_the_page_of_it(bare: Site) -> None:
+    visitor = await bare.signed_in()
+    await register(bare, visitor)
+    await visitor.fill_in("/start/devices/contoso/mailbox", address=SCANNER)
+    rows = await bare.house.gateway.audit.list(limit=10)
+    made = [(row.action, row.subject) for row in rows if row.action.startswith("add_")]
+    assert made == [("add_mailbox", SCANNER), ("add_app", "contoso")]
+
+
 async def test_what_waits_for_a_mail_is_told_of_a_refusal(bare: Site) -> None:
     visitor, house = await bare.signed_in(), bare.house
     await house.furnish(SCANNER)
@@ -183,6 +192,24 @@ async def test_a_wrong_value_is_told_beside_its_field_and_the_others_stay(
     given = {"name": "contoso", "client_id": bare.house.microsoft.seed.gateway.client_id} | {field: typed}
     assert {name: kept[name] for name in ("name", "client_id")} == {name: given[name] for name in ("name", "client_id")}
     assert (kept["secret"], secret in seen.html) == ("", False)
+
+
+async def test_all_that_is_wrong_is_told_at_once_in_the_readers_language(bare: Site) -> None:
+    visitor = await bare.signed_in(language="uk")
+    seen = await register(bare, visitor, name="-x", client_id="contoso", secret="")
+    said = dict(re.findall(r'<p class="says" id="w-(\w+)">(.*?)</p>', seen.html))
+    assert list(said) == ["name", "client_id", "secret"]
+    assert "is not a client ID" not in said["client_id"]
+    assert 'role="alert"' not in seen.html
+
+
+async def test_what_concerns_no_field_is_told_above_the_form_with_all_the_rest(bare: Site) -> None:
+    visitor = await bare.signed_in()
+    await register(bare, visitor)
+    seed = bare.house.microsoft.seed
+    seen = await register(bare, visitor, client_id=seed.tenant.id, tenant_id=seed.gateway.client_id, secret="")
+    assert 'role="alert"' in seen.html
+    assert "The client secret is empty." in seen.text
 
 
 async def test_a_secret_that_was_pasted_as_an_id_is_not_shown_again(bare: Site) -> None:

@@ -34,7 +34,7 @@ def add(console: "Console") -> None:
 
     @console.get("/account/password")
     async def look_at_password(page: "Page") -> Response:
-        return page.show("account_password.html", problem=None)
+        return page.show("account_password.html")
 
     @console.post("/account/password")
     async def change_password(page: "Page") -> Response:
@@ -45,13 +45,13 @@ def add(console: "Console") -> None:
             new = {"password": form.raw("password"), "new_password": form.raw("new_password")}
             await page.calls.patch(_ME, new)
         except Problem as problem:
-            return _refused(page, "account_password.html", problem)
+            return page.show("account_password.html", problem=problem)
         page.tell(N_("Your password is changed. All your other browsers are signed out."))
         return page.go("/account")
 
     @console.get("/account/second-factor")
     async def look_at_second_factor(page: "Page") -> Response:
-        return page.show("account_second_factor.html", me=await page.calls.get(_ME), problem=None)
+        return page.show("account_second_factor.html", me=await page.calls.get(_ME))
 
     @console.post("/account/second-factor")
     async def enrol(page: "Page") -> Response:
@@ -59,9 +59,8 @@ def add(console: "Console") -> None:
         try:
             made = await page.calls.post(f"{_ME}:enrol", _proof(form))
         except Problem as problem:
-            me = await page.calls.get(_ME)
-            return _refused(page, "account_second_factor.html", problem, me=me)
-        return page.show("account_enrol.html", problem=None, secret=made["secret"], picture=picture(made["uri"]))
+            return page.show("account_second_factor.html", problem=problem, me=await page.calls.get(_ME))
+        return page.show("account_enrol.html", secret=made["secret"], picture=picture(made["uri"]))
 
     @console.post("/account/second-factor/confirm")
     async def confirm(page: "Page") -> Response:
@@ -70,41 +69,37 @@ def add(console: "Console") -> None:
             made = await page.calls.post(f"{_ME}:confirm", {"code": form.get("code", "")})
         except Problem as problem:
             # The secret is told once; it is in the authenticator by now, or one begins again.
-            return _refused(page, "account_enrol.html", problem, secret="", picture="")
+            return page.show("account_enrol.html", problem=problem, secret="", picture="")
         return page.show("account_codes.html", codes=made["codes"], began=True)
 
     @console.get("/account/second-factor/drop")
     async def look_at_drop(page: "Page") -> Response:
-        return page.show("account_drop.html", problem=None)
+        return page.show("account_drop.html")
 
     @console.post("/account/second-factor/drop")
     async def drop(page: "Page") -> Response:
         try:
             await page.calls.post(f"{_ME}:drop-second-factor", _proof(await page.form()))
         except Problem as problem:
-            return _refused(page, "account_drop.html", problem)
+            return page.show("account_drop.html", problem=problem)
         page.tell(N_("The second factor is off. Name and password are enough."))
         return page.go("/account")
 
     @console.get("/account/codes")
     async def look_at_codes(page: "Page") -> Response:
-        return page.show("account_new_codes.html", problem=None)
+        return page.show("account_new_codes.html")
 
     @console.post("/account/codes")
     async def make_codes(page: "Page") -> Response:
         try:
             made = await page.calls.post(f"{_ME}:new-recovery-codes", _proof(await page.form()))
         except Problem as problem:
-            return _refused(page, "account_new_codes.html", problem)
+            return page.show("account_new_codes.html", problem=problem)
         return page.show("account_codes.html", codes=made["codes"], began=False)
 
 
 def _proof(form: "Form") -> Mapping[str, Any]:
     return {"password": form.raw("password"), "code": form.get("code", "")}
-
-
-def _refused(page: "Page", template: str, problem: Problem, **values: Any) -> Response:
-    return page.show(template, problem.status, problem=problem, said=page.words(problem), **values)
 
 
 def picture(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
+from pillarbox.core.caller import Scope
 from pillarbox.core.errors import NotFound
 from pillarbox.endpoints.console import app_form
 from pillarbox.endpoints.console.calls import Problem, segment
@@ -30,7 +31,7 @@ def add(console: "Console") -> None:
         shown = await page.calls.get(_API, cursor=page.query.get("cursor"))
         return page.show("apps.html", apps=shown["data"], next=shown["next"], now=time.time())
 
-    @console.get("/apps/:new")
+    @console.get("/apps/:new", scope=Scope.ADMIN)
     async def new_app(page: "Page") -> Response:
         return _form(page, {"by": "secret"})
 
@@ -132,49 +133,41 @@ async def _one(page: "Page", problem: Problem | None = None) -> Response:
     mailboxes = await page.calls.get("/api/v1/mailboxes", app=shown["name"], limit=_USERS)
     return page.show(
         "app.html",
-        problem.status if problem else 200,
         app=shown,
         credentials=await _credentials(page),
         mailboxes=mailboxes["data"],
         more=mailboxes["next"] is not None,
         now=time.time(),
         problem=problem,
-        said=page.words(problem) if problem else None,
     )
 
 
 def _form(page: "Page", form: "Form | dict[str, str]", problem: Problem | None = None, app: Any = None) -> Response:
     """The form of a new app registration; with `app`, of a further credential of that one."""
-    said = page.words(problem) if problem else None
     return page.show(
         "app_form.html",
-        problem.status if problem else 200,
         app=app,
         form=app_form.typed(form, problem),
         kinds=app_form.KINDS if app is None else app_form.KINDS[:-1],
-        wrong=app_form.beside(problem, said),
+        wrong=app_form.beside(problem, page.language),
         problem=problem,
-        said=said,
     )
 
 
 def _change(page: "Page", form: "Form | dict[str, str]", problem: Problem | None = None) -> Response:
-    said = page.words(problem) if problem else None
     return page.show(
         "app_change.html",
-        problem.status if problem else 200,
         name=page.part("name"),
         form=app_form.typed(form, problem),
-        wrong=app_form.beside(problem, said),
+        wrong=app_form.beside(problem, page.language),
         problem=problem,
-        said=said,
     )
 
 
 def _added(page: "Page", added: dict[str, Any]) -> Response:
     """To its page, with what looks odd about what was given."""
-    for warning in added["warnings"]:
-        page.warn(f"{warning['title']} {warning['hint']}")
+    for oddity in app_form.oddities(added, page.language):
+        page.warn(oddity)
     return page.go(_path(added["name"]))
 
 

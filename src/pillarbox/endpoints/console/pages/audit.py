@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from pillarbox.access import audit_sheet
 from pillarbox.core.errors import InvalidInput
+from pillarbox.endpoints.console.audit_words import acts, of_act
 from pillarbox.endpoints.console.calls import Problem
 from pillarbox.endpoints.console.downloads import download
 
@@ -31,11 +32,10 @@ def add(console: "Console") -> None:
         try:
             found = await page.calls.get(_API, cursor=page.query.get("cursor"), **_asked(given))
         except (Problem, InvalidInput) as error:
-            problem = error if isinstance(error, Problem) else Problem.of(error, page.request)
+            problem = Problem.of(error, page.request)
             nothing: dict[str, Any] = {"data": [], "next": None}
-            said = page.words(problem)
-            return page.show("audit.html", problem.status, found=nothing, given=given, problem=problem, said=said)
-        return page.show("audit.html", found=found, given=given, problem=None, said=None)
+            return _show(page, nothing, given, problem)
+        return _show(page, found, given)
 
     @console.get("/audit/csv")
     async def sheet(page: "Page") -> Response:
@@ -43,6 +43,20 @@ def add(console: "Console") -> None:
         # Asked for before anything is said: what is refused is told as a page.
         first = await page.calls.get(_API, limit=_AT_ONCE, **asked)
         return download("pillarbox-audit.csv", "text/csv; charset=utf-8", _lines(page, asked, first))
+
+
+def _show(page: "Page", found: Mapping[str, Any], given: Mapping[str, str], problem: Problem | None = None) -> Response:
+    known, asked = acts(page.language), given["action"]
+    # Rows of every act lead to their like, also of those that are not offered.
+    others = [(asked, asked)] if asked and asked not in dict(known) else []
+    return page.show(
+        "audit.html",
+        problem=problem,
+        found=found,
+        given=given,
+        acts=[*known, *others],
+        called=lambda act: of_act(act, page.language),
+    )
 
 
 async def _lines(page: "Page", asked: Mapping[str, object], found: dict[str, Any]) -> AsyncIterator[str]:

@@ -32,15 +32,13 @@ _FIELDS: Final = ("from", "to", "cc", "bcc", "subject", "text", "attachments", "
 def add(console: "Console") -> None:
     """Add the pages."""
 
-    @console.get("/compose")
+    @console.get("/compose", scope=Scope.SEND)
     async def compose(page: "Page") -> Response:
-        page.caller.need(Scope.SEND)
         given = {name: page.query.get(name, "") for name in ("from", "to")}
         return await _form(page, {**given, "key": secrets.token_hex(16)})
 
-    @console.post("/compose")
+    @console.post("/compose", scope=Scope.SEND)
     async def send(page: "Page") -> Response:
-        page.caller.need(Scope.SEND)
         upload = FormWithFiles(page.request)
         form = await upload.fields()
         page.door.check_form(page.request, page.visitor, form.get(TOKEN, ""))
@@ -49,9 +47,8 @@ def add(console: "Console") -> None:
             fields = {"content-type": upload.content_type(), "idempotency-key": segment(form.get("key", ""))}
             sent = await page.calls.send("/api/v1/sends", upload.with_message(message), fields)
         except (Problem, PillarboxError) as error:
-            problem = error if isinstance(error, Problem) else Problem.of(error, page.request)
             await upload.drain()
-            return await _form(page, {**form, "text": form.raw("text")}, problem)
+            return await _form(page, {**form, "text": form.raw("text")}, Problem.of(error, page.request))
         page.tell(N_("The message is in the outbox."))
         return page.go(f"/outbox/{segment(sent['id'])}")
 
@@ -60,13 +57,11 @@ async def _form(page: "Page", given: Mapping[str, str], problem: Problem | None 
     mailboxes = await page.calls.all("/api/v1/mailboxes", most=_MOST_MAILBOXES + 1)
     return page.show(
         "compose.html",
-        problem.status if problem else 200,
         given=given,
         mailboxes=mailboxes if len(mailboxes) <= _MOST_MAILBOXES else None,
         most=MOST,
         problem=problem,
         wrong={name: _flaw(problem, name) for name in _FIELDS},
-        said=page.words(problem) if problem else None,
     )
 
 

@@ -65,11 +65,9 @@ def _show(page: "Page", last: dict[str, Any], problem: Problem | None = None) ->
     groups = {name: [one for one in told if one[0]["severity"] == name] for name in _GROUPS}
     response = page.show(
         "doctor.html",
-        problem.status if problem else 200,
         last=last,
         groups=groups,
         problem=problem,
-        said=page.words(problem) if problem else None,
     )
     if last["running"]:
         response.headers["Refresh"] = _AGAIN

@@ -58,4 +58,4 @@ def add(console: "Console") -> None:
         problem = failures.pop(page.part("id"), None)
         if problem is None:
             return page.go("/sign-in")
-        return page.show("sign_in_failed.html", problem.status, problem=problem, said=page.words(problem))
+        return page.show("sign_in_failed.html", problem=problem, next=ours(problem.params.get("next", "")))

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
+from pillarbox.core.caller import Scope
+from pillarbox.endpoints.console import coming_in
 from pillarbox.endpoints.console.calls import Problem, segment
 from pillarbox.endpoints.console.languages import N_
 from pillarbox.endpoints.console.typed import different, lines, scaled, written
@@ -39,7 +41,7 @@ def add(console: "Console") -> None:
         shown = await page.calls.get(_API, cursor=page.query.get("cursor"))
         return page.show("keys.html", keys=shown["data"], next=shown["next"], now=_now())
 
-    @console.get("/keys/:new")
+    @console.get("/keys/:new", scope=Scope.ADMIN)
     async def new_key(page: "Page") -> Response:
         return await _form(page, _NEW)
 
@@ -78,18 +80,11 @@ def add(console: "Console") -> None:
 
     @console.post("/keys/{name}/enabled")
     async def let_in_or_keep_out(page: "Page") -> Response:
-        form, name = await page.form(), page.part("name")
-        enabled = form.get("enabled") == "yes"
-        await page.calls.patch(_api(page), {"enabled": enabled})
-        page.tell(N_("%(name)s comes in again.") if enabled else N_("%(name)s is kept out."), name=name)
-        return page.go(_path(name))
+        return await coming_in.let_in_or_keep_out(page, _API, "/keys")
 
     @console.post("/keys/{name}/remove")
     async def remove_key(page: "Page") -> Response:
-        await page.form()
-        await page.calls.delete(_api(page))
-        page.tell(N_("Removed %(name)s."), name=page.part("name"))
-        return page.go("/keys")
+        return await coming_in.remove(page, _API, "/keys")
 
 
 def _api(page: "Page") -> str:
@@ -112,12 +107,10 @@ async def _form(page: "Page", typed: Mapping[str, Any], problem: Problem | None 
     """The form of a new one, or to change the one of this name."""
     return page.show(
         "key_form.html",
-        problem.status if problem else 200,
         name=name,
         typed=typed,
         mailboxes=[one["address"] for one in await page.calls.all("/api/v1/mailboxes")],
         problem=problem,
-        said=page.words(problem) if problem else None,
     )
 
 

@@ -71,10 +71,8 @@ async def _form(page: "Page", typed: dict[str, Any], problem: Problem | None = N
     empty = {"hours": _USUAL, "return_url": "", "note": "", "new_account": False}
     return page.show(
         "link_form.html",
-        problem.status if problem else 200,
         apps=[(one["name"], one["name"]) for one in await page.calls.all("/api/v1/apps")],
         lives=[(str(hours), page.language.lasts(hours * _HOUR)) for hours in _LIVES],
         typed=empty | typed,
         problem=problem,
-        said=page.words(problem) if problem else None,
     )

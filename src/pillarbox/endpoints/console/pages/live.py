@@ -30,26 +30,28 @@ def add(console: "Console") -> None:
     async def live(page: "Page") -> Response:
         # A proxy in front of us must not wait for the end, which never comes.
         headers = {**HEADERS, "X-Accel-Buffering": "no"}
-        return StreamingResponse(_lines(page.calls), headers=headers, media_type="text/event-stream")
+        return StreamingResponse(lines(page), headers=headers, media_type="text/event-stream")
 
 
-async def _lines(calls: Calls) -> AsyncIterator[bytes]:
+async def lines(page: "Page", tick: float = _TICK) -> AsyncIterator[bytes]:
+    """What the page hears while its session lasts: that something happened, or that `tick` seconds went by."""
     yield b": here\n\n"
+    calls = page.calls
     ends = time.monotonic() + _MOST
     try:
         cursor = await _end(calls)
         while (began := time.monotonic()) < ends:
-            found = await calls.get(_EVENTS, cursor=cursor, limit=1, wait=_TICK)
+            found = await calls.get(_EVENTS, cursor=cursor, limit=1, wait=tick)
             waited = time.monotonic() - began
             if found["data"]:
                 await asyncio.sleep(_LEAST - waited)
                 # What happens from here on is told by the next line, as the page may have been asked for by then.
                 cursor = await _end(calls)
-                yield b"data: news\n\n"
-            elif waited < _TICK / 2:
+            elif waited < tick / 2:
                 return  # The service stops.
-            else:
-                yield b"data: tick\n\n"
+            if (await page.door.enter(page.request)).caller != page.caller:
+                return  # The session is over.
+            yield b"data: news\n\n" if found["data"] else b"data: tick\n\n"
     except Problem:
         return  # The browser comes again, and hears why.
 

@@ -52,12 +52,10 @@ def add(console: "Console") -> None:
         header = content["header"] if content else []
         return page.show(
             "mail.html",
-            problem.status if problem else 200,
             send=send,
             content=content,
             first=[field for field in header if field["name"].lower() in _SHOWN],
             problem=problem,
-            said=page.words(problem) if problem else None,
         )
 
     @console.get("/outbox/{queue_id}/mail/html")

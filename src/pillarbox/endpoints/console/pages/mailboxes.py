@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
+from pillarbox.core.caller import Scope
 from pillarbox.endpoints.console.calls import Problem, segment
 from pillarbox.endpoints.console.languages import N_
 from pillarbox.endpoints.console.typed import number, scaled
@@ -27,7 +28,7 @@ def add(console: "Console") -> None:
         shown = await page.calls.get(_API, cursor=page.query.get("cursor"), **asked)
         return page.show("mailboxes.html", mailboxes=shown["data"], next=shown["next"], asked=asked)
 
-    @console.get("/mailboxes/:new")
+    @console.get("/mailboxes/:new", scope=Scope.ADMIN)
     async def new_mailbox(page: "Page") -> Response:
         return await _form(page, {"app": page.query.get("app", ""), "address": page.query.get("address", "")})
 
@@ -121,7 +122,6 @@ async def _one(page: "Page", problem: Problem | None = None, typed: dict[str, st
     params = {"mailbox": shown["address"], "address": shown["address"]}
     return page.show(
         "mailbox.html",
-        problem.status if problem else 200,
         mailbox=shown,
         why=of_code(shown["state_code"], params, Said(shown["state_text"], shown["state_cure"]), page.language),
         pauses=[(pause, of_pause(pause, page.language)) for pause in shown["paused"]],
@@ -130,16 +130,13 @@ async def _one(page: "Page", problem: Problem | None = None, typed: dict[str, st
         apps=await _apps(page),
         typed=typed or chosen,
         problem=problem,
-        said=page.words(problem) if problem else None,
     )
 
 
 async def _form(page: "Page", typed: dict[str, str], problem: Problem | None = None) -> Response:
     return page.show(
         "mailbox_form.html",
-        problem.status if problem else 200,
         apps=await _apps(page),
         typed={"by": "app", **typed},
         problem=problem,
-        said=page.words(problem) if problem else None,
     )

@@ -13,7 +13,7 @@ from pillarbox.core.mail import State
 from pillarbox.endpoints.console.calls import Problem, query_of, segment
 from pillarbox.endpoints.console.languages import N_
 from pillarbox.endpoints.console.moments import moment
-from pillarbox.endpoints.console.words import Said, of_code, of_pause
+from pillarbox.endpoints.console.words import Said, of_cause, of_code, of_pause
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.console.app import Console
@@ -104,15 +104,12 @@ async def _list(page: "Page") -> Response:
     found: Mapping[str, Any] = {"data": [], "next": None}
     try:
         found = await page.calls.get(_SENDS, cursor=page.query.get("cursor"), **_filters(asked))
-    except Problem as refused:
-        problem = refused
-    except PillarboxError as error:
+    except (Problem, PillarboxError) as error:
         problem = Problem.of(error, page.request)
     given = {name: value for name, value in asked.items() if value and name != "offset"}
     whole = await page.calls.get("/api/v1/outbox")
     return page.show(
         "outbox.html",
-        problem.status if problem else 200,
         asked=asked,
         given=given,
         kept={name: value for name, value in asked.items() if value},
@@ -122,9 +119,8 @@ async def _list(page: "Page") -> Response:
         is_first="cursor" not in page.query,
         paused=whole["paused"],
         states=[state.value for state in State],
-        causes=[cause.value for cause in Cause],
+        causes={cause.value: of_cause(cause.value, page.language).sentence for cause in Cause},
         problem=problem,
-        said=page.words(problem) if problem else None,
         why=lambda send: _why(page, send),
     )
 
@@ -142,13 +138,12 @@ async def _message(page: "Page", problem: Problem | None = None) -> Response:
     trace = await page.calls.get(_path(page))
     return page.show(
         "message.html",
-        problem.status if problem else 200,
         trace=trace,
         send=trace["message"],
         why=_why(page, trace["message"]),
+        why_so=lambda attempt: of_code(attempt["code"], {}, Said(attempt["reason"], ""), page.language).sentence,
         why_waits=lambda pause: of_pause(pause, page.language).sentence,
         problem=problem,
-        said=page.words(problem) if problem else None,
     )
 
 

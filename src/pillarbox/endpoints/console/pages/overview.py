@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from pillarbox.endpoints.console.charts import chart
 from pillarbox.endpoints.console.languages import N_
-from pillarbox.endpoints.console.words import Said, of_code, of_finding, of_pause
+from pillarbox.endpoints.console.words import Said, of_cause, of_code, of_finding, of_pause
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.console.app import Console
@@ -50,6 +50,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "federated": N_("Federated credential of"),
     "managed-identity": N_("Managed identity of"),
     "listener": N_("Certificate of the listeners"),
+    "console": N_("Certificate of the sign-in by Microsoft"),
 }
 """What ends, as the API names it."""
 
@@ -77,7 +78,7 @@ def add(console: "Console") -> None:
             worries=[_worry(page, each, seen["at"]) for each in seen["worries"]],
             by_minute=chart(seen["sent_by_minute"], seen["at"], _MINUTE),
             by_hour=chart(seen["sent_by_hour"], seen["at"], _HOUR),
-            causes={one["cause"]: _cause(page, one["cause"], one["text"]) for one in seen["unsent"]},
+            causes={one["cause"]: of_cause(one["cause"], page.language).sentence for one in seen["unsent"]},
             pauses={
                 one["cause"]: of_pause(one, page.language).sentence for box in seen["strained"] for one in box["paused"]
             },
@@ -97,10 +98,6 @@ def _worry(page: "Page", told: Mapping[str, Any], now: float) -> _Worry:
 
 def _said(page: "Page", told: Mapping[str, Any]) -> Said:
     return of_code(told["code"], told["params"], Said(told["title"], told["hint"]), page.language)
-
-
-def _cause(page: "Page", cause: str, english: str) -> str:
-    return of_code(f"cause.{cause}", {}, Said(english or cause, ""), page.language).sentence
 
 
 async def _refused(page: "Page", now: float) -> list[dict[str, Any]]:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
+from pillarbox.core.caller import Scope
+from pillarbox.endpoints.console import coming_in
 from pillarbox.endpoints.console.calls import Problem, segment
 from pillarbox.endpoints.console.languages import N_
 
@@ -23,7 +25,7 @@ def add(console: "Console") -> None:
         shown = await page.calls.get(_API, cursor=page.query.get("cursor"))
         return page.show("people.html", people=shown["data"], next=shown["next"])
 
-    @console.get("/people/:new")
+    @console.get("/people/:new", scope=Scope.ADMIN)
     async def new_person(page: "Page") -> Response:
         return _form(page)
 
@@ -69,13 +71,10 @@ def add(console: "Console") -> None:
 
     @console.post("/people/{name}/remove")
     async def remove(page: "Page") -> Response:
-        await page.form()
         try:
-            await page.calls.delete(_api(page))
+            return await coming_in.remove(page, _API, "/people")
         except Problem as problem:
             return await _refused(page, problem)
-        page.tell(N_("Removed %(name)s."), name=page.part("name"))
-        return page.go("/people")
 
 
 async def _changed(page: "Page", change: Mapping[str, Any], told: str) -> Response:
@@ -110,20 +109,16 @@ def _shown(
 ) -> Response:
     return page.show(
         "person.html",
-        problem.status if problem else 200,
         person=person,
         invitation=invitation,
         problem=problem,
-        said=page.words(problem) if problem else None,
     )
 
 
 def _form(page: "Page", name: str = "", roles: Collection[str] = (), problem: Problem | None = None) -> Response:
     return page.show(
         "person_form.html",
-        problem.status if problem else 200,
         name=name,
         roles=roles,
         problem=problem,
-        said=page.words(problem) if problem else None,
     )

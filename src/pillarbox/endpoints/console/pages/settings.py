@@ -15,9 +15,14 @@ def add(console: "Console") -> None:
 
     @console.get("/settings")
     async def settings(page: "Page") -> Response:
-        found = (await page.calls.get("/api/v1/settings"))["data"]
+        sought = page.query.get("q", "").strip()
+        found = [one for one in (await page.calls.get("/api/v1/settings"))["data"] if _speaks_of(one, sought)]
         sections = {name: list(those) for name, those in groupby(found, _section)}
-        return page.show("settings.html", sections=sections)
+        return page.show("settings.html", found=found, sections=sections, sought=sought)
+
+
+def _speaks_of(setting: dict[str, Any], sought: str) -> bool:
+    return sought.casefold() in f"{setting['key']} {setting['value']} {setting['meaning']}".casefold()
 
 
 def _section(setting: dict[str, Any]) -> str:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import Response
 
 from pillarbox.endpoints.console.calls import Problem
-from pillarbox.endpoints.console.languages import COOKIE, NAMES
+from pillarbox.endpoints.console.languages import NAMES, keeping
 from pillarbox.endpoints.console.page import Form
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.console.app import Console
     from pillarbox.endpoints.console.page import Page
 
-_YEAR: Final = 365 * 24 * 3600
 _OURS: Final = re.compile(r"/(?![/\\])[\w\-/@.%?=&+:]*", re.ASCII)
 """A path of ours, and nothing that a browser reads as an address elsewhere."""
 _CODE_NEEDED: Final = "person.code_needed"
@@ -83,7 +82,7 @@ def add(console: "Console") -> None:
         form = await page.form()
         response = page.go(ours(form.get("next", "")))
         if (tag := form.get("language", "")) in NAMES:
-            response.headers.append("Set-Cookie", f"{COOKIE}={tag}; Path=/; Max-Age={_YEAR}; HttpOnly; SameSite=Lax")
+            response.headers.append("Set-Cookie", keeping(tag))
         return response
 
 
@@ -95,20 +94,16 @@ def ours(path: str) -> str:
 async def _form(page: "Page", wanted: str, form: Form | None = None, problem: Problem | None = None) -> Response:
     return page.show(
         "sign_in.html",
-        problem.status if problem else 200,
         ways=await page.calls.get("/api/v1/sessions/ways"),
         next=ours(wanted),
         name=form.get("name", "") if form else "",
         problem=problem,
-        said=page.words(problem) if problem else None,
     )
 
 
 def _code(page: "Page", wanted: str, problem: Problem | None = None) -> Response:
     return page.show(
         "sign_in_code.html",
-        problem.status if problem else 200,
         next=ours(wanted),
         problem=problem,
-        said=page.words(problem) if problem else None,
     )

@@ -18,7 +18,6 @@ from pillarbox.endpoints.console.calls import Problem, segment
 from pillarbox.endpoints.console.door import HEADERS
 from pillarbox.endpoints.console.languages import N_
 from pillarbox.endpoints.console.page import Form
-from pillarbox.endpoints.console.words import Said, of_code
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.console.app import Console
@@ -95,10 +94,8 @@ def add(console: "Console") -> None:
 async def _form(page: "Page", form: Form, app: Any = None, problem: Problem | None = None) -> Response:
     door = _door(page)
     microsoft = await page.calls.get("/api/v1/microsoft")
-    said = page.words(problem) if problem else None
     return page.show(
         "wizard_app.html",
-        problem.status if problem else 200,
         door=door,
         sections=portal.sections(_GUIDES[door], page.language.tag, microsoft["public_url"]),
         microsoft=microsoft,
@@ -107,9 +104,8 @@ async def _form(page: "Page", form: Form, app: Any = None, problem: Problem | No
         apps=[] if app else await page.calls.all("/api/v1/apps"),
         next=_NEXT[door],
         form=app_form.typed({**(app or {}), **dict(form)}, problem),
-        wrong=app_form.beside(problem, said),
+        wrong=app_form.beside(problem, page.language),
         problem=problem,
-        said=said,
     )
 
 
@@ -148,9 +144,8 @@ async def _replace(page: "Page", path: str, name: str, credential: dict[str, Any
 
 def _go_on(page: "Page", added: dict[str, Any]) -> Response:
     """To what follows: to the certificate that must be uploaded, else to the next step."""
-    for warning in added["warnings"]:
-        said = of_code(warning["code"], {}, Said(warning["title"], warning["hint"]), page.language)
-        page.warn(f"{said.sentence} {said.cure}")
+    for oddity in app_form.oddities(added, page.language):
+        page.warn(oddity)
     page.tell(N_("The app registration %(name)s is kept."), name=added["name"])
     path = f"/start/{_door(page)}/{segment(added['name'])}"
     has_certificate = bool(added["credential"] and added["credential"]["public_pem"])

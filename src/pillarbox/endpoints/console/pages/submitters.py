@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from pillarbox.core.headers import address_key
+from pillarbox.endpoints.console import coming_in
 from pillarbox.endpoints.console.calls import Problem, segment
 from pillarbox.endpoints.console.languages import N_
 from pillarbox.endpoints.console.typed import different, lines, number, scaled, written
@@ -120,18 +121,11 @@ def add(console: "Console") -> None:
 
     @console.post("/submitters/{name}/enabled")
     async def let_in_or_keep_out(page: "Page") -> Response:
-        form, name = await page.form(), page.part("name")
-        enabled = form.get("enabled") == "yes"
-        await page.calls.patch(_api(page), {"enabled": enabled})
-        page.tell(N_("%(name)s comes in again.") if enabled else N_("%(name)s is kept out."), name=name)
-        return page.go(_path(name))
+        return await coming_in.let_in_or_keep_out(page, _API, "/submitters")
 
     @console.post("/submitters/{name}/remove")
     async def remove_submitter(page: "Page") -> Response:
-        await page.form()
-        await page.calls.delete(_api(page))
-        page.tell(N_("Removed %(name)s."), name=page.part("name"))
-        return page.go("/submitters")
+        return await coming_in.remove(page, _API, "/submitters")
 
 
 def _api(page: "Page") -> str:
@@ -151,13 +145,11 @@ async def _one(page: "Page", name: str, problem: Problem | None = None, **once: 
     refused = await page.calls.get("/api/v1/refusals", submitter=name, limit=100)
     return page.show(
         "submitter.html",
-        problem.status if problem else 200,
         submitter=await page.calls.get(f"{_API}/{segment(name)}"),
         listeners=await page.calls.all("/api/v1/listeners"),
         refusals=_told(page, refused["data"]),
         since=refused["since"],
         problem=problem,
-        said=page.words(problem) if problem else None,
         **{"password": "", "token": "", "token_id": ""} | once,
     )
 
@@ -175,13 +167,11 @@ async def _form(page: "Page", typed: Mapping[str, Any], problem: Problem | None 
     mailboxes = await _mailboxes(page)
     return page.show(
         "submitter_form.html",
-        problem.status if problem else 200,
         name=name,
         typed=typed,
         mailboxes=[*typed["mailboxes"], *(one for one in mailboxes if one not in typed["mailboxes"])],
         apps=[(one["name"], one["name"]) for one in await page.calls.all("/api/v1/apps")],
         problem=problem,
-        said=page.words(problem) if problem else None,
     )
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
+from pillarbox.core.caller import Scope
 from pillarbox.endpoints.console.calls import Problem, segment
 from pillarbox.endpoints.console.languages import N_
 from pillarbox.endpoints.console.words import Said, of_code
@@ -37,7 +38,7 @@ _WIZARD: Final = "wizard_test.html"
 def add(console: "Console") -> None:
     """Add the pages: by itself, and as a step of the wizard."""
 
-    @console.get("/mailboxes/{address}/test")
+    @console.get("/mailboxes/{address}/test", scope=Scope.OUTBOX_DECIDE)
     async def look(page: "Page") -> Response:
         return await _form(page, _ALONE)
 
@@ -45,7 +46,7 @@ def add(console: "Console") -> None:
     async def test(page: "Page") -> Response:
         return await _test(page, _ALONE)
 
-    @console.get("/start/mailbox/{address}")
+    @console.get("/start/mailbox/{address}", scope=Scope.OUTBOX_DECIDE)
     async def look_in_wizard(page: "Page") -> Response:
         return await _form(page, _WIZARD)
 
@@ -58,13 +59,11 @@ async def _form(page: "Page", template: str, to: str = "", problem: Problem | No
     mailbox = await page.calls.get(f"/api/v1/mailboxes/{segment(page.part('address'))}")
     return page.show(
         template,
-        problem.status if problem else 200,
         mailbox=mailbox,
         to=to,
         running=False,
         here="",
         problem=problem,
-        said=page.words(problem) if problem else None,
     )
 
 
@@ -77,8 +76,7 @@ async def _test(page: "Page", template: str) -> Response:
     except Problem as problem:
         return await _form(page, template, to, problem)
     mailbox = await page.calls.get(path)
-    values = {"mailbox": mailbox, "to": to, "running": True, "problem": None, "said": None}
-    return page.stream(template, _pieces(page, told, template), **values)
+    return page.stream(template, _pieces(page, told, template), mailbox=mailbox, to=to, running=True)
 
 
 async def _pieces(page: "Page", told: AsyncGenerator[Any, None], template: str) -> AsyncGenerator[str, None]:
