@@ -66,7 +66,8 @@ async def _furnish(site: Site) -> None:
 async def _people(site: Site) -> None:
     for name, roles in PEOPLE.items():
         await site.api("post", "/api/v1/people", {"name": name, "roles": roles, "password": PASSWORD})
-    await site.api("post", "/api/v1/people", {"name": "nora", "roles": ["operator"]})
+    made = await site.api("post", "/api/v1/people", {"name": "nora", "roles": ["operator"]})
+    site.names["setup"] = made["invitation"]["url"]
     await site.api("post", "/api/v1/people", {"name": "gone", "roles": ["auditor"], "password": PASSWORD})
     await site.api("patch", "/api/v1/people/gone", {"enabled": False})
 

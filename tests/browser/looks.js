@@ -32,6 +32,11 @@
     if (cut) found.push(`higher than its box (${element.scrollHeight} of ${element.clientHeight}): ${told(element)}`);
   }
 
+  // An id that stands twice gives both labels to the first; axe looks for the label by that id, and finds one.
+  for (const field of document.body.querySelectorAll("input:not([type=hidden]), select, textarea")) {
+    if (!field.labels.length && !field.ariaLabel) found.push(`has no label: ${told(field)}`);
+  }
+
   // What can be pressed does not lie on something else that can.
   const pressed = [...document.body.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary")]
     .filter((element) => !element.closest("details:not([open]) > :not(summary)"))

@@ -94,6 +94,8 @@ VIEWS: Final = (
     View("sign-in-code", "/sign-in/code", who=NOBODY),
     View("sign-in-link", "/sign-in/link/0000", who=NOBODY),
     View("sign-in-failed", "/sign-in/microsoft/callback?error=access_denied&state=0000", who=NOBODY),
+    View("setup", "{setup}", who=NOBODY),
+    View("setup-refused", "{setup}", sends("", password="correct horse battery", again="another"), who=NOBODY),
     View("setup-used", "/setup/0000", who=NOBODY),
     View("nothing-here", "/nothing-here"),
     View("not-for-you", "/people", who="otto"),
@@ -189,8 +191,11 @@ VIEWS: Final = (
     View("start-link-made", "/start/users/people/link", sends("/link", address="frank@contoso.example")),
     # What a link opens
     View("connect", "{link}", who=NOBODY),
-    View("connect-nothing", "/signin/done", who=NOBODY),
-    View("connect-unknown", "/signin/0000", who=NOBODY),
+    View("connect-refused", "/signin/start/0000", who=NOBODY),
+    View("connect-unknown", "/signin/done", who=NOBODY),
+    View("connect-nothing", "/signin/0000", who=NOBODY),
+    View("consent-given", "/signin/consent/given", who=NOBODY),
+    View("consent-refused", "/signin/consent/refused", who=NOBODY),
 )
 NOT_SEEN: Final = (
     "/apps/{name}/credentials/{id}/certificate",

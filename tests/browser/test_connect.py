@@ -3,6 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.browser.looks import AXE_LOOKS, axe, each_look, faults_of
 from tests.browser.site import LOCALES, NOBODY, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -24,6 +25,15 @@ async def sign_in_at_microsoft(page: Page, site: Site, upn: str) -> None:
     await page.locator("form:has([name=passwd]) button").first.click()
 
 
+async def looks_well(page: Page) -> None:
+    """How it went is no page of tests/browser/pages.py: nobody comes to it but by a sign-in."""
+    found = []
+    async for look in each_look(page):
+        found += [f"{look}: {fault}" for fault in await faults_of(page)]
+        found += [f"{look}: {fault}" for fault in (await axe(page) if look in AXE_LOOKS else ())]
+    assert not found, "\n".join(found)
+
+
 @pytest.mark.parametrize("language", LOCALES)
 async def test_a_person_connects_their_mailbox_in_their_language(site: Site, language: str) -> None:
     name = f"connects-{language.lower()}"
@@ -37,6 +47,7 @@ async def test_a_person_connects_their_mailbox_in_their_language(site: Site, lan
         await expect(page.locator(".notice.ok")).to_contain_text(upn)
         assert await page.get_attribute("html", "lang") == language
         assert "code=" not in page.url
+        await looks_well(page)
     mailbox = await site.api("get", f"/api/v1/mailboxes/{upn}")
     assert (mailbox["state"], mailbox["signed_in"]) == ("ok", upn)
 
@@ -50,6 +61,7 @@ async def test_somebody_else_than_expected_is_told_so(site: Site) -> None:
         told = page.locator(".notice.bad")
         await expect(told).to_contain_text(other)
         await expect(told).to_contain_text("expected@contoso.example")
+        await looks_well(page)
 
 
 async def test_who_does_not_agree_reads_who_can_help(site: Site) -> None:
@@ -59,3 +71,5 @@ async def test_who_does_not_agree_reads_who_can_help(site: Site) -> None:
         await page.locator("button[name=decision][value=cancel]").click()
         await expect(page.locator(".notice.bad")).to_be_visible()
         await expect(page.get_by_role("heading", name="Who can help")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Send this link to your administrator")).to_be_visible()
+        await looks_well(page)

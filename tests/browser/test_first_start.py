@@ -77,6 +77,7 @@ async def test_from_the_link_of_the_service_to_the_first_mail_of_a_device(new_si
         await hands.press("I have typed it in")
         await expect(page.locator("#waiting")).to_contain_text("Waiting for the first mail from printer")
         await expect(page.locator("main")).not_to_contain_text(site.names["password of printer"])
+        await expect(page.get_by_role("link", name="Look again")).to_be_hidden()
         async with stays(page):
             await site.send(letter("The first scan"), "alice@contoso.example")
             await expect(page.locator("#first-mail .notice.ok")).to_be_visible()
@@ -95,6 +96,27 @@ async def test_the_page_that_shows_a_password_turns_green_by_itself_and_shows_it
             await site.send(letter(), "alice@contoso.example", user="plotter")
             await expect(page.locator("#first-mail .notice.ok")).to_contain_text("The first mail from plotter is here.")
         assert await password_shown(page) == password
+
+
+async def test_without_scripts_the_way_is_the_same_but_for_looking_again(new_site: OpenSite) -> None:
+    site = await new_site()
+    async with site.visitor(NOBODY, java_script_enabled=False) as page:
+        hands = Mouse(page)
+        await become_the_administrator(site, hands)
+        await hands.press("Connect devices")
+        await type_in_the_app(site, hands, site.office.seed.secrets[site.office.seed.gateway.client_id])
+        await hands.fill("Address", SCANNER)
+        await hands.press("Go on to the test")
+        await hands.press("Test")
+        await hands.press("Next: the device")
+        await hands.fill("Name", "printer")
+        await hands.press("Make its password")
+        site.names["password of printer"] = await password_shown(page)
+        await hands.press("I have typed it in")
+        await expect(page.get_by_text("This turns green by itself when it comes.")).to_be_hidden()
+        await site.send(letter(), "alice@contoso.example")
+        await hands.press("Look again")
+        await expect(page.locator("#first-mail .notice.ok")).to_be_visible()
 
 
 async def test_the_wizard_can_be_left_and_taken_up_again(new_site: OpenSite) -> None:

@@ -23,6 +23,8 @@ LONG = "one_word_that_has_no_place_where_it_could_be_broken"
         (f"<button style='width:5rem'>{LONG}</button>", "wider than its box"),
         ("<p style='height:1rem;overflow:hidden'>one<br>two<br>three</p>", "higher than its box"),
         ("<button>First</button><button style='margin-left:-2rem'>Second</button>", "lies on"),
+        ("<label for=a>A</label><input id=a><br><label for=b>B</label><input id=b>", None),
+        ("<label for=a>A</label><input id=a><br><label for=a>B</label><input id=a>", "has no label"),
     ],
 )
 async def test_what_is_cut_off_is_found_and_nothing_else(browser: Browser, html: str, fault: str | None) -> None:

@@ -47,6 +47,19 @@ async def test_what_cannot_be_taken_back_asks_once_more(site: Site, by: type[Mou
         await expect(page.locator("#state .badge").first).to_have_text("canceled")
 
 
+async def test_enter_in_a_reason_presses_none_of_the_buttons_for_many(site: Site) -> None:
+    queue_id = await _held(site)
+    async with site.visitor() as page:
+        await page.goto(f"{site.url}/outbox?state=held")
+        await page.check(f"input[value='{queue_id}']")
+        await page.locator(".bulk summary", has_text="Reject").click()
+        why = page.locator(".bulk").get_by_label("Why")
+        await why.fill("Nobody ordered it.")
+        await why.press("Enter")
+        await page.locator(".bulk button[value=reject]").click()
+        await expect(page.locator("main .notice").first).to_have_text("Rejected. Messages: 1.")
+
+
 async def _held(site: Site) -> str:
     wish = {"from": "scanner@contoso.example", "to": ["alice@contoso.example"], "subject": "x", "text": "x"}
     made = await site.api("post", "/api/v1/sends", {**wish, "hold": True})

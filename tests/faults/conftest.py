@@ -16,8 +16,10 @@ MakeLives = Callable[..., Lives]
 
 @pytest.fixture
 def seed() -> int:
-    """What chance begins with."""
-    return scale.seed()
+    """What chance begins with; printed first, as a test that hangs says nothing at its end."""
+    chosen = scale.seed()
+    print(f"seed {chosen}")
+    return chosen
 
 
 @pytest.fixture

@@ -100,11 +100,11 @@ class Sessions:
             raise AuthenticationFailed(_WRONG)
         return Secret(chosen)
 
-    async def find(self, id: str) -> Session | None:
-        """The session that a browser says it has."""
+    async def find(self, id: str, *, used: bool = True) -> Session | None:
+        """The session that a browser says it has; `used`: by a person, and not by a page that asks by itself."""
         now = self._clock()
         found = await self._store.get(_digest(id), now)
-        if found is not None and not 0 <= now - found.seen_at < _SEEN_EVERY:
+        if used and found is not None and not 0 <= now - found.seen_at < _SEEN_EVERY:
             # A full disk must not keep people from reading.
             with contextlib.suppress(Unavailable):
                 await self._store.seen(found.id, now)

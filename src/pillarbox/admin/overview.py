@@ -14,6 +14,7 @@ from pillarbox.admin.examine.doors import judge_end
 from pillarbox.admin.examine.findings import Finding, Severity, Told, problem, warning
 from pillarbox.admin.examine.keeping import judge_waiting
 from pillarbox.core.accounts import Mailbox, MailboxState
+from pillarbox.core.cause import Cause, Verdict
 from pillarbox.core.governor import Used
 from pillarbox.core.mail import Clock
 from pillarbox.core.recent import Recent
@@ -89,14 +90,21 @@ class Overview:
         strained = [one for mailbox in mailboxes if (one := self._strained(mailbox)) is not None]
         worries, ending = await self._ending(now)
         untested = [one.address for one in mailboxes if not self._is_proved(one)]
-        told = [*_of_strained(strained, self.probed), *_of_waiting(waiting, now), *worries, *_of_untested(untested)]
+        sent, unsent = self.recent.sent_by_hour(), self.recent.unsent()
+        told = [
+            *_of_strained(strained, self.probed),
+            *_of_waiting(waiting, now),
+            *_of_refused(unsent, sum(sent)),
+            *worries,
+            *_of_untested(untested),
+        ]
         return Seen(
             at=now,
             worries=sorted(told, key=lambda one: _WORST_FIRST.index(one.finding.severity)),
             mailboxes=len(mailboxes),
             sent_by_minute=self.recent.sent_by_minute(),
-            sent_by_hour=self.recent.sent_by_hour(),
-            unsent=self.recent.unsent(),
+            sent_by_hour=sent,
+            unsent=unsent,
             waiting=waiting,
             strained=strained,
             ending=sorted(ending, key=lambda one: one.ends_at),
@@ -129,6 +137,15 @@ class Overview:
 
 def _is_signed_out(mailbox: Mailbox) -> bool:
     return mailbox.state is MailboxState.NEEDS_SIGN_IN and mailbox.state_code != _INVITED
+
+
+def _of_refused(unsent: Mapping[str, int], sent: int) -> list[Told]:
+    """Where as much was refused for good as was sent; one wrong address among many is no worry."""
+    refused = sum(unsent.get(cause, 0) for cause in Cause if cause.verdict is Verdict.REFUSED)
+    if refused == 0 or refused < sent:
+        return []
+    told = {"refused": refused, "sent": sent}
+    return [Told("queue", warning("overview.refused", told, **told))]
 
 
 def _of_untested(addresses: Sequence[str]) -> list[Told]:

@@ -9,6 +9,7 @@ from pillarbox.admin import mailboxes
 from pillarbox.admin.examine.findings import Severity
 from pillarbox.admin.overview import Seen
 from pillarbox.core.accounts import CredentialKind
+from pillarbox.core.cause import Cause
 from pillarbox.core.content import in_memory
 from pillarbox.core.mail import Envelope
 from pillarbox.core.vault import Secret
@@ -68,6 +69,17 @@ async def test_mail_that_left_shows_that_a_mailbox_can_send(make_house: MakeHous
     assert told(await look(house)) == [("overview.untested", Severity.WARNING)]
     await house.settled(await house.accept(MAIL, "alice@contoso.example"))
     assert told(await look(house)) == []
+
+
+@pytest.mark.parametrize(("refused", "sent", "is_told"), [(1, 0, True), (3, 3, True), (2, 3, False), (0, 0, False)])
+async def test_where_as_much_was_refused_as_was_sent_not_all_is_well(
+    house: House, refused: int, sent: int, is_told: bool
+) -> None:
+    recent, now = house.gateway.overview().recent, time.time()
+    recent.add(now, Cause.BAD_RECIPIENT, refused)
+    recent.add(now, Cause.BUSY, 100)  # is tried again
+    recent.add(now, Cause.ACCEPTED, sent)
+    assert ("overview.refused" in [code for code, _ in told(await look(house))]) is is_told
 
 
 async def test_problems_come_before_warnings(house: House) -> None:

@@ -499,6 +499,29 @@ async def forget_microsoft(site: Site) -> None:
     site.desk.visitor.session.cookie_jar.clear()
 
 
+def test_only_a_link_that_still_works_is_to_be_opened_again() -> None:
+    refused = Result(ALICE, code="sign_in.canceled", sentence="x", consent_url="https://login.example/x")
+    assert "open your own link again" in signin_pages.ended(READER, replace(refused, again=True))
+    for over in (refused, replace(refused, account=ALICE)):
+        page = signin_pages.ended(READER, over)
+        assert 'data-copies="https://login.example/x"' in page
+        assert "open your own link again" not in page
+
+
+def test_nobody_is_sent_for_a_new_link_whose_own_still_works() -> None:
+    interrupted = Result.of(PillarboxError("sign_in.interrupted", reason="x", seconds=5))
+    page = signin_pages.ended(READER, replace(interrupted, address=ALICE, again=True))
+    assert "Your link still works" in page
+    assert "this one was used" not in page
+    assert "Open your link again" in signin_pages.unknown(READER)
+
+
+def test_a_link_that_was_used_does_not_say_that_nothing_was_connected() -> None:
+    page = signin_pages.failure(READER, PillarboxError("connect_link.completed"))
+    assert "was connected by this link already" in page
+    assert "not connected" not in page
+
+
 async def test_an_administrator_who_does_not_agree_is_told_so(site: Site) -> None:
     back = await site.open("/signin/callback?admin_consent=True&error=access_denied&error_description=AADSTS65004")
     assert (back.status, back.location) == (303, "consent/refused")

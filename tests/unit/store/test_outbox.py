@@ -130,6 +130,21 @@ async def test_what_is_not_due_is_not_claimed(bench: Bench) -> None:
     assert await bench.claim() == ["M"]
 
 
+@pytest.mark.parametrize(
+    ("back", "wait", "left"),
+    [(7000.0, 30.0, 30.0), (3e8, 30.0, 30.0), (3e8, 1e6, 7200.0), (0.0, 30.0, 30.0), (-20.0, 30.0, 10.0)],
+)
+async def test_a_clock_that_went_back_makes_no_wait_longer(bench: Bench, back: float, wait: float, left: float) -> None:
+    await bench.put("A")
+    await bench.attempt(Outcome(Cause.BUSY), State.DEFERRED, bench.now + wait)
+    bench.now -= back
+    await bench.box.clock_went_back(120.0, 900.0)
+    bench.now += left - 1
+    assert await bench.claim() == []
+    bench.now += 1
+    assert await bench.claim() == ["A"]
+
+
 async def test_only_this_mailboxs_messages_are_claimed(bench: Bench) -> None:
     await bench.put("OTHER", mailbox=2)
     assert await bench.claim() == []

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.datastructures import QueryParams
 from starlette.routing import Match
+from starlette.routing import Route as PlainRoute
 
 from pillarbox.core.errors import InvalidInput
 from pillarbox.endpoints.api import etags
@@ -28,8 +29,8 @@ _LONGEST: Final = 64
 """Letters of a parameter's name that are told back."""
 
 
-class Route(AuditedRoute):
-    """A route of the API. Bodies that are encoded are not decoded (one of few bytes could fill the memory)."""
+class NamedRoute(PlainRoute):
+    """A route in whose path names stand, such as addresses of mailboxes."""
 
     def matches(self, scope: "Scope") -> tuple[Match, "Scope"]:
         """See Starlette. A slash that came as `%2F` is part of a name, and parts none (RFC 3986 section 2.2)."""
@@ -41,6 +42,10 @@ class Route(AuditedRoute):
         named = child.get("path_params", {})
         named.update({name: value.replace(_SLASH, "/") for name, value in named.items()})
         return match, child
+
+
+class Route(AuditedRoute, NamedRoute):
+    """A route of the API. Bodies that are encoded are not decoded (one of few bytes could fill the memory)."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """See FastAPI."""

@@ -43,7 +43,8 @@ class SessionCookie:
         id = self.id_in(request)
         if not id:
             return None
-        session = await self._sessions.find(id)
+        # What the script of an open page asks by itself (`empty`) is no use: nobody may sit before it any more.
+        session = await self._sessions.find(id, used=request.headers.get("sec-fetch-dest") != "empty")
         if session is None:
             raise AuthenticationFailed("person.signed_out")
         if request.method not in _LOOKS_ONLY and not _is_of_our_page(request, self._public_url()):

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from pillarbox.core.caller import Scope
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.log import Logger
+from pillarbox.endpoints.api.route import NamedRoute
 from pillarbox.endpoints.console.calls import Problem
 from pillarbox.endpoints.console.door import Door, Visitor
 from pillarbox.endpoints.console.languages import COOKIE, chosen
@@ -62,7 +63,7 @@ class Console:
             async def endpoint(request: "Request") -> Response:
                 return await self._answer(request, handler, open=open, scope=scope)
 
-            self._app.router.routes.append(Route(path, endpoint, methods=[method], name=handler.__name__))
+            self._app.router.routes.append(NamedRoute(path, endpoint, methods=[method], name=handler.__name__))
             return handler
 
         return added
@@ -81,15 +82,15 @@ class Console:
         except Problem as problem:
             if problem.status == 401:
                 return _to_sign_in(page)
-            return _failed(page, problem)
+            return page.failed(problem)
         except PillarboxError as error:
-            return _failed(page, Problem.of(error, request))
+            return page.failed(Problem.of(error, request))
         except ClientDisconnect:
             return Response(status_code=400)  # It has left while it sent its form: there is nobody to answer.
         except Exception as error:
             where = f"{request.method} {getattr(request.scope.get('route'), 'path', '')}"
             self._log.error("unexpected", where=where, exc_info=error)
-            return _failed(page, Problem.of(PillarboxError("internal"), request))
+            return page.failed(Problem.of(PillarboxError("internal"), request))
 
     def _page(self, request: "Request", visitor: Visitor) -> Page:
         language = chosen(request.cookies.get(COOKIE, ""), request.headers.get("accept-language", ""))
@@ -110,10 +111,5 @@ class Console:
 
 def _to_sign_in(page: Page) -> Response:
     """To the sign-in, and from there back to where somebody wanted to go."""
-    query = page.request.url.query
-    wanted = f"{page.here}?{query}" if query else page.here
-    return page.go("/sign-in", next=wanted if page.request.method in _LOOKS_ONLY and wanted != "/" else None)
-
-
-def _failed(page: Page, problem: Problem) -> Response:
-    return page.show("error.html", problem=problem)
+    wanted = page.here if page.request.method in _LOOKS_ONLY and page.here != "/" else None
+    return page.go("/sign-in", next=wanted)

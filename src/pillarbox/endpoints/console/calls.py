@@ -1,7 +1,7 @@
 """The API as the console asks it: in this process, as whoever is signed in."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -105,9 +105,12 @@ class Calls:
             raise Problem(begun.status, told)
         return told
 
-    def passed(self, path: str, headers: Mapping[str, str]) -> Response:
-        """What a GET gives, handed on as it comes; its header fields are these, not those of the API."""
-        return _Passed(self.api, inside.asked_by(self.scope, "GET", path, self._asked(None)[1]), headers)
+    def passed(self, path: str, headers: Mapping[str, str], refused: "Callable[[Problem], Response]") -> Response:
+        """What a GET gives, handed on as it comes; its header fields are these, not those of the API.
+
+        `refused` is the answer where the API refuses.
+        """
+        return _Passed(self.api, inside.asked_by(self.scope, "GET", path, self._asked(None)[1]), headers, refused)
 
     async def _call(self, method: str, path: str, value: object = None) -> Any:
         body, headers = self._asked(value)
@@ -130,22 +133,37 @@ class Calls:
 class _Passed(Response):
     """An answer of the API on its way to a browser, never whole in memory."""
 
-    def __init__(self, api: "ASGIApp", asked: dict[str, Any], headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        api: "ASGIApp",
+        asked: dict[str, Any],
+        headers: Mapping[str, str],
+        refused: Callable[[Problem], Response],
+    ) -> None:
         super().__init__()
+        self._refused = refused
         self._api = api
         self._asked = asked
         self._fields = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """See ASGI."""
+        status, told = 0, b""
 
         async def sent(message: "Message") -> None:
-            if message["type"] == "http.response.start" and message["status"] < 400:
+            nonlocal status, told
+            if message["type"] == "http.response.start":
+                status = message["status"]
                 theirs = [field for field in message["headers"] if field[0] in _HANDED_ON]
                 message = {**message, "headers": [*self._fields, *theirs]}
-            await send(message)
+            if status >= 400:
+                told += message.get("body", b"")
+            else:
+                await send(message)
 
         await self._api(self._asked, receive, sent)
+        if status >= 400:
+            await self._refused(Problem(status, json.loads(told or b"{}")))(scope, receive, send)
 
 
 async def _lines(begun: inside.Begun) -> AsyncGenerator[Any, None]:

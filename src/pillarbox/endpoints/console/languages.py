@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
+from math import inf
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from babel import Locale
 from babel.dates import format_datetime, format_timedelta
@@ -25,6 +26,7 @@ COOKIE: Final = "pillarbox_language"
 """Holds the language that was chosen."""
 _YEAR: Final = 365 * 24 * 3600
 _UNITS: Final = ("kilobyte", "megabyte", "gigabyte")
+_SPANS: Final[Mapping[Literal["day", "hour", "minute"], int]] = {"day": 24 * 3600, "hour": 3600, "minute": 60}
 _TRADITIONAL: Final = ("hant", "tw", "hk", "mo")
 
 
@@ -88,7 +90,11 @@ class Language:
         return format_timedelta(timedelta(seconds=-seconds), threshold=1, add_direction=True, locale=self.locale)
 
     def lasts(self, seconds: float) -> str:
-        """A span of time."""
+        """A span of time: in the largest unit of which it is a whole number, or else about."""
+        for unit, length in _SPANS.items():
+            if seconds >= length and seconds % length == 0:
+                # No number reaches the threshold, so none larger is taken.
+                return format_timedelta(timedelta(seconds=seconds), unit, threshold=inf, locale=self.locale)
         return format_timedelta(timedelta(seconds=seconds), threshold=1, locale=self.locale)
 
 
@@ -132,5 +138,6 @@ def _of_tag(tag: str) -> str:
     """Ours that a range of a browser means; empty for none. Pure."""
     first, *rest = tag.split("-")
     if first == "zh":
-        return "zh-Hant" if any(part in _TRADITIONAL for part in rest) else "zh-Hans"
+        # The script counts more than the place: zh-Hans-HK is read in Hong Kong, and simplified.
+        return "zh-Hant" if "hans" not in rest and any(part in _TRADITIONAL for part in rest) else "zh-Hans"
     return first if first in ("en", "uk") else ""

@@ -125,8 +125,12 @@ class Page:
     @property
     def here(self) -> str:
         """Where this page is found again: what answers a form has no address of its own, and its subject has."""
-        path = quote(self.request.url.path, safe="/:@")
-        return path if self.request.method in ("GET", "HEAD") else "/" + path.split("/")[1]
+        # As it came: a slash or a question mark in a name is none of the path's.
+        path = quote(self.request.scope["raw_path"], safe="/:@%")
+        if self.request.method not in ("GET", "HEAD"):
+            return "/" + path.split("/")[1]
+        query = quote(self.request.url.query, safe="/:@%?=&+")
+        return f"{path}?{query}" if query else path
 
     def say(self, text: str, **values: object) -> str:
         """A sentence in the reader's language."""
@@ -148,8 +152,11 @@ class Page:
         """What else is wrong with what was given, in the reader's language."""
         return [of_flaw(flaw, self.language) for flaw in problem.flaws if flaw["code"] != problem.code]
 
-    async def form(self) -> Form:
-        """The form that was sent. Raises InvalidInput `request.too_large`, Forbidden `access.cross_site`."""
+    async def form(self, *, has_token: bool = True) -> Form:
+        """The form that was sent. Raises InvalidInput `request.too_large`, Forbidden `access.cross_site`.
+
+        One without a token is of a page for whoever is not signed in: in another window they may be, meanwhile.
+        """
         body = b""
         async for piece in self.request.stream():
             body += piece
@@ -160,13 +167,20 @@ class Page:
         except ValueError as error:
             raise InvalidInput("request.invalid", reason="it is no form") from error
         form = Form(fields)
-        self.door.check_form(self.request, self.visitor, form.get(TOKEN, ""))
+        if has_token:
+            self.door.check_form(self.request, self.visitor, form.get(TOKEN, ""))
+        else:
+            self.door.cookie.check_sign_in(self.request)
         return form
 
     def show(self, template: str, status: int = 200, /, *, problem: Problem | None = None, **values: Any) -> Response:
         """A page; with what the API refused it has the status of that, and its template tells it (`ui.problem`)."""
         html = self.templates.render(template, self, {**values, "problem": problem})
         return self._with_cookies(Response(html, problem.status if problem else status, HEADERS, "text/html"))
+
+    def failed(self, problem: Problem) -> Response:
+        """The page that says what the API refused, and nothing else."""
+        return self.show("error.html", problem=problem)
 
     def stream(self, template: str, pieces: AsyncGenerator[str, None], **values: Any) -> Response:
         """A page of which something takes its time: `pieces` come one by one where the template says `{{ here }}`."""

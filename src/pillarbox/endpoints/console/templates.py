@@ -1,15 +1,18 @@
 """The templates: everything in them is escaped, and nothing in them is missing unseen."""
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.filters import do_urlencode
 from jinja2.runtime import Context
 from markupsafe import Markup
 
 import pillarbox
+from pillarbox.endpoints.console.calls import segment
 from pillarbox.endpoints.console.door import TOKEN
 from pillarbox.endpoints.console.languages import NAMES, Language
 
@@ -36,6 +39,7 @@ class Templates:
             extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
         )
         self._environment.newstyle_gettext = True  # type: ignore[attr-defined]
+        self._environment.filters["urlencode"] = _encoded
         self._environment.globals.update(
             gettext=_gettext,
             _=_gettext,
@@ -94,6 +98,11 @@ def _ngettext(context: Context, one: str, many: str, count: int, /, **values: ob
     language = context["language"]
     written = {name: language.number(value) if isinstance(value, int) else value for name, value in values.items()}
     return Markup(language.translated_many(one, many, count)) % written  # noqa: S704 - it stands in our files
+
+
+def _encoded(given: str | Mapping[str, object]) -> str:
+    """A name as a segment of a path, or a query. Jinja's own filter leaves a slash in a name, which would part it."""
+    return segment(given) if isinstance(given, str) else do_urlencode(given)
 
 
 def _digest(folder: Path) -> str:

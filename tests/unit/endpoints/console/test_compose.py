@@ -1,6 +1,7 @@
 """A mail that a person writes: what was typed is sent, or stays in the form; files are handed on as they come."""
 
 import io
+import re
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -27,6 +28,7 @@ async def composed(visitor: Visitor, files: list[tuple[str, Any]], **fields: str
             part = form.append(content, {"Content-Type": "application/pdf"})
             part.headers["Content-Disposition"] = f'form-data; name="files"; filename="{name}"'
     headers = {"Origin": visitor.url, "Cookie": f"pillarbox={visitor.cookies['pillarbox']}"}
+    headers["Accept-Language"] = visitor.language
     async with visitor.session.post(f"{visitor.url}/compose", data=form, headers=headers, allow_redirects=False) as got:
         if got.status == 303:
             return await visitor.look(got.headers["Location"])
@@ -77,6 +79,13 @@ async def test_a_refusal_stands_beside_its_field_and_what_was_typed_stays(site: 
     assert 'id="w-to"' in seen.html
     assert "Files must be chosen again." in seen.text
     assert "No mail yet" in (await admin.look("/outbox")).text
+
+
+async def test_what_stands_beside_a_field_is_in_the_readers_language(admin: Visitor) -> None:
+    admin.language = "uk"
+    seen = await composed(admin, [], to="nobody")
+    (told,) = re.findall(r'id="w-to">(.*?)</p>', seen.html)
+    assert seen.text.count(told.replace("&#39;", "'")) == 2, "as above the form"
 
 
 async def test_a_time_is_that_of_the_readers_clock(site: Site, admin: Visitor) -> None:

@@ -66,6 +66,29 @@ async def test_a_form_without_the_token_of_its_session_does_nothing(admin: Visit
     assert (await admin.look("/about")).url.endswith("/about")
 
 
+async def test_an_open_page_that_renews_itself_keeps_no_session_alive(make_site: Callable[..., Any]) -> None:
+    now = [1_795_176_000.0]
+    site: Site = await make_site(clock=lambda: now[0])
+    visitor = await site.signed_in()
+    # As browsers say of EventSource and fetch().
+    by_script = {"Cookie": f"pillarbox={visitor.cookies['pillarbox']}", "Sec-Fetch-Dest": "empty"}
+    for _ in range(11):
+        now[0] += 3600
+        async with site.session.get(f"{visitor.url}/about", headers=by_script, allow_redirects=False) as answer:
+            assert answer.status == 200
+    now[0] += 3600
+    assert "/sign-in" in (await visitor.look("/about")).url
+
+
+async def test_whoever_signed_in_in_another_window_meanwhile_can_sign_in_here_too(site: Site) -> None:
+    visitor = site.visitor()
+    form = {"name": "anna", "password": PASSWORD, "next": "/about"}
+    for _ in range(2):
+        assert (await visitor.send("/sign-in", form)).url.endswith("/about")
+    seen = await visitor.send("/sign-in", form, {"Sec-Fetch-Site": "cross-site"})
+    assert seen.status == 403
+
+
 async def test_pages_let_old_browsers_say_that_a_form_is_ours(site: Site) -> None:
     # Those that know no Sec-Fetch-Site send `Origin: null` from a page that forbids the referrer.
     assert (await site.visitor().look("/sign-in")).headers["Referrer-Policy"] == "same-origin"
@@ -185,6 +208,7 @@ async def test_under_a_path_every_address_begins_with_it(make_site: Callable[...
         ("", "zh-TW,zh;q=0.9,en;q=0.8", "zh-Hant"),
         ("", "zh-CN,zh;q=0.9", "zh-Hans"),
         ("", "zh-Hant-HK", "zh-Hant"),
+        ("", "zh-Hans-HK,zh;q=0.9", "zh-Hans"),
         ("", "de-DE,uk;q=0.5,en;q=0.3", "uk"),
         ("", "en;q=0.2,uk;q=0.9", "uk"),
         ("", "uk;q=0,fr", "en"),
@@ -212,6 +236,18 @@ async def test_a_language_that_is_chosen_where_a_form_was_answered_leads_to_its_
     assert refused.status == 422
     seen = await admin.fill_in("/language", language="uk")
     assert (seen.status, seen.url) == (200, f"{admin.url}/keys")
+
+
+async def test_another_language_leaves_what_one_looked_at_and_where_one_wanted_to_go(
+    site: Site, admin: Visitor
+) -> None:
+    await admin.look("/outbox?state=held&code=a%26b")
+    seen = await admin.fill_in("/language", language="uk")
+    assert seen.url == f"{admin.url}/outbox?state=held&code=a%26b"
+    stranger = site.visitor()
+    await stranger.look("/outbox?state=held")
+    seen = await stranger.fill_in("/language", language="uk")
+    assert seen.form("/sign-in").fields["next"] == "/outbox?state=held"
 
 
 async def test_a_sign_in_link_works_once_and_not_by_looking(site: Site) -> None:

@@ -19,6 +19,7 @@ from pillarbox.admin.examine.findings import Finding, Told
 from pillarbox.admin.examine.keeping import judge_waiting
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Credential, CredentialKind
+from pillarbox.core.cause import Cause
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints.api.doctor import FindingOut
 from pillarbox.endpoints.console.languages import language
@@ -129,6 +130,10 @@ def test_the_sentences_of_the_catalogue_are_said_with_their_values(tag: str) -> 
             assert not said or all(f"<{name}>" in said for name in re.findall(r"\{(\w+)\}", english))
 
 
+def test_causes_are_translated_as_people_choose_among_all_of_them() -> None:
+    assert [cause for cause in Cause if not cause.entry.translated] == []
+
+
 def test_what_is_not_marked_or_lacks_a_value_stays_in_english() -> None:
     english = Said("There it is.", "Look.")
     assert of_code("config.not_toml", {"file": "x", "reason": "y"}, english, language("uk")) == english
@@ -187,6 +192,22 @@ def test_numbers_and_spans_are_written_as_in_the_language(
 )
 def test_a_time_is_written_as_in_the_language(tag: str, moment: str) -> None:
     assert " ".join(language(tag).moment(NOW).split()) == moment
+
+
+@pytest.mark.parametrize(
+    ("seconds", "span"),
+    [
+        (60, "1 minute"),
+        (5400, "90 minutes"),
+        (36 * 3600, "36 hours"),
+        (7 * 86400, "7 days"),
+        (40 * 86400, "40 days"),
+        (5025.3, "1 hour"),
+        (7, "7 seconds"),
+    ],
+)
+def test_a_span_that_was_chosen_is_told_as_it_is_and_any_other_about(seconds: float, span: str) -> None:
+    assert language("en").lasts(seconds) == span
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import re
 from html import unescape
 
+from pillarbox.core import catalogue
+from pillarbox.endpoints.console.languages import language
 from tests.unit.endpoints.console.conftest import Seen, Site, Visitor
 
 ALICE = "alice@contoso.example"
@@ -55,6 +57,18 @@ async def test_what_is_wrong_is_told_and_what_was_typed_stays(admin: Visitor) ->
     seen = await made(admin, address="no address")
     assert seen.status == 422
     assert "No link yet" in (await admin.look("/links")).text
+
+
+async def test_why_a_sign_in_was_refused_is_told_in_the_readers_language(site: Site, admin: Visitor) -> None:
+    await made(admin)
+    links, refused = site.house.gateway.connect_links, catalogue.entry("connect_link.failed")
+    (link,) = await links.list(10, None, None, None)
+    await links.refused(link, refused.code, refused.sentence)
+    for path in ("/links", "/start/users/contoso/link"):
+        admin.language = "en"
+        assert refused.sentence in (await admin.look(path)).text
+        admin.language = "uk"
+        assert language("uk").say(refused.sentence) in (await admin.look(path)).text
 
 
 async def test_a_link_is_taken_back(site: Site, admin: Visitor) -> None:

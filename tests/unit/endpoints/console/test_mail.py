@@ -89,7 +89,9 @@ async def test_files_are_listed_with_their_sizes_and_come_as_files_alone(site: S
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
             assert answer.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
             assert await answer.read() == (b"<script>", bytes(range(256)) * 8)[number]
-    assert (await auditor.look(f"{path}/files/2")).status == 404
+    missing = await auditor.look(f"{path}/files/2")
+    assert (missing.status, missing.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "Copy the request id" in missing.text
     assert (await auditor.look(f"{path}/files/x")).status == 422
 
 
@@ -119,6 +121,7 @@ async def test_who_may_not_read_is_offered_nothing_and_refused(site: Site, admin
         seen = await admin.look(path + more)
         assert seen.status == 403
         assert "secret" not in seen.html
+        assert "Your role does not allow this." in seen.text
 
 
 async def test_who_reads_is_in_the_audit_log(site: Site, auditor: Visitor) -> None:

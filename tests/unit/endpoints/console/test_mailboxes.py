@@ -1,6 +1,9 @@
 """Mailboxes at the console: how they are and what would make them surer, paused, changed, added, removed."""
 
+from urllib.parse import quote
+
 import pytest
+from yarl import URL
 
 from pillarbox.admin import apps, mailboxes
 from pillarbox.core.accounts import MailboxState
@@ -183,3 +186,16 @@ async def test_an_empty_installation_is_told_what_comes_first(make_site) -> None
     assert "No app registration yet" in (await anna.look("/apps")).text
     assert "No link yet" in (await anna.look("/links")).text
     assert "An app registration comes first" in (await anna.look("/links/:new")).text
+
+
+async def test_an_address_with_a_slash_has_a_page_and_its_buttons_work(site: Site, admin: Visitor) -> None:
+    # A local part may hold it (RFC 5321 section 4.1.2), and dots: neither leads to another page.
+    for address in ("a/b@contoso.example", "../people/alice@contoso.example", "who?x=1#y%2Fz@contoso.example"):
+        await mailboxes.add(site.house.gateway.accounts, address, "contoso")
+        listed = (await admin.look("/mailboxes")).links
+        (path,) = [link for link in listed if link == f"/mailboxes/{quote(address, safe='')}"]
+        async with site.session.get(URL(admin.url + path, encoded=True), allow_redirects=False) as answer:
+            assert answer.headers["Location"] == f"/sign-in?next={quote(path, safe='')}"
+        assert address in (await admin.look(path)).text
+        assert f"{address} is paused" in (await admin.fill_in("/pause", reason="x")).text
+        assert "Test" in (await admin.look(f"{path}/test")).text

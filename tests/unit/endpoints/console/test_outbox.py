@@ -172,6 +172,19 @@ async def test_a_refusal_of_microsoft_is_told_with_its_code_and_cure(
     assert seen.form("/decide").fields["act"] == "retry"
 
 
+async def test_the_cure_is_in_the_readers_language_where_the_code_is_microsofts(
+    site: Site, admin: Visitor, faults: Faults
+) -> None:
+    faults.add(path="/sendMail", status=400, code="ErrorInvalidRecipients")
+    queue_id = await site.house.accept(MIME % (b"scanner@contoso.example", b""), BOB)
+    row = await site.house.settled(queue_id, "bounced", "failed")
+    assert row["cure"] in (await admin.look(f"/outbox/{queue_id}")).text
+    admin.language = "uk"
+    seen = await admin.look(f"/outbox/{queue_id}")
+    assert row["cure"] not in seen.text
+    assert "одержувач" in seen.text
+
+
 async def test_causes_are_chosen_by_what_they_mean(admin: Visitor) -> None:
     seen = await admin.look("/outbox?cause=throttled")
     assert '<option value="throttled" selected>Microsoft asks this mailbox to slow down.</option>' in seen.html
@@ -222,6 +235,12 @@ async def test_many_are_decided_at_once_and_the_filters_stay(site: Site, admin: 
     assert "Rejected. Messages: 2." in seen.text
     assert seen.url.endswith("/outbox?state=held")
     assert listed(seen.html) == [ids[2]]
+
+
+async def test_the_buttons_for_many_come_and_go_with_the_list(site: Site, admin: Visitor) -> None:
+    await held(site)
+    _, _, live = (await admin.look("/outbox")).html.partition('<div id="messages" data-live')
+    assert 'class="bulk"' in live.partition("</form>")[0]
 
 
 async def test_what_came_of_each_is_told_where_not_all_could_be_done(site: Site, admin: Visitor) -> None:

@@ -4,6 +4,9 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from datetime import UTC, datetime
+from html import unescape
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,10 +16,13 @@ import pytest
 
 from pillarbox.core.accounts import Login
 from pillarbox.core.caller import Role
+from pillarbox.core.settings import load
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints import console
 from pillarbox.endpoints.api import inside
 from pillarbox.endpoints.api.session_cookie import SessionCookie
+from pillarbox.endpoints.console.languages import language
+from pillarbox.endpoints.console.words import Said, of_code
 from tests.conftest import House, MakeHouse
 from tests.unit.endpoints.console.conftest import PASSWORD, Seen, Site, Visitor
 
@@ -253,6 +259,19 @@ async def _app(house: House) -> Any:
     return found
 
 
+async def test_a_date_without_its_secret_is_not_lost_in_silence(bare: Site) -> None:
+    visitor = await bare.signed_in()
+    await register(bare, visitor)
+    await visitor.look("/start/devices/contoso")
+    seen = await visitor.fill_in("/start/devices/contoso", ends_on="2099-05-31")
+    assert seen.status == 422
+    assert "The client secret is empty." in seen.text
+    assert seen.form("/start/devices/contoso").fields["ends_on"] == "2099-05-31"
+    await visitor.fill_in("/start/devices/contoso", secret=right_secret(bare.house))
+    (credential,) = await bare.house.gateway.accounts.credentials(await _app(bare.house))
+    assert credential.ends_at == datetime(2099, 5, 31, 23, 59, 59, tzinfo=UTC).timestamp()
+
+
 async def test_a_certificate_is_made_and_its_public_part_alone_is_given(bare: Site) -> None:
     visitor = await bare.signed_in()
     seen = await register(bare, visitor, secret="", by="made")
@@ -287,6 +306,78 @@ async def test_what_was_begun_can_be_taken_up_again(bare: Site) -> None:
     await visitor.look("/start/devices/contoso/mailbox")
     await visitor.fill_in("/start/devices/contoso/mailbox", address=SCANNER)
     assert "/start/mailbox/scanner%40contoso.example" in (await visitor.look("/start")).links
+
+
+async def test_it_can_be_left_at_any_step(bare: Site) -> None:
+    """Whatever was done last, /start leads to what comes next, and to nothing that is done."""
+    visitor, house = await bare.signed_in(), bare.house
+
+    async def begun() -> list[str]:
+        return [link for link in (await visitor.look("/start")).links if link.count("/") > 2]
+
+    await register(bare, visitor)
+    await visitor.fill_in("/start/devices/contoso/mailbox", address=SCANNER)
+    path = "/start/mailbox/scanner%40contoso.example"
+    assert await begun() == [path]
+    await visitor.look(path)
+    await visitor.fill_in(path)
+    assert await begun() == [f"{path}/device"]
+    await visitor.look(f"{path}/device")
+    await visitor.fill_in(f"{path}/device", name="printer")
+    assert await begun() == ["/start/device/printer"]
+    await house.settled(await house.accept(MAIL, "alice@contoso.example"))
+    assert await begun() == []
+
+
+async def test_a_link_that_nobody_has_used_is_no_end_of_the_way(bare: Site) -> None:
+    visitor = await bare.signed_in()
+    await register(bare, visitor, "users")
+    await visitor.look("/start/users/contoso/link")
+    await visitor.fill_in("/start/users/contoso/link", address="alice@contoso.example")
+    assert "/start/users/contoso/link" in (await visitor.look("/start")).links
+
+
+async def test_a_mail_by_the_old_password_is_none_by_the_new_one(bare: Site) -> None:
+    visitor, house = await bare.signed_in(), bare.house
+    await house.furnish(SCANNER)
+    await house.settled(await house.accept(MAIL, "alice@contoso.example"))
+    assert "The first mail from printer is here." in (await visitor.look("/start/device/printer")).text
+    seen = await visitor.fill_in("/start/device/printer")
+    assert "Waiting for the first mail from printer" in seen.text
+    (path,) = {link for link in seen.links if link.startswith("/start/device/printer?")}
+    assert f'data-live-page="{path}"' in seen.html
+    assert "Waiting for the first mail from printer" in (await visitor.look(path)).text
+    await house.settled(await house.accept(MAIL, "alice@contoso.example"))
+    assert "The first mail from printer is here." in (await visitor.look(path)).text
+
+
+async def test_the_setting_that_lets_devices_in_is_told_as_it_is_written(bare: Site, tmp_path: Path) -> None:
+    await bare.house.furnish(SCANNER)
+    seen = await (await bare.signed_in()).look("/start/device/printer")
+    told = re.search(r"<code>([^<]*)</code> in the section (\[\w+\])", seen.html)
+    assert told is not None
+    file = tmp_path / "pillarbox.toml"
+    file.write_text(f"{told[2]}\n{unescape(told[1])}\n")
+    assert load(file, {}).smtp.listen == "0.0.0.0:587"
+
+
+async def test_why_something_came_to_nothing_is_told_in_the_readers_language(bare: Site) -> None:
+    visitor, house = await bare.signed_in(language="uk"), bare.house
+    await house.furnish(SCANNER)
+    house.microsoft.emulator.faults.add(path="/sendMail", times=1, status=400, code="ErrorInvalidRecipients")
+    id = await house.accept(MAIL, "alice@contoso.example")
+    row = await house.settled(id, "failed", "bounced")
+    told = of_code(row["code"], {}, Said("", ""), language("uk")).sentence
+    seen = await visitor.look("/start/device/printer")
+    assert (told in seen.text, row["reason"] in seen.text) == (True, False)
+    await visitor.look("/start/users/contoso/link")
+    await visitor.fill_in("/start/users/contoso/link", address="alice@contoso.example")
+    links = house.gateway.connect_links
+    (link,) = await links.list(10, None, None, None)
+    await links.refused(link, "sign_in.canceled", "The sign-in was canceled, or the permissions were not accepted.")
+    seen = await visitor.look("/start/users/contoso/link")
+    told = of_code("sign_in.canceled", {}, Said("", ""), language("uk")).sentence
+    assert (told in seen.text, "was canceled" in seen.text) == (True, False)
 
 
 # ---- the test, as it grows
@@ -362,6 +453,11 @@ async def test_where_no_emulator_answers_none_is_offered(make_site: Callable[...
     site: Site = await make_site({"microsoft.authority_url": "https://localhost:1"})
     seen = await (await site.signed_in()).look("/start/try")
     assert (seen.status, "Start an emulator in another terminal" in seen.text) == (200, True)
+    told = dict(re.findall(r"--set (microsoft\.\w+)=([^\s<&\"]+)", seen.html))
+    assert load(None, {}, told).microsoft.cloud == "custom"
+    (emulator,) = re.findall(r"pillarbox emulator --listen 127.0.0.1:(\d+) --directory (\S+?)<", seen.html)
+    assert told["microsoft.authority_url"].endswith(f":{emulator[0]}")
+    assert told["microsoft.ca_file"] == f"{emulator[1]}/ca.pem"
 
 
 @pytest.mark.parametrize("path", ["/start/nowhere", "/start/devices/nobody", "/start/devices/contoso/certificate"])

@@ -16,6 +16,7 @@ from pillarbox.endpoints.console.languages import N_
 from pillarbox.endpoints.console.moments import moment
 from pillarbox.endpoints.console.multipart import MOST, FormWithFiles
 from pillarbox.endpoints.console.page import Form
+from pillarbox.endpoints.console.words import of_flaw
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.console.app import Console
@@ -61,7 +62,7 @@ async def _form(page: "Page", given: Mapping[str, str], problem: Problem | None 
         mailboxes=mailboxes if len(mailboxes) <= _MOST_MAILBOXES else None,
         most=MOST,
         problem=problem,
-        wrong={name: _flaw(problem, name) for name in _FIELDS},
+        wrong={name: _flaw(page, problem, name) for name in _FIELDS},
     )
 
 
@@ -83,10 +84,11 @@ def people(text: str) -> list[str]:
     return [one.strip() for one in _ONE.findall(text) if one.strip()]
 
 
-def _flaw(problem: Problem | None, name: str) -> str:
+def _flaw(page: "Page", problem: Problem | None, name: str) -> str:
     """What the API says of a field."""
     flaws = problem.flaws if problem else ()
-    return next((flaw["detail"] for flaw in flaws if _names(flaw.get("pointer") or "", name)), "")
+    said = (of_flaw(flaw, page.language) for flaw in flaws if _names(flaw.get("pointer") or "", name))
+    return next((words.sentence for words in said), "")
 
 
 def _names(pointer: str, name: str) -> bool:

@@ -1,5 +1,6 @@
 """Links by which people connect their mailboxes. The address of one is shown once, when it is made."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
@@ -27,7 +28,7 @@ def add(console: "Console") -> None:
     async def links(page: "Page") -> Response:
         state = page.query.get("state", "")
         shown = await page.calls.get(_API, cursor=page.query.get("cursor"), state=state)
-        told = [(one, of_code(one["code"], {}, Said(one["reason"], ""), page.language)) for one in shown["data"]]
+        told = [(one, why(page, one)) for one in shown["data"]]
         return page.show("links.html", links=told, next=shown["next"], state=state)
 
     @console.get("/links/:new")
@@ -56,6 +57,11 @@ def add(console: "Console") -> None:
         else:
             page.tell(N_("The link for %(user)s was over already."), user=now["user"])
         return page.go("/links")
+
+
+def why(page: "Page", link: Mapping[str, Any]) -> Said:
+    """Why a link is as it is."""
+    return of_code(link["code"], {}, Said(link["reason"], ""), page.language)
 
 
 def _wish(typed: dict[str, Any]) -> dict[str, Any]:

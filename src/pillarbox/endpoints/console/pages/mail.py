@@ -65,15 +65,15 @@ def add(console: "Console") -> None:
 
     @console.get("/outbox/{queue_id}/mail/files/{number}")
     async def mail_file(page: "Page") -> Response:
-        return page.calls.passed(f"{_path(page)}/attachments/{segment(page.part('number'))}", _SAVED)
+        path = f"{_path(page)}/attachments/{segment(page.part('number'))}"
+        return page.calls.passed(path, _SAVED, page.failed)
 
     @console.get("/outbox/{queue_id}/mail/whole")
     async def mail_whole(page: "Page") -> Response:
-        await page.calls.get(_path(page))
         name = f"{segment(page.part('queue_id'))}.eml"
         saved = {**_SAVED, "Content-Disposition": f"attachment; filename={name}"}
         header = "?header=true" if page.query.get("header") else ""
-        return page.calls.passed(f"{_path(page)}/message{header}", saved)
+        return page.calls.passed(f"{_path(page)}/message{header}", saved, page.failed)
 
 
 def _path(page: "Page") -> str:

@@ -121,7 +121,7 @@ async def _list(page: "Page") -> Response:
         states=[state.value for state in State],
         causes={cause.value: of_cause(cause.value, page.language).sentence for cause in Cause},
         problem=problem,
-        why=lambda send: _why(page, send),
+        why=lambda send: why(page, send),
     )
 
 
@@ -140,13 +140,17 @@ async def _message(page: "Page", problem: Problem | None = None) -> Response:
         "message.html",
         trace=trace,
         send=trace["message"],
-        why=_why(page, trace["message"]),
+        why=why(page, trace["message"]),
         why_so=lambda attempt: of_code(attempt["code"], {}, Said(attempt["reason"], ""), page.language).sentence,
         why_waits=lambda pause: of_pause(pause, page.language).sentence,
         problem=problem,
     )
 
 
-def _why(page: "Page", send: Mapping[str, Any]) -> Said:
-    """Why a message is as it is, and what helps."""
-    return of_code(send["code"], {}, Said(send["reason"], send["cure"]), page.language)
+def why(page: "Page", send: Mapping[str, Any]) -> Said:
+    """Why a message is as it is, and what helps.
+
+    For a code of Microsoft's the cure is of its row in English; in another language it is that of the cause.
+    """
+    cure = of_code(f"cause.{send['cause']}", {}, Said("", send["cure"]), page.language).cure if send["cure"] else ""
+    return of_code(send["code"], {}, Said(send["reason"], cure), page.language)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pillarbox.endpoints.console.app import Console
     from pillarbox.endpoints.console.page import Page
 
-_OURS: Final = re.compile(r"/(?![/\\])[\w\-/@.%?=&+:]*", re.ASCII)
+_OURS: Final = re.compile(r"/(?![/\\])[\w\-~/@.%?=&+:]*", re.ASCII)
 """A path of ours, and nothing that a browser reads as an address elsewhere."""
 _CODE_NEEDED: Final = "person.code_needed"
 _CODE_LATE: Final = "person.code_late"
@@ -34,7 +34,7 @@ def add(console: "Console") -> None:
 
     @console.post("/sign-in", open=True)
     async def sign_in(page: "Page") -> Response:
-        form = await page.form()
+        form = await page.form(has_token=False)
         wanted = ours(form.get("next", ""))
         try:
             await page.calls.post("/api/v1/sessions", {"name": form.get("name", ""), "password": form.raw("password")})
@@ -50,7 +50,7 @@ def add(console: "Console") -> None:
 
     @console.post("/sign-in/code", open=True)
     async def give_code(page: "Page") -> Response:
-        form = await page.form()
+        form = await page.form(has_token=False)
         wanted = ours(form.get("next", ""))
         try:
             await page.calls.post("/api/v1/sessions:finish", {"code": form.get("code", "")})

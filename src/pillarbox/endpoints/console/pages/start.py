@@ -27,6 +27,10 @@ _GUIDES: Final = {"devices": portal.SEND_ONLY, "users": portal.USERS_CONNECT}
 """The doors behind which an app registration is made, and how."""
 _NEXT: Final = {"devices": "mailbox", "users": "link"}
 """What follows it."""
+_SHOWN: Final = 5
+"""Of each kind of what was begun."""
+_WAITS: Final = "needs_sign_in"
+"""The state of a mailbox whose person has not signed in."""
 
 
 def add(console: "Console") -> None:
@@ -36,11 +40,18 @@ def add(console: "Console") -> None:
     async def start(page: "Page") -> Response:
         apps = await page.calls.all("/api/v1/apps")
         mailboxes = await page.calls.all("/api/v1/mailboxes")
-        used = {mailbox["app"] for mailbox in mailboxes}
+        senders = [one for one in await page.calls.all("/api/v1/submitters") if one["senders"]]
+        # One that waits for its person is no end of the way: the link to them may have been lost.
+        used = {mailbox["app"] for mailbox in mailboxes if mailbox["state"] != _WAITS}
+        sending = {address for one in senders for address in one["senders"].values()}
+        able = [mailbox for mailbox in mailboxes if mailbox["state"] == "ok"]
+        tested = [mailbox for mailbox in able if mailbox["assurance"] and not mailbox["signed_in"]]
         return page.show(
             "wizard.html",
             idle=[app for app in apps if app["name"] not in used],
-            untried=[mailbox for mailbox in mailboxes if mailbox["state"] == "ok" and not mailbox["assurance"]][:5],
+            untried=[mailbox for mailbox in able if not mailbox["assurance"]][:_SHOWN],
+            unused=[mailbox for mailbox in tested if mailbox["address"] not in sending][:_SHOWN],
+            silent=[one for one in senders if one["enabled"] and not one["last_used_at"]][:_SHOWN],
         )
 
     @console.get("/start/try")
@@ -75,7 +86,8 @@ def add(console: "Console") -> None:
             if any(app[name] != value for name, value in ids.items()):
                 await page.calls.put(path, ids)
             credential = app_form.credential(form)
-            if form.raw("secret") or "new_certificate" in credential:
+            # A date without its secret goes too, and is refused: nothing that was typed is lost in silence.
+            if form.raw("secret") or form.get("ends_on") or "new_certificate" in credential:
                 return _go_on(page, await _replace(page, path, app["name"], credential))
         except Problem as problem:
             return await _form(page, form, app, problem)

@@ -1,10 +1,12 @@
 """The wizard's way for devices and programs, behind the app registration: mailbox, device, first mail."""
 
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
 from pillarbox.endpoints.console.calls import Problem, segment
+from pillarbox.endpoints.console.pages.outbox import why
 from pillarbox.endpoints.console.words import Said, of_code
 
 if TYPE_CHECKING:
@@ -53,13 +55,14 @@ def add(console: "Console") -> None:
     @console.get("/start/device/{name}")
     async def wait(page: "Page") -> Response:
         submitter = await page.calls.get(f"/api/v1/submitters/{segment(page.part('name'))}")
-        return await _settings(page, submitter)
+        return await _settings(page, submitter, page.query.get("since", ""))
 
     @console.post("/start/device/{name}")
     async def new_password(page: "Page") -> Response:
         await page.form()
         path = f"/api/v1/submitters/{segment(page.part('name'))}"
-        return await _settings(page, await page.calls.patch(path, {"new_password": True}))
+        # What came by the old password does not show that the new one was typed in.
+        return await _settings(page, await page.calls.patch(path, {"new_password": True}), f"{time.time():.3f}")
 
 
 async def _mailboxes(page: "Page") -> list[dict[str, Any]]:
@@ -94,19 +97,23 @@ async def _device_form(page: "Page", typed: dict[str, Any], problem: Problem | N
     )
 
 
-async def _settings(page: "Page", submitter: dict[str, Any]) -> Response:
-    """What is typed into the device, and whether a mail has come from it. A password that was just made is shown once.
+async def _settings(page: "Page", submitter: dict[str, Any], since: str = "") -> Response:
+    """What is typed into the device, and whether a mail has come from it, or has `since` a time (seconds since 1970).
+
+    A password that was just made is shown once.
 
     The newest refusal that names the submitter tells why none comes.
     """
     name = submitter["name"]
-    newest = (await page.calls.get("/api/v1/sends", submitter=name, limit=1))["data"]
+    newest = (await page.calls.get("/api/v1/sends", submitter=name, since=since, limit=1))["data"]
     return page.show(
         "wizard_settings.html",
         submitter=submitter,
         sender=next(iter(submitter["senders"].values()), ""),
         listeners=await page.calls.all("/api/v1/listeners"),
+        since=since,
         message=newest[0] if newest else None,
+        why=why(page, newest[0]) if newest else None,
         refusals=[] if newest else await _refusals(page, name),
     )
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from pillarbox.endpoints.console.calls import Problem, segment
+from pillarbox.endpoints.console.pages.links import why
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.console.app import Console
@@ -43,7 +44,7 @@ async def _show(page: "Page", typed: dict[str, Any], made: Any = None, problem: 
         app=app,
         typed=typed,
         made=made,
-        links=links[:_SHOWN],
+        links=[(one, why(page, one)) for one in links[:_SHOWN]],
         problem=problem,
         said=page.words(problem) if problem else None,
     )
