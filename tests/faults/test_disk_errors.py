@@ -19,7 +19,7 @@ from tests.faults import scale
 from tests.faults.test_fsync_order import MAIL
 from tests.service import Service, furnish, serve
 
-CALLS = scale.figure("CALLS", 2, 40)
+CALLS = scale.figure("CALLS", 4, 40)
 STEP = scale.figure("CALLS_STEP", 3, 1)
 MAILS = 12
 EXIT_TEMPORARY = 75

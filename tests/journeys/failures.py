@@ -199,7 +199,7 @@ async def _wrong_account(stage: Stage) -> Told:
     return told
 
 
-@failure("replayed state", "no sign-in waits for an answer", "new link")
+@failure("replayed state", "no sign-in waits for an answer", "Ask for a new one")
 async def _replayed_state(stage: Stage) -> Told:
     user = stage.office.person("f-replayed").upn
     async with stage.browser() as person, stage.browser() as thief:
@@ -226,12 +226,12 @@ async def _answered(stage: Stage, name: str, change: Callable[[dict[str, str]], 
     return told
 
 
-@failure("missing state", "no sign-in waits for an answer", "new link")
+@failure("missing state", "no sign-in waits for an answer", "Ask for a new one")
 async def _missing_state(stage: Stage) -> Told:
     return await _answered(stage, "f-missing", lambda fields: {"code": fields["code"]})
 
 
-@failure("state swapped between two browsers", "no sign-in waits for an answer", "new link")
+@failure("state swapped between two browsers", "no sign-in waits for an answer", "Ask for a new one")
 async def _swapped_state(stage: Stage) -> Told:
     user = stage.office.person("f-swapped").upn
     async with stage.browser() as person:
@@ -240,7 +240,7 @@ async def _swapped_state(stage: Stage) -> Told:
     return await _answered(stage, "f-swapped-too", lambda fields: fields | {"state": foreign})
 
 
-@failure("expired state", "more than 10 minutes", "new link")
+@failure("expired state", "more than 10 minutes", "Ask for a new one")
 async def _expired_state(stage: Stage) -> Told:
     user = stage.office.person("f-expired").upn
     async with stage.browser() as person:

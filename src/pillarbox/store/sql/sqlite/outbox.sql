@@ -223,10 +223,11 @@ WHERE state IN ('queued', 'sending', 'deferred', 'held', 'uncertain') AND spared
 AND expires_at > :now + :longest_wait;
 
 -- name: outbox_clock_went_back
--- What is queued is due, whatever the clock said when it was, unless it is to wait for its time. What was deferred at a
--- time that is yet to come waits from now as long as it was to wait then; and no wait is longer than the longest there is.
-UPDATE outbox SET due_at = :now + iif(state = 'queued', 0, max(0, min(:longest_wait,
-    coalesce(due_at - (SELECT ended_at FROM attempts WHERE seq = outbox.seq ORDER BY number DESC LIMIT 1), 0))))
+-- What is queued is due, whatever the clock said when it was, unless it is to wait for its time; and so is what would wait
+-- longer than the longest wait there is. Else what was deferred at a time that is yet to come waits from now as long as it
+-- was to wait then.
+UPDATE outbox SET due_at = :now + iif(state = 'queued' OR due_at > :now + :longest_wait, 0, max(0,
+    due_at - (SELECT ended_at FROM attempts WHERE seq = outbox.seq ORDER BY number DESC LIMIT 1)))
 WHERE state IN ('queued', 'deferred') AND due_at > :now
 AND ((state = 'queued' AND send_at <= :now) OR (state = 'deferred' AND (due_at > :now + :longest_wait
     OR :now < (SELECT ended_at FROM attempts WHERE seq = outbox.seq ORDER BY number DESC LIMIT 1))));
