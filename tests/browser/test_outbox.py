@@ -16,7 +16,8 @@ async def test_a_mail_appears_by_itself_and_then_that_it_was_sent(site: Site) ->
         async with stays(page):
             queue_id = await site.send(letter(), "live@fabrikam.example")
             row = page.locator(f"tr:has(a[href$='/outbox/{queue_id}'])")
-            await expect(row.locator(".badge")).to_have_text("sent")
+            # What happened before the page listened is told by the next tick (pages/live.py), after 15 seconds.
+            await expect(row.locator(".badge")).to_have_text("sent", timeout=20_000)
 
 
 async def test_without_scripts_all_but_the_live_view_works(site: Site) -> None:
