@@ -882,6 +882,9 @@ class _Running:
             Patience(http.header_timeout, http.idle_timeout, http.min_rate),
             self._http_certificate().context if is_https(settings) else None,
             proxies.trusts,
+            cannot_accept=lambda error: gateway.log.error(
+                "listener.cannot_accept", listener="http", reason=error.strerror
+            ),
         )
         heard = partial(gateway.tally.add, "http")
         front = Front(parts, who, proxies, gateway.log, prefix, heard)

@@ -21,9 +21,11 @@ async def workers(folder: Path, **modules: str) -> list[str]:
     for name, text in modules.items():
         (folder / f"test_{name}.py").write_text(TEST + text)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pytest", "-p", "tests.workers", "-p", "no:cacheprovider", "-q", "-n", "2"),
+        *(sys.executable, "-m", "pytest", "-q", "-n", "2"),
+        *("-p", "xdist", "-p", "tests.workers", "-p", "no:cacheprovider"),
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        # Other plugins that are installed are loaded for nothing, some for ten seconds of CPU.
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await process.communicate()

@@ -31,7 +31,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "login.unbanned": "An address that was kept out may try again: address.",
     "smtp.refused": "The SMTP door refused a connection, a login or a command: address, listener, command, reply; "
     "`left_out`: how many like it were not told since the last one.",
-    "smtp.cannot_accept": "A listener cannot take a connection now, as of too many open files; it tries again.",
+    "listener.cannot_accept": "A listener cannot take a connection now, as of too many open files; it tries again.",
     "smtp.certificate_unusable": "The certificate of a listener has changed and cannot be used; the last one is.",
     "smtp.few_files": "The system lets this process open fewer files than smtp.max_connections may need.",
     "maildrop.refused": "A file in the fallback folder of pillarbox-sendmail was refused and moved to `refused`: file, "

@@ -7,23 +7,20 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from pillarbox.core.errors import Unavailable
 from pillarbox.core.mail import Clock
+from pillarbox.endpoints.acceptor import BACKLOG, Acceptor
 from pillarbox.endpoints.smtp.limits import Census
-from pillarbox.endpoints.smtp.peer import Peer, of_address
+from pillarbox.endpoints.smtp.peer import Peer
 from pillarbox.endpoints.web_connection import Connection, LocalConnection, Patience
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-_BACKLOG: Final = 512
-_NO_FILES: Final = 1.0
-"""Seconds that nobody is let in when the process has no file left for a connection."""
 _LONGEST_HEADER: Final = 64 * 1024
 """Bytes of a request's header: Microsoft sends browsers back with codes of some kilobytes."""
 _FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -78,7 +75,8 @@ class HttpTerms:
     """On which terms the HTTP listener serves. `tls` makes the context of the next handshake; None: no TLS.
 
     Who speaks plain HTTP all the same is served so: the application sees the scheme, and can say what is wrong.
-    `trusts`: proxies, whose connections are those of many, and count in all alone.
+    `trusts`: proxies, whose connections are those of many, and count in all alone. `cannot_accept` hears why nobody is
+    let in for a moment.
     """
 
     census: Census = field(default_factory=lambda: Census(1000, 1000, 1000))
@@ -86,6 +84,7 @@ class HttpTerms:
     tls: Callable[[], ssl.SSLContext] | None = None
     trusts: Callable[[str], bool] = lambda _address: False
     clock: Clock = time.monotonic
+    cannot_accept: Callable[[OSError], None] = lambda _error: None
 
 
 class HttpListener:
@@ -95,8 +94,7 @@ class HttpListener:
         self._terms = terms or HttpTerms()
         self._web = WebServer(app, grace, idle=self._terms.patience.idle)
         self._listening: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
-        self._arriving: set[asyncio.Task[None]] = set()
+        self._acceptor = Acceptor(self._arrive, self._terms.cannot_accept)
         self._connections: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -107,23 +105,20 @@ class HttpListener:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((host, port))
-            listening.listen(_BACKLOG)
+            listening.listen(BACKLOG)
         except OSError:
             listening.close()
             raise
         listening.setblocking(False)
         self._listening = listening
         await self._web.start()
-        self._accepting = asyncio.create_task(self._accept_all(listening), name="http")
+        self._acceptor.accept(listening)
         bound = listening.getsockname()
         return bound[0], bound[1]
 
     async def stop(self) -> None:
         """Take no new connections, answer what was asked for as long as the grace lasts, and close."""
-        tasks = [*self._arriving, *([self._accepting] if self._accepting else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._acceptor.stop()
         if self._listening is not None:
             self._listening.close()
         await self._web.stop()
@@ -132,26 +127,8 @@ class HttpListener:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def _accept_all(self, listening: socket.socket) -> None:
-        """Look at each connection before anything is spent on it: a handshake, or memory for a header."""
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                accepted, address = await loop.sock_accept(listening)
-            except ConnectionError:
-                continue  # gone already
-            except OSError:
-                await asyncio.sleep(_NO_FILES)
-                continue
-            # Closed unless it is served, also where the task is canceled before it begins.
-            unless_served = contextlib.ExitStack()
-            unless_served.callback(accepted.close)
-            task = loop.create_task(self._arrive(accepted, of_address(str(address[0])), unless_served))
-            self._arriving.add(task)
-            task.add_done_callback(self._arriving.discard)
-            task.add_done_callback(partial(_close, unless_served))
-
     async def _arrive(self, accepted: socket.socket, peer: Peer, unless_served: contextlib.ExitStack) -> None:
+        """Look at a connection before anything is spent on it: a handshake, or memory for a header."""
         try:
             tls = self._terms.tls() if self._terms.tls else None
             leave = self._enter(peer)
@@ -199,10 +176,6 @@ class HttpListener:
         self._timer = asyncio.get_running_loop().call_later(again, self._watch) if self._connections else None
         for connection in list(self._connections):
             connection.look_at_clock()
-
-
-def _close(unless_served: contextlib.ExitStack, _task: object) -> None:
-    unless_served.close()
 
 
 async def _begins_in_clear(accepted: socket.socket, patience: float) -> bool:

@@ -6,20 +6,17 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final
 
 from pillarbox.core.errors import Forbidden, InvalidInput, PillarboxError
+from pillarbox.endpoints.acceptor import BACKLOG, Acceptor
 from pillarbox.endpoints.smtp import proxy_protocol
 from pillarbox.endpoints.smtp.admission import Entrance, admit, turned_away
 from pillarbox.endpoints.smtp.connection import Connection, Terms, handshake_failed
 from pillarbox.endpoints.smtp.peer import Peer, of_address
 
-_BACKLOG: Final = 512
 _LAST_WORD: Final = 1.0
 """Seconds that a client has to take its 421 when the service stops."""
-_NO_FILES: Final = 1.0
-"""Seconds that nobody is let in when the process has no file left for a connection."""
 
 
 class Listener:
@@ -29,8 +26,7 @@ class Listener:
         self._terms = terms
         self._sockets: Sequence[socket.socket] = ()
         self._servers: list[asyncio.Server] = []
-        self._accepting: list[asyncio.Task[None]] = []
-        self._arriving: set[asyncio.Task[None]] = set()
+        self._acceptor = Acceptor(self._arrive, self._cannot_accept)
         self._connections: set[Connection] = set()
         self._look_again = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -50,13 +46,13 @@ class Listener:
             if self._terms.implicit_tls or self._terms.proxies:
                 # The first bytes are not for a session: looked at here, so that a handshake is done for nobody who is
                 # turned away, and begins right behind a PROXY header.
-                listening.listen(_BACKLOG)
-                self._accepting.append(loop.create_task(self._accept_all(listening)))
+                listening.listen(BACKLOG)
+                self._acceptor.accept(listening)
             elif listening.family == socket.AF_UNIX:
-                server = await loop.create_unix_server(self._entrance, sock=listening, backlog=_BACKLOG)
+                server = await loop.create_unix_server(self._entrance, sock=listening, backlog=BACKLOG)
                 self._servers.append(server)
             else:
-                self._servers.append(await loop.create_server(self._entrance, sock=listening, backlog=_BACKLOG))
+                self._servers.append(await loop.create_server(self._entrance, sock=listening, backlog=BACKLOG))
 
     async def stop(self, grace: float) -> None:
         """Take no new connections, let messages that are being handed in be answered, and close."""
@@ -75,10 +71,7 @@ class Listener:
     async def _stop_listening(self) -> None:
         for server in self._servers:
             server.close()
-        tasks = [*self._accepting, *self._arriving]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._acceptor.stop()
         for listening in self._sockets:
             listening.close()
 
@@ -125,24 +118,8 @@ class Listener:
 
     # ---- connections that do not begin with our greeting
 
-    async def _accept_all(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                accepted, address = await loop.sock_accept(listening)
-            except ConnectionError:
-                continue  # gone already
-            except OSError as error:
-                self._terms.services.log.error("smtp.cannot_accept", listener=self._terms.name, reason=error.strerror)
-                await asyncio.sleep(_NO_FILES)
-                continue
-            # Closed unless it is served, also where the task is canceled before it begins.
-            unless_served = contextlib.ExitStack()
-            unless_served.callback(accepted.close)
-            task = loop.create_task(self._arrive(accepted, of_address(str(address[0])), unless_served))
-            self._arriving.add(task)
-            task.add_done_callback(self._arriving.discard)
-            task.add_done_callback(partial(_close, unless_served))
+    def _cannot_accept(self, error: OSError) -> None:
+        self._terms.services.log.error("listener.cannot_accept", listener=self._terms.name, reason=error.strerror)
 
     async def _arrive(self, accepted: socket.socket, peer: Peer, unless_served: contextlib.ExitStack) -> None:
         try:
@@ -198,10 +175,6 @@ class Listener:
         if address == proxy_protocol.UNTOLD:
             return Peer(address, via=peer.name)
         return of_address(address) if address else peer
-
-
-def _close(unless_served: contextlib.ExitStack, _task: object) -> None:
-    unless_served.close()
 
 
 async def _proxy_header(accepted: socket.socket) -> bytes:
