@@ -54,6 +54,7 @@ _PASSWORD: Final = "correct horse battery"
 _MAILBOXES: Final = 20
 _WARM_UP: Final = 500
 _PART: Final = re.compile(r'(?:href|src)="([^"]*/static/[^"]+)"')
+_LIVE: Final = re.compile(r'data-live-from="([^"]+)"')
 _NEWS: Final = 1.0
 """Seconds from a line of /live until console.js asks for the page anew."""
 
@@ -125,9 +126,9 @@ class _Browser:
 
     async def watch(self, path: str) -> None:
         """Have a page open as console.js does: told of news, it asks anew."""
-        await self.look(path)
+        source = _LIVE.findall(await self.look(path))[0]
         while True:
-            async with self.session.get(f"{self.url}/live", timeout=aiohttp.ClientTimeout(total=None)) as live:
+            async with self.session.get(self.url + source, timeout=aiohttp.ClientTimeout(total=None)) as live:
                 async for line in live.content:
                     if line.startswith(b"data:"):
                         await asyncio.sleep(_NEWS)

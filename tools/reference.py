@@ -245,7 +245,7 @@ def errors_page() -> str:
             entry.sentence,
             entry.cure,
             "yes" if entry.retry else "no",
-            _code(entry.smtp),
+            f"{_code(entry.smtp)} {entry.reply}".strip(),
             _code(entry.dsn) if entry.dsn else "",
             _code(str(entry.http)),
             _code(str(entry.exit)),
@@ -256,7 +256,8 @@ def errors_page() -> str:
         "Errors",
         "One catalogue for every door: `src/pillarbox/core/catalogue/errors.toml`. The code is stable and is what a "
         "program looks at; sentence and cure are for people. Words in braces are filled in. `retry` says whether the "
-        "same thing may work later without a change.",
+        "same thing may work later without a change. Behind the number at `SMTP` stands what a client is told, where "
+        "that is not the sentence.",
         "`cause.*` is why an attempt to send ended as it did. While it is tried again its status is that of `SMTP`, "
         "which a delay warning tells; `bounce` is the one at the end.",
         "An error is shown at the door where it happens; the other doors' numbers stand here because the same error "

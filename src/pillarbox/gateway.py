@@ -491,6 +491,7 @@ class Gateway:
             check=self.test_button,
             pauses=self.governors.waits,
             probed=PROBED,
+            turned_away=self.submitters.turned_away,
         )
 
     def overview(self) -> "Overview":
@@ -508,6 +509,7 @@ class Gateway:
             certificates=lambda: [
                 shown for look in (certificates.in_files, certificates.of_console) for shown in look(self.settings)[0]
             ],
+            turned_away=self.submitters.turned_away,
             clock=self._clock,
         )
 

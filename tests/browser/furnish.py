@@ -93,6 +93,7 @@ async def _accounts(site: Site) -> None:
         wish = {"app": "people", "address": f"{address}@contoso.example", "permissions": ["send", "mail"]}
         made = await site.api("post", "/api/v1/connect-links", wish)
         site.names.setdefault("link", made["url"])
+        site.names.setdefault("connect_link", made["id"])
 
 
 def _for_people(site: Site) -> App:

@@ -138,6 +138,7 @@ VIEWS: Final = (
     View("credential-new", "/apps/contoso/credentials/:new"),
     View("links", "/links"),
     View("link-new", "/links/:new"),
+    View("link", "/links/{connect_link}"),
     View("link-made", "/links/:new", sends("/links", address="alice@contoso.example", app="people")),
     # Who comes in
     View("submitters", "/submitters"),
@@ -161,6 +162,7 @@ VIEWS: Final = (
     View("account", "/account"),
     View("account-password", "/account/password"),
     View("account-second-factor", "/account/second-factor"),
+    View("account-enrol", "/account/second-factor/confirm"),
     View("account-codes", "/account/codes"),
     View("account-drop", "/account/second-factor/drop"),
     # The installation

@@ -1,11 +1,13 @@
 """The outbox tells what happens while somebody looks, and takes many decisions at once."""
 
+import asyncio
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.browser.furnish import letter
 from tests.browser.hands import Keyboard, Mouse, stays
-from tests.browser.site import Site
+from tests.browser.site import PASSWORD, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -16,8 +18,63 @@ async def test_a_mail_appears_by_itself_and_then_that_it_was_sent(site: Site) ->
         async with stays(page):
             queue_id = await site.send(letter(), "live@fabrikam.example")
             row = page.locator(f"tr:has(a[href$='/outbox/{queue_id}'])")
-            # What happened before the page listened is told by the next tick (pages/live.py), after 15 seconds.
-            await expect(row.locator(".badge")).to_have_text("sent", timeout=20_000)
+            await expect(row.locator(".badge")).to_have_text("sent")
+
+
+async def test_a_page_whose_session_is_over_goes_to_the_sign_in_that_leads_back(site: Site) -> None:
+    await site.api("post", "/api/v1/people", {"name": "leo", "roles": ["operator"], "password": PASSWORD})
+    async with site.context() as (context, watch):
+        page = await context.new_page()
+        await site.sign_in(page, "leo")
+        await page.goto(f"{site.url}/outbox?state=held")
+        await site.api("delete", "/api/v1/people/leo")
+        await _held(site)
+        await expect(page).to_have_url(f"{site.url}/sign-in?next=%2Foutbox%3Fstate%3Dheld")
+        watch.wrong.clear()  # Chromium tells of the stream that was refused.
+
+
+async def test_a_page_says_that_the_service_does_not_answer_and_goes_on_when_it_does(site: Site) -> None:
+    is_down = True
+
+    async def answer(route: Route) -> None:
+        by_script = route.request.resource_type in ("eventsource", "fetch")
+        await (route.abort() if is_down and by_script else route.continue_())
+
+    async with site.context() as (context, watch):
+        page = await context.new_page()
+        await site.sign_in(page)
+        await page.route("**/*", answer)
+        await page.goto(f"{site.url}/outbox")
+        async with stays(page):
+            await expect(page.get_by_role("alert")).to_contain_text("does not answer")
+            is_down = False
+            queue_id = await site.send(letter(), "again@fabrikam.example")
+            # A browser waits some seconds before it comes again.
+            await expect(page.locator(f"tr:has(a[href$='/outbox/{queue_id}'])")).to_be_visible(timeout=20_000)
+            await expect(page.get_by_role("alert")).to_have_count(0)
+        watch.wrong.clear()  # Chromium tells of what got no answer.
+
+
+async def test_a_page_whose_stream_was_refused_once_listens_again(site: Site) -> None:
+    asked = 0
+    again = asyncio.Event()
+
+    async def refuse_once(route: Route) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            await route.fulfill(status=404)
+        else:
+            again.set()
+            await route.continue_()
+
+    async with site.visitor() as page:
+        await page.route("**/live?*", refuse_once)
+        await page.goto(f"{site.url}/outbox")
+        async with stays(page):
+            await asyncio.wait_for(again.wait(), 20)
+            queue_id = await site.send(letter(), "heard@fabrikam.example")
+            await expect(page.locator(f"tr:has(a[href$='/outbox/{queue_id}'])")).to_be_visible()
 
 
 async def test_without_scripts_all_but_the_live_view_works(site: Site) -> None:

@@ -62,3 +62,28 @@ async def test_with_a_second_factor_a_code_comes_behind_the_password(site: Site)
         await page.fill("[name=code]", recovery)
         await page.locator("main button.primary").click()
         await expect(page).to_have_url(f"{site.url}/outbox")
+
+
+async def test_a_form_that_is_sent_after_the_session_is_over_says_so_and_is_found_again(site: Site) -> None:
+    await site.api("post", "/api/v1/people", {"name": "mira", "roles": ["admin"], "password": PASSWORD})
+    async with site.context() as (context, _):
+        page = await context.new_page()
+        await site.sign_in(page, "mira")
+        await page.goto(f"{site.url}/keys/:new")
+        await site.api("post", "/api/v1/people/mira:sign-out")
+        await sends("/keys", name="never")(page)
+        await expect(page.locator(".notice.warn")).to_contain_text("what you sent was not done")
+        await page.fill("[name=name]", "mira")
+        await page.fill("[name=password]", PASSWORD)
+        await page.click("main button.primary")
+        await expect(page).to_have_url(f"{site.url}/keys/:new")
+
+
+async def test_a_key_that_was_made_is_no_second_time_made_or_shown(site: Site) -> None:
+    async with site.visitor() as page:
+        await page.goto(f"{site.url}/keys/:new")
+        await sends("/keys", name="once", scopes="send")(page)
+        await expect(page.locator("main .notice.ok")).to_contain_text("never again")
+        await page.reload()
+        await expect(page).to_have_url(f"{site.url}/keys/once")
+        await expect(page.locator("main .notice")).to_have_count(0)

@@ -53,7 +53,7 @@ async def test_wrong_secret_fails_with_the_cure_below(microsoft: Microsoft, tmp_
     code, output, _ = await pillarbox("app", "test", "contoso", *given)
     assert code == 1
     failed = output.index("FAIL token       Microsoft Entra ID refused a token: AADSTS7000215")
-    assert output.index("-> Give the secret's Value by `pillarbox app secret NAME`.") > failed
+    assert output.index("-> Give the secret's Value by `pillarbox app secret contoso`.") > failed
     assert output.splitlines()[-2:] == [
         "contoso is not ready: 'token' failed.",
         "-> Mend that first, then test again.",

@@ -108,7 +108,7 @@ class Audit:
 
         The same within an hour is not written again: a device that never gives up must not fill the disk.
         """
-        if not self._is_new(actor.kind, actor.id, actor.peer, action, subject):
+        if not self._is_new(actor.kind, actor.id, actor.peer, action, subject, code):
             return
         task = asyncio.get_running_loop().create_task(self._heard(actor, action, subject, outcome, code))
         self._writing.add(task)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from pillarbox.core import ip
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.mail import Clock
 
@@ -20,7 +21,8 @@ class Refusal:
     """One reason for which one submitter was refused, and how often.
 
     `submitter` is empty for a stranger, who is known by address alone. `proved`: it came in; else somebody gave its
-    name, and did not prove to be it. `peer` is the last address. Times are seconds since 1970.
+    name, and did not prove to be it. `peer` is the last address. `works_since` is when the submitter handed in a
+    message after it; None: not yet. Times are seconds since 1970.
     """
 
     submitter: str
@@ -31,6 +33,7 @@ class Refusal:
     count: int
     first_at: float
     last_at: float
+    works_since: float | None = None
 
 
 class Refusals:
@@ -41,6 +44,8 @@ class Refusals:
         self.since = clock()
         self._of_submitters: dict[tuple[str, bool, str], Refusal] = {}
         self._of_strangers: OrderedDict[tuple[str, str], Refusal] = OrderedDict()
+        self._open: set[str] = set()
+        """Submitters that handed in nothing since they were refused something: each message asks."""
 
     def note(self, submitter: str, error: PillarboxError, peer: str, *, proved: bool) -> None:
         """Something was refused; `submitter` is empty for a stranger."""
@@ -49,14 +54,33 @@ class Refusals:
         if submitter:
             key = (submitter, proved, error.code)
             self._of_submitters[key] = _counted(self._of_submitters.get(key), said)
+            self._open.add(submitter)
             return
         whence = (peer, error.code)
         self._of_strangers[whence] = _counted(self._of_strangers.pop(whence, None), said)
         if len(self._of_strangers) > MOST_STRANGERS:
             self._of_strangers.popitem(last=False)
 
+    def works(self, submitter: str) -> None:
+        """A submitter has handed in a message: what it was refused before is over."""
+        if submitter not in self._open:
+            return
+        self._open.discard(submitter)
+        now = self._clock()
+        for key, one in self._of_submitters.items():
+            if one.submitter == submitter and one.works_since is None:
+                self._of_submitters[key] = replace(one, works_since=now)
+
+    def failed_last(self, peer: str) -> str:
+        """The submitter whose password was wrong last where this address is; empty for none."""
+        site = ip.site(peer)
+        failed = [one for one in self._of_submitters.values() if one.code == "submitter.password_refused"]
+        near = [one for one in failed if ip.site(one.peer) == site]
+        return max(near, key=lambda one: one.last_at).submitter if near else ""
+
     def forget(self, submitter: str) -> None:
         """A submitter is no more: another one of its name has nothing to do with what it was refused."""
+        self._open.discard(submitter)
         self._of_submitters = {key: one for key, one in self._of_submitters.items() if one.submitter != submitter}
 
     def __iter__(self) -> Iterator[Refusal]:

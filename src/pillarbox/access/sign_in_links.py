@@ -3,10 +3,11 @@
 import base64
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from pillarbox.core.errors import Conflict, NotFound
+from pillarbox.core.errors import Conflict, Forbidden, NotFound
 from pillarbox.core.mail import Clock
 from pillarbox.core.vault import Secret
 from pillarbox.store.people import Person
@@ -35,7 +36,12 @@ class SignInLinks:
         self._waiting: OrderedDict[str, tuple[Person, float]] = OrderedDict()
 
     def make(self, person: Person) -> SignInLink:
-        """A link for this person. Raises Conflict `person.no_listener` where it would lead nowhere."""
+        """A link for this person.
+
+        Raises Forbidden `person.kept_out`, Conflict `person.no_listener` where it would lead nowhere.
+        """
+        if not person.enabled:
+            raise Forbidden("person.kept_out", name=person.name)
         if not self._public_url():
             raise Conflict("person.no_listener")
         token = base64.urlsafe_b64encode(self._random(_TOKEN_BYTES)).rstrip(b"=").decode("ascii")
@@ -45,12 +51,17 @@ class SignInLinks:
             self._waiting.popitem(last=False)
         return SignInLink(Secret(f"{self._public_url()}/sign-in/link/{token}"), until)
 
-    def take(self, token: str) -> Person:
-        """Whom this link signs in; it is used up. Raises NotFound `person.no_link`."""
+    @contextmanager
+    def taking(self, token: str) -> Iterator[Person]:
+        """Whom this link signs in; it is used up, unless that fails. Raises NotFound `person.no_link`."""
         person, until = self._waiting.pop(_digest(token), (None, 0.0))
         if person is None or until <= self._clock():
             raise NotFound("person.no_link")
-        return person
+        try:
+            yield person
+        except BaseException:
+            self._waiting[_digest(token)] = person, until
+            raise
 
 
 def _digest(token: str) -> str:

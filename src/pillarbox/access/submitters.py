@@ -6,8 +6,9 @@ open sees at its next message what an administrator has changed.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from dataclasses import replace
+from difflib import get_close_matches
 from hashlib import sha256
 from typing import Any, Final
 
@@ -43,6 +44,15 @@ _Way = tuple[str, str]
 """The name of a submitter and one of its ways in, as `_way` writes it."""
 _USED_EVERY: Final = 60.0
 """Seconds between two writes of when a submitter was last used."""
+_LONGEST_NAME: Final = 64
+_LIKE: Final = 0.85
+"""How much alike two names are, of 1, that a person may take for one."""
+_ENDS: Final = frozenset(
+    {"smtp.timeout", "smtp.stopping", "smtp.idle_commands", "smtp.too_many_failures", "smtp.too_many_errors"}
+)
+"""Why a connection was ended, which is of no mail; or what was refused in it says more."""
+_LATELY: Final = 86_400.0
+"""Seconds."""
 
 
 class Submitters:
@@ -196,6 +206,7 @@ class Submitters:
         found = self._all.get(submitter.name)
         if found is None or found.submitter.id != submitter.id:
             return
+        self.refusals.works(submitter.name)
         now, last = self._clock(), found.submitter.last_used_at
         if last is not None and 0 <= now - last < _USED_EVERY:
             return
@@ -206,7 +217,36 @@ class Submitters:
         """The door refused something to this submitter, or to a stranger (empty) who may have `claimed` to be one."""
         name = submitter or claimed
         # A name that is nobody's may be a password, typed in the wrong place.
-        self.refusals.note(name if name in self._all else "", error, peer, proved=bool(submitter))
+        known = name if name in self._all else ""
+        self.refusals.note(known, self._in_full(error, claimed, peer), peer, proved=bool(submitter))
+
+    def _in_full(self, error: PillarboxError, claimed: str, peer: str) -> PillarboxError:
+        """What was refused, for administrators: the client is not told which names there are, nor who failed."""
+        if error.code == "submitter.wrong_password":
+            found = self._all.get(claimed)
+            if found is not None and not found.submitter.enabled:
+                return error  # Its password was not looked at.
+            if found is not None:
+                return AuthenticationFailed("submitter.password_refused", name=claimed)
+            if meant := _like(claimed, self._all):
+                return AuthenticationFailed("submitter.name_mistyped", name=meant)
+        if error.code == "submitter.banned" and (failed := self.refusals.failed_last(peer)):
+            return Unavailable("submitter.banned_beside", name=failed)
+        return error
+
+    def turned_away(self) -> dict[str, PillarboxError]:
+        """Submitters that may come in, were refused something in the last day and handed in no message after it.
+
+        Each with its last refusal, the newest first.
+        """
+        since, found = self._clock() - _LATELY, dict[str, PillarboxError]()
+        for one in sorted(self.refusals, key=lambda one: -one.last_at):
+            of = self._all.get(one.submitter)
+            if one.works_since is not None or one.last_at < since or one.code in _ENDS or one.submitter in found:
+                continue
+            if of is not None and of.submitter.enabled:
+                found[one.submitter] = PillarboxError(one.code, **one.params)
+        return found
 
     # ---- what administrators do
 
@@ -360,6 +400,15 @@ class Submitters:
         task = asyncio.get_running_loop().create_task(_unless_unavailable(work))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
+
+
+def _like(name: str, names: Collection[str]) -> str:
+    """The one of these names that is most like this one, as it was mistyped; empty where none is."""
+    if len(name) > _LONGEST_NAME:
+        return ""
+    by_letters = {one.lower(): one for one in names}
+    found = get_close_matches(name.lower(), by_letters, n=1, cutoff=_LIKE)
+    return by_letters[found[0]] if found else ""
 
 
 def _check_password(password: Secret | None, *, no_password: bool, new_password: bool = False) -> None:

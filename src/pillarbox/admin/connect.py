@@ -78,8 +78,10 @@ class Connect(Connecting):
         # A link for a person outlives what is begun with it: they may take the wrong account first.
         if "link" not in kept and await self.take("ticket", ticket) is None:
             raise NotFound("sign_in.unknown_ticket")
-        plan = Plan.read(kept["plan"])
-        return await self._start(mailbox, plan, kept["redirect_uri"], issuer, kept.get("link", ""))
+        plan, link = Plan.read(kept["plan"]), kept.get("link", "")
+        if link:
+            await self.links.opened(link)
+        return await self._start(mailbox, plan, kept["redirect_uri"], issuer, link)
 
     async def _ticket(self, ticket: str) -> dict[str, Any]:
         return await self.peek("ticket", ticket) or await self._of_link(ticket)

@@ -62,7 +62,8 @@ class Connecting:
     async def mailbox(self, address: str, app: str | None, options: Options = Options()) -> Mailbox:  # noqa: B008 - frozen
         """The mailbox of this address; with `app`, one that is not there yet is added, to wait for its sign-in.
 
-        Raises NotFound, InvalidInput, and Conflict for a mailbox of another app registration.
+        One for which nobody has signed in yet goes over to `app`: nothing of the other app registration is in use.
+        Raises NotFound, InvalidInput, and Conflict for a mailbox that another app registration serves.
         """
         found = await self.accounts.mailbox(address)
         if found is None and app is not None:
@@ -72,9 +73,15 @@ class Connecting:
             self.log.info("account.changed", what="mailbox", name=found.address, change="added")
         if found is None:
             raise NotFound("mailbox.not_found", address=address)
-        if app is not None and found.app.id != (await apps.get(self.accounts, app)).id:
+        if app is None or found.app.id == (wanted := await apps.get(self.accounts, app)).id:
+            return found
+        settled(options, replace(found, app=wanted))
+        if not await self.accounts.move_invited(found, wanted):
             raise Conflict("sign_in.other_app", address=found.address, app=found.app.name)
-        return found
+        self.log.info("account.changed", what="mailbox", name=found.address, change="other app registration")
+        moved = await self.accounts.mailbox_by_id(found.id)
+        await self.changed(moved)
+        return moved
 
     def asked(self, plan: Plan) -> list[str]:
         """The scopes of the first token: of one resource; on Graph it may also say who it is."""

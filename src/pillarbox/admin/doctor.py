@@ -47,6 +47,7 @@ OF_STORE: Final[Sequence[Examination[Examined]]] = (
     Examination("passwords", accounts.passwords),
     Examination("queue", keeping.waiting),
     Examination("pauses", accounts.pauses),
+    Examination("submitters", accounts.submitters),
     Examination("mailboxes", accounts.mailboxes),
 )
 EXAMINATIONS: Final[Sequence[Examination[Examined]]] = (*OF_MACHINE, *OF_STORE)

@@ -21,14 +21,6 @@ from pillarbox.store.outbox import Outbox
 Act = Literal["retry", "cancel", "resolve", "approve", "reject"]
 """What a person may do with a message."""
 
-_RETRY_HINT: Final = "Messages that are held, uncertain, deferred, failed, bounced or canceled can be sent again."
-_APPROVAL_HINT: Final = "`pillarbox outbox approve` sends it, `pillarbox outbox reject` gives it up."
-_REFUSED_HINT: Final = "A person rejected it; what is to be sent after all is handed in anew."
-_CANCEL_HINT: Final = "Messages that are queued, deferred, held, uncertain or failed can be canceled."
-_RESOLVE_HINT: Final = "Messages that are uncertain, or held because Microsoft may have them, can be said to be sent."
-_NO_APPROVAL_HINT: Final = "Only messages that wait for an approval can be approved or rejected."
-
-
 _RETRIED: Final = (State.HELD, State.UNCERTAIN, State.DEFERRED, State.FAILED, State.BOUNCED, State.CANCELED)
 _CANCELED: Final = (State.QUEUED, State.DEFERRED, State.HELD, State.UNCERTAIN, State.FAILED)
 _RESOLVED: Final = (State.HELD, State.CANCELED)
@@ -118,7 +110,7 @@ class Desk:
         note = self._note("outbox.note_retried", former=message["state"])
         queued = await self.outbox.retry(queue_id, note) or await self.outbox.hold_again(queue_id, note)
         if queued is None:
-            return await self._as_it_is(queue_id, _RETRY_HINT, State.QUEUED, State.SENDING)
+            return await self._as_it_is(queue_id, "outbox.may_retry", State.QUEUED, State.SENDING)
         self.log.info("mail.retried", id=queue_id, by=self.caller.name, former=message["state"])
         self.wake(queued["mailbox_id"])
         return queued
@@ -126,7 +118,7 @@ class Desk:
     async def cancel(self, queue_id: str) -> Row:
         """Do not send a message any more."""
         former, message = await self._end(
-            queue_id, self.outbox.cancel, "outbox.note_canceled", _CANCEL_HINT, State.CANCELED
+            queue_id, self.outbox.cancel, "outbox.note_canceled", "outbox.may_cancel", State.CANCELED
         )
         if former is not message:
             self.log.info(
@@ -137,7 +129,7 @@ class Desk:
     async def resolve(self, queue_id: str) -> Row:
         """A person has seen that an uncertain message was sent."""
         former, message = await self._end(
-            queue_id, self.outbox.resolve, "outbox.note_resolved", _RESOLVE_HINT, State.SENT
+            queue_id, self.outbox.resolve, "outbox.note_resolved", "outbox.may_resolve", State.SENT
         )
         if former is not message:
             self.log.info(
@@ -160,7 +152,7 @@ class Desk:
     async def reject(self, queue_id: str, reason: str = "") -> Row:
         """Do not let a message go that waits for an approval; the `reason` is for the trace."""
         await get(self.outbox, queue_id, self.caller)
-        note = self._note("outbox.note_rejected", reason=f": {reason}" if reason else "")
+        note = self._note("outbox.note_rejected_for", reason=reason) if reason else self._note("outbox.note_rejected")
         rejected = await self.outbox.reject(queue_id, note)
         if rejected is None:
             return await self._decided(queue_id, Approval.REFUSED)
@@ -169,26 +161,25 @@ class Desk:
         return rejected
 
     async def _end(
-        self, queue_id: str, act: Callable[[str, str], Awaitable[Row | None]], note: str, hint: str, state: State
+        self, queue_id: str, act: Callable[[str, str], Awaitable[Row | None]], note: str, when: str, state: State
     ) -> tuple[Row, Row]:
         """The message as it was, and as it is now; twice the same where it has come to that state before."""
         message = await get(self.outbox, queue_id, self.caller)
         ended = await act(queue_id, self._note(note, former=message["state"]))
         if ended is None:
-            same = await self._as_it_is(queue_id, hint, state)
+            same = await self._as_it_is(queue_id, when, state)
             return same, same
         tell_final(self.log, ended, ended["state"], ended["finished_at"])
         return message, ended
 
-    async def _as_it_is(self, queue_id: str, hint: str, *wanted: State) -> Row:
-        """The message, if it is in a state that was wanted. Raises Conflict."""
+    async def _as_it_is(self, queue_id: str, when: str, *wanted: State) -> Row:
+        """The message, if it is in a state that was wanted. Raises Conflict; `when` is the code of what can be."""
         message = await get(self.outbox, queue_id, self.caller)
         if message["state"] in wanted:
             return message
+        hint = catalogue.sentence("outbox.was_rejected" if message["approval"] == Approval.REFUSED else when)
         if message["approval"] == Approval.WANTED:
-            hint = _APPROVAL_HINT
-        if message["approval"] == Approval.REFUSED:
-            hint = _REFUSED_HINT
+            hint = catalogue.entry("outbox.needs_approval").cure
         raise Conflict("outbox.wrong_state", id=queue_id, state=message["state"], hint=hint)
 
     async def _decided(self, queue_id: str, wanted: Approval) -> Row:
@@ -197,16 +188,18 @@ class Desk:
         is_canceled = message["state"] == State.CANCELED
         if message["approval"] == wanted and is_canceled == (wanted is Approval.REFUSED):
             return message
-        raise Conflict("outbox.wrong_state", id=queue_id, state=message["state"], hint=_NO_APPROVAL_HINT)
+        raise Conflict(
+            "outbox.wrong_state", id=queue_id, state=message["state"], hint=catalogue.sentence("outbox.may_decide")
+        )
 
     @property
     def _by(self) -> str:
         """Who decides, in words. Whoever may open the local socket has no name here; the audit log has the user."""
         match self.caller.kind:
             case "local":
-                return "a person"
+                return catalogue.sentence("outbox.by_somebody")
             case "key":
-                return f"the key {self.caller.name}"
+                return catalogue.sentence("outbox.by_key", name=self.caller.name)
             case "person":
                 return self.caller.name
 

@@ -9,12 +9,13 @@ from typing import Final
 
 from pillarbox.admin import end_dates
 from pillarbox.admin.certificates import Shown
-from pillarbox.admin.examine.accounts import judge_credential, judge_pauses, listed
+from pillarbox.admin.examine.accounts import judge_credential, judge_pauses, judge_turned_away, listed
 from pillarbox.admin.examine.doors import judge_end
 from pillarbox.admin.examine.findings import Finding, Severity, Told, problem, warning
 from pillarbox.admin.examine.keeping import judge_waiting
 from pillarbox.core.accounts import Mailbox, MailboxState
 from pillarbox.core.cause import Cause, Verdict
+from pillarbox.core.errors import PillarboxError
 from pillarbox.core.governor import Used
 from pillarbox.core.mail import Clock
 from pillarbox.core.recent import Recent
@@ -71,7 +72,8 @@ class Seen:
 class Overview:
     """Looks. `pauses` and `used` are of a mailbox, `certificates` those of the listeners and the console.
 
-    `probed` are causes whose pause ends by a probe, not by time.
+    `probed` are causes whose pause ends by a probe, not by time. `turned_away` are submitters that were refused
+    something of late and have handed in nothing since, each with what it was.
     """
 
     accounts: Accounts
@@ -81,6 +83,7 @@ class Overview:
     probed: Collection[str]
     used: Callable[[Mailbox], Sequence[Used]]
     certificates: Callable[[], Iterable[Shown]]
+    turned_away: Callable[[], Mapping[str, PillarboxError]]
     clock: Clock
 
     async def look(self) -> Seen:
@@ -89,14 +92,16 @@ class Overview:
         waiting = await measures.waiting(self.database, now)
         strained = [one for mailbox in mailboxes if (one := self._strained(mailbox)) is not None]
         worries, ending = await self._ending(now)
-        untested = [one.address for one in mailboxes if not self._is_proved(one)]
+        unproved = [one for one in mailboxes if not await self._is_proved(one)]
         sent, unsent = self.recent.sent_by_hour(), self.recent.unsent()
         told = [
             *_of_strained(strained, self.probed),
+            *(Told("submitters", one) for one in judge_turned_away(self.turned_away())),
             *_of_waiting(waiting, now),
             *_of_refused(unsent, sum(sent)),
             *worries,
-            *_of_untested(untested),
+            *_of_failing([one for one in unproved if one.test_failed]),
+            *_of_untested([one.address for one in unproved if not one.test_failed]),
         ]
         return Seen(
             at=now,
@@ -110,11 +115,11 @@ class Overview:
             ending=sorted(ending, key=lambda one: one.ends_at),
         )
 
-    def _is_proved(self, mailbox: Mailbox) -> bool:
-        """Whether anything shows that we may send from it: a test, a sign-in, or mail that left in the last day."""
+    async def _is_proved(self, mailbox: Mailbox) -> bool:
+        """Whether anything shows that we may send from it: a test, a sign-in, or mail that left."""
         if mailbox.assurance or mailbox.sign_in is not None or mailbox.state is not MailboxState.OK:
             return True
-        return any(one.used for one in self.used(mailbox) if one.name == "recipients")
+        return await measures.has_sent(self.database, mailbox.id)
 
     def _strained(self, mailbox: Mailbox) -> Strained | None:
         pauses = self.pauses(mailbox)
@@ -146,6 +151,14 @@ def _of_refused(unsent: Mapping[str, int], sent: int) -> list[Told]:
         return []
     told = {"refused": refused, "sent": sent}
     return [Told("queue", warning("overview.refused", told, **told))]
+
+
+def _of_failing(mailboxes: Sequence[Mailbox]) -> list[Told]:
+    if not mailboxes:
+        return []
+    addresses, first = [one.address for one in mailboxes], mailboxes[0]
+    told = {"mailboxes": listed(addresses), "address": first.address, "why": first.test_failed}
+    return [Told("mailboxes", warning("overview.test_failed", {"mailboxes": addresses}, **told))]
 
 
 def _of_untested(addresses: Sequence[str]) -> list[Told]:

@@ -13,7 +13,7 @@ from pillarbox.cli.local import Api, with_api
 from pillarbox.cli.options import json_option
 
 _WIDTH: Final = 80
-_MARKS: Final = {"ok": "ok", "fail": "FAIL", "skip": "skip"}
+_MARKS: Final = {"ok": "ok", "warn": "warn", "fail": "FAIL", "skip": "skip"}
 _INDENT: Final = " " * 17
 _PATIENCE: Final = 600
 """Seconds that a step of a test may take: each has a limit of its own."""

@@ -17,6 +17,7 @@ from pillarbox.cli.options import json_option, load_settings, settings_options
 from pillarbox.core import freed_memory
 from pillarbox.core.errors import Unavailable
 from pillarbox.core.settings import Settings
+from pillarbox.core.without import without
 from pillarbox.gateway import Gateway
 
 _PATIENCE = 5.0
@@ -30,7 +31,9 @@ def command(as_json: bool, config: Path | None, settings: tuple[str, ...]) -> No
     """Run the gateway until SIGTERM or Ctrl-C. With --json, one line says the addresses when all is ready."""
     freed_memory.give_back()
     loaded = load_settings(config, settings)
-    uvloop.run(_serve(loaded, as_json))
+    # FastAPI loads it for each route, to refuse models of that time: 1.5 MB.
+    with without("pydantic.v1"):
+        uvloop.run(_serve(loaded, as_json))
 
 
 async def _serve(settings: Settings, as_json: bool) -> None:

@@ -98,7 +98,7 @@ class Mailbox:
     `assurance` is the mode that the last test found (DESIGN.md, decision 10); empty before the first one. Where a
     person chose one it is `chosen_assurance`. `transport` is graph, smtp or auto, `on_uncertain` what becomes of an
     uncertain message of which no look can tell: retry or hold. `send_limit` is bytes of one message that Exchange
-    takes; 0: as the settings say.
+    takes; 0: as the settings say. `test_failed` is why the last test failed, while none was good.
     """
 
     id: int
@@ -112,6 +112,7 @@ class Mailbox:
     transport: str = ""
     on_uncertain: str = ""
     send_limit: int = 0
+    test_failed: str = ""
 
     @property
     def mode(self) -> str:

@@ -32,7 +32,7 @@ class Scope(StrEnum):
     AUDIT_READ = "audit.read"
     """Read who did what."""
     DOCTOR_RUN = "doctor.run"
-    """Examine the installation."""
+    """Examine the installation, and see whom the SMTP door refused."""
     METRICS_READ = "metrics.read"
     """Read the metrics, and the overview."""
     ADMIN = "admin"

@@ -68,6 +68,11 @@ class PillarboxError(Exception):
         return self.entry.cure.format(**self.params)
 
     @property
+    def smtp_reply(self) -> str:
+        """What an SMTP client is told, in English: the code of that door, and few words."""
+        return f"{self.entry.smtp} {(self.entry.reply or self.entry.sentence).format(**self.params)}"
+
+    @property
     def upstream(self) -> Upstream | None:
         """What Microsoft told, where that is the cause of it; also of an error that this one was made from."""
         return self.__cause__.upstream if isinstance(self.__cause__, PillarboxError) else None

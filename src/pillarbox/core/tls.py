@@ -7,6 +7,7 @@ import ssl
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -43,12 +44,10 @@ class Outbound:
     def ssl_context(self) -> ssl.SSLContext:
         """A client context that verifies against `ca_file` alone. Raises ConfigError `config.bad_ca_file`."""
         try:
-            context = ssl.create_default_context(cafile=str(self.ca_file))
+            return _trusting(self.ca_file)
         except (OSError, ssl.SSLError) as error:
             reason = error.strerror or error
             raise ConfigError("config.bad_ca_file", place=self.ca_place, file=self.ca_file, reason=reason) from error
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        return context
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy that a request to `url` goes through, or None. Raises ConfigError if HTTPS_PROXY names none."""
@@ -59,6 +58,14 @@ class Outbound:
         if not self.environment_proxy or is_loopback(host) or any(_covers(rule, host) for rule in self.no_proxy):
             return None
         return _proxy_url(self.environment_proxy, "environment", "HTTPS_PROXY")
+
+
+@cache
+def _trusting(ca_file: Path) -> ssl.SSLContext:
+    """One for all: each would hold the whole file in memory, of Mozilla's list a megabyte."""
+    context = ssl.create_default_context(cafile=str(ca_file))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def outbound(

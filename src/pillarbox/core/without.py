@@ -1,4 +1,4 @@
-"""Imports as if a package were not installed."""
+"""Imports as if a package were not installed: what others load where it is, and we have no use for, costs memory."""
 
 import sys
 from collections.abc import Iterator

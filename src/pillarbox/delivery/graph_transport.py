@@ -108,7 +108,7 @@ def judge(answer: Answer, mailbox: Mailbox, now: float, retry_after_default: flo
         cause,
         code=code or f"http_{answer.status}",
         text=text or catalogue.sentence("microsoft.answer", status=answer.status),
-        cure=_cure(cause, answer.status, code),
+        cure=_cure(mailbox, cause, answer.status, code),
         http_status=answer.status,
         request_id=answer.request_id,
         retry_after=retry_after,
@@ -125,6 +125,8 @@ def _is_app_wide(cause: Cause, answer: Answer, text: str) -> bool:
 _APP_WIDE: Final = re.compile(r"(?:Application|Tenant(?:_Application)?)/")
 """Scopes of limits that are no mailbox's: https://learn.microsoft.com/graph/throttling-limits"""
 _SAYS_WHEN: Final = (Verdict.SENT, Verdict.RETRY, Verdict.UNCERTAIN)
+_NO_DRAFTS: Final = "mailbox.cannot_draft"
+"""The right to make drafts is missing, which the chosen mode takes."""
 _HOUR: Final = 3600.0
 """Nothing waits for longer by one header."""
 
@@ -188,7 +190,11 @@ def _may_not_send(answer: Answer, address: str, sign_in: SignIn) -> Outcome:
     )
 
 
-def _cure(cause: Cause, status: int, code: str) -> str:
+def _cure(mailbox: Mailbox, cause: Cause, status: int, code: str) -> str:
+    if cause is Cause.ACCESS_DENIED and mailbox.lacking == _NO_DRAFTS:
+        # Not that to send, of which the tables speak.
+        lacking = PillarboxError(_NO_DRAFTS, mailbox=mailbox.address)
+        return f"{lacking.sentence} {lacking.cure}"
     if cause is Cause.UNCLEAR or cause is not _by_code(status, code):
         return cause.entry.cure
     known = catalogue.explain_graph(code)

@@ -44,14 +44,19 @@ class Reader:
                     raise InvalidInput("mail.not_readable", reason=error.params["reason"]) from error
 
     async def _kept(self, row: Row) -> AsyncIterator[bytes]:
-        if row["kept"] == "whole":
+        if is_whole(row):
             async for piece in self.outbox.whole(row["seq"], row["size"]):
                 yield piece
         else:
             yield await self.outbox.header(row["seq"])
 
 
+def is_whole(row: Row) -> bool:
+    """Whether more than the header of a message is kept."""
+    return str(row["kept"]) == "whole"
+
+
 def need_whole(row: Row) -> None:
     """Raises Conflict `outbox.body_gone` where no more than the header of a message is kept."""
-    if row["kept"] != "whole":
+    if not is_whole(row):
         raise Conflict("outbox.body_gone", id=row["id"], state=row["state"])

@@ -213,7 +213,9 @@ class Worker:
         """Take what may go now: the places that it has, and the messages, which have begun."""
         turn = NONE
         try:
-            mailbox = self._seen.get(mailbox_id) or await self._accounts.mailbox_by_id(mailbox_id)
+            mailbox = self._seen.get(mailbox_id) or await self._accounts.mailbox_still(mailbox_id)
+            if mailbox is None:
+                return NONE, []  # removed, as nothing in the outbox names it; the governors may still
             if self._is_ready(mailbox) and self._governors.is_open(mailbox):
                 # Before "about to send": what is cut off while it waits for a token has certainly not been sent.
                 await self._transport.ready(mailbox)

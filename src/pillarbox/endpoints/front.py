@@ -131,8 +131,8 @@ class Front:
         if raw.lower().startswith((b"http://", b"https://")):
             _, slash, path = raw.partition(b"//")[2].partition(b"/")
             raw = slash + path or b"/"
-        if self._prefix and raw.startswith(self._prefix + b"/"):
-            raw = raw.removeprefix(self._prefix)
+        if self._prefix and (raw + b"/").startswith(self._prefix + b"/"):
+            raw = raw.removeprefix(self._prefix) or b"/"
         return {"path": unquote(raw.decode("ascii")), "raw_path": raw} if raw != came else {}
 
 

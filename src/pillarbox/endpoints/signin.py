@@ -26,6 +26,7 @@ from pillarbox.core.errors import PillarboxError, Unavailable
 from pillarbox.core.log import Logger
 from pillarbox.endpoints import signin_pages as pages
 from pillarbox.endpoints import telemetry
+from pillarbox.endpoints.api.allowed import allowed
 from pillarbox.endpoints.api.request_ids import id_of
 from pillarbox.endpoints.api.session_cookie import check_press
 from pillarbox.endpoints.api.sessions import peer_of
@@ -144,7 +145,10 @@ def _redirect(url: str, headers: dict[str, str] | None = None) -> Response:
 def _add_errors(app: FastAPI, log: Logger) -> None:
     @app.exception_handler(HTTPException)
     async def nothing_here(request: Request, error: HTTPException) -> Response:
-        return _nothing_here(request, error.status_code)
+        response = _nothing_here(request, error.status_code)
+        if error.status_code == 405:
+            response.headers["Allow"] = ", ".join(sorted(allowed(request)))
+        return response
 
     @app.exception_handler(PillarboxError)
     async def known(request: Request, error: PillarboxError) -> Response:

@@ -290,6 +290,12 @@ class Accounts:
             return False
         return True
 
+    async def set_test_failed(self, mailbox: Mailbox, why: str) -> None:
+        """Keep why the test of a mailbox failed in which no test was good yet; of any other it stays as it is."""
+        await self._change(
+            statement("mailbox_test_failed", id=mailbox.id, app_id=mailbox.app.id, why=why),
+        )
+
     async def choose(self, mailbox: Mailbox, choice: MailboxChoice) -> None:
         """Keep how a mailbox is to send, as a person chose."""
         await self._change(
@@ -313,6 +319,14 @@ class Accounts:
             statement("token_cache_forget", owner=mailbox.cache_owner),
             statement("sign_in_forget", mailbox_id=mailbox.id),
         )
+
+    async def move_invited(self, mailbox: Mailbox, app: AppRegistration) -> bool:
+        """Let another app registration serve a mailbox that waits for its first sign-in; False where it does not."""
+        try:
+            await self._change(statement("mailbox_move_invited", expect=1, id=mailbox.id, app_id=app.id))
+        except ExpectationFailed:
+            return False
+        return True
 
     async def remove_mailbox(self, mailbox: Mailbox) -> bool:
         """Forget a mailbox; False where a message or a submitter names it."""
@@ -359,6 +373,11 @@ class Accounts:
         (row,) = await self._database.read("mailbox_by_id", id=mailbox_id)
         return mailbox_of(row)
 
+    async def mailbox_still(self, mailbox_id: int) -> Mailbox | None:
+        """The mailbox of this number, unless it was removed."""
+        rows = await self._database.read("mailbox_by_id", id=mailbox_id)
+        return mailbox_of(rows[0]) if rows else None
+
 
 def _no_more(mailbox: Mailbox) -> NoReturn:
     raise Unavailable("mail.too_many_mailboxes", limit=MOST_MADE_UP, app=mailbox.app.name, mailbox=mailbox.address)
@@ -385,6 +404,7 @@ def mailbox_of(row: Row) -> Mailbox:
         row["transport"],
         row["on_uncertain"],
         row["send_limit"],
+        row["test_failed"],
     )
 
 

@@ -32,7 +32,8 @@ class LinkState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ConnectLink:
     """A link. `mailbox` is an address, empty where the mailbox is there no more; `plan` is as admin/sign_in_plan.py
-    keeps it; `tries` are sign-ins that were refused, `code` and `reason` of the last one. Times are seconds since 1970.
+    keeps it; `tries` are sign-ins that were refused, `code` and `reason` of the last one. Times are seconds since 1970,
+    `opened_at` when somebody last went on to Microsoft by it.
     """
 
     id: str
@@ -44,6 +45,7 @@ class ConnectLink:
     created_at: float
     expires_at: float
     ended_at: float | None
+    opened_at: float | None
     tries: int
     account: str
     code: str
@@ -149,6 +151,10 @@ class ConnectLinks:
             return False
         return True
 
+    async def opened(self, id: str) -> None:
+        """Somebody goes on to Microsoft by a link."""
+        await self._database.write(statement("connect_link_opened", id=id, now=self._clock()))
+
     async def cancel(self, id: str) -> None:
         """A link is to lead nowhere any more. One that is over stays as it is."""
         await self._database.write(statement("connect_link_cancel", id=id, now=self._clock()))
@@ -175,6 +181,7 @@ class ConnectLinks:
             created_at=row["created_at"],
             expires_at=row["expires_at"],
             ended_at=row["ended_at"],
+            opened_at=row["opened_at"],
             tries=row["tries"],
             account=row["account"],
             code=row["code"],

@@ -34,6 +34,12 @@ async def waiting(database: Database, now: float) -> list[Waiting]:
     return [Waiting(r["state"], bool(r["for_approval"]), r["messages"], min(r["oldest"], now)) for r in rows]
 
 
+async def has_sent(database: Database, mailbox_id: int) -> bool:
+    """Whether something was sent from a mailbox, as far as its newest messages tell."""
+    (row,) = await database.read("measures_has_sent", mailbox_id=mailbox_id)
+    return bool(row["sent"])
+
+
 async def recall(database: Database, recent: Recent, now: float) -> None:
     """Count what attempts came to before the start: minute by minute, so that no other read waits for long."""
     first, last = (int(now // HOUR) - HOURS + 1) * int(HOUR / MINUTE), int(now // MINUTE)

@@ -49,3 +49,29 @@ def test_what_a_submitter_was_refused_goes_with_it() -> None:
     refusals.note("erp", WRONG, "192.0.2.1", proved=False)
     refusals.forget("printer")
     assert [one.submitter for one in refusals] == ["erp"]
+
+
+def test_a_refusal_is_over_with_the_next_message_until_there_is_another() -> None:
+    now = [10.0]
+    refusals = Refusals(lambda: now[0])
+    refusals.note("printer", WRONG, "192.0.2.1", proved=False)
+    refusals.note("erp", WRONG, "192.0.2.1", proved=False)
+    now[0] = 11.0
+    refusals.works("printer")
+    now[0] = 12.0
+    refusals.works("printer")
+    assert {one.submitter: one.works_since for one in refusals} == {"printer": 11.0, "erp": None}
+    refusals.note("printer", WRONG, "192.0.2.1", proved=False)
+    printer = next(one for one in refusals if one.submitter == "printer")
+    assert (printer.works_since, printer.count) == (None, 2)
+
+
+def test_whose_password_was_wrong_at_an_address_is_told_by_its_network() -> None:
+    now = [10.0]
+    refusals = Refusals(lambda: now[0])
+    failed = AuthenticationFailed("submitter.password_refused", name="printer")
+    for now[0], name in ((11.0, "erp"), (12.0, "printer")):
+        refusals.note(name, failed, "2001:db8:7::1", proved=False)
+    refusals.note("fax", OTHER, "2001:db8:7::1", proved=True)
+    assert refusals.failed_last("2001:db8:7::2") == "printer"
+    assert refusals.failed_last("192.0.2.1") == ""

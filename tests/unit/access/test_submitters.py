@@ -11,7 +11,7 @@ import pytest
 
 from pillarbox.access.submitters import OPERATOR
 from pillarbox.core.accounts import AppRegistration, Login, Mailbox, Submitter
-from pillarbox.core.errors import Conflict, Forbidden, PillarboxError, Unavailable
+from pillarbox.core.errors import AuthenticationFailed, Conflict, Forbidden, PillarboxError, Unavailable
 from pillarbox.core.vault import Secret
 from tests.unit.access.desk import BOXES, PASSWORD, PEER, Desk
 
@@ -499,3 +499,68 @@ async def test_two_that_are_added_at_once_are_two_or_one(desk: Desk) -> None:
     results = await asyncio.gather(desk.add(), desk.add(), desk.add("other"), return_exceptions=True)
     assert [isinstance(one, Conflict) for one in results] == [False, True, False]
     assert [one.name for one in await desk.submitters.list()] == ["other", "printer"]
+
+
+WRONG = AuthenticationFailed("submitter.wrong_password")
+
+
+def noted(desk: Desk) -> list[tuple[str, str, object]]:
+    """What was refused: to whom, its code, and the name in it."""
+    return [(one.submitter, one.code, one.params.get("name")) for one in desk.submitters.refusals]
+
+
+@pytest.mark.parametrize(
+    ("claimed", "told"),
+    [
+        ("printer", ("printer", "submitter.password_refused", "printer")),
+        ("closed", ("closed", "submitter.wrong_password", None)),
+        ("Prnter", ("", "submitter.name_mistyped", "printer")),
+        ("hunter2", ("", "submitter.wrong_password", None)),
+        ("printer" * 10, ("", "submitter.wrong_password", None)),
+    ],
+)
+async def test_administrators_are_told_whether_the_name_or_the_password_was_wrong(
+    desk: Desk, claimed: str, told: tuple[str, str, object]
+) -> None:
+    await desk.add()
+    await desk.add("closed")
+    await desk.submitters.change("closed", {"enabled": False})
+    desk.submitters.refused("", claimed, WRONG, PEER)
+    assert noted(desk) == [told]
+
+
+async def test_who_is_kept_out_with_others_is_told_whose_password_it_was(desk: Desk) -> None:
+    await desk.add()
+    await desk.add("copier")
+    banned = Unavailable("submitter.banned")
+    desk.submitters.refused("", "copier", banned, PEER)
+    desk.submitters.refused("", "printer", WRONG, PEER)
+    desk.submitters.refused("", "copier", banned, PEER)
+    desk.submitters.refused("", "copier", banned, "192.0.2.99")
+    assert ("copier", "submitter.banned_beside", "printer") in noted(desk)
+    counts = {one.code: one.count for one in desk.submitters.refusals if one.submitter == "copier"}
+    assert counts == {"submitter.banned": 2, "submitter.banned_beside": 1}
+
+
+async def test_who_is_turned_away_is_told_until_it_hands_in_a_message_is_kept_out_or_comes_no_more(desk: Desk) -> None:
+    for name in ("printer", "copier", "fax", "erp"):
+        await desk.add(name)
+    submitters = desk.submitters
+    submitters.refused("erp", "", Unavailable("smtp.timeout"), PEER)  # of no mail
+    submitters.refused("", "printer", WRONG, PEER)
+    desk.now += 86_000
+    submitters.refused("", "copier", WRONG, PEER)
+    submitters.refused("", "fax", WRONG, PEER)
+    desk.now += 1
+    submitters.refused("fax", "", Forbidden("submitter.disabled", name="fax"), PEER)
+    assert {name: error.code for name, error in submitters.turned_away().items()} == {
+        "fax": "submitter.disabled",
+        "copier": "submitter.password_refused",
+        "printer": "submitter.password_refused",
+    }
+    assert next(iter(submitters.turned_away())) == "fax"
+    submitters.used(await submitters.get("fax"))
+    await submitters.change("copier", {"enabled": False})
+    assert list(submitters.turned_away()) == ["printer"]
+    desk.now += 1000
+    assert submitters.turned_away() == {}

@@ -571,8 +571,16 @@ async def test_a_mailbox_that_was_added_on_the_way_waits_for_its_sign_in(desk: D
 
 
 async def test_a_mailbox_of_another_app_registration_is_not_taken_over(desk: Desk) -> None:
-    await desk.mailbox(app="web")
+    app = await desk.accounts.app("web")
+    assert app is not None
+    await desk.accounts.add_mailbox(ALICE, app)
     assert await code_of(desk.mailbox(app="desktop")) == "sign_in.other_app"
+
+
+async def test_a_mailbox_that_waits_for_its_first_sign_in_goes_over_to_another_app_registration(desk: Desk) -> None:
+    begun = await desk.mailbox(app="web")
+    moved = await desk.mailbox(app="desktop")
+    assert (moved.id, moved.app.name, moved.state) == (begun.id, "desktop", MailboxState.NEEDS_SIGN_IN)
 
 
 @dataclass

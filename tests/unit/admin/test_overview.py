@@ -11,6 +11,7 @@ from pillarbox.admin.overview import Seen
 from pillarbox.core.accounts import CredentialKind
 from pillarbox.core.cause import Cause
 from pillarbox.core.content import in_memory
+from pillarbox.core.errors import AuthenticationFailed, Forbidden
 from pillarbox.core.mail import Envelope
 from pillarbox.core.vault import Secret
 from pillarbox.delivery.submission import Terms
@@ -64,7 +65,8 @@ async def test_a_mailbox_whose_person_was_not_there_yet_is_no_worry(house: House
 
 
 async def test_mail_that_left_shows_that_a_mailbox_can_send(make_house: MakeHouse) -> None:
-    house = await make_house({"limits.recipients": "100"})
+    """Whenever that was, and also where no limit of the settings counts it."""
+    house = await make_house({"limits.recipients": "0"})
     await house.furnish("scanner@contoso.example")
     assert told(await look(house)) == [("overview.untested", Severity.WARNING)]
     await house.settled(await house.accept(MAIL, "alice@contoso.example"))
@@ -80,6 +82,23 @@ async def test_where_as_much_was_refused_as_was_sent_not_all_is_well(
     recent.add(now, Cause.BUSY, 100)  # is tried again
     recent.add(now, Cause.ACCEPTED, sent)
     assert ("overview.refused" in [code for code, _ in told(await look(house))]) is is_told
+
+
+async def test_devices_that_are_refused_are_told_by_reason_until_mail_is_accepted_from_them(house: House) -> None:
+    submitters = house.gateway.submitters
+    for name in ("fax", "copier"):
+        await submitters.add(name, {"mailboxes": ["scanner@contoso.example"]})
+        submitters.refused("", name, AuthenticationFailed("submitter.wrong_password"), "192.0.2.7")
+    submitters.refused("printer", "", Forbidden("submitter.gone", name="printer"), "192.0.2.8")
+    seen = await look(house)
+    assert told(seen) == [("doctor.turned_away", Severity.WARNING)] * 2
+    by_reason = {one.finding.evidence["code"]: one.finding for one in seen.worries}
+    assert by_reason["submitter.password_refused"].evidence["submitters"] == ["copier", "fax"]
+    assert "since: copier, fax. The name 'copier' came" in by_reason["submitter.password_refused"].sentence
+    assert "submitter change copier --new-password" in by_reason["submitter.password_refused"].cure
+    for name in ("fax", "copier", "printer"):
+        submitters.used(await submitters.get(name))
+    assert told(await look(house)) == []
 
 
 async def test_problems_come_before_warnings(house: House) -> None:

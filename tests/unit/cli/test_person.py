@@ -54,7 +54,9 @@ async def test_an_administrator_adds_shows_changes_invites_and_removes_people(ho
     assert "invitation" not in (await done(house, "show", "olga"))
     assert (await done(house, "change", "olga", "--role", "auditor", "--disable"))["enabled"] is False
     assert (await done(house, "invite", "olga", "--drop-second-factor"))["url"] not in link
-    made = await done(house, "sign-in-link", "olga")
+    code, _, errors = await say(house, "sign-in-link", "olga")
+    assert (code, "olga is kept out here." in errors) == (5, True)
+    made = await done(house, "sign-in-link", "anna")
     assert made["url"].startswith(f"{house.gateway.public_url}/sign-in/link/")
     assert await done(house, "sign-out", "olga") == {"name": "olga", "signed_out": True}
     assert (await say(house, "sign-out", "olga"))[1] == "Signed olga out everywhere.\n"

@@ -133,6 +133,8 @@ def test_words_are_one_line(entry: Entry) -> None:
 PARTS = {
     *("mail.recipient_removed", "microsoft.slow_down", "microsoft.no_json", "microsoft.no_token"),
     *("graph.no_text", "graph.unexplained", "identity.no_issuer", "identity.no_keys"),
+    *("outbox.may_retry", "outbox.may_cancel", "outbox.may_resolve", "outbox.may_decide", "outbox.was_rejected"),
+    *("outbox.by_somebody", "outbox.by_key"),
 }
 """Words within a sentence of another entry, which has the cure."""
 NOTES = {
@@ -149,6 +151,40 @@ TRACE = ("look.", "draft.", "route.", "notice.", "outbox.note_")
 @ENTRIES
 def test_what_a_person_meets_has_a_cure(entry: Entry) -> None:
     assert entry.cure or entry.code.startswith(("smtp.", *TRACE)) or entry.code in PARTS | NOTES
+
+
+NOT_ASKED_ABOUT = {
+    *("smtp.unknown_command", "smtp.line_too_long", "smtp.control_character", "smtp.not_utf8"),
+    *("smtp.plaintext_after_starttls", "smtp.tls_active"),
+}
+"""Mistakes in commands that no mail depends on: they are told to the client alone (endpoints/smtp/session.py)."""
+AT_THE_SMTP_DOOR = [
+    entry
+    for entry in catalogue.entries().values()
+    if entry.code.startswith(("smtp.", "mail.", "submitter."))
+    and entry.smtp != Entry("", "").smtp
+    and entry.code not in NOT_ASKED_ABOUT
+]
+
+
+@pytest.mark.parametrize("entry", AT_THE_SMTP_DOOR, ids=lambda entry: entry.code)
+def test_what_the_smtp_door_refuses_has_a_cure_and_is_told_in_all_languages(entry: Entry) -> None:
+    assert entry.cure
+    assert entry.translated
+
+
+@ENTRIES
+def test_a_reply_is_of_ascii_and_names_nothing_that_the_words_do_not(entry: Entry) -> None:
+    assert entry.reply.isascii()
+    assert entry.reply.isprintable()
+    assert names_in(entry.reply) <= names_in(entry.sentence) | names_in(entry.cure)
+
+
+def test_a_client_is_told_less_than_people() -> None:
+    error = PillarboxError("smtp.sequence", wanted="EHLO")
+    assert error.smtp_reply == "503 5.5.1 Bad sequence of commands: EHLO first"
+    assert error.sentence == "Its commands came in the wrong order. Wanted first: EHLO"
+    assert PillarboxError("mail.no_recipients").smtp_reply == "503 5.5.1 The message has no recipients."
 
 
 CAUSES = pytest.mark.parametrize("cause", Cause)

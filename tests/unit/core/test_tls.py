@@ -124,6 +124,11 @@ def test_without_one_the_built_in_list_is_trusted_whatever_the_environment_says(
     assert len(context.get_ca_certs()) > 50
 
 
+def test_what_is_read_of_a_ca_file_is_in_memory_once() -> None:
+    direct, by_proxy = tls.outbound(None, "", {}), tls.outbound(None, "proxy.contoso.example:3128", {})
+    assert direct.ssl_context() is by_proxy.ssl_context()
+
+
 # ---- the self-made certificate
 
 

@@ -38,6 +38,14 @@ def verdict(status: int) -> Verdict:
     return judge(answer(status), NOON, 60.0).verdict
 
 
+def test_right_that_the_chosen_mode_lacks_is_named() -> None:
+    lacks = replace(BY_APP, assurance="send-only", chosen_assurance="draft")
+    denied = answer(403, "ErrorAccessDenied", "Access is denied.")
+    assert "takes Mail.ReadWrite" in judge(denied, NOON, 60.0, lacks).cure
+    assert "Mail.Send" in judge(denied, NOON, 60.0, BY_APP).cure
+    assert "takes Mail.ReadWrite" not in judge(answer(404, "ErrorInvalidUser"), NOON, 60.0, lacks).cure
+
+
 @pytest.mark.parametrize(
     ("status", "scope", "app_wide"),
     [
@@ -168,7 +176,7 @@ def test_an_answer_without_an_error_envelope_is_named_by_its_status(body: bytes)
         (413, "SomethingNew", "about 3 MB"),
         (403, "ErrorAccessDenied", "admin consent"),
         (403, "SomethingNew", "admin consent"),
-        (404, "", "pillarbox mailbox list"),
+        (404, "", "admin.microsoft.com"),
         (400, "ErrorMimeContentInvalid", "the sending program"),
         (429, "TooManyRequests", "goes on by itself"),
         (429, "", "Sent Items"),

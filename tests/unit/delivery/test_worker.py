@@ -489,8 +489,20 @@ async def test_a_full_store_does_not_keep_stop_from_ending(shelf: Shelf, gates: 
 
 async def test_a_mailbox_that_cannot_be_read_stops_no_other(shelf: Shelf, gates: Gates, worker: Worker) -> None:
     await shelf.put("A")
-    worker.wake(4711)
+    await shelf.put("B", mailbox=1)
+    broken = shelf.mailboxes[1].id
+    shelf.database._writer.execute("UPDATE mailboxes SET state = 'of a later version' WHERE id = ?", (broken,))
     wake(worker, shelf)
     await gates.holds("A")
     while not shelf.lines.lines("unexpected"):
         await shelf.lines.next()
+
+
+async def test_a_removed_mailbox_is_no_surprise(shelf: Shelf, gates: Gates, worker: Worker) -> None:
+    gone = shelf.mailboxes[0]
+    assert await shelf.accounts.remove_mailbox(gone)
+    worker.wake(gone.id)  # as the governors do, which saw it once
+    await shelf.put("A", mailbox=1)
+    wake(worker, shelf)
+    await gates.holds("A")
+    assert shelf.lines.lines("unexpected") == []

@@ -86,7 +86,7 @@ class Desk:
         ("http://mail.contoso.example/gw/api/v1/sends", "api", "/api/v1/sends"),
         ("HTTPS://mail.contoso.example", "elsewhere", "/"),
         ("/gwen/api", "elsewhere", "/gwen/api"),
-        ("/gw", "elsewhere", "/gw"),
+        ("/gw", "elsewhere", "/"),
         ("/", "elsewhere", "/"),
         ("/apis", "elsewhere", "/apis"),
         ("/healthz/", "elsewhere", "/healthz/"),

@@ -12,6 +12,8 @@ from pillarbox.endpoints.api.listeners import ListenerOut
 from tests.conftest import House, MakeHouse
 from tests.unit.endpoints.test_submitters import done
 
+MAIL = b"From: scanner@contoso.example\r\nTo: alice@contoso.example\r\nSubject: Scan\r\n\r\nHello.\r\n"
+
 
 async def log_in(house: House, name: str, password: str, sender: str = "") -> None:
     """Log in at the SMTP door, and perhaps begin a message; whatever comes of it."""
@@ -34,7 +36,7 @@ async def test_a_wrong_password_is_told_of_the_submitter_whose_name_was_given(ho
     assert (one["submitter"], one["proved"], one["code"], one["count"], one["peer"]) == (
         "printer",
         False,
-        "submitter.wrong_password",
+        "submitter.password_refused",
         2,  # smtplib tries PLAIN, then LOGIN
         "127.0.0.1",
     )
@@ -58,6 +60,23 @@ async def test_a_name_that_is_nobodys_is_not_shown_as_it_may_be_a_password(house
     assert (one["submitter"], one["peer"]) == (None, "127.0.0.1")
     assert "hunter2" not in str(told)
     assert (await done(house, "GET", "/api/v1/refusals?submitter="))["data"] == [one]
+
+
+async def test_a_name_that_is_nearly_one_of_ours_is_told_as_that_one(house: House) -> None:
+    await log_in(house, "Prnter", "x")
+    told = await done(house, "GET", "/api/v1/refusals")
+    (one,) = told["data"]
+    assert (one["submitter"], one["code"], one["params"]) == (None, "submitter.name_mistyped", {"name": "printer"})
+    assert "prnter" not in str(told).lower()
+
+
+async def test_a_message_that_is_accepted_ends_what_was_refused_before(house: House) -> None:
+    await log_in(house, "printer", "not the password")
+    (one,) = (await done(house, "GET", "/api/v1/refusals"))["data"]
+    assert one["works_since"] is None
+    await house.accept(MAIL, "alice@contoso.example")
+    (one,) = (await done(house, "GET", "/api/v1/refusals"))["data"]
+    assert one["works_since"] >= one["last_at"]
 
 
 async def test_with_a_submitter_goes_what_it_was_refused(house: House) -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from pillarbox.admin.check.steps import Failed, Found, found
-from pillarbox.admin.check.visit import ANY_CREDENTIAL, ENTRA, Visit
+from pillarbox.admin.check.steps import Failed, Found, doubtful, found
+from pillarbox.admin.check.visit import ANY_CREDENTIAL, CREDENTIALS, ENTRA, Visit
 from pillarbox.core.accounts import Credential
 from pillarbox.core.errors import ConfigError, PillarboxError
 from pillarbox.core.scopes import Resource
@@ -21,7 +21,7 @@ async def credentials(visit: Visit) -> Found:
     if taken:
         visit.used = taken[0]
     else:
-        visit.broken[ANY_CREDENTIAL] = "credentials"
+        visit.broken[ANY_CREDENTIAL] = CREDENTIALS
     for _, error in refused:
         if not _is_refusal(error) or not (taken or _is_of_credential(error)):
             # It is not this credential: all would be told the same.
@@ -31,15 +31,27 @@ async def credentials(visit: Visit) -> Found:
         names = ", ".join(named(one) for one in visit.credentials)
         oldest = visit.credentials[-1].id
         return found("check.credentials_taken", evidence, app=visit.app.name, names=names, oldest=oldest)
+    why = "; ".join(f"{named(one)}: {_why(error)}" for one, error in refused)
+    remove = " or ".join(f"`pillarbox app credential remove {visit.app.name} {one.id}`" for one, _ in refused)
+    if visit.used and visit.used.id == visit.credentials[0].id:
+        # The older ones are what somebody has replaced by it.
+        return doubtful(
+            "check.credentials_old",
+            evidence,
+            app=visit.app.name,
+            newest=named(visit.used),
+            refused=why,
+            remove=remove,
+        )
     raise Failed(
         "check.credentials",
         evidence,
         app=visit.app.name,
         count=len(tried),
         taken=", ".join(named(one) for one in taken) or "none",
-        refused="; ".join(f"{named(one)}: {_why(error)}" for one, error in refused),
+        refused=why,
         cure=" ".join(dict.fromkeys(error.cure for _, error in refused if error.cure)),
-        remove=" or ".join(f"`pillarbox app credential remove {visit.app.name} {one.id}`" for one, _ in refused),
+        remove=remove,
     )
 
 

@@ -77,7 +77,21 @@ class Check:
         async def keep(found: str) -> bool:
             return isinstance(holder, Mailbox) and await self.accounts.set_assurance(holder, found)
 
+        async def keep_failure(why: str) -> None:
+            if isinstance(holder, Mailbox):
+                await self.accounts.set_test_failed(holder, why)
+
         visit = Visit(
-            self.clients, holder, to, smtp, imap, credentials, self.clock, self.sleep, self.submit_and_wait, keep
+            self.clients,
+            holder,
+            to,
+            smtp,
+            imap,
+            credentials,
+            self.clock,
+            self.sleep,
+            self.submit_and_wait,
+            keep,
+            keep_failure,
         )
         return Run(visit, tuple(trials), self.log, self.patience)

@@ -2,7 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Sequence
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final
 
 from pillarbox.admin.check.steps import Failed, Found, Report, Status, Step
 from pillarbox.admin.check.trials import SIGN_IN, Trial
@@ -11,6 +13,9 @@ from pillarbox.core.accounts import Mailbox
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.log import Logger
 from pillarbox.entra.authority import TokenUnavailable
+
+_OF_AN_APP: Final = re.compile(r"(?<=`)(pillarbox app [a-z]+) NAME\b")
+"""A command of the tables of Microsoft's errors, which do not know whose app registration it is."""
 
 
 class Run:
@@ -67,21 +72,28 @@ class Run:
         except NotTried as left_out_step:
             return _step(trial, left_out_step.why)
         except Failed as error:
-            return Step(trial.name, Status.FAIL, error.code, error.params, error.evidence)
+            return Step(trial.name, Status.FAIL, error.code, self._named(error.params), error.evidence)
         except TokenUnavailable as error:
             return _paused(trial, error)
         except PillarboxError as error:
-            return Step(trial.name, Status.FAIL, error.code, error.params, _evidence(error))
+            return Step(trial.name, Status.FAIL, error.code, self._named(error.params), _evidence(error))
         except TimeoutError:
             return Step(trial.name, Status.FAIL, "check.timeout", {"seconds": f"{limit:g}"})
         except Exception as error:
             self._log.error("unexpected", where=f"test: {trial.name}", exc_info=error)
             return Step(trial.name, Status.FAIL, "internal", {})
 
+    def _named(self, params: Mapping[str, object]) -> Mapping[str, object]:
+        """What an error says, with the app registration that is tested in its commands."""
+        name = self._visit.app.name
+        return {
+            key: _OF_AN_APP.sub(lambda found: f"{found[1]} {name}", value) if isinstance(value, str) else value
+            for key, value in params.items()
+        }
+
 
 def _step(trial: Trial, found: Found) -> Step:
-    status = Status.SKIP if found.skipped else Status.OK
-    return Step(trial.name, status, found.code, found.params, found.evidence)
+    return Step(trial.name, found.status, found.code, found.params, found.evidence)
 
 
 def _paused(trial: Trial, error: TokenUnavailable) -> Step:

@@ -13,9 +13,12 @@ Evidence = Mapping[str, object]
 
 
 class Status(StrEnum):
-    """How a step ended; what was not tried, or need not be there, is skipped."""
+    """How a step ended; what works, but not as it should, is warned of; what was not tried, or need not be there, is
+    skipped.
+    """
 
     OK = "ok"
+    WARN = "warn"
     FAIL = "fail"
     SKIP = "skip"
 
@@ -61,12 +64,12 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a step found that is well, or (`skipped`) why it was left out."""
+    """What a step found that did not fail, or why it was left out."""
 
     code: str
     params: Mapping[str, object]
     evidence: Evidence
-    skipped: bool = False
+    status: Status = Status.OK
 
 
 def found(code: str, evidence: Evidence | None = None, /, **params: object) -> Found:
@@ -76,7 +79,12 @@ def found(code: str, evidence: Evidence | None = None, /, **params: object) -> F
 
 def left_out(code: str, evidence: Evidence | None = None, /, **params: object) -> Found:
     """Not tried, or not there and not needed; the words of `code`."""
-    return Found(code, params, evidence or {}, skipped=True)
+    return Found(code, params, evidence or {}, Status.SKIP)
+
+
+def doubtful(code: str, evidence: Evidence | None = None, /, **params: object) -> Found:
+    """It works, or may work; a person should look. The words of `code`."""
+    return Found(code, params, evidence or {}, Status.WARN)
 
 
 class Failed(PillarboxError):

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pillarbox.admin.check.steps import Found, found
+from pillarbox.admin.check.steps import Found, doubtful, found
 from pillarbox.core.scopes import Resource
 from pillarbox.core.token_claims import read_claims
 
@@ -14,6 +14,8 @@ _TOLD: Final = ("aud", "tid", "appid", "azp", "idtyp", "roles", "scp", "upn", "o
 _OF_IDENTITY: Final = frozenset({"openid", "profile", "email", "offline_access"})
 TO_SEND: Final = frozenset({"Mail.Send"})
 """What an app needs, and nothing more."""
+_USED_TO_SEND: Final = TO_SEND | {"Mail.ReadBasic.All", "Mail.ReadWrite"}
+"""What one of the modes uses (decision 10): Sent Items, drafts and large mail."""
 _YEAR_10000: Final = 253_402_300_800
 """The first moment that has no date."""
 
@@ -48,10 +50,10 @@ def judge(of: Mapping[Resource, Claims], needed: Collection[str] = TO_SEND) -> F
     if not rights(graph):
         if on_exchange:
             return found("check.rights_exchange", evidence, rights=on_exchange)
-        return found("check.rights_none", evidence)
+        return doubtful("check.rights_none", evidence)
     if not set(rights(graph)) & set(needed):
         return found("check.rights_other", evidence, rights=both, missing=_listed(sorted(needed)))
-    if surplus := _listed([right for right in rights(graph) if right not in needed]):
+    if surplus := _listed([right for right in rights(graph) if right not in {*needed, *_USED_TO_SEND}]):
         return found("check.rights_wide", evidence, rights=both, surplus=surplus)
     return found("check.rights_app", evidence, rights=both)
 

@@ -1,7 +1,7 @@
 """The things under test, one function each and one list of them: each says what it found, or raises why it failed."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pillarbox.admin.check import clock as our_clock
@@ -10,8 +10,8 @@ from pillarbox.admin.check.connection import proxy_name, reach, secure
 from pillarbox.admin.check.credentials import credentials, named
 from pillarbox.admin.check.exchange import imap_login, smtp_login
 from pillarbox.admin.check.graph import no_right
-from pillarbox.admin.check.steps import Failed, Found, found, left_out
-from pillarbox.admin.check.visit import ANY_CREDENTIAL, ENTRA, Visit
+from pillarbox.admin.check.steps import Failed, Found, Status, found, left_out
+from pillarbox.admin.check.visit import ANY_CREDENTIAL, CREDENTIALS, ENTRA, Visit
 from pillarbox.core.accounts import MailboxState
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.scopes import Resource
@@ -169,7 +169,7 @@ async def sent_items(visit: Visit) -> Found:
     """Whether Sent Items can be read."""
     visit.need_graph("mailbox")
     told = await visit.graph.sent_items()
-    if not told.skipped:
+    if told.status is Status.OK:
         visit.can.add("verify")
     return told
 
@@ -178,7 +178,7 @@ async def drafts(visit: Visit) -> Found:
     """Whether a draft can be made and deleted."""
     visit.need_graph("mailbox")
     told = await visit.graph.draft()
-    if not told.skipped:
+    if told.status is Status.OK:
         visit.can.add("draft")
     return told
 
@@ -204,8 +204,9 @@ async def mode(visit: Visit) -> Found:
     """The verdict: the mode that follows, which is kept with the mailbox. Fails where it cannot send."""
     address = visit.mailbox.address
     if "send" not in visit.can:
-        if visit.first_failed:
-            raise Failed("check.mode_none", {}, mailbox=address, step=visit.first_failed)
+        if visit.in_the_way:
+            await visit.keep_failure(visit.in_the_way.sentence)
+            raise Failed("check.mode_none", {}, mailbox=address, step=visit.in_the_way.name)
         if not visit.uses_graph:
             raise Failed("check.mode_no_graph", {}, mailbox=address)
         return left_out("check.mode_untold", mailbox=address)
@@ -219,6 +220,10 @@ async def mode(visit: Visit) -> Found:
     assurance = "draft" if "draft" in visit.can else "verify" if can_verify and is_proved else "send-only"
     if not await visit.keep(assurance):
         return left_out("check.mode_changed", mailbox=address)
+    at_best = "verify" if can_verify and assurance == "send-only" else assurance
+    if lacking := replace(visit.mailbox, assurance=at_best).lacking:
+        # A person chose a mode that takes more than was found, and that one counts.
+        raise Failed(lacking, {"assurance": assurance}, mailbox=address)
     if can_verify and assurance == "send-only":
         return found("check.mode_unproved", {"assurance": assurance}, mailbox=address)
     return found(f"check.mode_{assurance.replace('-', '_')}", {"assurance": assurance}, mailbox=address)
@@ -234,7 +239,7 @@ async def app(visit: Visit) -> Found:
 
 _FAR: Final = (Trial("addresses", addresses), Trial("tls", tls), Trial("clock", clock))
 """How far Microsoft is."""
-_CREDENTIALS: Final = Trial("credentials", credentials, 90)
+_CREDENTIALS: Final = Trial(CREDENTIALS, credentials, 90)
 _KNOWN: Final = (Trial("token", token), Trial("rights", rights))
 """Whether Microsoft knows us."""
 SIGN_IN: Final = Trial("sign-in", sign_in)

@@ -22,6 +22,8 @@ SKIPPED: Final = "check.skipped"
 ENTRA: Final = "login host"
 GRAPH_HOST: Final = "graph host"
 ANY_CREDENTIAL: Final = "any credential"
+CREDENTIALS: Final = "credentials"
+"""The step that tries each of them."""
 SubmitAndWait = Callable[[Mailbox, str], Awaitable[Mapping[str, Any]]]
 """Hands in a test mail from a mailbox to an address as all mail is; its row of the outbox once it has come to rest."""
 
@@ -55,6 +57,8 @@ class Visit:
     submit_and_wait: SubmitAndWait
     keep_assurance: Callable[[str], Awaitable[bool]]
     """Keeps the mode that was found; False where the mailbox is not connected any more as it was tested."""
+    keep_failure: Callable[[str], Awaitable[None]]
+    """Keeps why a mailbox cannot send that never could."""
     steps: list[Step] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     tokens: dict[Resource, Secret] = field(default_factory=dict)
@@ -186,6 +190,12 @@ class Visit:
         is_kept = await self.keep_assurance(assurance)
         self.kept = assurance if is_kept else ""
         return is_kept
+
+    @property
+    def in_the_way(self) -> Step | None:
+        """The first step that failed and that nothing makes up for, as one credential does for another."""
+        failed = [step for step in self.steps if step.status is Status.FAIL]
+        return next((step for step in failed if step.name != CREDENTIALS or self.used is None), None)
 
     @property
     def first_failed(self) -> str:

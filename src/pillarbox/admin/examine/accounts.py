@@ -1,7 +1,7 @@
 """App registrations and mailboxes: credentials that end, pauses, and the test of each mailbox, without a mail."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -71,6 +71,26 @@ def judge_pauses(alike: Sequence[tuple[str, Pause]], probed: Collection[str]) ->
     until = max(pause.until or 0.0 for _, pause in alike)
     shown = f"{datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M:%S} UTC"
     return warning("doctor.paused_until", {**evidence, "until": until}, until=shown, **told)
+
+
+async def submitters(examined: Examined) -> list[Finding]:
+    """Devices and programs that come, and are turned away. Only the service that runs knows of them."""
+    if not any(examined.doors().values()):
+        return [skipped("doctor.no_service")]
+    return judge_turned_away(examined.turned_away()) or [well("doctor.none_turned_away")]
+
+
+def judge_turned_away(refused: Mapping[str, PillarboxError]) -> list[Finding]:
+    """What it means that these submitters were refused something, the last first: one reason is told once. Pure."""
+    alike: dict[str, list[str]] = {}
+    for name, error in refused.items():
+        alike.setdefault(error.code, []).append(name)
+    return [_turned_away(names, refused[names[0]]) for names in alike.values()]
+
+
+def _turned_away(names: Sequence[str], last: PillarboxError) -> Finding:
+    told = {"submitters": listed(names), "reason": last.sentence, "cure": last.cure}
+    return warning("doctor.turned_away", {"submitters": names, "code": last.code}, **told)
 
 
 async def mailboxes(examined: Examined) -> list[Finding]:

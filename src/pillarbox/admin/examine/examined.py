@@ -7,6 +7,7 @@ from pathlib import Path
 from pillarbox.admin.check.journey import Check
 from pillarbox.admin.vault import Rotation
 from pillarbox.core.accounts import Mailbox
+from pillarbox.core.errors import PillarboxError
 from pillarbox.core.mail import Clock
 from pillarbox.core.settings import Settings
 from pillarbox.entra.authority import Authority
@@ -40,3 +41,5 @@ class Examined(Machine):
     pauses: Callable[[Mailbox], Sequence[Pause]]
     probed: Collection[str]
     """Causes whose pause ends by a probe, not by time."""
+    turned_away: Callable[[], Mapping[str, PillarboxError]]
+    """Submitters that were refused something of late, and have handed in nothing since: the last first."""

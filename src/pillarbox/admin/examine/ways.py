@@ -4,7 +4,7 @@ import asyncio
 
 from pillarbox.admin.check import clock as our_clock
 from pillarbox.admin.check.connection import Place, proxy_name, secure
-from pillarbox.admin.check.steps import Failed
+from pillarbox.admin.check.steps import Failed, Status
 from pillarbox.admin.examine.examined import Machine
 from pillarbox.admin.examine.findings import Finding, of_error, problem, skipped, well
 from pillarbox.core.errors import PillarboxError
@@ -20,7 +20,7 @@ async def clock(machine: Machine) -> list[Finding]:
     except PillarboxError as error:
         # Which host it is that does not answer is said of the hosts.
         return [skipped("doctor.not_seen", reason=error.sentence.rstrip("."))]
-    return [(skipped if found.skipped else well)(found.code, found.evidence, **found.params)]
+    return [(skipped if found.status is Status.SKIP else well)(found.code, found.evidence, **found.params)]
 
 
 async def hosts(machine: Machine) -> list[Finding]:

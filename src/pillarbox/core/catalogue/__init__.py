@@ -27,8 +27,9 @@ WHO: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One code of ours. `sentence` and `cure` are `str.format` templates of the raiser's parameters.
+    """One code of ours. `sentence`, `cure` and `reply` are `str.format` templates of the raiser's parameters.
 
+    `reply` is what an SMTP client is told, where people are told more; empty: the sentence.
     `dsn` is the status of RFC 3463 that a bounce tells the sender; the causes of an attempt's end have one.
     `translated` marks what people at the console meet most: it is said in their language there (tools/languages.py).
     """
@@ -36,6 +37,7 @@ class Entry:
     code: str
     sentence: str
     cure: str = ""
+    reply: str = ""
     retry: bool = False
     smtp: str = "451 4.3.0"
     http: int = 500

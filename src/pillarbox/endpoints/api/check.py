@@ -40,7 +40,7 @@ class NewTest(_Model):
 
 
 class StepOut(_Model):
-    """One thing that was tested: ok, fail or skip. `evidence` is what was seen; never a token."""
+    """One thing that was tested: ok, warn, fail or skip. `evidence` is what was seen; never a token."""
 
     name: str
     status: str

@@ -52,8 +52,8 @@ class ConnectLinkOut(Model):
     """A link. `url` is told once, when it is made.
 
     `state` is pending, completed (by `account`), failed (too many sign-ins were refused), expired or canceled. While it
-    is pending, `code` and `reason` tell of the last of `tries` that were refused. `mailbox` is empty where that is
-    there no more.
+    is pending, `code` and `reason` tell of the last of `tries` that were refused, and `opened_at` when somebody last
+    went on to Microsoft by it: what fails there is shown to them alone. `mailbox` is empty where that is there no more.
     """
 
     id: str
@@ -67,6 +67,7 @@ class ConnectLinkOut(Model):
     created_at: float
     expires_at: float
     ended_at: float | None
+    opened_at: float | None
     account: str
     tries: int
     code: str
@@ -90,6 +91,7 @@ class ConnectLinkOut(Model):
             created_at=link.created_at,
             expires_at=link.expires_at,
             ended_at=link.ended_at,
+            opened_at=link.opened_at,
             account=link.account,
             tries=link.tries,
             code=link.code,

@@ -1,7 +1,7 @@
 """What stands in a message, for those who may read it: its header, its text, its files."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import quote
@@ -13,10 +13,10 @@ from pillarbox.admin import outbox
 from pillarbox.core.caller import Caller, Scope
 from pillarbox.core.content import PIECE
 from pillarbox.core.errors import NotFound
-from pillarbox.delivery.reading import Reader, need_whole
+from pillarbox.delivery.reading import Reader, is_whole, need_whole
 from pillarbox.endpoints.api.access import needs
 from pillarbox.endpoints.api.models import Model
-from pillarbox.mime.split import Attachment, Divided, Told
+from pillarbox.mime.split import Attachment, Told
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.api.app import Services
@@ -63,7 +63,7 @@ class MessageContent(Model):
     attachments: list[AttachmentOut]
 
     @classmethod
-    def of(cls, divided: Divided, told: Told) -> "MessageContent":
+    def of(cls, told: Told, files: Sequence[Attachment]) -> "MessageContent":
         """From our words."""
         return cls(
             header=[HeaderField(name=name, value=value) for name, value in told.fields],
@@ -71,7 +71,7 @@ class MessageContent(Model):
             html=told.html,
             left_out=told.left_out,
             cut=told.cut,
-            attachments=[AttachmentOut.of(number, file) for number, file in enumerate(divided.attachments)],
+            attachments=[AttachmentOut.of(number, file) for number, file in enumerate(files)],
         )
 
 
@@ -83,9 +83,11 @@ def add(app: FastAPI, services: "Services") -> None:
     @app.get("/api/v1/sends/{queue_id}/content")
     async def read_send(queue_id: str, caller: _Reading) -> MessageContent:
         """Read a message as a person does: header, text, what is attached; the header alone where no more is kept."""
-        divided, told = await reader.open(await outbox.get(box, queue_id, caller))
+        row = await outbox.get(box, queue_id, caller)
+        divided, told = await reader.open(row)
         with closing(divided):
-            return MessageContent.of(divided, told)
+            # Without its body a multipart message looks as if it were one file.
+            return MessageContent.of(told, divided.attachments if is_whole(row) else ())
 
     @app.get(
         "/api/v1/sends/{queue_id}/attachments/{number}",

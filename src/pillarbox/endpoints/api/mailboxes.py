@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _PATH = "/api/v1/mailboxes"
 _Reader = Annotated[Caller, needs(Scope.MAILBOXES_READ)]
 _STATE = ("state", "state_code", "state_text", "state_cure")
-_FOUND = frozenset((*_STATE, "assurance", "mode", "ways", "largest", "warning", "paused", "paused_by_smtp", "used"))
+_FOUND = frozenset(
+    (*_STATE, "assurance", "test_failed", "mode", "ways", "largest", "warning", "paused", "paused_by_smtp", "used")
+)
 """What nobody sets: it was found, or follows."""
 
 

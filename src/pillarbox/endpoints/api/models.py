@@ -119,7 +119,8 @@ class MailboxOut(Model):
     `ways` (graph, smtp) are those by which its mail can leave, the first one first; `largest` is bytes of a message
     that can, with its attachments. `warning` says what the mode takes and the last test did not find. `paused` is why
     nothing of it is sent now, `paused_by_smtp` why nothing that Graph cannot take is, though all else is; the pause
-    that ends last comes first. `used` is how much of Microsoft's limits it has used.
+    that ends last comes first. `used` is how much of Microsoft's limits it has used. `test_failed` says why the last
+    test failed, while none was good.
     """
 
     address: str
@@ -138,6 +139,7 @@ class MailboxOut(Model):
     send_limit: int
     ways: list[str]
     largest: int
+    test_failed: str
     warning: str
     paused: list[PauseOut]
     paused_by_smtp: list[PauseOut]
@@ -172,6 +174,7 @@ class MailboxOut(Model):
             send_limit=mailbox.send_limit,
             ways=[_WAYS[way] for way in ways],
             largest=limit,
+            test_failed=mailbox.test_failed,
             warning=_warning(mailbox),
             paused=list(map(PauseOut.of, pauses)),
             paused_by_smtp=list(map(PauseOut.of, by_smtp)),

@@ -1,6 +1,5 @@
 """Errors as answers: problem+json (RFC 9457), with the words of the one catalogue, and never what was sent to us."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -9,15 +8,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match, Route
 
 from pillarbox.core.errors import InvalidInput, NotFound, PillarboxError
 from pillarbox.core.log import Logger
+from pillarbox.endpoints.api.allowed import allowed
 from pillarbox.endpoints.api.models import Flaw, Problem
 from pillarbox.endpoints.api.request_ids import id_of
 
 MEDIA_TYPE: Final = "application/problem+json"
-_PARAMETER: Final = re.compile(r"\{[^}]*\}")
 
 
 def add(app: FastAPI, log: Logger) -> None:
@@ -33,7 +31,9 @@ def add(app: FastAPI, log: Logger) -> None:
         ours = error.__cause__ if isinstance(error.__cause__, PillarboxError) else None
         answer = problem_of(ours or _said(request, error), request_id=id_of(request.scope))
         if error.status_code == 405:
-            answer.headers["Allow"] = ", ".join(_allowed(request))
+            methods = allowed(request)
+            # HEAD is answered wherever GET is (app.py).
+            answer.headers["Allow"] = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
         return answer
 
     @app.exception_handler(RequestValidationError)
@@ -67,20 +67,6 @@ def _fields(error: PillarboxError, problem: Problem) -> Iterator[tuple[str, str]
         yield "Retry-After", str(error.params.get("seconds", 1 if problem.status == 409 else 5))
     if problem.status == 401:
         yield "WWW-Authenticate", "Bearer"  # RFC 9110 section 11.6.1: it must be there
-
-
-def _allowed(request: Request) -> list[str]:
-    """All methods of a path, as its narrowest routes have them: the framework tells those of the first one alone."""
-    routes = [route for route in request.app.routes if isinstance(route, Route)]
-    found = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    narrowest = max(map(_fixed, found), default=0)
-    methods = {method for route in found if _fixed(route) == narrowest for method in route.methods or ()}
-    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
-
-
-def _fixed(route: Route) -> int:
-    """How much of a route's path stands for itself: `/people/me` is narrower than `/people/{name}`."""
-    return len(_PARAMETER.sub("", route.path))
 
 
 def _said(request: Request, error: HTTPException) -> PillarboxError:

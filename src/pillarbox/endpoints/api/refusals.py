@@ -19,8 +19,9 @@ class RefusalOut(Model):
     """Something that the SMTP door refused, `count` times since the start. Times are seconds since 1970.
 
     `submitter` is null for a stranger, who is known by the address alone. With `proved` the submitter itself was
-    refused; else somebody gave its name, and did not prove to be it. `peer` is the last address. `title` and `hint` are
-    the sentence and the cure of `code`, whose values are `params`.
+    refused; else somebody gave its name, and did not prove to be it. `peer` is the last address. `works_since` is when
+    the submitter handed in a message after it, null where it did not yet. `title` and `hint` are the sentence and the
+    cure of `code`, whose values are `params`.
     """
 
     submitter: str | None
@@ -33,6 +34,7 @@ class RefusalOut(Model):
     count: int
     first_at: float
     last_at: float
+    works_since: float | None
 
     @classmethod
     def of(cls, refusal: Refusal) -> "RefusalOut":
@@ -49,6 +51,7 @@ class RefusalOut(Model):
             count=refusal.count,
             first_at=refusal.first_at,
             last_at=refusal.last_at,
+            works_since=refusal.works_since,
         )
 
 
@@ -67,7 +70,7 @@ def add(app: FastAPI, services: "Services") -> None:
     """Add the route."""
     refusals = services.submitters.refusals
 
-    @app.get("/api/v1/refusals", dependencies=[needs(Scope.ADMIN)])
+    @app.get("/api/v1/refusals", dependencies=[needs(Scope.DOCTOR_RUN)])
     async def list_refusals(paging: Paging, submitter: str | None = None) -> Refused:
         """List what the SMTP door has refused since the start, and why; of one submitter, or of all and of strangers.
 

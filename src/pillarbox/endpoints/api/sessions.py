@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr
 from pillarbox.access.person_rules import LONGEST_NAME, LONGEST_PASSWORD
 from pillarbox.access.sessions import CodeNeeded, caller_of
 from pillarbox.core.caller import Caller
-from pillarbox.core.errors import AuthenticationFailed, InvalidInput, NotFound, PillarboxError
+from pillarbox.core.errors import AuthenticationFailed, Forbidden, InvalidInput, NotFound, PillarboxError
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints.api.access import OPEN_TO_ALL, PERSON_CALLER
 from pillarbox.endpoints.api.audited import actor_of
@@ -153,11 +153,16 @@ def add(app: FastAPI, services: "Services") -> None:
     async def sign_in_by_link(new: NewByLink, request: Request, response: Response) -> SessionOut:
         """Sign in by a link of `:sign-in-link`, which is used up."""
         cookie.check_sign_in(request)
-        person = services.household.sign_in_links.take(new.token.get_secret_value())
         peer, agent = peer_of(request), request.headers.get("user-agent", "")
-        return await signed_in(
-            services, await sessions.begin(person, peer, agent, cookie.id_in(request)), request, response
-        )
+        with services.household.sign_in_links.taking(new.token.get_secret_value()) as person:
+            try:
+                id = await sessions.begin(person, peer, agent, cookie.id_in(request))
+            except AuthenticationFailed:
+                is_kept_out = not (await people.get(person.name)).enabled
+                error = Forbidden("person.kept_out", name=person.name) if is_kept_out else NotFound("person.no_link")
+                await failed(request, person.name, error)
+                raise error from None
+        return await signed_in(services, id, request, response)
 
     @app.get(_PATH + "/current")
     async def show_session(_caller: Annotated[Caller, PERSON_CALLER], request: Request) -> SessionOut:

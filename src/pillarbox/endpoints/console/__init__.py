@@ -3,6 +3,7 @@
     door        who is there: session, form token, headers        page     one request, as its handler sees it
     app         the application: which handler has which path     pages/   the handlers, a file a subject
     calls       the API, asked as whoever is signed in            words    what is said, in the reader's language
+    once        what a page tells once, such as a password
     templates/  HTML (Jinja2)      static/  style and script      locales/ translations (gettext)
 
 A handler asks the API and shows a template; nothing is decided here. What a person may not do, the API refuses.

@@ -11,10 +11,12 @@ from starlette.routing import Route
 from pillarbox.core.caller import Scope
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.log import Logger
+from pillarbox.endpoints.api.allowed import allowed
 from pillarbox.endpoints.api.route import NamedRoute
 from pillarbox.endpoints.console.calls import Problem
 from pillarbox.endpoints.console.door import Door, Visitor
 from pillarbox.endpoints.console.languages import COOKIE, chosen
+from pillarbox.endpoints.console.once import Once
 from pillarbox.endpoints.console.page import Notices, Page
 from pillarbox.endpoints.console.templates import templates
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from starlette.types import Scope as AsgiScope
 
 _FOREVER: Final = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-_LOOKS_ONLY: Final = ("GET", "HEAD")
 
 Handler = Callable[[Page], Awaitable[Response]]
 
@@ -38,9 +39,10 @@ class Console:
         self._prefix = prefix.rstrip("/")
         self._templates = templates()
         self._notices = Notices()
+        self._once = Once()
         self._app = Starlette(routes=[Route("/static/{version}/{name}", self._static)])
         self._app.add_exception_handler(404, self._nothing_here)
-        self._app.add_exception_handler(405, self._nothing_here)
+        self._app.add_exception_handler(405, self._not_so)
         self._app.router.redirect_slashes = False
 
     async def __call__(self, scope: "AsgiScope", receive: "Receive", send: "Send") -> None:
@@ -94,7 +96,7 @@ class Console:
 
     def _page(self, request: "Request", visitor: Visitor) -> Page:
         language = chosen(request.cookies.get(COOKIE, ""), request.headers.get("accept-language", ""))
-        return Page(request, visitor, language, self._templates, self._door, self._notices, self._prefix)
+        return Page(request, visitor, language, self._templates, self._door, self._notices, self._once, self._prefix)
 
     async def _static(self, request: "Request") -> Response:
         found = self._templates.file(request.path_params["version"], request.path_params["name"])
@@ -108,8 +110,18 @@ class Console:
 
         return await self._answer(request, nothing, open=True)
 
+    async def _not_so(self, request: "Request", _error: object) -> Response:
+        """There is something, but not for this method: an answer to a form, or a page that is only looked at."""
+
+        async def other_methods(page: Page) -> Response:
+            response = page.show("nothing_here.html", 405)
+            response.headers["Allow"] = ", ".join(sorted(allowed(request)))
+            return response
+
+        return await self._answer(request, other_methods, open=True)
+
 
 def _to_sign_in(page: Page) -> Response:
-    """To the sign-in, and from there back to where somebody wanted to go."""
-    wanted = page.here if page.request.method in _LOOKS_ONLY and page.here != "/" else None
-    return page.go("/sign-in", next=wanted)
+    """To the sign-in, and from there back to where somebody was, or wanted to go."""
+    wanted = page.here if page.here != "/" else None
+    return page.go("/sign-in", next=wanted, undone=None if page.only_looks else "yes")

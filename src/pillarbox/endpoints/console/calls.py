@@ -28,8 +28,9 @@ _LINES: Final = "application/x-ndjson"
 class Problem(Exception):
     """The API refused: its problem (RFC 9457) as it came."""
 
-    def __init__(self, status: int, told: Mapping[str, Any]) -> None:
+    def __init__(self, status: int, told: Mapping[str, Any], retry_after: str = "") -> None:
         super().__init__(told.get("code", ""))
+        self.retry_after = retry_after
         self.status = status
         self.code: str = told.get("code", "internal")
         self.title: str = told.get("title", "")
@@ -118,7 +119,7 @@ class Calls:
         self.cookies.extend(answer.header("set-cookie"))
         told = json.loads(answer.body) if answer.body else None
         if answer.status >= 400:
-            raise Problem(answer.status, told or {})
+            raise Problem(answer.status, told or {}, *answer.header("retry-after"))
         return told
 
     def _asked(self, value: object) -> tuple[bytes, list[tuple[str, str]]]:

@@ -13,3 +13,8 @@ def download(name: str, media_type: str, content: bytes | AsyncIterator[str]) ->
     if isinstance(content, bytes):
         return Response(content, headers=headers, media_type=media_type)
     return StreamingResponse(content, headers=headers, media_type=media_type)
+
+
+def certificate(app: str, public_pem: str) -> Response:
+    """The public part of an app registration's certificate, as Microsoft's portal takes it."""
+    return download(f"{app}.cer", "application/pkix-cert", public_pem.encode())

@@ -48,6 +48,11 @@ class Language:
         """In its own words."""
         return NAMES[self.tag]
 
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the one in which our texts are written."""
+        return self.tag == DEFAULT
+
     def say(self, text: str, /, **values: object) -> str:
         """A sentence in this language; `%(name)s` in it are values, where there are any."""
         said = self.translated(text)

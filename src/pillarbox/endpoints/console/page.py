@@ -1,14 +1,17 @@
 """One request as its handler sees it: who asks, in which language, what the form says; and the answers to it."""
 
+import re
 import secrets
+import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
 from starlette.responses import Response, StreamingResponse
+from starlette.routing import Match
 
 from pillarbox.core.caller import Caller, Scope
 from pillarbox.core.errors import InvalidInput
@@ -16,8 +19,9 @@ from pillarbox.endpoints.console.calls import Calls, Problem, query_of
 from pillarbox.endpoints.console.commands import Place, place_of
 from pillarbox.endpoints.console.door import HEADERS, TOKEN, Door, Visitor
 from pillarbox.endpoints.console.languages import Language
+from pillarbox.endpoints.console.once import Once
 from pillarbox.endpoints.console.typed import lines
-from pillarbox.endpoints.console.words import Said, of_flaw, of_problem
+from pillarbox.endpoints.console.words import Said, of_flaw, of_problem, of_text
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -30,6 +34,11 @@ _MOST_FIELDS: Final = 1000
 _MOST_NOTIFIED: Final = 1000
 _MOST_NOTICES: Final = 10
 """Of one visitor, whose browser sends forms and shows no page."""
+_LOOKS_ONLY: Final = ("GET", "HEAD")
+_ADDRESS: Final = re.compile(r"https?://[^/?#]+(/[^?#]*)((?:\?[^#]*)?)")
+"""An address with its path and its query."""
+_QUERY: Final = "/:@%?=&+"
+"""What stands in an address as it is."""
 
 
 class Form(Mapping[str, str]):
@@ -90,7 +99,10 @@ class Page:
     templates: "Templates"
     door: Door
     notices: Notices
+    once: Once
     prefix: str
+    at: float = field(default_factory=time.time)
+    """When it was asked for: what it shows is of then, or later."""
 
     @property
     def calls(self) -> Calls:
@@ -111,7 +123,11 @@ class Page:
     def place_of(self, command: str) -> Place | None:
         """Where whoever asks can do here what a command does; none where they may not, or it is nowhere."""
         place = place_of(command)
-        return place if place and self.may(place.scope) else None
+        if place is None or not self.may(place.scope):
+            return None
+        # What is pressed on this very page needs no way there.
+        is_here = place.act and unquote(place.path) == self.request.scope["path"]
+        return place._replace(path="") if is_here else place
 
     def part(self, name: str) -> str:
         """A part of the path, by its name in the route."""
@@ -123,14 +139,30 @@ class Page:
         return self.request.query_params
 
     @property
+    def only_looks(self) -> bool:
+        """Whether it is asked for to be seen, and is no answer to a form."""
+        return self.request.method in _LOOKS_ONLY
+
+    @property
     def here(self) -> str:
-        """Where this page is found again: what answers a form has no address of its own, and its subject has."""
+        """Where this page is found again. What answers a form has no address of its own: where the form stood has."""
         # As it came: a slash or a question mark in a name is none of the path's.
         path = quote(self.request.scope["raw_path"], safe="/:@%")
-        if self.request.method not in ("GET", "HEAD"):
-            return "/" + path.split("/")[1]
-        query = quote(self.request.url.query, safe="/:@%?=&+")
+        if not self.only_looks:
+            return self._form_at or "/" + path.split("/")[1]
+        query = quote(self.request.url.query, safe=_QUERY)
         return f"{path}?{query}" if query else path
+
+    @property
+    def _form_at(self) -> str:
+        """The page whose form was sent; empty where the browser does not say it, or nobody can look at it."""
+        said = _ADDRESS.fullmatch(self.request.headers.get("referer", ""))
+        if said is None:
+            return ""
+        path, query = said[1].removeprefix(self.prefix), said[2]
+        scope = {**self.request.scope, "method": "GET", "path": unquote(path), "raw_path": path.encode()}
+        is_seen = any(route.matches(scope)[0] is Match.FULL for route in self.request.app.routes)
+        return quote(path + query, safe=_QUERY) if is_seen else ""
 
     def say(self, text: str, **values: object) -> str:
         """A sentence in the reader's language."""
@@ -144,9 +176,32 @@ class Page:
         """Say this on the next page, as what somebody should look at."""
         self.notices.add(self.visitor.form_token, text, "warn")
 
+    def tell_once(self, path: str, **told: object) -> None:
+        """Have another page of ours tell this once, and never again: its template has it in `once`."""
+        self.once.keep(self.visitor.form_token, path, told)
+
+    def take_notices(self) -> Collection[tuple[str, str]]:
+        """What is to be said on this page, each with its kind."""
+        return () if self._is_renewed else self.notices.take(self.visitor.form_token)
+
+    def take_once(self) -> Mapping[str, Any]:
+        """What this page tells now, and never again."""
+        if self._is_renewed or not self.only_looks:
+            return {}
+        return self.once.take(self.visitor.form_token, self.request.scope["path"])
+
+    @property
+    def _is_renewed(self) -> bool:
+        """Whether the script of an open page asks, which shows the parts that are live and nothing else."""
+        return self.request.headers.get("sec-fetch-dest") == "empty"
+
     def words(self, problem: Problem) -> Said:
         """What the API refused, in the reader's language."""
         return of_problem(problem, self.language)
+
+    def in_words(self, text: str) -> str:
+        """What the API tells in English alone, as a note of an attempt: what is ours of it in the reader's language."""
+        return of_text(text, self.language)
 
     def others(self, problem: Problem) -> list[Said]:
         """What else is wrong with what was given, in the reader's language."""
@@ -176,7 +231,8 @@ class Page:
     def show(self, template: str, status: int = 200, /, *, problem: Problem | None = None, **values: Any) -> Response:
         """A page; with what the API refused it has the status of that, and its template tells it (`ui.problem`)."""
         html = self.templates.render(template, self, {**values, "problem": problem})
-        return self._with_cookies(Response(html, problem.status if problem else status, HEADERS, "text/html"))
+        headers = {**HEADERS, "Retry-After": problem.retry_after} if problem and problem.retry_after else HEADERS
+        return self._with_cookies(Response(html, problem.status if problem else status, headers, "text/html"))
 
     def failed(self, problem: Problem) -> Response:
         """The page that says what the API refused, and nothing else."""

@@ -29,7 +29,8 @@ class Templates:
 
     def __init__(self, folder: Path = FOLDER, static: Path = STATIC) -> None:
         self.version = _digest(static)
-        self._static = static
+        # No path is made of what a stranger asks for.
+        self._files = {file.name: file for file in static.iterdir() if file.suffix in _TYPES}
         self._environment = Environment(
             loader=FileSystemLoader(folder),
             autoescape=True,
@@ -51,9 +52,8 @@ class Templates:
 
     def file(self, version: str, name: str) -> tuple[Path, str] | None:
         """A file of static/ and its media type, by the last two parts of its path; none if that is not its path."""
-        file = self._static / name
-        known = version == self.version and file.suffix in _TYPES and file.is_file()
-        return (file, _TYPES[file.suffix]) if known else None
+        file = self._files.get(name) if version == self.version else None
+        return (file, _TYPES[file.suffix]) if file else None
 
     def render(self, template: str, page: "Page", values: dict[str, Any]) -> str:
         """A page of the console as HTML."""
@@ -61,6 +61,8 @@ class Templates:
             "page": page,
             "may": page.may,
             "form_token": page.visitor.form_token,
+            "once": page.take_once(),
+            "live": f"{page.prefix}/live?since={page.at:.3f}",
             "place_of": page.place_of,
             "problem": None,
         }

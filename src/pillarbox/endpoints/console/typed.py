@@ -1,7 +1,10 @@
 """What stands in the fields of a form, and what the API is given for it. Pure."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
+
+MEGABYTE: Final = 1_000_000
+"""Bytes: as sizes are shown (`Language.size`)."""
 
 
 def lines(text: str) -> list[str]:

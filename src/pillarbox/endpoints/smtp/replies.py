@@ -44,9 +44,9 @@ def lines(code: int, texts: Sequence[str]) -> bytes:
 
 
 def error(error: PillarboxError) -> bytes:
-    """The reply to an error: its code at this door, and its sentence in ASCII on one line."""
-    sentence = "".join(c if c.isprintable() else "?" for c in error.sentence)
-    return f"{error.entry.smtp} {sentence}".encode("ascii", "backslashreplace")[: MAX_LINE - 2] + b"\r\n"
+    """The reply to an error, in ASCII on one line."""
+    reply = "".join(c if c.isprintable() else "?" for c in error.smtp_reply)
+    return reply.encode("ascii", "backslashreplace")[: MAX_LINE - 2] + b"\r\n"
 
 
 def refuse(code: str, /, **params: object) -> bytes:

@@ -44,7 +44,7 @@ async def test_new_credential_that_is_refused_does_not_hide_behind_the_old_one(b
     failed = first_failure(report)
     assert (failed.name, failed.code) == ("credentials", "check.credentials")
     assert f"Taken: secret {old.id}. Not taken: secret {new}: AADSTS7000215" in failed.sentence
-    assert "pillarbox app secret NAME" in failed.cure
+    assert "`pillarbox app secret contoso`" in failed.cure
     assert f"`pillarbox app credential remove contoso {new}`" in failed.cure
     assert [(one["id"], one["taken"]) for one in failed.evidence["credentials"]] == [(new, False), (old.id, True)]  # type: ignore[attr-defined]
     # What works in spite of it is told too, and by which of them.
@@ -56,9 +56,22 @@ async def test_old_credential_that_has_expired_is_to_be_removed(bench: Bench) ->
     app = await bench.app(secret=bench.emulator.world.add_secret(bench.seed.gateway, time.time() - 1))
     (old,) = await bench.accounts.credentials(app)
     await _further(bench, app, bench.seed.secrets[bench.seed.gateway.client_id])
-    failed = first_failure(await bench.press_app())
-    assert f"Not taken: secret {old.id}: AADSTS7000222" in failed.sentence
-    assert failed.cure.endswith(f"What is not to be used any more: `pillarbox app credential remove contoso {old.id}`.")
+    report = await bench.press_app()
+    tried = step(report, "credentials")
+    # What replaced it works: it stands in the way of nothing.
+    assert (tried.status, report.ok) == (Status.WARN, True)
+    assert f"Microsoft takes an older one no more: secret {old.id}: AADSTS7000222" in tried.sentence
+    assert tried.cure == f"Remove the older one: `pillarbox app credential remove contoso {old.id}`."
+
+
+async def test_credential_that_another_one_makes_up_for_is_not_why_a_mailbox_cannot_send(bench: Bench) -> None:
+    await bench.mailbox("nobody@contoso.example")
+    app = await bench.accounts.app("contoso")
+    assert app is not None
+    await _further(bench, app, "8Q~not-the-right-value")
+    report = await bench.press("nobody@contoso.example")
+    assert (first_failure(report).name, step(report, "mailbox").status) == ("credentials", Status.FAIL)
+    assert report.steps[-1].sentence == "nobody@contoso.example cannot send yet: 'mailbox' failed."
 
 
 async def test_app_of_which_no_credential_is_taken_asks_no_more(bench: Bench) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pillarbox.admin.check.steps import Status
-from pillarbox.core.accounts import Account, SignIn
+from pillarbox.core.accounts import Account, MailboxChoice, SignIn
 from tests.unit.admin.check.conftest import ALICE, BOB, SCANNER, Bench, statuses, step
 
 WAY = {"addresses": "ok", "tls": "ok", "clock": "ok", "token": "ok", "rights": "ok"}
@@ -74,11 +74,36 @@ async def test_all_rights_make_the_mode_draft_and_no_draft_is_left(bench: Bench)
 
 
 async def test_more_rights_than_needed_are_told_with_the_way_to_limit_them(bench: Bench) -> None:
-    await bench.mailbox(app=bench.seed.writer)
+    app = bench.emulator.world.add_app("Wide", ["Mail.Send", "Mail.Read"], tenant=bench.seed.tenant)
+    bench.seed.secrets[app.client_id] = bench.emulator.world.add_secret(app)
+    await bench.mailbox(app=app)
     rights = step(await bench.press(), "rights")
     assert rights.status is Status.OK
-    assert "for every mailbox of the tenant; Mail.ReadWrite is more than sending needs" in rights.sentence
+    assert "for every mailbox of the tenant; Mail.Read is more than sending needs" in rights.sentence
     assert "docs/how-to/limit-an-app-to-some-mailboxes.md" in rights.cure
+
+
+async def test_right_that_a_mode_uses_is_not_to_be_removed(bench: Bench) -> None:
+    await bench.mailbox(app=bench.seed.writer)
+    report = await bench.press()
+    assert (step(report, "rights").code, report.assurance) == ("check.rights_app", "draft")
+    assert "Remove" not in step(report, "rights").cure
+
+
+async def test_chosen_mode_that_takes_more_than_was_found_fails(bench: Bench) -> None:
+    mailbox = await bench.mailbox()
+    await bench.accounts.choose(mailbox, MailboxChoice("draft"))
+    report = await bench.press()
+    verdict = report.steps[-1]
+    assert (verdict.status, verdict.code, await bench.assurance()) == (Status.FAIL, "mailbox.cannot_draft", "send-only")
+    assert "takes Mail.ReadWrite" in verdict.sentence
+    await bench.accounts.choose(mailbox, MailboxChoice("send-only"))
+    assert (await bench.press()).ok
+
+
+async def test_chosen_mode_that_was_found_is_well(bench: Bench) -> None:
+    await bench.accounts.choose(await bench.mailbox(app=bench.seed.writer), MailboxChoice("draft"))
+    assert (await bench.press()).ok
 
 
 async def test_reading_basics_makes_the_mode_verify_once_a_copy_was_found_by_its_message_id(sending: Bench) -> None:

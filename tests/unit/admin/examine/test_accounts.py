@@ -8,11 +8,18 @@ import pytest
 from pillarbox.admin import mailboxes as admin_mailboxes
 from pillarbox.admin.check.journey import Check
 from pillarbox.admin.check.steps import Report, Status, Step
-from pillarbox.admin.examine.accounts import exceeds_scope, judge_credential, judge_pauses, judge_reports, mailboxes
+from pillarbox.admin.examine.accounts import (
+    exceeds_scope,
+    judge_credential,
+    judge_pauses,
+    judge_reports,
+    mailboxes,
+    submitters,
+)
 from pillarbox.admin.examine.findings import Finding
 from pillarbox.core.accounts import Credential, CredentialKind
 from pillarbox.core.cause import Cause
-from pillarbox.core.errors import Unavailable
+from pillarbox.core.errors import Forbidden, Unavailable
 from pillarbox.core.vault import Secret
 from pillarbox.delivery.pauses import PROBED
 from pillarbox.store.limits import OPERATOR, Pause
@@ -117,3 +124,14 @@ async def test_mailboxes_that_are_not_tested_in_time_are_told(make_house: MakeHo
     await house.furnish(SCANNER)
     found = await mailboxes(house.gateway.examined(0.0))
     assert [(one.severity.value, one.code) for one in found] == [("skipped", "doctor.mailboxes_untested")]
+
+
+async def test_who_is_turned_away_at_the_door_is_told_while_the_service_runs(make_house: MakeHouse) -> None:
+    house = await make_house()
+    await house.furnish(SCANNER)
+    examined = house.gateway.examined(5.0)
+    assert [one.code for one in await submitters(examined)] == ["doctor.none_turned_away"]
+    house.gateway.submitters.refused("printer", "", Forbidden("submitter.gone", name="printer"), "192.0.2.7")
+    assert [one.code for one in await submitters(examined)] == ["doctor.turned_away"]
+    elsewhere = dataclasses.replace(examined, doors=lambda: {"http": ""})
+    assert [one.code for one in await submitters(elsewhere)] == ["doctor.no_service"]

@@ -147,8 +147,10 @@ class Visitor:
                 "Accept-Language": self.language,
                 "Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()),
             }
-            if method == "POST":
-                fields |= {"Origin": self.url} if headers is None else dict(headers)
+            if method == "POST" and headers is None:
+                headers = {"Origin": self.url} | ({"Referer": self.page.url} if self.page else {})
+            if method == "POST" and headers is not None:
+                fields |= headers
             async with self.session.request(
                 method,
                 url,

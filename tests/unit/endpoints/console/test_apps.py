@@ -51,7 +51,7 @@ async def test_an_end_is_marked_thirty_fourteen_and_seven_days_before(
 async def test_one_is_added_with_a_secret_that_is_never_shown(site: Site, admin: Visitor) -> None:
     seen = await added(admin, secret=SECRET, ends_on="2098-05-31")
     assert (seen.status, seen.url) == (200, admin.url + "/apps/fabrikam")
-    assert "The app registration fabrikam is kept." in seen.text
+    assert "The app registration 'fabrikam' is saved." in seen.text
     assert "more than two years ahead" in seen.text
     assert "begins with abc" in seen.text
     assert SECRET not in seen.html
@@ -107,7 +107,7 @@ async def test_a_certificate_is_made_and_its_public_part_can_be_fetched(admin: V
     assert "BEGIN CERTIFICATE" in file.html
     assert "PRIVATE KEY" not in file.html + seen.html
     assert file.headers["Content-Disposition"] == 'attachment; filename="fabrikam.cer"'
-    assert file.headers["Content-Type"] == "application/octet-stream"
+    assert file.headers["Content-Type"] == "application/pkix-cert"
     assert (await admin.look("/apps/fabrikam/credentials/other/certificate")).status == 404
 
 

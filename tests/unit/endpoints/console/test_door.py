@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pillarbox.core.errors import NotFound
+from pillarbox.core.errors import Forbidden, NotFound
+from pillarbox.core.vault import Secret
 from pillarbox.endpoints.console import WORDS, pages
 from pillarbox.endpoints.console.languages import NAMES, chosen
 from pillarbox.endpoints.console.page import Notices
@@ -137,7 +138,8 @@ async def test_files_are_kept_for_ever_under_an_address_that_changes_with_them(a
     for other in (address[1].replace("/static/", "/static/0"), "/static/x/console.css", "/static/x/..%2fapp.py"):
         seen = await admin.look(other)
         assert (seen.status, "immutable" in seen.headers["Cache-Control"]) == (404, False)
-    assert (await admin.look(f"{address[1].removesuffix('console.css')}..%2fapp.py")).status == 404
+    for other in ("..%2fapp.py", f"{'x' * 5000}.css", "%00.css"):
+        assert (await admin.look(f"{address[1].removesuffix('console.css')}{other}")).status == 404
 
 
 async def test_forms_that_somebody_may_not_send_are_not_shown_to_them(site: Site, admin: Visitor) -> None:
@@ -185,6 +187,48 @@ def test_nobody_is_told_what_another_did_who_is_signed_out_by_it() -> None:
     assert not notices.take("")
 
 
+async def test_a_form_that_was_sent_after_the_session_was_over_is_said_to_be_undone_and_found_again(
+    site: Site, admin: Visitor
+) -> None:
+    await admin.look("/keys/:new?name=crm")
+    household = site.house.gateway.household
+    await household.sessions.end_all((await household.people.get("anna")).id)
+    seen = await admin.fill_in("/keys", name="crm")
+    assert "what you sent was not done" in seen.text
+    seen = await admin.fill_in("/sign-in", name="anna", password=PASSWORD)
+    assert seen.url == f"{admin.url}/keys/:new?name=crm"
+    assert site.house.gateway.keys.list() == []
+
+
+async def test_of_what_is_only_looked_at_nothing_is_undone(site: Site) -> None:
+    assert "what you sent" not in (await site.visitor().look("/keys/:new")).text
+
+
+async def test_who_signs_out_after_the_session_was_over_is_signed_out(site: Site, admin: Visitor) -> None:
+    await admin.look("/about")
+    household = site.house.gateway.household
+    await household.sessions.end_all((await household.people.get("anna")).id)
+    seen = await admin.fill_in("/sign-out")
+    assert (seen.status, seen.url, "what you sent" in seen.text) == (200, f"{admin.url}/sign-in", False)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/about", "GET, HEAD"),
+        ("TRACE", "/keys", "GET, HEAD, POST"),
+        ("DELETE", "/keys/crm", "GET, HEAD, POST"),
+        ("GET", "/keys/crm/rotate", "POST"),
+        ("OPTIONS", "/static/x/console.css", "GET, HEAD"),
+        ("BREW", "/sign-in", "GET, HEAD, POST"),
+    ],
+)
+async def test_a_wrong_method_is_told_the_right_ones(site: Site, method: str, path: str, allowed: str) -> None:
+    async with site.session.request(method, site.visitor().url + path) as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, allowed)
+        assert "Content-Security-Policy" in answer.headers
+
+
 async def test_an_address_that_is_none_of_ours_says_so(admin: Visitor) -> None:
     seen = await admin.look("/nowhere")
     assert seen.status == 404
@@ -230,12 +274,26 @@ async def test_a_language_is_chosen_and_stays(admin: Visitor) -> None:
     assert admin.cookies["pillarbox_language"] == list(NAMES)[-1]
 
 
-async def test_a_language_that_is_chosen_where_a_form_was_answered_leads_to_its_subject(admin: Visitor) -> None:
-    await admin.look("/keys/:new")
-    refused = await admin.fill_in("/keys", name="no name at all")
+@pytest.mark.parametrize(
+    ("referer", "leads_to"),
+    [
+        ("{url}/keys/:new?x=%D1%97", "/keys/:new?x=%D1%97"),
+        ("{url}/keys", "/keys"),
+        ("", "/keys"),
+        ("{url}/keys/crm/rotate", "/keys"),  # only forms go there
+        ("{url}//evil.example/", "/keys"),
+        ("http://[", "/keys"),
+    ],
+)
+async def test_a_language_that_is_chosen_where_a_form_was_answered_leads_to_where_the_form_stood(
+    admin: Visitor, referer: str, leads_to: str
+) -> None:
+    form = (await admin.look("/keys/:new")).form("/keys")
+    said = {"Referer": referer.format(url=admin.url)} if referer else {}
+    refused = await admin.send("/keys", form.fields | {"name": "no name at all"}, {"Origin": admin.url} | said)
     assert refused.status == 422
     seen = await admin.fill_in("/language", language="uk")
-    assert (seen.status, seen.url) == (200, f"{admin.url}/keys")
+    assert (seen.status, seen.url) == (200, f"{admin.url}{leads_to}")
 
 
 async def test_another_language_leaves_what_one_looked_at_and_where_one_wanted_to_go(
@@ -267,14 +325,64 @@ async def test_a_sign_in_link_works_once_and_not_by_looking(site: Site) -> None:
     assert "pillarbox" not in late.cookies
 
 
+@pytest.mark.parametrize("token", ["..%2F..%2Foutbox%2Fpause", "x%3Fy", "x%23y"])
+async def test_a_made_up_sign_in_link_has_nobody_send_another_form(admin: Visitor, token: str) -> None:
+    seen = await admin.look(f"/sign-in/link/{token}")
+    (form,) = [form for form in seen.forms if form.text.startswith("Open the console")]
+    assert (form.action, form.fields) == (f"/sign-in/link/{token}", {})
+
+
+async def test_a_sign_in_link_works_for_whoever_signed_in_in_another_window_meanwhile(site: Site) -> None:
+    household = site.house.gateway.household
+    path = household.sign_in_links.make(await household.people.get("anna")).url.reveal()
+    path = path.removeprefix(site.house.gateway.public_url)
+    visitor = site.visitor()
+    opened = await visitor.look(path)
+    await visitor.sign_in("otto")
+    seen = await visitor.send(path, opened.form(path).fields)
+    assert (seen.status, "anna" in seen.text) == (200, True)
+    assert (await visitor.send(path, {}, {"Sec-Fetch-Site": "cross-site"})).status == 403
+
+
+async def test_a_sign_in_link_of_somebody_who_is_kept_out_says_so_and_works_once_they_are_let_in(site: Site) -> None:
+    household = site.house.gateway.household
+    path = household.sign_in_links.make(await household.people.get("otto")).url.reveal()
+    path = path.removeprefix(site.house.gateway.public_url)
+    await household.people.change("otto", enabled=False)
+    visitor = site.visitor()
+    await visitor.look(path)
+    seen = await visitor.fill_in(path)
+    assert (seen.status, "otto is kept out here." in seen.text) == (403, True)
+    assert not visitor.cookies.get("pillarbox")
+    rows = await site.house.gateway.audit.list(limit=10)
+    assert [row.code for row in rows if (row.action, row.actor_name) == ("sign_in", "otto")] == ["person.kept_out"]
+    with pytest.raises(Forbidden):
+        household.sign_in_links.make(await household.people.get("otto"))
+    await household.people.change("otto", enabled=True)
+    assert "otto" in (await visitor.fill_in(path)).text
+    assert visitor.cookies["pillarbox"]
+
+
+async def test_a_sign_in_link_is_over_with_the_password_that_its_person_had(site: Site) -> None:
+    household = site.house.gateway.household
+    path = household.sign_in_links.make(await household.people.get("otto")).url.reveal()
+    path = path.removeprefix(site.house.gateway.public_url)
+    await household.people.set_password(await household.people.get("otto"), Secret("another long password"))
+    visitor = site.visitor()
+    await visitor.look(path)
+    seen = await visitor.fill_in(path)
+    assert (seen.status, "This link leads nowhere." in seen.text) == (404, True)
+    assert not visitor.cookies.get("pillarbox")
+
+
 async def test_a_sign_in_link_is_over_after_a_quarter_of_an_hour(make_site: Callable[..., Any]) -> None:
     now = [1_795_176_000.0]
     site: Site = await make_site(clock=lambda: now[0])
     household = site.house.gateway.household
     token = household.sign_in_links.make(await household.people.get("anna")).url.reveal().rpartition("/")[2]
     now[0] += 900
-    with pytest.raises(NotFound):
-        household.sign_in_links.take(token)
+    with pytest.raises(NotFound), household.sign_in_links.taking(token):
+        pass
 
 
 def test_every_page_has_its_first_word_among_those_that_no_public_path_may_begin_with() -> None:

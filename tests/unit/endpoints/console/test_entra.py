@@ -391,6 +391,14 @@ async def test_what_microsoft_refuses_is_explained_and_shown_once(door: Door) ->
     assert (row.outcome, row.code) == ("refused", "sign_in.refused")
 
 
+async def test_each_reason_of_a_refusal_stands_in_the_audit_log_once_an_hour(door: Door) -> None:
+    browser = door.site.visitor()
+    for answer in ({"error": "access_denied"}, {"code": "no code"}) * 2:
+        (state,) = parse_qs(urlsplit(await door.goes(browser)).query)["state"]
+        await browser.look(f"{CALLBACK}?{urlencode({'state': state} | answer)}")
+    assert [row.code for row in await door.audited()] == ["sign_in.bad_answer", "sign_in.canceled"]
+
+
 async def test_codes_that_were_made_up_end_in_a_ban(door: Door) -> None:
     texts = []
     for _ in range(11):

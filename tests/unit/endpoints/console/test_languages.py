@@ -2,8 +2,10 @@
 
 import importlib
 import re
+import time
 from collections import defaultdict
 from collections.abc import Iterator
+from email.utils import formatdate
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,27 +16,34 @@ from babel.messages import Catalog, Message
 from babel.messages.mofile import read_mo
 from jinja2 import nodes
 
+from pillarbox.admin.check import clock
+from pillarbox.admin.check.steps import Failed, Found
 from pillarbox.admin.examine.accounts import judge_credential
 from pillarbox.admin.examine.findings import Finding, Told
 from pillarbox.admin.examine.keeping import judge_waiting
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Credential, CredentialKind
 from pillarbox.core.cause import Cause
+from pillarbox.core.errors import PillarboxError
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints.api.doctor import FindingOut
 from pillarbox.endpoints.console.languages import language
+from pillarbox.endpoints.console.recognised import fields, values_in
 from pillarbox.endpoints.console.templates import FOLDER
-from pillarbox.endpoints.console.words import Said, of_code, of_finding, of_pause
+from pillarbox.endpoints.console.words import Said, of_cause, of_code, of_finding, of_pause, of_text
+from tests.unit.core.test_catalogue import AT_THE_SMTP_DOOR
+from tests.unit.endpoints.console.conftest import Seen, Site, Visitor
 
 tools: Any = importlib.import_module("tools.languages")
 
+BOX = "scanner@contoso.example"
 SAME = {"doctor.versions"}
 """What has the same words in some language, and is told in English so."""
 NOW = 1_795_286_400.0
 TEMPLATES = sorted(FOLDER.glob("*.html"), key=lambda file: file.name)
 INLINE = {"a", "br", "code", "em", "strong"}
 NAMES = {
-    *("Message-ID", "Pillarbox", "STARTTLS", "UTC"),
+    *("Message-ID", "Microsoft Graph", "Pillarbox", "STARTTLS", "UTC"),
     *("Business Central", "ERP (SAP, Odoo, Business Central)", "Odoo", "SAP", "WordPress", "WP Mail SMTP"),
 }
 """Words of templates that are the same in every language."""
@@ -106,7 +115,7 @@ def test_a_text_holds_inline_tags_alone() -> None:
 @pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: file.name)
 def test_nothing_is_said_in_a_template_but_by_way_of_the_translations(file: Path) -> None:
     assert sorted({*shown(file.read_text("utf-8"))} - NAMES) == []
-    assert sorted(handed_on(file.read_text("utf-8"))) == []
+    assert sorted({*handed_on(file.read_text("utf-8"))} - NAMES) == []
 
 
 def test_that_test_finds_what_is_not_translated() -> None:
@@ -115,6 +124,7 @@ def test_that_test_finds_what_is_not_translated() -> None:
     assert [*shown("{% trans n=1 %}One{% pluralize %}Many{% endtrans %}<p>{{ x }}: 1</p>")] == []
     assert [*handed_on("{{ ui.head('A page', _('Translated')) }}{{ _('Yes') }}")] == ["A page"]
     assert [*handed_on("{{ ui.field('name', _('Name'), hint='Its name') }}")] == ["Its name"]
+    assert [*handed_on("{% set it = 'All of it' %}{{ it }}{{ 'Yes' if it else _('No') }}")] == ["All of it", "Yes"]
 
 
 @in_each_language
@@ -154,6 +164,31 @@ def test_a_finding_tells_spans_times_and_states_as_the_language_has_them_but_no_
     assert "(секрет клієнта c1)" in told[2].sentence
     assert "(через 6 днів)" in " ".join(told[2].sentence.split())
     assert of_finding(as_told(found), language("en"), NOW) == Said(found.sentence, found.cure)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said"),
+    [
+        (0.2, "правильно (до секунди)"),
+        (3.4, "правильно (3 секунди попереду годинника Microsoft)"),
+        (-120.6, "правильно (2 хвилини позаду годинника Microsoft)"),
+        (1200.6, "йде неточно: 20 хвилин попереду годинника Microsoft"),
+    ],
+)
+def test_the_clock_is_told_in_spans_of_the_language(ahead: float, said: str) -> None:
+    seen: Found | Failed
+    try:
+        seen = clock.judge("x.example", NOW + ahead + 0.5, formatdate(NOW))
+    except Failed as failed:
+        seen = failed
+    told = {"code": seen.code, "title": "", "hint": "", "params": seen.params, "evidence": seen.evidence}
+    assert said in of_finding(told, language("uk"), NOW).sentence
+
+
+def test_a_pause_is_told_by_its_cause_and_not_by_the_word_of_the_api() -> None:
+    params = {"cause": "throttled", "reason": "ApplicationThrottled", "mailboxes": BOX}
+    told = of_code("doctor.paused", params, Said("", ""), language("uk")).sentence
+    assert told == f"Призупинено ({of_cause('throttled', language('uk')).sentence[:-1]}: ApplicationThrottled): {BOX}."
 
 
 def test_a_pause_is_told_in_the_language_whoever_made_it() -> None:
@@ -251,6 +286,181 @@ def test_writing_anew_what_did_not_change_changes_nothing(tmp_path: Path) -> Non
     assert not re.search(rb"^#: .*:\d|^.POT-Creation-Date", written[0], re.M), "no line numbers, no dates"
 
 
+# ---- what is kept in English alone
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        ("Looked up: it is not in Sent Items.", "Перевірено: у «Надісланих» його немає."),
+        (
+            "Looked up: its draft has not been sent. Nobody is told: it is a test mail.",
+            "Перевірено: його чернетку не надіслано. Нікого не сповіщено: це пробний лист.",
+        ),
+        (
+            "2026-11-21T18:40:00+00:00: rejected by the key crm: wrong. Very wrong.",
+            "21 лист. 2026 р., 18:40:00 UTC: відхилено (ключ crm): wrong. Very wrong.",
+        ),
+        (
+            "It could not be looked for in the mailbox: DNS does not know graph.example: no such name.",
+            "Пошукати його в скриньці не вдалося: DNS не знає graph.example: no such name.",
+        ),
+        ("yesterday: approved by Bob.", "yesterday: схвалено (Bob)."),
+        (
+            "Taken out of the header, as it is not in the envelope: {by}",
+            "Прибрано із заголовка, бо немає на конверті: {by}",
+        ),
+        ("The toner is empty.", "The toner is empty."),
+        ("", ""),
+    ],
+)
+def test_what_is_kept_in_english_is_read_back_and_said_in_the_language(kept: str, said: str) -> None:
+    assert " ".join(of_text(kept, language("uk")).split()) == said
+    assert of_text(kept, language("en")) == kept
+
+
+def test_every_sentence_is_read_back_with_its_values() -> None:
+    entries = [*catalogue.entries().values(), *catalogue.findings().values()]
+    for text in (text for entry in entries if entry.translated for text in (entry.sentence, entry.cure)):
+        values = {name: f"<{name}>" for name in fields(text)}
+        assert values_in(text, text.format_map(values)) == values, text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        " is not " * 1000,
+        "Looked up: it is not in Sent Items. " * 250,
+        "Taken out of the header, as it is not in the envelope: " * 150,
+        "Taken out of the header, as it is not in the envelope: " * 5000,
+    ],
+)
+def test_a_text_that_a_stranger_wrote_takes_no_time_and_harms_nothing(words: str) -> None:
+    began = time.process_time()
+    said = of_text(f"Taken out of the header, as it is not in the envelope: {words}", language("uk"))
+    assert time.process_time() - began < 1
+    assert said.strip().endswith(words.strip()[-30:])
+
+
+def test_a_value_that_was_not_told_alone_is_taken_from_the_english_sentence() -> None:
+    kept = Said(
+        "carol@contoso.example signed in, but the mailbox a@x.example waits for b@x.example. Nothing was changed.", ""
+    )
+    said = of_code("sign_in.wrong_account", {}, kept, language("uk")).sentence
+    assert said == "Увійшов carol@contoso.example, але скринька a@x.example чекає на b@x.example. Нічого не змінено."
+
+
+# ---- the pages themselves
+
+IN_UKRAINIAN = (
+    *("/", "/outbox", "/outbox/{id}", "/outbox/{id}/mail", "/outbox/0000000000000000", "/compose", "/start"),
+    *(
+        "/mailboxes",
+        f"/mailboxes/{BOX}",
+        f"/mailboxes/{BOX}/test",
+        "/mailboxes/:new",
+        "/mailboxes/nobody@contoso.example",
+    ),
+    *("/apps", "/apps/contoso", "/apps/contoso/change", "/apps/contoso/credentials/:new", "/apps/:new", "/apps/nobody"),
+    *("/submitters", "/submitters/printer", "/submitters/printer/change", "/submitters/:new", "/submitters/nobody"),
+    *(
+        "/start/device/fax",
+        f"/start/mailbox/{BOX}/device",
+        "/keys",
+        "/keys/:new",
+        "/keys/nobody",
+        "/links",
+        "/links/:new",
+    ),
+    *("/people", "/people/otto", "/people/nobody", "/account", "/audit", "/settings", "/doctor", "/about", "/nowhere"),
+)
+
+
+async def test_no_page_says_a_sentence_of_the_catalogue_in_english(site: Site) -> None:
+    queue_id = await a_message_with_a_past(site)
+    await everything_is_refused(site)
+    visitor = await site.signed_in(language="uk")
+    seen = [await visitor.look(path.format(id=queue_id)) for path in IN_UKRAINIAN]
+    for path, action, typed in WRONG:
+        await visitor.look(path)
+        seen.append(await visitor.fill_in(action, **typed))
+        assert seen[-1].status in (404, 409, 422), action
+    await visitor.look(f"/mailboxes/{BOX}/test")
+    seen += [await visitor.fill_in(f"/{BOX.replace('@', '%40')}/test", exchange="yes"), await the_doctor(visitor)]
+    assert {
+        page.url: found for page in seen if (found := [one for one in english_of(page) if one not in BY_INTENT])
+    } == {}
+
+
+def test_that_test_finds_english() -> None:
+    page = "<p>Немає: <strong>There is no mailbox a@contoso.example.</strong> <code>Syntax: EHLO hostname</code></p>"
+    assert english_of(Seen(200, "", {}, page)) == ["mailbox.not_found: There is no mailbox"]
+
+
+WRONG: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("/submitters/:new", "/submitters", {"name": "printer", "networks": "nonsense"}),
+    ("/submitters/:new", "/submitters", {"name": "fax", "senders": "*@fabrikam.example"}),
+    ("/submitters/printer", "/submitters/printer/tokens", {"id": "no name at all"}),
+    ("/keys/:new", "/keys", {"name": "no name at all"}),
+    ("/mailboxes/:new", "/mailboxes", {"address": "no address", "app": "contoso"}),
+    ("/links/:new", "/links", {"app": "contoso", "address": BOX, "return_url": "https://evil.example/"}),
+    ("/people/:new", "/people", {"name": "no name at all"}),
+    ("/apps/:new", "/apps", {"name": "other", "client_id": "x", "tenant_id": "common", "secret": "x"}),
+)
+"""Forms that cannot be taken: where one stands, where it goes, what is typed."""
+BY_INTENT: set[str] = set()
+"""What is said in English on purpose."""
+PARAMS = {"moment": "2026-11-22T00:30:00+00:00", "by": "a person", "former": "held", "reason": "not ours"}
+
+
+async def a_message_with_a_past(site: Site) -> str:
+    """Sent, and with every note that a message can have."""
+    mime = b"From: scanner@contoso.example\r\nTo: bob@fabrikam.example\r\nSubject: Hello\r\n\r\nHello\r\n"
+    queue_id = await site.house.accept(mime, "bob@fabrikam.example")
+    await site.house.settled(queue_id)
+    for entry in catalogue.entries().values():
+        if entry.code.startswith(
+            ("look.", "draft.", "route.", "outbox.note_", "mail.divided", "mail.recipient_removed")
+        ):
+            await site.house.gateway.outbox.add_note(queue_id, entry.sentence.format_map(defaultdict(str, PARAMS)))
+    return queue_id
+
+
+async def the_doctor(visitor: Visitor) -> Seen:
+    """What the doctor found."""
+    await visitor.look("/doctor")
+    seen = await visitor.fill_in("/doctor")
+    while "Refresh" in seen.headers:
+        seen = await visitor.look("/doctor")
+    return seen
+
+
+async def everything_is_refused(site: Site) -> None:
+    """Whatever the SMTP door can refuse, to one that sends, one that never did, and some to a stranger."""
+    submitters = site.house.gateway.submitters
+    await submitters.add("fax", {"mailboxes": [BOX]})
+    for number, entry in enumerate(AT_THE_SMTP_DOOR):
+        names = re.findall(r"\{(\w+)\}", entry.sentence + entry.cure)
+        error = PillarboxError(entry.code, **{name: f"<{name}>" for name in names})
+        for name in ("printer", "fax", *[""] * (number % 5 == 0)):
+            submitters.refused(name, "", error, "192.0.2.7")
+
+
+def english_of(page: Seen) -> list[str]:
+    """What a page says in English, each with its code; but for what stands there as code or is marked as English."""
+    parser = _Texts()
+    parser.feed(re.sub(r"<(script|style).*?</\1>", "", page.html, flags=re.DOTALL))
+    text = " ".join(" ".join(parser.found).split())
+    entries = [*catalogue.entries().values(), *catalogue.findings().values()]
+    return [f"{entry.code}: {part}" for entry in entries for part in telling_parts(entry) if part in text]
+
+
+def telling_parts(entry: catalogue.Entry) -> list[str]:
+    """What stands between values and commands, where it is no mere word or two."""
+    parts = re.split(r"`[^`]*`|\{\w+\}|\n", f"{entry.sentence}\n{entry.cure}")
+    return [part.strip(" -:,.") for part in parts if len(re.findall(r"[^\W\d_]{2,}", part)) >= 3]
+
+
 def as_told(found: Finding) -> dict[str, Any]:
     """A finding as the API tells it."""
     return FindingOut.of(Told("subject", found)).model_dump()
@@ -303,11 +513,14 @@ def shown(template: str) -> Iterator[str]:
 
 
 def handed_on(template: str) -> Iterator[str]:
-    """What is handed to a macro as a text of its own: with a capital letter, or with several words."""
+    """What an expression of a template says by itself: with a capital letter, or with several words."""
     environment = jinja2.Environment(extensions=["jinja2.ext.i18n", "jinja2.ext.do"])
-    for call in environment.parse(template).find_all(nodes.Call):
-        if isinstance(call.node, nodes.Getattr) and getattr(call.node.node, "name", "") == "ui":
-            for given in [*call.args, *(pair.value for pair in call.kwargs)]:
-                value = given.value if isinstance(given, nodes.Const) else None
-                if isinstance(value, str) and re.match(r"[A-Z][a-z]+(\s|$)|(?!pillarbox )\w+ \w+", value):
-                    yield value
+    # What makers call their settings stays in their own words.
+    tree = environment.parse(re.sub(r"\{% set makers = .*?%\}", "", template, flags=re.DOTALL))
+    translate = ("_", "gettext", "ngettext")
+    calls = [call for call in tree.find_all(nodes.Call) if getattr(call.node, "name", "") in translate]
+    translated = {id(given) for call in calls for given in call.find_all(nodes.Const)}
+    for given in tree.find_all(nodes.Const):
+        text = given.value if isinstance(given.value, str) and id(given) not in translated else ""
+        if re.match(r"[A-Z][a-z]+(\s|$)|(?!pillarbox |notice )\w+ \w+", text):
+            yield text

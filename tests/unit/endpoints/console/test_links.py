@@ -2,8 +2,10 @@
 
 import re
 from html import unescape
+from urllib.parse import urlsplit
 
 from pillarbox.core import catalogue
+from pillarbox.core.vault import Secret
 from pillarbox.endpoints.console.languages import language
 from tests.unit.endpoints.console.conftest import Seen, Site, Visitor
 
@@ -36,6 +38,56 @@ async def test_a_link_is_shown_once_and_leads_to_the_page_for_alice(site: Site, 
     (link,) = await site.house.gateway.connect_links.list(10, None, None, None)
     assert round(link.expires_at - link.created_at) == 72 * 3600
     assert link.plan["permissions"] == ["mail"]
+
+
+async def test_who_went_on_to_microsoft_and_did_not_come_back_is_told(site: Site, admin: Visitor) -> None:
+    seen = await made(admin)
+    found = re.search(r'data-copies="([^"]+)"', seen.html)
+    assert found is not None
+    stranger, path = site.visitor(), urlsplit(unescape(found[1])).path
+    await stranger.look(path)
+    # Who looks, as robots do, opens nothing.
+    assert "waits for the person" in (await admin.look("/links")).text
+    await stranger.send(path, {})
+    for page in ("/links", "/start/users/contoso/link"):
+        told = (await admin.look(page)).text
+        assert "not finished" in told
+        assert "AADSTS50011" in told
+
+
+async def test_what_to_do_now_is_told_when_the_person_has_connected(site: Site, admin: Visitor) -> None:
+    await made(admin)
+    links = site.house.gateway.connect_links
+    (link,) = await links.list(10, None, None, None)
+    assert 'aria-current="step">People sign in' in (await admin.look("/start/users/contoso/link")).html
+    await site.house.gateway.database.write(*links.completing(link, ALICE))
+    seen = await admin.look("/start/users/contoso/link")
+    assert f"{ALICE} is connected." in seen.text
+    assert "/start/mailbox/alice%40contoso.example/device" in seen.links
+    assert "aria-current" not in re.findall(r'<ol class="way".*?</ol>', seen.html, re.S)[0]
+
+
+async def test_a_mailbox_that_waits_goes_over_to_another_app_registration(site: Site, admin: Visitor) -> None:
+    await made(admin)
+    accounts = site.house.gateway.accounts
+    contoso = await accounts.app("contoso")
+    assert contoso is not None
+    await accounts.add_app("people", contoso.tenant_id, contoso.client_id, Secret("x" * 40))
+    assert (await made(admin, app="people")).status == 200
+    mailbox = await accounts.mailbox(ALICE)
+    assert mailbox is not None
+    assert mailbox.app.name == "people"
+
+
+async def test_a_mailbox_of_another_app_registration_is_not_taken_over(site: Site, admin: Visitor) -> None:
+    accounts = site.house.gateway.accounts
+    contoso = await accounts.app("contoso")
+    assert contoso is not None
+    await accounts.add_app("people", contoso.tenant_id, contoso.client_id, Secret("x" * 40))
+    await accounts.add_mailbox(ALICE, contoso)
+    seen = await made(admin, app="people")
+    assert (seen.status, "/mailboxes/alice%40contoso.example" in seen.links) == (409, True)
+    assert "--app" not in seen.text
 
 
 async def test_a_shared_mailbox_is_connected_by_somebody_else(site: Site, admin: Visitor) -> None:

@@ -1,6 +1,8 @@
 """A page hears that something happened, and ends with the service."""
 
 import asyncio
+import re
+import time
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,10 +20,10 @@ from tests.unit.endpoints.console.conftest import Site, Visitor
 MIME = b"From: scanner@contoso.example\r\nTo: bob@fabrikam.example\r\nSubject: Hello\r\n\r\nHello\r\n"
 
 
-async def listen(visitor: Visitor) -> aiohttp.ClientResponse:
+async def listen(visitor: Visitor, query: str = "") -> aiohttp.ClientResponse:
     """The stream, once it has begun."""
     headers = {"Cookie": f"pillarbox={visitor.cookies['pillarbox']}"}
-    answer = await visitor.session.get(f"{visitor.url}/live", headers=headers)
+    answer = await visitor.session.get(f"{visitor.url}/live{query}", headers=headers)
     assert answer.headers["Content-Type"].startswith("text/event-stream")
     assert await answer.content.readline() == b": here\n"
     await answer.content.readline()
@@ -41,6 +43,35 @@ async def test_a_line_comes_when_something_happened(site: Site, admin: Visitor) 
     queue_id = await site.house.accept(MIME, "bob@fabrikam.example")
     assert await stream.content.readline() == b"data: news\n"
     await site.house.settled(queue_id)
+    stream.close()
+
+
+@pytest.mark.parametrize(("ago", "told"), [(3600.0, b"data: news\n"), (-3600.0, None)])
+async def test_what_happened_since_the_page_was_made_is_told_at_once(
+    site: Site, admin: Visitor, ago: float, told: bytes | None
+) -> None:
+    await site.house.settled(await site.house.accept(MIME, "bob@fabrikam.example"))
+    stream = await listen(admin, f"?since={site.house.gateway._clock() - ago}")
+    if told:
+        assert await stream.content.readline() == told
+    else:
+        await waiting(site, 1)
+        assert not stream.content.total_bytes - len(b": here\n\n")
+    stream.close()
+
+
+async def test_a_page_says_when_it_was_made(site: Site, admin: Visitor) -> None:
+    before = time.time()
+    said = re.search(r'data-live-from="(/live\?since=([0-9.]+))"', (await admin.look("/outbox")).html)
+    assert said is not None
+    assert before - 0.001 <= float(said[2]) <= time.time()
+
+
+@pytest.mark.parametrize("said", ["", "soon", "nan", "1e999"])
+async def test_who_says_no_time_is_told_of_what_is_to_come(site: Site, admin: Visitor, said: str) -> None:
+    await site.house.settled(await site.house.accept(MIME, "bob@fabrikam.example"))
+    stream = await listen(admin, f"?since={said}")
+    await waiting(site, 1)
     stream.close()
 
 

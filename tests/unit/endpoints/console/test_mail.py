@@ -104,13 +104,16 @@ async def test_the_whole_comes_as_it_lies_here(site: Site, auditor: Visitor) -> 
 
 
 async def test_of_what_was_sent_the_header_is_left(site: Site, auditor: Visitor) -> None:
-    queue_id = await site.house.accept(mail("gone").as_bytes(), BOB)
+    made = mail("gone")
+    made.add_attachment(b"%PDF-1.7", maintype="application", subtype="pdf", filename="scan.pdf")
+    queue_id = await site.house.accept(made.as_bytes(), BOB)
     await site.house.settled(queue_id)
     await site.house.gateway.housekeeping.round()
     seen = await auditor.look(f"/outbox/{queue_id}/mail")
     assert seen.status == 200
     assert "The text is not kept any more" in seen.text
     assert "gone" in seen.text
+    assert "Attachments" not in seen.text
     assert "Subject: gone" in (await auditor.look(f"/outbox/{queue_id}/mail/whole?header=true")).html
 
 

@@ -70,7 +70,7 @@ async def test_how_it_sends_is_chosen_and_taken_back(site: Site, admin: Visitor)
     seen = await admin.fill_in(PATH, assurance="draft", on_uncertain="hold", send_limit="50")
     assert "Changed." in seen.text
     now = await box(site)
-    assert (now.chosen_assurance, now.on_uncertain, now.send_limit) == ("draft", "hold", 50 * 1024 * 1024)
+    assert (now.chosen_assurance, now.on_uncertain, now.send_limit) == ("draft", "hold", 50_000_000)
     assert seen.form(PATH).fields.items() >= {"assurance": "draft", "on_uncertain": "hold", "send_limit": "50"}.items()
     await admin.fill_in(PATH, assurance="", send_limit="")
     now = await box(site)

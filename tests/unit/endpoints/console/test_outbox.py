@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -9,6 +10,7 @@ from pillarbox.core.content import in_memory
 from pillarbox.core.mail import Envelope
 from pillarbox.delivery.submission import Terms
 from pillarbox.emulator.faults import Faults
+from pillarbox.endpoints.console.languages import language
 from tests.unit.endpoints.console.conftest import Site, Visitor
 
 MIME = b"From: %s\r\nTo: bob@fabrikam.example\r\nSubject: Hello\r\n%b\r\nHello\r\n"
@@ -253,6 +255,17 @@ async def test_what_came_of_each_is_told_where_not_all_could_be_done(site: Site,
     assert seen.text.count("not done") == 2
     assert "<i>" not in seen.html
     await site.house.settled(waiting)
+    assert re.search(r'data-copies="[0-9a-f]{32}"[^>]*>Copy the request id', seen.html)
+
+
+async def test_from_an_older_page_the_way_back_is_to_that_page(site: Site, admin: Visitor) -> None:
+    for _ in range(51):
+        await held(site)
+    (older,) = {link for link in (await admin.look("/outbox?state=held")).links if "cursor=" in link}
+    (oldest,) = listed((await admin.look(older)).html)
+    seen = await admin.fill_in("/outbox/decide", id=[oldest], act="cancel")
+    assert "Canceled. Messages: 1." in seen.text
+    assert parse_qs(urlsplit(seen.url).query) == parse_qs(urlsplit(older).query)
 
 
 async def test_nothing_chosen_does_nothing_and_says_so(site: Site, admin: Visitor) -> None:
@@ -309,3 +322,21 @@ async def test_a_page_of_the_outbox_is_small(site: Site, admin: Visitor) -> None
     for _ in range(50):
         await held(site)
     assert len((await admin.look("/outbox")).html) < 100_000
+
+
+async def test_a_row_says_how_large_it_is_and_why_no_subject_stands_there(site: Site) -> None:
+    row = await site.house.gateway.outbox.get(await held(site, more=b"X-Long: " + b"x" * 900 + b"\r\n"))
+    assert row is not None
+    seen = await (await site.signed_in()).look("/outbox")
+    assert f"printer · {language('en').size(row['size'])}" in seen.text
+    assert "its subject too, only an auditor reads" in seen.text
+    assert "only an auditor reads" not in (await (await site.signed_in("alma")).look("/outbox")).text
+
+
+async def test_a_message_without_a_sender_is_called_a_notice(site: Site, admin: Visitor) -> None:
+    printer = await site.house.gateway.submitters.get("printer")
+    content = in_memory(MIME % (b"scanner@contoso.example", b""))
+    queue_id = await site.house.gateway.submission.accept(Envelope("", (BOB,)), content, printer)
+    for path in ("/outbox", f"/outbox/{queue_id}"):
+        seen = await admin.look(path)
+        assert ("a notice of delivery" in seen.text, "<>" in seen.text) == (True, False)

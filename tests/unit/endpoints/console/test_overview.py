@@ -1,6 +1,7 @@
 """The overview: one line that says whether all is well, and figures that agree with what happened."""
 
 import asyncio
+import re
 import time
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 from pillarbox.admin import mailboxes
 from pillarbox.core.accounts import CredentialKind
+from pillarbox.core.cause import Cause
+from pillarbox.core.errors import AuthenticationFailed
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints.console.charts import HEIGHT, WIDTH, chart
 from tests.unit.endpoints.console.conftest import Site, Visitor
@@ -73,6 +76,13 @@ async def test_a_pause_is_told_with_its_cure_and_the_way_to_it(site: Site, admin
     assert "All is well." not in seen.text
 
 
+async def test_where_more_was_refused_than_sent_it_says_so_and_leads_to_the_outbox(site: Site, admin: Visitor) -> None:
+    site.house.gateway.recent.add(time.time(), Cause.BAD_RECIPIENT, 2)
+    seen = await admin.look("/")
+    assert (seen.status, "2 attempts were refused for good, 0 messages sent." in seen.text) == (200, True)
+    assert seen.links.count("/outbox") > (await admin.look("/about")).links.count("/outbox")
+
+
 async def test_a_mailbox_that_nobody_has_tested_leads_to_its_test(site: Site, admin: Visitor) -> None:
     await mailboxes.add(site.house.gateway.accounts, "new@contoso.example", "contoso")
     seen = await admin.look("/")
@@ -97,6 +107,29 @@ async def test_who_may_not_see_app_registrations_is_not_led_there(site: Site) ->
     assert not any(link.startswith("/apps") for link in seen.links)
 
 
+async def test_a_device_that_is_refused_is_the_worry_on_top_and_leads_to_it(site: Site, admin: Visitor) -> None:
+    submitters = site.house.gateway.submitters
+    submitters.refused("", "printer", AuthenticationFailed("submitter.wrong_password"), "192.0.2.7")
+    seen = await admin.look("/")
+    assert "All is well." not in seen.text
+    assert "nothing was accepted since: printer. The name 'printer' came with a wrong password." in seen.text
+    assert seen.links.count("/submitters/printer") == 4  # its page and its button, above and in the table
+    submitters.used(await submitters.get("printer"))
+    seen = await admin.look("/")
+    assert "All is well." in seen.text
+    assert "It works again since" in seen.text
+
+
+async def test_an_operator_sees_who_is_refused_and_is_led_nowhere_else(site: Site) -> None:
+    wrong = AuthenticationFailed("submitter.wrong_password")
+    site.house.gateway.submitters.refused("", "printer", wrong, "192.0.2.7")
+    seen = await (await site.signed_in("otto")).look("/")
+    assert "Refused devices and programs, last 24 hours Who Why Last printer The name 'printer' came" in seen.text
+    assert not any(link.startswith("/submitters") for link in seen.links)
+    seen = await (await site.signed_in("alma")).look("/")
+    assert ("nothing was accepted since: printer." in seen.text, "Refused devices" in seen.text) == (True, False)
+
+
 async def test_an_administrator_of_an_empty_house_is_led_to_the_first_steps(make_site: Any) -> None:
     site: Site = await make_site()
     assert (await (await site.signed_in()).look("/")).url.endswith("/start")
@@ -111,6 +144,14 @@ async def test_a_limit_that_is_nearly_used_up_is_told(make_site: Any) -> None:
         await site.house.settled(await site.house.accept(MAIL, "alice@contoso.example"))
     seen = await (await site.signed_in()).look("/")
     assert "messages a minute: 2 / 2" in seen.text
+
+
+async def test_bytes_are_told_in_a_unit_that_suits_them(make_site: Any) -> None:
+    site: Site = await make_site({"limits.bytes": "240"})
+    await site.house.furnish("scanner@contoso.example")
+    await site.house.settled(await site.house.accept(MAIL, "alice@contoso.example"))
+    seen = await (await site.signed_in()).look("/")
+    assert re.search(r"mail in 5 minutes: 0\.\d kB / 0\.2 kB", seen.text)
 
 
 @pytest.mark.parametrize("name", ["otto", "alma"])

@@ -30,6 +30,17 @@ async def test_somebody_is_invited_by_a_link_that_is_shown_once(site: Site, admi
     assert (await site.house.gateway.household.people.get("olga")).roles == {Role.OPERATOR}
 
 
+async def test_that_a_link_works_here_alone_is_told_before_it_is_made(admin: Visitor) -> None:
+    for path in ("/people/:new", "/people/otto"):
+        assert "This address works on this machine alone." in (await admin.look(path)).text
+
+
+async def test_who_gets_no_role_is_told_to_tick_one(admin: Visitor) -> None:
+    await admin.look("/people/:new")
+    seen = await admin.fill_in("/people", name="olga", roles=[])
+    assert "A person needs a role. Tick at least one." in seen.text
+
+
 @pytest.mark.parametrize(("fields", "status"), [({"roles": []}, 422), ({"name": "otto"}, 409), ({"name": "a b"}, 422)])
 async def test_what_cannot_be_is_told_beside_the_form(admin: Visitor, fields: dict[str, object], status: int) -> None:
     await admin.look("/people/:new")

@@ -141,6 +141,8 @@ async def test_failures_count_against_the_address_that_a_trusted_proxy_names(mak
     banned = [proofs._logins._guard.failed("192.0.2.7", "anna", proofs._clock()).banned for _ in range(9)]
     assert banned == [False] * 8 + [True]
     assert (await comes("192.0.2.7", PASSWORD), visitor.cookies.get("pillarbox")) == (429, None)
+    assert visitor.page
+    assert visitor.page.headers["Retry-After"] == "600"
     assert (await comes("192.0.2.8", PASSWORD), bool(visitor.cookies["pillarbox"])) == (200, True)
 
 
@@ -151,4 +153,12 @@ async def test_wrong_codes_count_against_the_address_too(site: Site, halfway: tu
     banned = [proofs._codes.failed("127.0.0.1", "anna", proofs._clock()).banned for _ in range(9)]
     assert banned == [False] * 8 + [True]
     seen = await visitor.fill_in("/sign-in/code", code=code)
-    assert (seen.status, visitor.cookies.get("pillarbox")) == (429, None)
+    assert (seen.status, seen.headers["Retry-After"], visitor.cookies.get("pillarbox")) == (429, "600", None)
+
+
+async def test_a_wrong_password_is_told_without_a_code_that_nobody_asked_for(site: Site) -> None:
+    seen = await site.visitor().sign_in(password="not the password")
+    assert (seen.status, "Name or password is wrong." in seen.text) == (401, True)
+    assert "A code counts once" not in seen.text
+    assert 'autocomplete="current-password" autofocus=""' in seen.html
+    assert "tabindex" not in seen.html.partition('<div class="notice bad"')[2]

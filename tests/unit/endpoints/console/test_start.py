@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from html import unescape
@@ -14,8 +14,10 @@ import aiohttp
 import pyotp
 import pytest
 
-from pillarbox.core.accounts import Login
+from pillarbox.admin import mailboxes
+from pillarbox.core.accounts import Credential, Login
 from pillarbox.core.caller import Role
+from pillarbox.core.errors import Unavailable
 from pillarbox.core.settings import load
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints import console
@@ -131,7 +133,7 @@ async def test_from_nothing_to_the_first_mail_of_a_device(bare: Site) -> None:
     visitor, house = await bare.signed_in(), bare.house
     seen = await register(bare, visitor)
     assert seen.url.endswith("/start/devices/contoso/mailbox")
-    assert "The app registration contoso is kept." in seen.text
+    assert "The app registration 'contoso' is saved." in seen.text
     seen = await visitor.fill_in("/start/devices/contoso/mailbox", address=SCANNER)
     assert seen.url.endswith("/start/mailbox/scanner%40contoso.example")
     seen = await visitor.fill_in("/start/mailbox/scanner%40contoso.example", to="alice@contoso.example")
@@ -145,7 +147,7 @@ async def test_from_nothing_to_the_first_mail_of_a_device(bare: Site) -> None:
     assert password is not None
     assert await house.gateway.submitters.authenticate(Login("printer", Secret(password[1]), "PLAIN", "192.0.2.7"))
     assert "Waiting for the first mail from printer" in seen.text
-    assert 'data-live-page="/start/device/printer"' in seen.html  # what it is told anew: this page answers a form
+    assert 'data-live-page="/start/device/printer?since=' in seen.html  # what it is told anew: this page answers a form
     seen = await visitor.look("/start/device/printer")
     assert (password[1] in seen.html, "Waiting for the first mail from printer" in seen.text) == (False, True)
     id = await house.accept(MAIL, "alice@contoso.example")
@@ -164,15 +166,32 @@ async def test_the_audit_log_names_what_the_wizard_made_and_not_the_page_of_it(b
     assert made == [("add_mailbox", SCANNER), ("add_app", "contoso")]
 
 
-async def test_what_waits_for_a_mail_is_told_of_a_refusal(bare: Site) -> None:
-    visitor, house = await bare.signed_in(), bare.house
-    await house.furnish(SCANNER)
+async def refused(house: House) -> None:
+    """A login of `printer` with a wrong password."""
     reader, writer = await asyncio.open_connection(*house.smtp)
     writer.write(b"EHLO x\r\nAUTH PLAIN AHByaW50ZXIAd3Jvbmc=\r\nQUIT\r\n")
     assert b"535 5.7.8" in await reader.read()
     writer.close()
+
+
+async def test_what_waits_for_a_mail_is_told_of_a_refusal(bare: Site) -> None:
+    visitor, house = await bare.signed_in(), bare.house
+    await house.furnish(SCANNER)
+    await refused(house)
     seen = await visitor.look("/start/device/printer")
-    assert "Something came, and was refused: User name or password is wrong." in seen.text
+    assert "Something came, and was refused: The name 'printer' came with a wrong password." in seen.text
+
+
+async def test_what_strangers_were_refused_before_a_device_was_there_is_not_told_of_it(bare: Site) -> None:
+    visitor, house = await bare.signed_in(), bare.house
+    await house.furnish(SCANNER)
+    house.gateway.submitters.refused("", "", Unavailable("submitter.busy"), "192.0.2.18")
+    assert "192.0.2.18" in (await visitor.look("/start/device/printer")).text
+    await visitor.look(f"/start/mailbox/{SCANNER}/device")
+    seen = await visitor.fill_in("/device", name="copier")
+    assert ("Waiting for the first mail from copier" in seen.text, "192.0.2.18" in seen.text) == (True, False)
+    house.gateway.submitters.refused("", "", Unavailable("submitter.busy"), "192.0.2.18")
+    assert "192.0.2.18" in (await visitor.look(seen.url)).text
 
 
 @pytest.mark.parametrize(
@@ -206,7 +225,7 @@ async def test_all_that_is_wrong_is_told_at_once_in_the_readers_language(bare: S
     said = dict(re.findall(r'<p class="says" id="w-(\w+)">(.*?)</p>', seen.html))
     assert list(said) == ["name", "client_id", "secret"]
     assert "is not a client ID" not in said["client_id"]
-    assert 'role="alert"' not in seen.html
+    assert 'class="notice bad" role="alert"' not in seen.html
 
 
 async def test_what_concerns_no_field_is_told_above_the_form_with_all_the_rest(bare: Site) -> None:
@@ -214,7 +233,7 @@ async def test_what_concerns_no_field_is_told_above_the_form_with_all_the_rest(b
     await register(bare, visitor)
     seed = bare.house.microsoft.seed
     seen = await register(bare, visitor, client_id=seed.tenant.id, tenant_id=seed.gateway.client_id, secret="")
-    assert 'role="alert"' in seen.html
+    assert 'class="notice bad" role="alert"' in seen.html
     assert "The client secret is empty." in seen.text
 
 
@@ -298,6 +317,17 @@ async def test_a_mailbox_that_is_there_is_taken_and_one_of_another_app_is_refuse
     assert seen.form("/start/devices/contoso/mailbox").fields["address"] == "nobody"
 
 
+async def test_of_many_mailboxes_some_are_offered_and_each_is_taken(bare: Site) -> None:
+    visitor, accounts = await bare.signed_in(), bare.house.gateway.accounts
+    await bare.house.furnish(SCANNER)
+    for number in range(30):
+        await mailboxes.add(accounts, f"room-{number:02}@contoso.example", "contoso")
+    seen = await visitor.look("/start/devices/contoso/mailbox")
+    assert len([link for link in seen.links if link.startswith("/start/mailbox/")]) == 20
+    seen = await visitor.fill_in("/start/devices/contoso/mailbox", address="Scanner@contoso.example")
+    assert (seen.status, seen.url.endswith("/start/mailbox/Scanner%40contoso.example")) == (200, True)
+
+
 async def test_what_was_begun_can_be_taken_up_again(bare: Site) -> None:
     visitor = await bare.signed_in()
     assert "Go on with what was begun" not in (await visitor.look("/start")).text
@@ -351,14 +381,113 @@ async def test_a_mail_by_the_old_password_is_none_by_the_new_one(bare: Site) -> 
     assert "The first mail from printer is here." in (await visitor.look(path)).text
 
 
+async def test_a_refusal_of_the_old_password_is_none_of_the_new_one(bare: Site) -> None:
+    visitor, house = await bare.signed_in(), bare.house
+    await house.furnish(SCANNER)
+    await refused(house)
+    assert "Something came, and was refused" in (await visitor.look("/start/device/printer")).text
+    seen = await visitor.fill_in("/start/device/printer")
+    assert "Something came, and was refused" not in seen.text
+    await refused(house)
+    assert "Something came, and was refused" in (await visitor.look(seen.url)).text
+
+
+async def test_a_mailbox_from_which_a_whole_domain_sends_waits_for_no_device(bare: Site) -> None:
+    visitor, accounts = await bare.signed_in(), bare.house.gateway.accounts
+    await bare.house.furnish("erp@contoso.example")
+    await mailboxes.add(accounts, SCANNER, "contoso")
+    for mailbox in await accounts.mailboxes():
+        await accounts.set_assurance(mailbox, "send-only")
+    path = "/start/mailbox/scanner%40contoso.example/device"
+    assert path in (await visitor.look("/start")).links
+    await visitor.look("/submitters/:new")
+    await visitor.fill_in("/submitters", name="erp", senders=f"*@contoso.example={SCANNER}")
+    assert path not in (await visitor.look("/start")).links
+
+
 async def test_the_setting_that_lets_devices_in_is_told_as_it_is_written(bare: Site, tmp_path: Path) -> None:
     await bare.house.furnish(SCANNER)
-    seen = await (await bare.signed_in()).look("/start/device/printer")
-    told = re.search(r"<code>([^<]*)</code> in the section (\[\w+\])", seen.html)
-    assert told is not None
-    file = tmp_path / "pillarbox.toml"
-    file.write_text(f"{told[2]}\n{unescape(told[1])}\n")
-    assert load(file, {}).smtp.listen == "0.0.0.0:587"
+    visitor = await bare.signed_in()
+    # At the first step, as it takes somebody at the machine, and once more where it is typed in.
+    for path in ("/start/devices", "/start/device/printer"):
+        told = re.search(r"<pre>(\[smtp\].*?)</pre>", (await visitor.look(path)).html, re.S)
+        assert told is not None
+        file = tmp_path / "pillarbox.toml"
+        file.write_text(unescape(told[1]))
+        assert load(file, {}).smtp.listen == "0.0.0.0:587"
+    assert "<pre>[smtp]" not in (await visitor.look("/start/users")).html
+
+
+async def test_the_size_limit_of_a_device_is_what_its_mailbox_can_send(bare: Site) -> None:
+    await bare.house.furnish(SCANNER)
+    visitor, accounts = await bare.signed_in(), bare.house.gateway.accounts
+    seen = await visitor.look("/start/device/printer")
+    assert re.search(r"Size limit: 2\.\d MB", seen.text)
+    assert "Mail.ReadWrite" in seen.text
+    mailbox = await accounts.mailbox(SCANNER)
+    assert mailbox is not None
+    await accounts.set_assurance(mailbox, "draft")
+    await bare.house.gateway.submitters.refresh()
+    seen = await visitor.look("/start/device/printer")
+    assert re.search(r"Size limit: \d\d[.\d]* MB", seen.text)
+    assert "Mail.ReadWrite" not in seen.text
+
+
+async def test_a_certificate_that_was_made_is_kept_and_no_secret_is_asked_for(bare: Site) -> None:
+    visitor = await bare.signed_in()
+    await register(bare, visitor, secret="", by="made")
+    seen = await visitor.look("/start/devices/contoso")
+    assert seen.form("/start/devices/contoso").fields["by"] == "kept"
+    assert "Make a client secret" not in seen.text
+    (before,) = await _credentials(bare)
+    await visitor.fill_in("/start/devices/contoso")
+    assert [one.id for one in await _credentials(bare)] == [before.id]
+    assert "Make a client secret" in (await visitor.look("/start/devices")).text
+
+
+async def _credentials(site: Site) -> Sequence[Credential]:
+    app = await site.house.gateway.accounts.app("contoso")
+    assert app is not None
+    return await site.house.gateway.accounts.credentials(app)
+
+
+async def test_the_cure_of_a_wrong_secret_leads_to_the_form_for_another_one(bare: Site) -> None:
+    visitor = await bare.signed_in()
+    await register(bare, visitor, secret=WRONG_SECRET)
+    await visitor.fill_in("/start/devices/contoso/mailbox", address=SCANNER)
+    seen = await visitor.fill_in("/start/mailbox/scanner%40contoso.example")
+    assert "/apps/contoso/credentials/:new" in seen.links
+
+
+async def test_a_good_test_says_that_what_it_left_out_is_not_needed(bare: Site) -> None:
+    visitor = await bare.signed_in()
+    await register(bare, visitor)
+    await visitor.fill_in("/start/devices/contoso/mailbox", address=SCANNER)
+    seen = await visitor.fill_in("/start/mailbox/scanner%40contoso.example")
+    assert "Drafts not needed" in seen.text
+    assert "left out" not in seen.text
+
+
+async def test_consent_that_was_forgotten_is_marked_before_it_is_told_what_failed(bare: Site) -> None:
+    visitor, seed = await bare.signed_in(), bare.house.microsoft.seed
+    app = seed.unconsented
+    await register(bare, visitor, client_id=app.client_id, secret=seed.secrets[app.client_id])
+    await visitor.fill_in("/start/devices/contoso/mailbox", address=SCANNER)
+    seen = await visitor.fill_in("/start/mailbox/scanner%40contoso.example")
+    assert "Permissions look at this No permission is granted to the app registration." in seen.text
+
+
+async def test_a_mailbox_that_microsoft_does_not_know_is_marked_wherever_it_is_shown(bare: Site) -> None:
+    visitor, address = await bare.signed_in(), "scaner@contoso.example"
+    await register(bare, visitor)
+    await visitor.fill_in("/start/devices/contoso/mailbox", address=address)
+    await visitor.fill_in("/start/mailbox/scaner%40contoso.example")
+    assert f"{address} test failed" in (await visitor.look("/start/devices/contoso/mailbox")).text
+    assert f"{address} test failed" in (await visitor.look("/mailboxes")).text
+    assert "There is no such user in the tenant." in (await visitor.look("/mailboxes/scaner%40contoso.example")).text
+    seen = await visitor.look("/")
+    assert f"{address}: the last test failed. Microsoft Graph answers 404" in seen.text
+    assert "Not known yet" not in seen.text
 
 
 async def test_why_something_came_to_nothing_is_told_in_the_readers_language(bare: Site) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pillarbox.core.errors import AuthenticationFailed
+from pillarbox.admin import mailboxes
+from pillarbox.core.errors import AuthenticationFailed, InvalidInput, Unavailable
 from pillarbox.core.mail import Priority
 from tests.unit.endpoints.console.conftest import Site, Visitor
 
@@ -36,7 +37,7 @@ async def test_one_is_added_and_its_password_is_shown_once(site: Site, admin: Vi
     assert site.house.gateway.smtp_address.rpartition(":")[2] in seen.html
     added = await kept(site, "scanner-2")
     assert (list(added.senders), added.networks) == ([BOX, ERP], ("192.0.2.7/32", "192.0.2.8/32"))
-    assert (added.fix_from, added.has_password) == (True, True)
+    assert (added.force_from, added.fix_from, added.has_password) == (True, False, True)
     assert password not in (await admin.look("/submitters/scanner-2")).html
 
 
@@ -160,8 +161,66 @@ async def test_what_was_refused_is_told_with_its_reason(site: Site, admin: Visit
     assert "<script>alert" not in seen.html
     seen = await admin.look("/submitters/printer")
     assert "192.0.2.17" in seen.text
-    assert wrong.sentence in seen.text
+    assert "The name 'printer' came with a wrong password." in seen.text
+    # The button is on this page: no way leads there.
+    assert "or make a new one: New password ." in seen.text
+    assert "/submitters/printer" not in seen.links
     assert "need not have been this device" in seen.text
+
+
+async def test_a_refusal_that_is_over_is_no_warning(site: Site, admin: Visitor) -> None:
+    submitters = site.house.gateway.submitters
+    submitters.refused("", "printer", AuthenticationFailed("submitter.wrong_password"), "192.0.2.17")
+    submitters.used(await kept(site))
+    assert "refused once" not in (await admin.look("/submitters")).text
+    assert "It works again since" in (await admin.look("/submitters/printer")).text
+
+
+async def test_whose_name_was_mistyped_is_led_to_it_and_to_no_new_device(site: Site, admin: Visitor) -> None:
+    wrong = AuthenticationFailed("submitter.wrong_password")
+    site.house.gateway.submitters.refused("", "prnter", wrong, "192.0.2.18")
+    seen = await admin.look("/submitters")
+    assert "The user name is none that is here, but nearly 'printer'." in seen.text
+    assert not any("network=" in link for link in seen.links)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ({"name": "fax"}, 'needs a mailbox to send from. Tick one under "Sends from".'),
+        ({"name": "fax", "networks": "192.0.2.7"}, 'needs a mailbox to send from. Tick one under "Sends from".'),
+        ({"name": "fax", "mailboxes": [BOX], "password": []}, "Tick the password, or name a network."),
+        ({"name": "old fax", "mailboxes": [BOX]}, "'old fax' cannot be the name of a device or program."),
+        ({"name": "printer", "mailboxes": [BOX]}, "There is a device or program 'printer' already."),
+    ],
+)
+async def test_what_is_missing_is_told_in_the_words_of_the_form(
+    admin: Visitor, typed: dict[str, Any], told: str
+) -> None:
+    await admin.look("/submitters/:new")
+    seen = await admin.fill_in("/submitters", **typed)
+    assert (seen.status in (409, 422), told in seen.text.replace("&#34;", '"')) == (True, True)
+    assert "--" not in seen.text
+    assert re.search(r'<div class="notice bad" role="alert" tabindex="-1" autofocus="">', seen.html)
+
+
+async def test_a_refusal_is_told_with_its_cure_and_the_reply_wherever_it_is_shown(site: Site, admin: Visitor) -> None:
+    submitters, error = site.house.gateway.submitters, InvalidInput("smtp.auth_required")
+    submitters.refused("printer", "", error, "192.0.2.17")
+    submitters.refused("", "", error, "192.0.2.18")
+    for path in ("/submitters", "/submitters/printer", "/", "/start/device/printer"):
+        seen = await admin.look(path)
+        assert error.sentence in seen.text, path
+        assert "Switch authentication on in the device" in seen.text, path
+        assert "530 5.7.0 Authentication required</code>" in seen.html, path
+
+
+async def test_what_could_not_be_said_to_a_device_is_no_reply_to_it(site: Site, admin: Visitor) -> None:
+    error = Unavailable("smtp.handshake_failed", reason="no shared cipher")
+    site.house.gateway.submitters.refused("printer", "", error, "192.0.2.17")
+    seen = await admin.look("/submitters/printer")
+    assert error.sentence in seen.text
+    assert "421 4.7.0" not in seen.text
 
 
 @pytest.mark.parametrize("name", ["otto", "alma"])
@@ -178,3 +237,18 @@ async def test_where_there_is_no_mailbox_the_way_to_one_is_shown(make_site: Any)
     assert "No device and no program yet" in (await visitor.look("/submitters")).text
     seen = await visitor.look("/submitters/:new")
     assert ("/mailboxes" in seen.links, "A mailbox comes first" in seen.text) == (True, True)
+
+
+async def test_of_many_mailboxes_the_first_are_ticked_and_any_is_typed(site: Site, admin: Visitor) -> None:
+    for number in range(110):
+        await mailboxes.add(site.house.gateway.accounts, f"room-{number:03}@contoso.example", "contoso")
+    seen = await admin.look("/submitters/:new")
+    assert seen.html.count('type="checkbox" name="mailboxes"') == 100
+    typed = ["erp@contoso.example", "scanner@contoso.example, room-109@contoso.example"]
+    seen = await admin.fill_in("/submitters", name="two words", mailboxes=typed)
+    assert seen.form("/submitters").fields["mailboxes"] == ""
+    ticked = re.findall(r'name="mailboxes" value="([^"]+)" checked', seen.html)
+    assert ticked == ["erp@contoso.example", "scanner@contoso.example", "room-109@contoso.example"]
+    await admin.fill_in("/submitters", name="erp", mailboxes=[*ticked, ""])
+    submitter = await site.house.gateway.submitters.get("erp")
+    assert sorted(submitter.senders) == sorted(ticked)

@@ -1,6 +1,6 @@
 """Whoever is signed in, about themselves: sessions, password, second factor."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
@@ -60,7 +60,12 @@ def add(console: "Console") -> None:
             made = await page.calls.post(f"{_ME}:enrol", _proof(form))
         except Problem as problem:
             return page.show("account_second_factor.html", problem=problem, me=await page.calls.get(_ME))
-        return page.show("account_enrol.html", secret=made["secret"], picture=picture(made["uri"]))
+        page.tell_once("/account/second-factor/confirm", secret=made["secret"], picture=picture(made["uri"]))
+        return page.go("/account/second-factor/confirm")
+
+    @console.get("/account/second-factor/confirm")
+    async def look_at_confirm(page: "Page") -> Response:
+        return page.show("account_enrol.html")
 
     @console.post("/account/second-factor/confirm")
     async def confirm(page: "Page") -> Response:
@@ -69,8 +74,9 @@ def add(console: "Console") -> None:
             made = await page.calls.post(f"{_ME}:confirm", {"code": form.get("code", "")})
         except Problem as problem:
             # The secret is told once; it is in the authenticator by now, or one begins again.
-            return page.show("account_enrol.html", problem=problem, secret="", picture="")
-        return page.show("account_codes.html", codes=made["codes"], began=True)
+            return page.show("account_enrol.html", problem=problem)
+        page.tell(N_("The second factor is on."))
+        return _codes(page, made["codes"])
 
     @console.get("/account/second-factor/drop")
     async def look_at_drop(page: "Page") -> Response:
@@ -87,7 +93,8 @@ def add(console: "Console") -> None:
 
     @console.get("/account/codes")
     async def look_at_codes(page: "Page") -> Response:
-        return page.show("account_new_codes.html")
+        once = page.take_once()
+        return page.show("account_codes.html" if once else "account_new_codes.html", once=once)
 
     @console.post("/account/codes")
     async def make_codes(page: "Page") -> Response:
@@ -95,7 +102,13 @@ def add(console: "Console") -> None:
             made = await page.calls.post(f"{_ME}:new-recovery-codes", _proof(await page.form()))
         except Problem as problem:
             return page.show("account_new_codes.html", problem=problem)
-        return page.show("account_codes.html", codes=made["codes"], began=False)
+        return _codes(page, made["codes"])
+
+
+def _codes(page: "Page", codes: Sequence[str]) -> Response:
+    """To the page that tells recovery codes once."""
+    page.tell_once("/account/codes", codes=codes)
+    return page.go("/account/codes")
 
 
 def _proof(form: "Form") -> Mapping[str, Any]:

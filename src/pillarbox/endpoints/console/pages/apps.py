@@ -1,16 +1,15 @@
 """App registrations: their credentials, until when those are good, the Test button, and a new one in time."""
 
 import time
-from collections.abc import AsyncGenerator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
 from pillarbox.core.caller import Scope
 from pillarbox.core.errors import NotFound
-from pillarbox.endpoints.console import app_form
+from pillarbox.endpoints.console import app_form, downloads
 from pillarbox.endpoints.console.calls import Problem, segment
-from pillarbox.endpoints.console.door import HEADERS
 from pillarbox.endpoints.console.languages import N_
 from pillarbox.endpoints.console.pages import testing
 
@@ -43,7 +42,7 @@ def add(console: "Console") -> None:
             added = await page.calls.post(_API, wish)
         except Problem as problem:
             return _form(page, form, problem)
-        page.tell(N_("The app registration %(name)s is kept."), name=added["name"])
+        page.tell(N_("The app registration '%(name)s' is saved."), name=added["name"])
         return _added(page, added)
 
     @console.get("/apps/{name}")
@@ -79,7 +78,7 @@ def add(console: "Console") -> None:
         await page.form()
         shown = await page.calls.get(_api(page))
         told = await page.calls.lines(f"{_api(page)}:test")
-        return page.stream("app_test.html", _steps(page, told), app=shown)
+        return page.stream("app_test.html", testing.steps(page, told, partial(_verdict, page)), app=shown)
 
     @console.get("/apps/{name}/credentials/:new")
     async def new_credential(page: "Page") -> Response:
@@ -110,9 +109,7 @@ def add(console: "Console") -> None:
         found = [one for one in await _credentials(page) if one["id"] == page.part("id") and one["public_pem"]]
         if not found:
             raise NotFound("app.no_such_credential", name=page.part("name"), id=page.part("id"))
-        file = f'attachment; filename="{page.part("name")}.cer"'
-        headers = {**HEADERS, "Content-Disposition": file, "X-Content-Type-Options": "nosniff"}
-        return Response(found[0]["public_pem"], headers=headers, media_type="application/octet-stream")
+        return downloads.certificate(page.part("name"), found[0]["public_pem"])
 
 
 def _api(page: "Page") -> str:
@@ -171,17 +168,7 @@ def _added(page: "Page", added: dict[str, Any]) -> Response:
     return page.go(_path(added["name"]))
 
 
-async def _steps(page: "Page", told: AsyncGenerator[Any, None]) -> AsyncGenerator[str, None]:
-    """Each step of a test, and the verdict, which is the last one."""
-    is_over = False
-    try:
-        async for line in told:
-            if is_over := "steps" in line:
-                verdict = line["steps"][-1]
-                yield page.piece("app_verdict.html", step=verdict, said=testing.found(page, verdict))
-            else:
-                yield testing.step(page, line)
-    except Exception:
-        is_over = False  # The API has told the log why.
-    if not is_over:
-        yield page.piece("test_broken.html")
+async def _verdict(page: "Page", report: dict[str, Any]) -> str:
+    """What it comes to."""
+    verdict = report["steps"][-1]
+    return page.piece("app_verdict.html", step=verdict, said=testing.found(page, verdict))

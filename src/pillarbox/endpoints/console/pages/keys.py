@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _API: Final = "/api/v1/api-keys"
 _ALL, _SOME = "all", "some"
-_LISTS: Final = ("scopes", "mailboxes")
 _NEW: Final[Mapping[str, Any]] = {
     "name": "",
     "scopes": ["send", "outbox.read", "events.read"],
@@ -52,11 +51,11 @@ def add(console: "Console") -> None:
             made = await page.calls.post(_API, {"name": typed["name"], **_wish(typed)})
         except Problem as problem:
             return await _form(page, typed, problem)
-        return _shown(page, made)
+        return _made(page, made)
 
     @console.get("/keys/{name}")
     async def key(page: "Page") -> Response:
-        return _shown(page, await page.calls.get(_api(page)))
+        return page.show("key.html", key=await page.calls.get(_api(page)), now=_now())
 
     @console.get("/keys/{name}/change")
     async def look_at_change(page: "Page") -> Response:
@@ -76,7 +75,7 @@ def add(console: "Console") -> None:
     @console.post("/keys/{name}/rotate")
     async def rotate_key(page: "Page") -> Response:
         await page.form()
-        return _shown(page, await page.calls.post(f"{_api(page)}:rotate"))
+        return _made(page, await page.calls.post(f"{_api(page)}:rotate"))
 
     @console.post("/keys/{name}/enabled")
     async def let_in_or_keep_out(page: "Page") -> Response:
@@ -99,17 +98,21 @@ def _now() -> float:
     return datetime.now(UTC).timestamp()
 
 
-def _shown(page: "Page", key: Mapping[str, Any]) -> Response:
-    return page.show("key.html", key=key, now=_now())
+def _made(page: "Page", made: Mapping[str, Any]) -> Response:
+    """To its page, which tells the key itself once."""
+    page.tell_once(_path(made["name"]), key=made["key"])
+    return page.go(_path(made["name"]))
 
 
 async def _form(page: "Page", typed: Mapping[str, Any], problem: Problem | None = None, name: str = "") -> Response:
     """The form of a new one, or to change the one of this name."""
+    mailboxes, has_more = await coming_in.mailboxes(page, typed["mailboxes"])
     return page.show(
         "key_form.html",
         name=name,
         typed=typed,
-        mailboxes=[one["address"] for one in await page.calls.all("/api/v1/mailboxes")],
+        mailboxes=mailboxes,
+        has_more=has_more,
         problem=problem,
     )
 
@@ -119,7 +122,8 @@ async def _form(page: "Page", typed: Mapping[str, Any], problem: Problem | None 
 
 def _typed(form: "Form") -> dict[str, Any]:
     """What a form says."""
-    return {name: form.many(name) if name in _LISTS else form.get(name, "") for name in _NEW}
+    lists = {"scopes": form.many("scopes"), "mailboxes": coming_in.chosen_mailboxes(form)}
+    return {name: form.get(name, "") for name in _NEW} | lists
 
 
 def _as_typed(key: Mapping[str, Any]) -> dict[str, Any]:

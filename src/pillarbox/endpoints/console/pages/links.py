@@ -44,9 +44,17 @@ def add(console: "Console") -> None:
         typed: dict[str, Any] = {name: form.get(name, "") for name in names}
         typed |= {"permissions": form.many("permissions"), "new_account": "new_account" in form}
         try:
-            return page.show("link_made.html", link=await page.calls.post(_API, _wish(typed)))
+            made = await page.calls.post(_API, _wish(typed))
         except Problem as problem:
             return await _form(page, typed, problem)
+        path = f"/links/{segment(made['id'])}"
+        page.tell_once(path, url=made["url"])
+        return page.go(path)
+
+    @console.get("/links/{id}")
+    async def link(page: "Page") -> Response:
+        shown = await page.calls.get(f"{_API}/{segment(page.part('id'))}")
+        return page.show("link.html", link=shown, why=why(page, shown))
 
     @console.post("/links/{id}/revoke")
     async def revoke(page: "Page") -> Response:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from pillarbox.core.caller import Scope
 from pillarbox.endpoints.console.calls import Problem, segment
 from pillarbox.endpoints.console.languages import N_
-from pillarbox.endpoints.console.typed import number, scaled
+from pillarbox.endpoints.console.typed import MEGABYTE, number, scaled
 from pillarbox.endpoints.console.words import BY_HAND, Said, of_code, of_pause
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pillarbox.endpoints.console.page import Page
 
 _API: Final = "/api/v1/mailboxes"
-_MEGABYTE: Final = 1024 * 1024
 _FILTERS: Final = ("contains", "app", "state")
 
 
@@ -54,7 +53,7 @@ def add(console: "Console") -> None:
         form = await page.form()
         typed = {name: form.get(name, "") for name in ("assurance", "on_uncertain", "transport", "send_limit")}
         try:
-            await page.calls.patch(_api(page), typed | {"send_limit": scaled(typed["send_limit"], _MEGABYTE)})
+            await page.calls.patch(_api(page), typed | {"send_limit": scaled(typed["send_limit"], MEGABYTE)})
         except Problem as problem:
             return await _one(page, problem, typed)
         page.tell(N_("Changed. It counts from the next message on."))
@@ -117,7 +116,7 @@ async def _one(page: "Page", problem: Problem | None = None, typed: dict[str, st
         "assurance": shown["chosen_assurance"],
         "on_uncertain": shown["on_uncertain"],
         "transport": shown["transport"],
-        "send_limit": number(shown["send_limit"] / _MEGABYTE),
+        "send_limit": number(shown["send_limit"] / MEGABYTE),
     }
     params = {"mailbox": shown["address"], "address": shown["address"]}
     return page.show(

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from pillarbox.core.cause import Cause
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.mail import State
+from pillarbox.endpoints.api.request_ids import id_of
 from pillarbox.endpoints.console.calls import Problem, query_of, segment
 from pillarbox.endpoints.console.languages import N_
 from pillarbox.endpoints.console.moments import moment
@@ -23,6 +24,8 @@ _SENDS: Final = "/api/v1/sends"
 _FILTERS: Final = ("state", "mailbox", "submitter", "code", "cause")
 _TIMES: Final = ("since", "until")
 _FIELDS: Final = (*_FILTERS, *_TIMES, "offset", "q")
+_PLACE: Final = "cursor"
+"""Where in the list somebody is."""
 _QUEUE_ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{16}")
 _DONE: Final = {
     "retry": (N_("Queued again."), N_("Queued again. Messages: %(count)s.")),
@@ -47,7 +50,7 @@ def add(console: "Console") -> None:
     @console.post("/outbox/decide")
     async def decide_several(page: "Page") -> Response:
         form = await page.form()
-        back = query_of({name: value for name, value in parse_qsl(form.get("back", "")) if name in _FIELDS})
+        back = query_of({name: value for name, value in parse_qsl(form.get("back", "")) if name in (*_FIELDS, _PLACE)})
         ids, act = form.many("id"), form.get("act", "")
         if not ids:
             page.warn(page.say(N_("Nothing was chosen. Mark the messages first.")))
@@ -59,7 +62,8 @@ def add(console: "Console") -> None:
             page.tell(_DONE[act][1], count=page.language.number(len(came)))
             return page.away(f"{page.prefix}/outbox{back}")
         done = [one["send"] for one in came if one["send"]]
-        return page.show("outbox_decided.html", 409, refused=refused, done=done, back=back)
+        request_id = id_of(page.request.scope)
+        return page.show("outbox_decided.html", 409, refused=refused, done=done, back=back, request_id=request_id)
 
     @console.post("/outbox/pause")
     async def pause(page: "Page") -> Response:
@@ -103,20 +107,21 @@ async def _list(page: "Page") -> Response:
     problem: Problem | None = None
     found: Mapping[str, Any] = {"data": [], "next": None}
     try:
-        found = await page.calls.get(_SENDS, cursor=page.query.get("cursor"), **_filters(asked))
+        found = await page.calls.get(_SENDS, cursor=page.query.get(_PLACE), **_filters(asked))
     except (Problem, PillarboxError) as error:
         problem = Problem.of(error, page.request)
-    given = {name: value for name, value in asked.items() if value and name != "offset"}
+    kept = {name: value for name, value in asked.items() if value}
+    given = {name: value for name, value in kept.items() if name != "offset"}
     whole = await page.calls.get("/api/v1/outbox")
     return page.show(
         "outbox.html",
         asked=asked,
         given=given,
-        kept={name: value for name, value in asked.items() if value},
-        back=urlencode({name: value for name, value in asked.items() if value}),
+        kept=kept,
+        back=urlencode(kept | {_PLACE: page.query[_PLACE]} if _PLACE in page.query else kept),
         sends=found["data"],
         next=found["next"],
-        is_first="cursor" not in page.query,
+        is_first=_PLACE not in page.query,
         paused=whole["paused"],
         states=[state.value for state in State],
         causes={cause.value: of_cause(cause.value, page.language).sentence for cause in Cause},

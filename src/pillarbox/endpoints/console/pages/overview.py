@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from starlette.responses import Response
 
+from pillarbox.endpoints.console.calls import segment
 from pillarbox.endpoints.console.charts import chart
 from pillarbox.endpoints.console.languages import N_
-from pillarbox.endpoints.console.words import Said, of_cause, of_code, of_finding, of_pause
+from pillarbox.endpoints.console.words import Said, of_cause, of_finding, of_pause, of_refusals
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.console.app import Console
@@ -34,13 +35,14 @@ _PLACES: Final[Mapping[str, _Place]] = {
     "mailboxes": _Place("/mailboxes", N_("Open the mailboxes"), "mailboxes.read"),
     "credentials": _Place("/apps", N_("Open the app registrations"), "admin"),
     "certificates": _Place("/doctor", N_("Ask the doctor"), "doctor.run"),
+    "submitters": _Place("/submitters", N_("Open devices and programs"), "admin"),
 }
 
 
 _LIMITS: Final[Mapping[str, str]] = {
     "messages": N_("messages a minute"),
     "recipients": N_("recipients a day"),
-    "bytes": N_("bytes in 5 minutes"),
+    "bytes": N_("mail in 5 minutes"),
     "requests": N_("requests in 10 minutes"),
 }
 """What Microsoft limits, as the API names it."""
@@ -84,26 +86,23 @@ def add(console: "Console") -> None:
             },
             limits={name: page.say(text) for name, text in _LIMITS.items()},
             kinds={name: page.say(text) for name, text in _KINDS.items()},
-            refused=[(one, _said(page, one)) for one in await _refused(page, seen["at"])],
+            refused=of_refusals(await _refused(page, seen["at"]), page.language)[:_MOST],
         )
 
 
 def _worry(page: "Page", told: Mapping[str, Any], now: float) -> _Worry:
     place = _PLACES[told["name"]]
     link = place.path if page.may(place.scope) else ""
-    if told["name"] == "queue":
-        link += f"?state={told['params']['state']}"
+    if link and told["name"] == "queue" and (state := told["params"].get("state")):
+        link += f"?state={state}"
+    if link and told["name"] == "submitters" and len(names := told["evidence"]["submitters"]) == 1:
+        link += f"/{segment(names[0])}"
     return _Worry(told["severity"], of_finding(told, page.language, now), link, page.say(place.name))
 
 
-def _said(page: "Page", told: Mapping[str, Any]) -> Said:
-    return of_code(told["code"], told["params"], Said(told["title"], told["hint"]), page.language)
-
-
 async def _refused(page: "Page", now: float) -> list[dict[str, Any]]:
-    """What devices and programs were refused in the last day, the latest first; for those who may see it."""
-    if not page.may("admin"):
+    """What devices and programs were refused in the last day; for those who may see it."""
+    if not page.may("doctor.run"):
         return []
     known = await page.calls.all("/api/v1/refusals")
-    of_late = [one for one in known if one["submitter"] and one["last_at"] > now - _DAY]
-    return sorted(of_late, key=lambda one: -float(one["last_at"]))[:_MOST]
+    return [one for one in known if one["submitter"] and one["last_at"] > now - _DAY]

@@ -27,7 +27,7 @@ def add(console: "Console") -> None:
 
     @console.get("/people/:new", scope=Scope.ADMIN)
     async def new_person(page: "Page") -> Response:
-        return _form(page)
+        return await _form(page)
 
     @console.post("/people")
     async def invite(page: "Page") -> Response:
@@ -36,12 +36,12 @@ def add(console: "Console") -> None:
         try:
             made = await page.calls.post(_API, {"name": name, "roles": roles})
         except Problem as problem:
-            return _form(page, name, roles, problem)
-        return _shown(page, made, made["invitation"])
+            return await _form(page, name, roles, problem)
+        return _invited(page, made["name"], made["invitation"])
 
     @console.get("/people/{name}")
     async def person(page: "Page") -> Response:
-        return _shown(page, await page.calls.get(_api(page)))
+        return await _shown(page)
 
     @console.post("/people/{name}/roles")
     async def change_roles(page: "Page") -> Response:
@@ -60,7 +60,7 @@ def add(console: "Console") -> None:
         form = await page.form()
         wish = {"drop_second_factor": "drop_second_factor" in form}
         invitation = await page.calls.post(f"{_api(page)}:invite", wish)
-        return _shown(page, await page.calls.get(_api(page)), invitation)
+        return _invited(page, page.part("name"), invitation)
 
     @console.post("/people/{name}/sign-out")
     async def sign_out(page: "Page") -> Response:
@@ -90,7 +90,7 @@ async def _refused(page: "Page", problem: Problem) -> Response:
     """Beside the buttons of somebody what of them cannot be done, such as to remove the last administrator."""
     if problem.status == 404:
         raise problem
-    return _shown(page, await page.calls.get(_api(page)), problem=problem)
+    return await _shown(page, problem)
 
 
 def _api(page: "Page") -> str:
@@ -101,24 +101,27 @@ def _path(name: str) -> str:
     return f"/people/{segment(name)}"
 
 
-def _shown(
-    page: "Page",
-    person: Mapping[str, Any],
-    invitation: Mapping[str, Any] | None = None,
-    problem: Problem | None = None,
-) -> Response:
-    return page.show(
-        "person.html",
-        person=person,
-        invitation=invitation,
-        problem=problem,
-    )
+async def _shown(page: "Page", problem: Problem | None = None) -> Response:
+    person = await page.calls.get(_api(page))
+    return page.show("person.html", person=person, public_url=await _public_url(page), problem=problem)
 
 
-def _form(page: "Page", name: str = "", roles: Collection[str] = (), problem: Problem | None = None) -> Response:
+async def _public_url(page: "Page") -> str:
+    """Where the links lead that are made here."""
+    return str((await page.calls.get("/api/v1/microsoft"))["public_url"])
+
+
+def _invited(page: "Page", name: str, invitation: Mapping[str, Any]) -> Response:
+    """To the page of somebody, which tells the link for them once."""
+    page.tell_once(_path(name), invitation=invitation)
+    return page.go(_path(name))
+
+
+async def _form(page: "Page", name: str = "", roles: Collection[str] = (), problem: Problem | None = None) -> Response:
     return page.show(
         "person_form.html",
         name=name,
         roles=roles,
+        public_url=await _public_url(page),
         problem=problem,
     )

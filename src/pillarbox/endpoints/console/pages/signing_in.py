@@ -30,7 +30,7 @@ def add(console: "Console") -> None:
     async def look(page: "Page") -> Response:
         if page.visitor.caller is not None:
             return page.go(ours(page.query.get("next", "")))
-        return await _form(page, page.query.get("next", ""))
+        return await _form(page, page.query.get("next", ""), undone="undone" in page.query)
 
     @console.post("/sign-in", open=True)
     async def sign_in(page: "Page") -> Response:
@@ -67,14 +67,18 @@ def add(console: "Console") -> None:
 
     @console.post("/sign-in/link/{token}", open=True)
     async def follow_link(page: "Page") -> Response:
-        await page.form()
-        await page.calls.post("/api/v1/sessions:by-link", {"token": page.part("token")})
+        await page.form(has_token=False)
+        try:
+            await page.calls.post("/api/v1/sessions:by-link", {"token": page.part("token")})
+        except Problem as problem:
+            return page.show("sign_in_link.html", token=page.part("token"), problem=problem)
         return page.go("/")
 
-    @console.post("/sign-out")
+    @console.post("/sign-out", open=True)
     async def sign_out(page: "Page") -> Response:
         await page.form()
-        await page.calls.delete("/api/v1/sessions/current")
+        if page.visitor.caller is not None:
+            await page.calls.delete("/api/v1/sessions/current")
         return page.go("/sign-in")
 
     @console.post("/language", open=True)
@@ -91,12 +95,16 @@ def ours(path: str) -> str:
     return path if _OURS.fullmatch(path) else "/"
 
 
-async def _form(page: "Page", wanted: str, form: Form | None = None, problem: Problem | None = None) -> Response:
+async def _form(
+    page: "Page", wanted: str, form: Form | None = None, problem: Problem | None = None, *, undone: bool = False
+) -> Response:
+    """`undone`: somebody sent a form of ours after their session was over."""
     return page.show(
         "sign_in.html",
         ways=await page.calls.get("/api/v1/sessions/ways"),
         next=ours(wanted),
         name=form.get("name", "") if form else "",
+        undone=undone,
         problem=problem,
     )
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from pillarbox.core.errors import NotFound
-from pillarbox.endpoints.console import app_form, portal
+from pillarbox.endpoints.console import app_form, downloads, portal
 from pillarbox.endpoints.console.calls import Problem, segment
-from pillarbox.endpoints.console.door import HEADERS
 from pillarbox.endpoints.console.languages import N_
 from pillarbox.endpoints.console.page import Form
 
@@ -40,10 +39,12 @@ def add(console: "Console") -> None:
     async def start(page: "Page") -> Response:
         apps = await page.calls.all("/api/v1/apps")
         mailboxes = await page.calls.all("/api/v1/mailboxes")
-        senders = [one for one in await page.calls.all("/api/v1/submitters") if one["senders"]]
+        submitters = await page.calls.all("/api/v1/submitters")
+        senders = [one for one in submitters if one["senders"]]
         # One that waits for its person is no end of the way: the link to them may have been lost.
         used = {mailbox["app"] for mailbox in mailboxes if mailbox["state"] != _WAITS}
-        sending = {address for one in senders for address in one["senders"].values()}
+        sending = {address for one in submitters for address in one["senders"].values()}
+        sending |= {way["mailbox"] for one in submitters for way in one["domains"].values()}
         able = [mailbox for mailbox in mailboxes if mailbox["state"] == "ok"]
         tested = [mailbox for mailbox in able if mailbox["assurance"] and not mailbox["signed_in"]]
         return page.show(
@@ -98,24 +99,28 @@ def add(console: "Console") -> None:
         made = _certificate(await _credentials(page, page.part("app")))
         if made is None:
             raise NotFound("request.not_found", path=page.request.url.path)
-        name = f"{page.part('app')}.cer".encode("ascii", "replace").decode()
-        headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(made["public_pem"], headers=headers, media_type="application/pkix-cert")
+        return downloads.certificate(page.part("app"), made["public_pem"])
 
 
 async def _form(page: "Page", form: Form, app: Any = None, problem: Problem | None = None) -> Response:
     door = _door(page)
     microsoft = await page.calls.get("/api/v1/microsoft")
+    sections = portal.sections(_GUIDES[door], page.language.tag, microsoft["public_url"])
+    certificate = _certificate(await _credentials(page, app["name"])) if app else None
+    if certificate and _GUIDES[door] == portal.SEND_ONLY:
+        # The last one is a client secret's, in whose place the certificate is.
+        sections = sections[:-1]
     return page.show(
         "wizard_app.html",
         door=door,
-        sections=portal.sections(_GUIDES[door], page.language.tag, microsoft["public_url"]),
+        sections=sections,
+        listeners=await page.calls.all("/api/v1/listeners") if door == "devices" else [],
         microsoft=microsoft,
         app=app,
-        certificate=_certificate(await _credentials(page, app["name"])) if app else None,
+        certificate=certificate,
         apps=[] if app else await page.calls.all("/api/v1/apps"),
         next=_NEXT[door],
-        form=app_form.typed({**(app or {}), **dict(form)}, problem),
+        form=app_form.typed({"by": "kept" if certificate else "", **(app or {}), **dict(form)}, problem),
         wrong=app_form.beside(problem, page.language),
         problem=problem,
     )
@@ -158,7 +163,7 @@ def _go_on(page: "Page", added: dict[str, Any]) -> Response:
     """To what follows: to the certificate that must be uploaded, else to the next step."""
     for oddity in app_form.oddities(added, page.language):
         page.warn(oddity)
-    page.tell(N_("The app registration %(name)s is kept."), name=added["name"])
+    page.tell(N_("The app registration '%(name)s' is saved."), name=added["name"])
     path = f"/start/{_door(page)}/{segment(added['name'])}"
     has_certificate = bool(added["credential"] and added["credential"]["public_pem"])
     return page.go(path if has_certificate else f"{path}/{_NEXT[_door(page)]}")

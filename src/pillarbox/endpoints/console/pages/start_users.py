@@ -30,12 +30,14 @@ def add(console: "Console") -> None:
         try:
             made = await page.calls.post(_PATH, wish)
         except Problem as problem:
-            return await _show(page, typed, problem=problem)
-        return await _show(page, {"address": "", "permissions": typed["permissions"]}, made)
+            return await _show(page, typed, problem)
+        path = f"/start/users/{segment(page.part('app'))}/link"
+        page.tell_once(path, user=made["user"], url=made["url"], permissions=made["permissions"])
+        return page.go(path)
 
 
-async def _show(page: "Page", typed: dict[str, Any], made: Any = None, problem: Problem | None = None) -> Response:
-    """The form, the links that are there, and once the address of one that was just made."""
+async def _show(page: "Page", typed: dict[str, Any], problem: Problem | None = None) -> Response:
+    """The form, and the links that are there."""
     app = await page.calls.get(f"/api/v1/apps/{segment(page.part('app'))}")
     links = [one for one in await page.calls.all(_PATH, most=100) if one["app"] == app["name"]]
     return page.show(
@@ -43,7 +45,6 @@ async def _show(page: "Page", typed: dict[str, Any], made: Any = None, problem: 
         problem.status if problem else 200,
         app=app,
         typed=typed,
-        made=made,
         links=[(one, why(page, one)) for one in links[:_SHOWN]],
         problem=problem,
         said=page.words(problem) if problem else None,

@@ -1,7 +1,7 @@
 """Submitters, to people "devices and programs": who hands in mail, how each comes in, what it may do."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
@@ -10,17 +10,18 @@ from pillarbox.core.headers import address_key
 from pillarbox.endpoints.console import coming_in
 from pillarbox.endpoints.console.calls import Problem, segment
 from pillarbox.endpoints.console.languages import N_
-from pillarbox.endpoints.console.typed import different, lines, number, scaled, written
-from pillarbox.endpoints.console.words import Said, of_code
+from pillarbox.endpoints.console.typed import MEGABYTE, different, lines, number, scaled, written
+from pillarbox.endpoints.console.words import of_refusals
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.console.app import Console
     from pillarbox.endpoints.console.page import Form, Page
 
 _API: Final = "/api/v1/submitters"
-_MEGABYTE: Final = 1_000_000
 _HOUR: Final = 3600
 _MOST_STRANGERS: Final = 20
+_MISTYPED: Final = "submitter.name_mistyped"
+"""What is refused to a stranger who is none: another device of its address would not help."""
 _NEW: Final[Mapping[str, Any]] = {
     "name": "",
     "mailboxes": [],
@@ -31,7 +32,7 @@ _NEW: Final[Mapping[str, Any]] = {
     "users": "",
     "groups": "",
     "recipients": "",
-    "from": "fix",
+    "from": "force",
     "rate": "",
     "max_size": "",
     "priority": "normal",
@@ -50,15 +51,20 @@ def add(console: "Console") -> None:
         refused = await page.calls.all("/api/v1/refusals")
         counts: dict[str, int] = defaultdict(int)
         for one in refused:
-            counts[one["submitter"] or ""] += one["count"]
-        strangers = _told(page, [one for one in refused if not one["submitter"]])[:_MOST_STRANGERS]
+            counts[one["submitter"] or ""] += 0 if one["works_since"] else one["count"]
+        strangers = of_refusals([one for one in refused if not one["submitter"]], page.language)[:_MOST_STRANGERS]
         return page.show(
-            "submitters.html", submitters=shown["data"], next=shown["next"], counts=counts, strangers=strangers
+            "submitters.html",
+            submitters=shown["data"],
+            next=shown["next"],
+            counts=counts,
+            strangers=strangers,
+            mistyped=_MISTYPED,
         )
 
     @console.get("/submitters/:new")
     async def new_submitter(page: "Page") -> Response:
-        mailboxes = await _mailboxes(page)
+        mailboxes, _ = await coming_in.mailboxes(page)
         chosen = mailboxes if len(mailboxes) == 1 else page.request.query_params.getlist("mailbox")
         return await _form(page, {**_NEW, "mailboxes": chosen, "networks": page.query.get("network", "")})
 
@@ -72,11 +78,12 @@ def add(console: "Console") -> None:
         if made["password"] is None:
             page.tell(N_("Added %(name)s."), name=made["name"])
             return page.go(_path(made["name"]))
-        return await _one(page, made["name"], password=made["password"])
+        page.tell_once(_path(made["name"]), password=made["password"])
+        return page.go(_path(made["name"]))
 
     @console.get("/submitters/{name}")
     async def submitter(page: "Page") -> Response:
-        return await _one(page, page.part("name"))
+        return await _one(page)
 
     @console.get("/submitters/{name}/change")
     async def look_at_change(page: "Page") -> Response:
@@ -101,16 +108,18 @@ def add(console: "Console") -> None:
             page.tell(N_("%(name)s has no password any more."), name=name)
             return page.go(_path(name))
         changed = await page.calls.patch(_api(page), {"new_password": True})
-        return await _one(page, name, password=changed["password"])
+        page.tell_once(_path(name), password=changed["password"])
+        return page.go(_path(name))
 
     @console.post("/submitters/{name}/tokens")
     async def add_token(page: "Page") -> Response:
-        form = await page.form()
+        form, name = await page.form(), page.part("name")
         try:
             made = await page.calls.post(f"{_api(page)}/tokens", {"id": form.get("id", "")})
         except Problem as problem:
-            return await _one(page, page.part("name"), problem=problem, token_id=form.get("id", ""))
-        return await _one(page, page.part("name"), token=made["token"])
+            return await _one(page, problem, form.get("id", ""))
+        page.tell_once(_path(name), token=made["token"])
+        return page.go(_path(name))
 
     @console.post("/submitters/{name}/tokens/{id}/remove")
     async def remove_token(page: "Page") -> Response:
@@ -136,40 +145,28 @@ def _path(name: str) -> str:
     return f"/submitters/{segment(name)}"
 
 
-async def _mailboxes(page: "Page") -> list[str]:
-    return [one["address"] for one in await page.calls.all("/api/v1/mailboxes")]
-
-
-async def _one(page: "Page", name: str, problem: Problem | None = None, **once: str) -> Response:
-    """The page of one; `once` is what is told in this answer alone, and what was typed."""
-    refused = await page.calls.get("/api/v1/refusals", submitter=name, limit=100)
+async def _one(page: "Page", problem: Problem | None = None, token_id: str = "") -> Response:
+    refused = await page.calls.get("/api/v1/refusals", submitter=page.part("name"), limit=100)
     return page.show(
         "submitter.html",
-        submitter=await page.calls.get(f"{_API}/{segment(name)}"),
+        submitter=await page.calls.get(_api(page)),
         listeners=await page.calls.all("/api/v1/listeners"),
-        refusals=_told(page, refused["data"]),
+        refusals=of_refusals(refused["data"], page.language),
         since=refused["since"],
+        token_id=token_id,
         problem=problem,
-        **{"password": "", "token": "", "token_id": ""} | once,
     )
 
 
-def _told(page: "Page", refusals: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What was refused, the last first, in the reader's words."""
-    return [
-        {**one, "said": of_code(one["code"], one["params"], Said(one["title"], one["hint"]), page.language)}
-        for one in sorted(refusals, key=lambda one: -one["last_at"])
-    ]
-
-
 async def _form(page: "Page", typed: Mapping[str, Any], problem: Problem | None = None, name: str = "") -> Response:
-    """The form of a new one, or to change the one of this name. Those that are chosen come first, in their order."""
-    mailboxes = await _mailboxes(page)
+    """The form of a new one, or to change the one of this name."""
+    mailboxes, has_more = await coming_in.mailboxes(page, typed["mailboxes"])
     return page.show(
         "submitter_form.html",
         name=name,
         typed=typed,
-        mailboxes=[*typed["mailboxes"], *(one for one in mailboxes if one not in typed["mailboxes"])],
+        mailboxes=mailboxes,
+        has_more=has_more,
         apps=[(one["name"], one["name"]) for one in await page.calls.all("/api/v1/apps")],
         problem=problem,
     )
@@ -180,7 +177,7 @@ async def _form(page: "Page", typed: Mapping[str, Any], problem: Problem | None 
 
 def _typed(form: "Form") -> dict[str, Any]:
     """What a form says."""
-    return {name: form.many(name) if name == "mailboxes" else form.get(name, "") for name in _NEW}
+    return {name: form.get(name, "") for name in _NEW} | {"mailboxes": coming_in.chosen_mailboxes(form)}
 
 
 def _as_typed(submitter: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,7 +195,7 @@ def _as_typed(submitter: Mapping[str, Any]) -> dict[str, Any]:
         "app": next((way["app"] for _, way in ways if way["app"]), ""),
         "from": "force" if submitter["force_from"] else "fix" if submitter["fix_from"] else "keep",
         "rate": submitter["rate"] or "",
-        "max_size": number(submitter["max_size"] / _MEGABYTE),
+        "max_size": number(submitter["max_size"] / MEGABYTE),
         "priority": submitter["priority"],
         "max_age": number(submitter["max_age"] / _HOUR),
         "on_broken": submitter["on_broken"],
@@ -214,7 +211,7 @@ def _wish(typed: Mapping[str, Any]) -> dict[str, Any]:
         "force_from": typed["from"] == "force",
         "fix_from": typed["from"] == "fix",
         "rate": scaled(typed["rate"], 1),
-        "max_size": scaled(typed["max_size"], _MEGABYTE),
+        "max_size": scaled(typed["max_size"], MEGABYTE),
         "priority": typed["priority"],
         "max_age": scaled(typed["max_age"], _HOUR),
         "on_broken": typed["on_broken"],

@@ -1,6 +1,8 @@
-"""The Test button of a mailbox: a page that grows by a step as soon as it is found."""
+"""The Test buttons: a page that grows by a step as soon as it is found. Here that of a mailbox."""
 
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
@@ -8,7 +10,7 @@ from starlette.responses import Response
 from pillarbox.core.caller import Scope
 from pillarbox.endpoints.console.calls import Problem, segment
 from pillarbox.endpoints.console.languages import N_
-from pillarbox.endpoints.console.words import Said, of_code
+from pillarbox.endpoints.console.words import Said, of_finding
 
 if TYPE_CHECKING:
     from pillarbox.endpoints.console.app import Console
@@ -31,6 +33,13 @@ _NAMES: Final = {
 """The steps as people call them; SMTP and IMAP are called so."""
 _NOT_ASKED: Final = ("check.smtp_unused", "check.imap_unused")
 """What was left out as nobody asked for it."""
+_OPTIONAL: Final = (
+    "check.sent_items_closed",
+    "check.drafts_closed",
+    "check.message_id_unsent",
+    "check.message_id_closed",
+)
+"""What was left out and is not missed: other modes than the simplest one use it."""
 _ALONE: Final = "test.html"
 _WIZARD: Final = "wizard_test.html"
 
@@ -76,18 +85,26 @@ async def _test(page: "Page", template: str) -> Response:
     except Problem as problem:
         return await _form(page, template, to, problem)
     mailbox = await page.calls.get(path)
-    return page.stream(template, _pieces(page, told, template), mailbox=mailbox, to=to, running=True)
+    return page.stream(
+        template,
+        steps(page, told, partial(_verdict, page, in_wizard=template == _WIZARD)),
+        mailbox=mailbox,
+        to=to,
+        running=True,
+    )
 
 
-async def _pieces(page: "Page", told: AsyncGenerator[Any, None], template: str) -> AsyncGenerator[str, None]:
-    """Each step, and at the end the verdict with what can be done next."""
+async def steps(
+    page: "Page", told: AsyncGenerator[Any, None], verdict: Callable[[dict[str, Any]], Awaitable[str]]
+) -> AsyncGenerator[str, None]:
+    """Each step of a test as a part of a page, and what it comes to, which `verdict` makes of the whole report."""
     is_over = False
     try:
         async for line in told:
             if is_over := "steps" in line:
-                yield await _verdict(page, line, in_wizard=template == _WIZARD)
+                yield await verdict(line)
             elif line["code"] not in _NOT_ASKED:
-                yield step(page, line)
+                yield _step(page, line)
     except Exception:
         is_over = False  # The API has told the log why.
     if not is_over:
@@ -107,9 +124,14 @@ async def _verdict(page: "Page", report: dict[str, Any], *, in_wizard: bool) -> 
     )
 
 
-def step(page: "Page", line: dict[str, Any]) -> str:
-    """A step of a test, as a part of a page."""
-    return page.piece("test_step.html", step=line, name=called(page, line["name"]), said=found(page, line))
+def _step(page: "Page", line: dict[str, Any]) -> str:
+    return page.piece(
+        "test_step.html",
+        step=line,
+        name=called(page, line["name"]),
+        said=found(page, line),
+        is_optional=line["code"] in _OPTIONAL,
+    )
 
 
 def called(page: "Page", step: str) -> str:
@@ -123,4 +145,4 @@ def found(page: "Page", step: dict[str, Any]) -> Said:
     if other := params.get("step"):
         params["step"] = called(page, other)
         sentence = sentence.replace(f"'{other}'", f"'{params['step']}'")
-    return of_code(step["code"], params, Said(sentence, step["hint"]), page.language)
+    return of_finding({**step, "params": params, "title": sentence}, page.language, time.time())

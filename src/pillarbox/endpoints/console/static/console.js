@@ -2,6 +2,7 @@
 
 const policy = self.trustedTypes ? trustedTypes.createPolicy("pillarbox", { createHTML: (html) => html }) : null;
 const language = document.documentElement.lang;
+const COPIED = "\u2713";
 
 /** Times as the reader's own clock shows them. */
 function tellTimes(within) {
@@ -34,13 +35,13 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   await navigator.clipboard.writeText(button.dataset.copies);
   const before = button.textContent;
-  button.textContent = "\u2713";
+  if (before === COPIED) return;
+  button.textContent = COPIED;
   setTimeout(() => { button.textContent = before; }, 1500);
 });
 
 document.addEventListener("change", (event) => {
   const field = event.target;
-  if (field.matches("[data-submits]")) field.form.requestSubmit();
   if (field.matches("[data-chooses]")) {
     for (const one of field.form.elements) if (one.name === field.dataset.chooses) one.checked = field.checked;
   }
@@ -60,10 +61,11 @@ function sayOffsets(form) {
   }
 }
 
-/** A form is sent once; its button says that it works. */
+/** A form that does something is sent once; its button says that it works. One that asks may answer with a file. */
 document.addEventListener("submit", (event) => {
   if (event.target.dataset.sent) { event.preventDefault(); return; }
   sayOffsets(event.target);
+  if (event.target.method === "get") return;
   event.target.dataset.sent = "yes";
   event.submitter?.setAttribute("aria-busy", "true");
 });
@@ -78,11 +80,16 @@ addEventListener("pageshow", () => {
 function followLive() {
   const { liveFrom: source, livePage: page = location.href } = document.querySelector("[data-live-from]")?.dataset ?? {};
   if (!source || !self.EventSource) return;
+  const lost = document.getElementById("lost").content.firstElementChild;
   let waiting = false;
   const renew = async () => {
     waiting = false;
-    const answer = await fetch(page, { headers: { Accept: "text/html" } });
-    if (!answer.ok || answer.redirected) return;
+    const answer = await fetch(page, { headers: { Accept: "text/html" } }).catch(() => null);
+    if (answer === null || answer.status >= 500) document.getElementById("main").prepend(lost);
+    else lost.remove();
+    // To the sign-in, when the session is over: what stands here is not true for long.
+    if (answer?.redirected) location.assign(answer.url);
+    if (!answer?.ok || answer.redirected) return;
     const html = await answer.text();
     const fresh = new DOMParser().parseFromString(policy ? policy.createHTML(html) : html, "text/html");
     for (const part of document.querySelectorAll("[data-live]")) {
@@ -103,6 +110,14 @@ function followLive() {
       heard = new EventSource(source);
       heard.addEventListener("message", () => {
         if (!waiting) { waiting = true; setTimeout(renew, 1000); }
+      });
+      // A browser comes again by itself, but never where it was refused: as the session is over, or by a proxy while
+      // the service starts anew.
+      heard.addEventListener("error", () => {
+        renew();
+        if (heard?.readyState !== EventSource.CLOSED) return;
+        heard = null;
+        setTimeout(listen, 5000);
       });
     }
   };

@@ -91,7 +91,7 @@ ON CONFLICT DO NOTHING RETURNING id;
 -- name: mailbox_change
 -- Another app registration acts for a mailbox, by its own rights: a sign-in to the last one is over.
 UPDATE mailboxes SET app_id = :app_id, permissions = '', public_client = 0, shared = 0, account = '',
-       password_source = '', state = 'ok', state_code = '', assurance = ''
+       password_source = '', state = 'ok', state_code = '', assurance = '', test_failed = ''
 WHERE id = :id;
 
 -- name: mailbox_remove
@@ -104,7 +104,7 @@ AND NOT EXISTS (SELECT 1 FROM api_key_mailboxes WHERE mailbox_id = :id);
 -- name: mailbox_signed_in
 -- Somebody has signed in for a mailbox.
 UPDATE mailboxes SET permissions = :permissions, public_client = :public_client, shared = :shared, account = :account,
-       password_source = :password_source, state = 'ok', state_code = '', assurance = ''
+       password_source = :password_source, state = 'ok', state_code = '', assurance = '', test_failed = ''
 WHERE id = :id;
 
 -- name: mailbox_needs_sign_in
@@ -113,8 +113,16 @@ UPDATE mailboxes SET state = 'needs_sign_in', state_code = :code WHERE id = :id 
 
 -- name: mailbox_assurance
 -- The mode that a test found; nothing changes where the mailbox is not connected any more as it was tested.
-UPDATE mailboxes SET assurance = :assurance
+UPDATE mailboxes SET assurance = :assurance, test_failed = ''
 WHERE id = :id AND app_id = :app_id AND permissions = :permissions AND account = :account;
+
+-- name: mailbox_test_failed
+-- Why a test failed where none was good yet: what could be done once is not taken back by what one test meets with.
+UPDATE mailboxes SET test_failed = :why WHERE id = :id AND app_id = :app_id AND assurance = '' AND state = 'ok';
+
+-- name: mailbox_move_invited
+-- Another app registration shall serve a mailbox for which nobody has signed in yet.
+UPDATE mailboxes SET app_id = :app_id WHERE id = :id AND state = 'needs_sign_in' AND permissions = '';
 
 -- name: mailbox_choose
 -- How a mailbox sends, by a person's choice; what is NULL stays as it is.
@@ -127,19 +135,19 @@ WHERE id = :id;
 -- All mailboxes with their app registrations.
 SELECT m.id, m.address, m.permissions, m.public_client, m.shared, m.password_source, m.account, m.state, m.state_code,
        m.assurance, m.chosen_assurance, m.transport, m.on_uncertain,
-       m.send_limit, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
+       m.send_limit, m.test_failed, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
 FROM mailboxes m JOIN apps a ON a.id = m.app_id ORDER BY m.address_key;
 
 -- name: mailbox_by_key
 -- One mailbox with its app registration.
 SELECT m.id, m.address, m.permissions, m.public_client, m.shared, m.password_source, m.account, m.state, m.state_code,
        m.assurance, m.chosen_assurance, m.transport, m.on_uncertain,
-       m.send_limit, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
+       m.send_limit, m.test_failed, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
 FROM mailboxes m JOIN apps a ON a.id = m.app_id WHERE m.address_key = :address_key;
 
 -- name: mailbox_by_id
 -- One mailbox with its app registration.
 SELECT m.id, m.address, m.permissions, m.public_client, m.shared, m.password_source, m.account, m.state, m.state_code,
        m.assurance, m.chosen_assurance, m.transport, m.on_uncertain,
-       m.send_limit, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
+       m.send_limit, m.test_failed, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
 FROM mailboxes m JOIN apps a ON a.id = m.app_id WHERE m.id = :id;

@@ -22,6 +22,10 @@ LEFT JOIN mailboxes m ON m.id = l.mailbox_id WHERE l.id = :id;
 SELECT l.*, a.name AS app, m.address AS mailbox FROM connect_links l JOIN apps a ON a.id = l.app_id
 LEFT JOIN mailboxes m ON m.id = l.mailbox_id WHERE l.hash = :hash;
 
+-- name: connect_link_opened
+-- Somebody goes on to Microsoft by it.
+UPDATE connect_links SET opened_at = :now WHERE id = :id;
+
 -- name: connect_link_complete
 -- Somebody has connected the mailbox by it: the first alone, and in time.
 UPDATE connect_links SET state = 'completed', ended_at = :now, account = :account, code = '', reason = ''

@@ -94,7 +94,7 @@ FROM submitters ORDER BY name;
 -- The addresses of all submitters, each with its mailbox.
 SELECT s.submitter_id, s.address_key, m.id, m.address, m.permissions, m.public_client, m.shared, m.password_source,
        m.account, m.state, m.state_code, m.assurance, m.chosen_assurance, m.transport, m.on_uncertain,
-       m.send_limit, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
+       m.send_limit, m.test_failed, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
 FROM submitter_senders s JOIN mailboxes m ON m.id = s.mailbox_id JOIN apps a ON a.id = m.app_id
 ORDER BY s.submitter_id, s.position, s.address_key;
 
@@ -102,7 +102,7 @@ ORDER BY s.submitter_id, s.position, s.address_key;
 -- The domains of all submitters that leave from one mailbox.
 SELECT d.submitter_id, d.domain, m.id, m.address, m.permissions, m.public_client, m.shared, m.password_source,
        m.account, m.state, m.state_code, m.assurance, m.chosen_assurance, m.transport, m.on_uncertain,
-       m.send_limit, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
+       m.send_limit, m.test_failed, a.id AS app_id, a.name AS app_name, a.tenant_id, a.client_id
 FROM submitter_domains d JOIN mailboxes m ON m.id = d.mailbox_id JOIN apps a ON a.id = m.app_id
 ORDER BY d.submitter_id, d.domain;
 
