@@ -92,7 +92,8 @@ class Overview:
         waiting = await measures.waiting(self.database, now)
         strained = [one for mailbox in mailboxes if (one := self._strained(mailbox)) is not None]
         worries, ending = await self._ending(now)
-        unproved = [one for one in mailboxes if not await self._is_proved(one)]
+        senders = await measures.senders(self.database)
+        unproved = [one for one in mailboxes if not _may_send(one) and one.id not in senders]
         sent, unsent = self.recent.sent_by_hour(), self.recent.unsent()
         told = [
             *_of_strained(strained, self.probed),
@@ -114,12 +115,6 @@ class Overview:
             strained=strained,
             ending=sorted(ending, key=lambda one: one.ends_at),
         )
-
-    async def _is_proved(self, mailbox: Mailbox) -> bool:
-        """Whether anything shows that we may send from it: a test, a sign-in, or mail that left."""
-        if mailbox.assurance or mailbox.sign_in is not None or mailbox.state is not MailboxState.OK:
-            return True
-        return await measures.has_sent(self.database, mailbox.id)
 
     def _strained(self, mailbox: Mailbox) -> Strained | None:
         pauses = self.pauses(mailbox)
@@ -151,6 +146,11 @@ def _of_refused(unsent: Mapping[str, int], sent: int) -> list[Told]:
         return []
     told = {"refused": refused, "sent": sent}
     return [Told("queue", warning("overview.refused", told, **told))]
+
+
+def _may_send(mailbox: Mailbox) -> bool:
+    """Whether a test or a sign-in shows that we may send from it; one that waits for a person is told of elsewhere."""
+    return bool(mailbox.assurance) or mailbox.sign_in is not None or mailbox.state is not MailboxState.OK
 
 
 def _of_failing(mailboxes: Sequence[Mailbox]) -> list[Told]:

@@ -1,4 +1,7 @@
-"""What is kept in English alone, read back: with which values a sentence of the catalogue was filled. Pure."""
+"""What is kept in English alone, read back: with which values a sentence of the catalogue was filled. Pure.
+
+Decision 44 says why such sentences are kept.
+"""
 
 import re
 import string

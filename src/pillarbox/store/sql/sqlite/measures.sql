@@ -8,11 +8,11 @@ SELECT state, (state = 'held' AND approval = 'wanted') AS for_approval, count(*)
 FROM outbox INDEXED BY outbox_waiting WHERE state IN ('queued', 'deferred', 'held', 'uncertain')
 GROUP BY state, (state = 'held' AND approval = 'wanted');
 
--- name: measures_has_sent
--- Whether one of the newest messages of a mailbox was sent.
-SELECT EXISTS (
-    SELECT 1 FROM (SELECT state FROM outbox INDEXED BY outbox_of_mailbox WHERE mailbox_id = :mailbox_id AND id > ''
-        ORDER BY id DESC LIMIT 1000) WHERE state = 'sent') AS sent;
+-- name: measures_senders
+-- Mailboxes without a good test of which one of the newest messages was sent.
+SELECT m.id FROM mailboxes m WHERE m.assurance = '' AND EXISTS (
+    SELECT 1 FROM (SELECT state FROM outbox INDEXED BY outbox_of_mailbox WHERE mailbox_id = m.id AND id > ''
+        ORDER BY id DESC LIMIT 1000) WHERE state = 'sent');
 
 -- name: measures_attempts
 -- What the attempts of a while came to, by cause.
