@@ -53,7 +53,7 @@ async def _test_app(stage: Stage, name: str, app: App, **given: str) -> Told:
     return failed_step(await stage.run("app", "test", name, "--json"), "token")
 
 
-@failure("wrong secret", "AADSTS7000215", "pillarbox app secret NAME")
+@failure("wrong secret", "AADSTS7000215", "pillarbox app secret wrong-secret")
 async def _wrong_secret(stage: Stage) -> Told:
     return await _test_app(stage, "wrong-secret", stage.office.seed.gateway, secret="8Q~not-the-right-value-at-all")
 

@@ -230,7 +230,7 @@ EVENTS = [
     *(
         Event(f"404 {code}", answers(404, code), Cause.NO_MAILBOX, LATER, (240, 360), words, tries=3, last="failed")
         for code, words in {
-            "ErrorInvalidUser": "mailbox list",
+            "ErrorInvalidUser": "admin.microsoft.com",
             "MailboxNotEnabledForRESTAPI": "licence",
         }.items()
     ),

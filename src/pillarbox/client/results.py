@@ -107,7 +107,7 @@ class ConnectLink:
     """A link by which a person connects a mailbox; `url` is told only when it is made.
 
     `state` is pending, completed (by `account`), failed, expired or canceled; `code` and `reason` tell of the last of
-    `tries` that were refused.
+    `tries` that were refused. `opened_at` is when somebody last went on to Microsoft by it.
     """
 
     id: str
@@ -121,6 +121,7 @@ class ConnectLink:
     created_at: float = 0.0
     expires_at: float = 0.0
     ended_at: float | None = None
+    opened_at: float | None = None
     account: str = ""
     tries: int = 0
     code: str = ""
