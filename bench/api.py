@@ -115,6 +115,7 @@ async def lists(rounds: int, _messages: int) -> None:
                 "state=held (1 in 100)": (key, "&state=held"),
                 "submitter (none), short pages": (key, "&submitter=nobody"),
                 "code (none), short pages": (key, "&code=nothing"),
+                "recipient (none), short pages": (key, "&recipient=nobody@contoso.example"),
                 "mailbox": (key, f"&mailbox={_box(7)}"),
                 "key with 2 mailboxes": (narrow, ""),
                 "the same, state=failed (none)": (narrow, "&state=failed"),

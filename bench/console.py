@@ -33,6 +33,7 @@ PAGES: Final = (
     "/outbox?state=failed",
     "/outbox?mailbox=box7%40contoso.example",
     "/outbox?submitter=nobody",
+    "/outbox?recipient=nobody%40contoso.example",
     "/mailboxes",
     "/mailboxes/box7%40contoso.example",
     "/compose",

@@ -11,7 +11,7 @@ from typing import Final
 from playwright.async_api import Page
 
 from tests.browser.furnish import LONG
-from tests.browser.site import NOBODY, Site
+from tests.browser.site import NOBODY, PASSWORD, Site
 
 Act = Callable[[Page], Awaitable[None]]
 _NEW: Final = itertools.count(1)
@@ -63,14 +63,19 @@ def sends(form: str, **values: str) -> Act:
     return act
 
 
-def tests(form: str, **values: str) -> Act:
-    """The page of a test of a mailbox, at its end."""
+def waits(selector: str, form: str, **values: str) -> Act:
+    """The page that answers a form, once it has what comes at its end."""
 
     async def act(page: Page) -> None:
         await sends(form, **values)(page)
-        await page.wait_for_selector(".verdict")
+        await page.wait_for_selector(selector)
 
     return act
+
+
+def tests(form: str, **values: str) -> Act:
+    """The page of a test of a mailbox, at its end."""
+    return waits(".verdict", form, **values)
 
 
 def presses(selector: str) -> Act:
@@ -162,13 +167,15 @@ VIEWS: Final = (
     View("account", "/account"),
     View("account-password", "/account/password"),
     View("account-second-factor", "/account/second-factor"),
-    View("account-enrol", "/account/second-factor/confirm"),
+    View("account-enrol", "/account/second-factor", sends("/second-factor", password=PASSWORD)),
+    View("account-enrol-again", "/account/second-factor/confirm"),
     View("account-codes", "/account/codes"),
     View("account-drop", "/account/second-factor/drop"),
     # The installation
     View("audit", "/audit"),
     View("audit-auditor", "/audit", who="alma"),
     View("doctor", "/doctor"),
+    View("doctor-ran", "/doctor", waits(".found", "/doctor")),
     View("settings", "/settings"),
     View("about", "/about"),
     # First start

@@ -91,6 +91,10 @@ async def test_lists_are_narrowed(house: House) -> None:
     assert (code, errors.startswith("pillarbox: There is no mailbox nobody@contoso.example.")) == (3, True)
     assert (await listed("--newer-than", "1w"), await listed("--older-than", "1h")) == ([bad, good], [])
     assert await listed("--code", "nothing") == []
+    assert (await listed("--recipient", TO), await listed("--recipient", "carol@fabrikam.example")) == ([bad, good], [])
+    assert await listed("--recipient", "*@" + TO.partition("@")[2], "--state", "sent") == [good]
+    code, _, errors = await asked(house, "outbox", "list", "--recipient", "bob")
+    assert (code, errors.startswith("pillarbox: 'bob' is neither a mail address nor `*@DOMAIN`.")) == (2, True)
 
 
 @pytest.mark.parametrize("age", ["1", "h", "-1h", "1y", "1.5h", "9999999d"])

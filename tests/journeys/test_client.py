@@ -97,7 +97,8 @@ async def test_a_message_is_sent_and_every_step_is_told(door: HttpDoor, make: Ma
     assert [one.request_id for one in trace.attempts] == [entry.request_id]
     assert (await client("get", sent.id)).mailbox == ERP
     assert [one.id for one in await client("list", state="sent", mailbox=ERP)] == [sent.id]
-    assert await client("list", state="failed") == []
+    assert [one.id for one in await client("list", recipient=ALICE)] == [sent.id]
+    assert (await client("list", state="failed"), await client("list", recipient="bob@contoso.example")) == ([], [])
 
 
 async def test_the_address_and_the_key_come_from_the_environment(door: HttpDoor, make: Make) -> None:

@@ -284,6 +284,18 @@ async def test_what_is_of_its_own_mailbox_is_there(house: House, key: str) -> No
     assert (await ask(house, "GET", "/api/v1/status", key=key)).json["outbox"] == {"sent": 1}
 
 
+async def test_who_is_written_to_from_another_mailbox_is_not_found(house: House, things: Things, key: str) -> None:
+    sent = await ask(house, "POST", "/api/v1/sends", {"from": OURS, **LETTER}, key=key)
+    everything = await make_key(house, "all", scopes=list(Scope))
+
+    async def found(by: str, more: str = "") -> set[str]:
+        answer = await ask(house, "GET", f"/api/v1/sends?recipient=bob@fabrikam.example{more}", key=by)
+        return {one["id"] for one in answer.json["data"]}
+
+    assert await found(everything) == {sent.json["id"], things.theirs["queue_id"]}
+    assert (await found(key), await found(key, "&state=held")) == ({sent.json["id"]}, set())
+
+
 async def test_nothing_is_done_for_all_by_who_does_not_know_of_all(house: House, key: str) -> None:
     for act in ("pause", "resume"):
         answer = await ask(house, "POST", f"/api/v1/outbox:{act}", {"reason": ""} if act == "pause" else {}, key=key)

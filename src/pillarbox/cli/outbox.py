@@ -40,6 +40,7 @@ def _filters(command: _Command) -> _Command:
             type=click.Choice([cause.value for cause in Cause]),
             help="Only those whose last attempt came to this.",
         ),
+        click.option("--recipient", metavar="ADDRESS|*@DOMAIN", help="Only those to this address, or to any there."),
         click.option("--older-than", type=DURATION, help="Only those that came in before, such as 2h."),
         click.option("--newer-than", type=DURATION, help="Only those that came in since, such as 3d."),
     ]

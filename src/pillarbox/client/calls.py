@@ -29,13 +29,14 @@ LONGEST_WAIT: Final = 60
 
 
 class Filters(TypedDict, total=False):
-    """Which messages; moments have a time zone, or are seconds since 1970."""
+    """Which messages; `recipient` is an address or `*@domain`; moments have a time zone, or are seconds since 1970."""
 
     state: str
     mailbox: str
     submitter: str
     code: str
     cause: str
+    recipient: str
     since: float | datetime
     until: float | datetime
 

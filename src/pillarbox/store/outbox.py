@@ -421,14 +421,17 @@ class Outbox:
         code: str | None = None,
         cause: str | None = None,
         message_id: str | None = None,
+        recipient: str | None = None,
     ) -> tuple[list[Row], str | None]:
         """Up to `limit` messages, the newest first, and the queue id before which to go on: None at the end.
 
         There may be fewer although it goes on: where few messages are as was asked for, a page ends when so many were
         looked through. What is None counts for any. `since` and `before` are queue ids: from this one on, and before
-        it. `mailboxes` are ids, `cause` is why the last attempt ended as it did.
+        it. `mailboxes` are ids, `cause` is why the last attempt ended as it did, `recipient` is an address or
+        `*@domain`.
         """
         known, since, before = _ids(mailboxes), since or "", before or _BEHIND_ALL
+        to = None if recipient is None else _as_kept(recipient)
         if message_id is not None:
             # There are few: an index finds them, whatever else was asked for.
             rows = await self._database.read(
@@ -442,9 +445,10 @@ class Outbox:
                 submitter=submitter,
                 code=code,
                 cause=cause,
+                recipient=to,
             )
             return [_shown(row) for row in rows], rows[-1]["id"] if len(rows) == limit else None
-        narrowed = any((state, submitter, code, cause))
+        narrowed = any((state, submitter, code, cause, recipient))
         if mailboxes is not None and not narrowed and len(mailboxes) * limit <= self._slice_rows:
             rows = await self._database.read(
                 "outbox_list_of_mailboxes", mailboxes=known, since=since, before=before, limit=limit
@@ -466,6 +470,7 @@ class Outbox:
                     submitter=submitter,
                     code=code,
                     cause=cause,
+                    recipient=to,
                 )
             else:
                 found += await self._database.read(
@@ -478,6 +483,7 @@ class Outbox:
                     submitter=submitter,
                     code=code,
                     cause=cause,
+                    recipient=to,
                 )
             looked += 1
             if len(found) == limit:
@@ -584,6 +590,15 @@ class Outbox:
 
 def _ids(mailboxes: Collection[int] | None) -> str | None:
     return None if mailboxes is None else _json(sorted(mailboxes))
+
+
+def _as_kept(recipient: str) -> str:
+    """What the JSON of a message's recipients holds where this one is among them; of `*@domain` the end alone.
+
+    With its quotes, so that no longer address is meant: one within an address stands there behind a backslash.
+    """
+    text = _json(recipient)
+    return text.removeprefix('"*') if recipient.startswith("*@") else text
 
 
 _BEHIND_ALL: Final = "~"

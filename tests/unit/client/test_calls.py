@@ -95,8 +95,10 @@ def test_pages_follow_by_their_cursor() -> None:
     network = Network()
     page = answer({"data": [{"id": "Q1", "state": "sent", "of_tomorrow": 1}], "next": "c2"})
     since = datetime(2026, 11, 21, tzinfo=UTC)
-    played = network.play(network.calls.page({"state": "sent", "since": since, "limit": 2}, "c1"), page)
-    assert played.requests[0].target == f"/api/v1/sends?state=sent&since={since.timestamp()}&limit=2&cursor=c1"
+    filters = {"state": "sent", "recipient": "*@contoso.example", "since": since, "limit": 2}
+    played = network.play(network.calls.page(filters, "c1"), page)
+    asked = f"state=sent&recipient=%2A%40contoso.example&since={since.timestamp()}&limit=2&cursor=c1"
+    assert played.requests[0].target == f"/api/v1/sends?{asked}"
     assert ([one.id for one in played.value.data], played.value.next) == (["Q1"], "c2")
 
 

@@ -119,6 +119,12 @@ async def test_what_is_wrong_in_a_parameter_is_named(house: House) -> None:
     assert "canary" not in answer.text
 
 
+@pytest.mark.parametrize("recipient", ["bob", "*@", "*", "@fabrikam.example", "<bob@fabrikam.example>", ""])
+async def test_a_list_is_not_narrowed_by_what_can_be_no_recipient(house: House, recipient: str) -> None:
+    answer = await call(house, "GET", f"/api/v1/sends?recipient={recipient}")
+    assert (answer.outcome, "*@contoso.example" in answer.text) == ((422, "submitter.bad_recipient"), True)
+
+
 async def test_a_parameter_that_is_misspelled_is_refused_and_not_left_out(house: House) -> None:
     headers = {"Content-Type": "message/rfc822"}
     answer = await call(house, "POST", "/api/v1/sends?holds=true", MESSAGE, headers=headers)

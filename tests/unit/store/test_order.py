@@ -25,8 +25,15 @@ class Bench:
         self.now = 1000.0
         self.box = Outbox(database, lambda: self.now)
 
-    async def put(self, one: str, priority: Priority = NORMAL, mailbox: int = 1, **more: object) -> None:
-        envelope = Envelope("s@x.example", ("a@y.example",))
+    async def put(
+        self,
+        one: str,
+        priority: Priority = NORMAL,
+        mailbox: int = 1,
+        to: tuple[str, ...] = ("a@y.example",),
+        **more: object,
+    ) -> None:
+        envelope = Envelope("s@x.example", to)
         new = NewMessage(one, mailbox, "p", envelope, "<m@x>", MAIL.size, MAIL.pieces, priority=priority, **more)  # type: ignore[arg-type]
         await self.box.enqueue(new)
 
@@ -244,6 +251,41 @@ async def test_lists_are_narrowed_by_what_is_known_of_a_message(bench: Bench) ->
     assert (await listed(submitter="p"), await listed(submitter="q")) == ("BA", "")
     assert (await listed(since="B"), await listed(before="B"), await listed(since="A", before="B")) == ("B", "A", "A")
     assert await listed(state="held", cause="account_broken", submitter="p") == "A"
+
+
+@pytest.mark.parametrize(
+    ("recipient", "found"),
+    [
+        ("bob@y.example", "BA"),
+        ("BOB@Y.Example", "BA"),
+        ("carol@y.example", "B"),
+        ("*@y.example", "CBA"),
+        ("*@Z.example", "DB"),
+        ("ob@y.example", ""),
+        ("bob@y.exampl", ""),
+        ("b%b@y.example", ""),
+        ("*bob@y.example", ""),
+        ("*@example", ""),
+        ("ü@z.example", "D"),
+        ("Ü@z.example", ""),
+        ('"bob@y.example"@z.example', "B"),
+        ('"bob"@y.example', ""),
+    ],
+)
+async def test_lists_are_narrowed_by_one_of_the_recipients(bench: Bench, recipient: str, found: str) -> None:
+    await bench.put("A", to=("Bob@Y.example",))
+    await bench.put("B", to=("carol@y.example", "bob@y.example", '"bob@y.example"@z.example'))
+    await bench.put("C", to=("abob@y.example", "bob@y.example.net"))
+    await bench.put("D", to=("ü@z.example",))
+
+    async def listed(**wanted: Any) -> str:
+        return "".join(row["id"] for row in (await bench.box.page(9, recipient=recipient, **wanted))[0])
+
+    assert (await listed(), await listed(message_id="<m@x>"), await listed(mailboxes=[1])) == (found, found, found)
+    assert (await listed(message_id="<n@x>"), await listed(mailboxes=[2]), await listed(state="held")) == ("", "", "")
+    for one in "ABCD":
+        await bench.box.cancel(one)
+    assert await listed(state="canceled") == found
 
 
 class Slices(Bench):

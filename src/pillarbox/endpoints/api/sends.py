@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from fastapi import FastAPI, Query, Response
 from fastapi.responses import StreamingResponse
 
+from pillarbox.access.submitter_rules import checked_recipient
 from pillarbox.admin import mailboxes, outbox
 from pillarbox.core.accounts import LONGEST_AGE
 from pillarbox.core.caller import Caller, Scope
@@ -46,6 +47,7 @@ def _add_looking(app: FastAPI, services: "Services") -> None:
         code: str | None = None,
         cause: Cause | None = None,
         message_id: Annotated[str | None, Query(max_length=998, description="Message-ID of the message.")] = None,
+        recipient: Annotated[str | None, Query(description="Only those to this address, or to any `*@DOMAIN`.")] = None,
         since: _Moment = None,
         until: _Moment = None,
         before: str | None = None,
@@ -54,6 +56,8 @@ def _add_looking(app: FastAPI, services: "Services") -> None:
         known = caller.mailboxes
         if mailbox is not None:
             known = frozenset({(await mailboxes.get(services.accounts, mailbox, caller)).id})
+        if recipient is not None:
+            checked_recipient(recipient)
         ends = [end for end in (before, paging.after, first_of(until) if until is not None else None) if end]
         rows, last = await box.page(
             paging.limit,
@@ -63,6 +67,7 @@ def _add_looking(app: FastAPI, services: "Services") -> None:
             code=code,
             cause=cause,
             message_id=message_id,
+            recipient=recipient,
             since=first_of(since) if since is not None else None,
             before=min(ends, default=None),
         )

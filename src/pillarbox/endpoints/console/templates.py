@@ -40,6 +40,7 @@ class Templates:
             extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
         )
         self._environment.newstyle_gettext = True  # type: ignore[attr-defined]
+        self._environment.filters["address"] = _address
         self._environment.filters["urlencode"] = _encoded
         self._environment.globals.update(
             gettext=_gettext,
@@ -105,6 +106,11 @@ def _ngettext(context: Context, one: str, many: str, count: int, /, **values: ob
 def _encoded(given: str | Mapping[str, object]) -> str:
     """A name as a segment of a path, or a query. Jinja's own filter leaves a slash in a name, which would part it."""
     return segment(given) if isinstance(given, str) else do_urlencode(given)
+
+
+def _address(text: str | None) -> Markup:
+    """An address that parts at its @ where it is too long for a line, and not in the middle of a word."""
+    return Markup("@<wbr>").join((text or "").split("@"))
 
 
 def _digest(folder: Path) -> str:

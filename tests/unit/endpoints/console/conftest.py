@@ -90,7 +90,8 @@ class Seen:
 
     def __post_init__(self) -> None:
         parser = _Parser()
-        parser.feed(self.html)
+        # Where an address may part is no end of a word.
+        parser.feed(self.html.replace("<wbr>", ""))
         self.text = re.sub(r"\s+", " ", " ".join(parser.text))
         self.forms, self.links = parser.forms, parser.links
 

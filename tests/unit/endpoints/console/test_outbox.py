@@ -63,6 +63,9 @@ async def test_an_empty_outbox_says_what_to_do(admin: Visitor) -> None:
         ("submitter=nobody", []),
         ("code=outbox.needs_approval", [1, 0]),
         ("cause=throttled", []),
+        ("recipient=BOB@fabrikam.example", [1, 0]),
+        ("recipient=*@fabrikam.example&mailbox=erp@contoso.example", [1]),
+        ("recipient=carol@fabrikam.example", []),
         ("since=2020-01-01T00:00", [1, 0]),
         ("until=2020-01-01T00:00", []),
         ("state=held&mailbox=scanner@contoso.example", [0]),
@@ -97,6 +100,9 @@ async def test_what_cannot_be_asked_for_is_told_beside_the_form(admin: Visitor) 
     seen = await admin.look("/outbox?since=yesterday")
     assert seen.status == 422
     assert (await admin.look("/outbox?state=lost")).status == 422
+    seen = await admin.look("/outbox?recipient=bob")
+    assert (seen.status, "'bob' is neither a mail address" in seen.text) == (422, True)
+    assert "No such messages" not in seen.text
 
 
 async def test_a_message_is_found_by_its_id_and_by_its_message_id(site: Site, admin: Visitor) -> None:
@@ -280,6 +286,22 @@ async def test_the_way_back_is_always_to_the_outbox(site: Site, admin: Visitor) 
     await admin.look("/outbox")
     seen = await admin.fill_in("/outbox/decide", act="retry", back="https://evil.example/?state=held&x=y")
     assert seen.url == admin.url + "/outbox"
+
+
+async def test_it_is_told_how_far_back_was_looked_and_how_to_go_on(site: Site, admin: Visitor) -> None:
+    people = [f"{name}@fabrikam.example" for name in ("bob", "carol", "dave", "erin")]
+    written_to = {await held(site, "scanner@contoso.example", to): to for to in people}
+    site.house.gateway.outbox._slice_rows = 1  # It looks through three for a page.
+    oldest, newest = min(written_to), max(written_to)
+
+    seen = await admin.look(f"/outbox?recipient={written_to[newest]}")
+    assert (listed(seen.html), "older messages that were not looked through yet" in seen.text) == ([newest], True)
+    seen = await admin.look(*{link for link in seen.links if "cursor=" in link})
+    assert (listed(seen.html), "Nothing older is as you asked for." in seen.text) == ([], True)
+    seen = await admin.look(f"/outbox?recipient={written_to[oldest]}")
+    assert (listed(seen.html), "older messages that were not looked through yet" in seen.text) == ([], True)
+    seen = await admin.look(*{link for link in seen.links if "cursor=" in link})
+    assert (listed(seen.html), "not looked through yet" in seen.text) == ([oldest], False)
 
 
 async def test_all_sending_is_paused_and_goes_on(site: Site, admin: Visitor) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pillarbox.endpoints.console.page import Page
 
 _SENDS: Final = "/api/v1/sends"
-_FILTERS: Final = ("state", "mailbox", "submitter", "code", "cause")
+_FILTERS: Final = ("recipient", "state", "mailbox", "submitter", "code", "cause")
 _TIMES: Final = ("since", "until")
 _FIELDS: Final = (*_FILTERS, *_TIMES, "offset", "q")
 _PLACE: Final = "cursor"

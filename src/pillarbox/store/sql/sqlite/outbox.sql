@@ -280,6 +280,7 @@ AND (:state IS NULL OR o.state = :state)
 AND (:mailboxes IS NULL OR o.mailbox_id IN (SELECT value FROM json_each(:mailboxes)))
 AND (:submitter IS NULL OR o.submitter = :submitter)
 AND (:code IS NULL OR o.code = :code) AND (:cause IS NULL OR o.cause = :cause)
+AND (:recipient IS NULL OR instr(lower(o.recipients), lower(:recipient)))
 ORDER BY o.id DESC LIMIT :limit;
 
 -- name: outbox_list_beside
@@ -291,6 +292,7 @@ AND o.id >= :since AND o.id < :before
 AND (:mailboxes IS NULL OR o.mailbox_id IN (SELECT value FROM json_each(:mailboxes)))
 AND (:submitter IS NULL OR o.submitter = :submitter)
 AND (:code IS NULL OR o.code = :code) AND (:cause IS NULL OR o.cause = :cause)
+AND (:recipient IS NULL OR instr(lower(o.recipients), lower(:recipient)))
 ORDER BY o.id DESC LIMIT :limit;
 
 -- name: outbox_list_of_mailboxes
@@ -312,6 +314,7 @@ WHERE o.id >= :since AND o.id < :before
 AND (:mailboxes IS NULL OR o.mailbox_id IN (SELECT value FROM json_each(:mailboxes)))
 AND (:state IS NULL OR o.state = :state) AND (:submitter IS NULL OR o.submitter = :submitter)
 AND (:code IS NULL OR o.code = :code) AND (:cause IS NULL OR o.cause = :cause)
+AND (:recipient IS NULL OR instr(lower(o.recipients), lower(:recipient)))
 ORDER BY o.id DESC LIMIT :limit;
 
 -- name: outbox_retry
