@@ -2,10 +2,10 @@
 
     python tools/languages.py    writes src/pillarbox/endpoints/console/locales/*/LC_MESSAGES/console.po and .mo
 
-Texts come from the templates, from the handlers, and from those entries of the catalogue that are marked
-`translated = true`. What is translated stays as it is; a new text is added with nothing behind it, to be filled in by
-hand; one that is gone goes. Nothing is guessed, and the order is that of the texts, so that a difference shows what
-was changed and no more.
+Texts come from the templates, from the handlers, from those entries of the catalogue that are marked
+`translated = true`, and from its tables of what Microsoft says. What is translated stays as it is; a new text is added
+with nothing behind it, to be filled in by hand; one that is gone goes. Nothing is guessed, and the order is that of
+the texts, so that a difference shows what was changed and no more.
 """
 
 import re
@@ -83,6 +83,8 @@ def texts() -> Catalog:
     for file, _, text, _, _ in extract_from_dir(CONSOLE, _METHODS, dict(_OPTIONS), dict(_KEYWORDS)):
         found.add(text, locations=[(file, 0)])
     for text in of_catalogue([*catalogue.entries().values(), *catalogue.findings().values()]):
+        found.add(text, locations=[(CATALOGUE, 0)])
+    for text in catalogue.of_microsoft():
         found.add(text, locations=[(CATALOGUE, 0)])
     return found
 

@@ -2,20 +2,16 @@
 
 import asyncio
 import math
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Final
 
 from pillarbox.admin.check.steps import Failed, Found, Report, Status, Step
 from pillarbox.admin.check.trials import SIGN_IN, Trial
 from pillarbox.admin.check.visit import SKIPPED, NotTried, Visit
+from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox
 from pillarbox.core.errors import PillarboxError
 from pillarbox.core.log import Logger
 from pillarbox.entra.authority import TokenUnavailable
-
-_OF_AN_APP: Final = re.compile(r"(?<=`)(pillarbox app [a-z]+) NAME\b")
-"""A command of the tables of Microsoft's errors, which do not know whose app registration it is."""
 
 
 class Run:
@@ -87,8 +83,7 @@ class Run:
         """What an error says, with the app registration that is tested in its commands."""
         name = self._visit.app.name
         return {
-            key: _OF_AN_APP.sub(lambda found: f"{found[1]} {name}", value) if isinstance(value, str) else value
-            for key, value in params.items()
+            key: catalogue.naming(value, name) if isinstance(value, str) else value for key, value in params.items()
         }
 
 

@@ -23,6 +23,8 @@ WHO: Final = {
     "microsoft": "nobody: it is Microsoft's, and passes",
 }
 """Who must act: the word in the tables, and how it is said."""
+_OF_AN_APP: Final = re.compile(r"(?<=`)(pillarbox app [a-z]+) NAME\b")
+"""A command for an app registration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,19 @@ def replies() -> tuple[Reply, ...]:
         for row in _rows("exchange-replies.csv")
     )
     return tuple(sorted(found, key=lambda one: not one.words))
+
+
+@cache
+def of_microsoft() -> tuple[str, ...]:
+    """What the four tables say, meanings and remedies, as templates: `{app}` is the app registration in a command."""
+    known = [*aadsts().values(), *graph().values(), *oauth().values(), *(one.explanation for one in replies())]
+    texts = {text for one in known for text in (one.meaning, one.remedy)}
+    return tuple(sorted(naming(text, "{app}") for text in texts))
+
+
+def naming(text: str, app: str) -> str:
+    """A remedy of the tables, which do not know whose app registration it is, with its name in the commands."""
+    return _OF_AN_APP.sub(lambda found: f"{found[1]} {app}", text)
 
 
 def reply_of(line: str) -> Reply:

@@ -103,13 +103,15 @@ def of_flaw(flaw: Mapping[str, Any], language: Language) -> Said:
 
 
 def of_code(code: str, params: Mapping[str, Any], english: Said, language: Language) -> Said:
-    """The words of a code, where they are translated; else in English, as the API says them.
+    """The words of a code, where they are translated; else what the API says in English, as far as that is (`of_text`).
 
-    What we cannot fill in, as an older API did not tell all, stays in English too.
+    So it is with what we cannot fill in, as an older API did not tell all.
     """
-    entry = catalogue.entries().get(code) or catalogue.findings().get(code)
-    if entry is None or not entry.translated or language.is_default:
+    if language.is_default:
         return english
+    entry = catalogue.entries().get(code) or catalogue.findings().get(code)
+    if entry is None or not entry.translated:
+        return Said(of_text(english.sentence, language), of_text(english.cure, language))
     return Said(
         _filled(entry.sentence, params, english.sentence, _spoken, language),
         # A cure names things as its commands do.
@@ -125,15 +127,19 @@ def of_text(text: str, language: Language) -> str:
 def of_refusals(told: Iterable[Mapping[str, Any]], language: Language) -> list[dict[str, Any]]:
     """What the SMTP door refused, the last first: what is `said` of it, and the `reply` that the client was given.
 
-    Sometimes it was given none: where TLS does not come about, nothing can be said.
+    Sometimes it was given none: where TLS does not come about, nothing can be said. That an address is kept out stands
+    beside the last one of it.
     """
+    last_first = sorted(told, key=lambda one: -float(one["last_at"]))
+    last = {one["peer"]: one for one in reversed(last_first)}
     return [
         {
             **one,
+            "kept_out_until": one["kept_out_until"] if last[one["peer"]] is one else None,
             "said": of_code(one["code"], one["params"], Said(one["title"], one["hint"]), language),
             "reply": "" if one["code"] in _UNHEARD else PillarboxError(one["code"], **one["params"]).smtp_reply,
         }
-        for one in sorted(told, key=lambda one: -float(one["last_at"]))
+        for one in last_first
     ]
 
 
@@ -192,7 +198,8 @@ def _spoken(values: Mapping[str, Any], language: Language, depth: int = 0) -> Ma
         said["cause"] = of_cause(values["cause"], language).sentence.rstrip(".。")
     if "moment" in values:
         with suppress(ValueError):  # It may be what somebody wrote, in words that are like ours.
-            said["moment"] = language.moment(datetime.fromisoformat(values["moment"]).timestamp())
+            moment = datetime.fromisoformat(values["moment"].replace(" UTC", "+00:00"))
+            said["moment"] = language.moment(moment.timestamp())
     return said
 
 
@@ -213,7 +220,9 @@ def _filled(
 ) -> str:
     """A sentence in this language. Values that were not told on their own are taken from the English one."""
     values = params if fields(template) <= params.keys() else values_in(template, english)
-    return english if values is None else language.say(template).format(**say(values, language)).strip()
+    return (
+        of_text(english, language) if values is None else language.say(template).format(**say(values, language)).strip()
+    )
 
 
 def _recognised(text: str, language: Language, depth: int = 0) -> str:
@@ -243,5 +252,6 @@ def _templates() -> Sequence[tuple[str, str]]:
     """What is translated, each with what tells it; what says most comes first, as a shorter one may fit too."""
     entries = [*catalogue.entries().values(), *catalogue.findings().values()]
     texts = {text for entry in entries if entry.translated for text in (entry.sentence, entry.cure)}
+    texts |= set(catalogue.of_microsoft())
     told = [(telling(text), text) for text in texts]
     return sorted((one for one in told if one[0]), key=lambda one: (-len(one[1]), one[1]))

@@ -229,6 +229,13 @@ def test_a_time_is_written_as_in_the_language(tag: str, moment: str) -> None:
     assert " ".join(language(tag).moment(NOW).split()) == moment
 
 
+@pytest.mark.parametrize("kept", ["2026-11-21T18:40:00+00:00", "2026-11-21 18:40:00 UTC"])
+def test_a_moment_in_a_sentence_is_written_so_too(kept: str) -> None:
+    params = {"address": "192.0.2.7", "moment": kept}
+    told = of_code("submitter.banned_until", params, Said("", ""), language("uk")).sentence
+    assert language("uk").moment(NOW) in told
+
+
 @pytest.mark.parametrize(
     ("seconds", "span"),
     [
@@ -321,7 +328,8 @@ def test_what_is_kept_in_english_is_read_back_and_said_in_the_language(kept: str
 
 def test_every_sentence_is_read_back_with_its_values() -> None:
     entries = [*catalogue.entries().values(), *catalogue.findings().values()]
-    for text in (text for entry in entries if entry.translated for text in (entry.sentence, entry.cure)):
+    texts = [text for entry in entries if entry.translated for text in (entry.sentence, entry.cure)]
+    for text in (*texts, *catalogue.of_microsoft()):
         values = {name: f"<{name}>" for name in fields(text)}
         assert values_in(text, text.format_map(values)) == values, text
 
@@ -392,6 +400,16 @@ async def test_no_page_says_a_sentence_of_the_catalogue_in_english(site: Site) -
     } == {}
 
 
+async def test_what_helps_when_microsoft_refuses_is_said_in_the_readers_language(site: Site) -> None:
+    visitor, seed = await site.signed_in(language="uk"), site.house.microsoft.seed
+    await visitor.look("/apps/:new")
+    ids = {"client_id": seed.gateway.client_id, "tenant_id": seed.tenant.id}
+    await visitor.fill_in("/apps", name="other", secret="not-the-right-value-" * 2, **ids)
+    seen = await visitor.fill_in("/apps/other/test")
+    assert "AADSTS7000215" in seen.text
+    assert english_of(seen) == []
+
+
 def test_that_test_finds_english() -> None:
     page = "<p>Немає: <strong>There is no mailbox a@contoso.example.</strong> <code>Syntax: EHLO hostname</code></p>"
     assert english_of(Seen(200, "", {}, page)) == ["mailbox.not_found: There is no mailbox"]
@@ -452,12 +470,14 @@ def english_of(page: Seen) -> list[str]:
     parser.feed(re.sub(r"<(script|style).*?</\1>", "", page.html, flags=re.DOTALL))
     text = " ".join(" ".join(parser.found).split())
     entries = [*catalogue.entries().values(), *catalogue.findings().values()]
-    return [f"{entry.code}: {part}" for entry in entries for part in telling_parts(entry) if part in text]
+    texts = [(entry.code, text) for entry in entries for text in (entry.sentence, entry.cure)]
+    texts += [("of Microsoft", text) for text in catalogue.of_microsoft()]
+    return [f"{code}: {part}" for code, said in texts for part in telling_parts(said) if part in text]
 
 
-def telling_parts(entry: catalogue.Entry) -> list[str]:
+def telling_parts(text: str) -> list[str]:
     """What stands between values and commands, where it is no mere word or two."""
-    parts = re.split(r"`[^`]*`|\{\w+\}|\n", f"{entry.sentence}\n{entry.cure}")
+    parts = re.split(r"`[^`]*`|\{\w+\}", text)
     return [part.strip(" -:,.") for part in parts if len(re.findall(r"[^\W\d_]{2,}", part)) >= 3]
 
 

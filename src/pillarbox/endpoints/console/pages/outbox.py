@@ -153,9 +153,5 @@ async def _message(page: "Page", problem: Problem | None = None) -> Response:
 
 
 def why(page: "Page", send: Mapping[str, Any]) -> Said:
-    """Why a message is as it is, and what helps.
-
-    For a code of Microsoft's the cure is of its row in English; in another language it is that of the cause.
-    """
-    cure = of_code(f"cause.{send['cause']}", {}, Said("", send["cure"]), page.language).cure if send["cure"] else ""
-    return of_code(send["code"], {}, Said(send["reason"], cure), page.language)
+    """Why a message is as it is, and what helps."""
+    return of_code(send["code"], {}, Said(send["reason"], send["cure"]), page.language)
