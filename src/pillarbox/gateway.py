@@ -492,6 +492,7 @@ class Gateway:
             pauses=self.governors.waits,
             probed=PROBED,
             turned_away=self.submitters.turned_away,
+            strangers=self.submitters.strangers,
         )
 
     def overview(self) -> "Overview":
@@ -510,6 +511,7 @@ class Gateway:
                 shown for look in (certificates.in_files, certificates.of_console) for shown in look(self.settings)[0]
             ],
             turned_away=self.submitters.turned_away,
+            strangers=self.submitters.strangers,
             clock=self._clock,
         )
 

@@ -78,6 +78,17 @@ def tests(form: str, **values: str) -> Act:
     return waits(".verdict", form, **values)
 
 
+def decides(act: str) -> Act:
+    """What comes of a decision about all messages of a page, where one of them does not take it."""
+
+    async def decided(page: Page) -> None:
+        await page.locator("[data-chooses]").check()
+        await page.locator(f"button[value={act}]").click()
+        await page.wait_for_url("**/outbox/decide")
+
+    return decided
+
+
 def presses(selector: str) -> Act:
     """The page once this was pressed, such as what lies behind a button that asks again."""
 
@@ -111,7 +122,8 @@ VIEWS: Final = (
     View("outbox-filtered", "/outbox?state=held&mailbox=scanner%40contoso.example"),
     View("outbox-none", "/outbox?state=canceled"),
     View("outbox-asks", "/outbox", presses("details.really > summary")),
-    View("outbox-decided", "/outbox", sends("/outbox/decide", id="{}")),
+    View("outbox-nothing-chosen", "/outbox", sends("/outbox/decide", act="approve")),
+    View("outbox-decided", "/outbox?state=sent", decides("approve")),
     View("message-sent", "/outbox/{sent}"),
     View("message-deferred", "/outbox/{deferred}"),
     View("message-uncertain", "/outbox/{uncertain}"),

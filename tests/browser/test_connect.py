@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.looks import AXE_LOOKS, axe, each_look, faults_of
+from tests.browser.looks import looks_well
 from tests.browser.site import LOCALES, NOBODY, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,15 +25,6 @@ async def sign_in_at_microsoft(page: Page, site: Site, upn: str) -> None:
     await page.locator("form:has([name=passwd]) button").first.click()
 
 
-async def looks_well(page: Page) -> None:
-    """How it went is no page of tests/browser/pages.py: nobody comes to it but by a sign-in."""
-    found = []
-    async for look in each_look(page):
-        found += [f"{look}: {fault}" for fault in await faults_of(page)]
-        found += [f"{look}: {fault}" for fault in (await axe(page) if look in AXE_LOOKS else ())]
-    assert not found, "\n".join(found)
-
-
 @pytest.mark.parametrize("language", LOCALES)
 async def test_a_person_connects_their_mailbox_in_their_language(site: Site, language: str) -> None:
     name = f"connects-{language.lower()}"
@@ -47,6 +38,7 @@ async def test_a_person_connects_their_mailbox_in_their_language(site: Site, lan
         await expect(page.locator(".notice.ok")).to_contain_text(upn)
         assert await page.get_attribute("html", "lang") == language
         assert "code=" not in page.url
+        # How it went is no page of tests/browser/pages.py: nobody comes to it but by a sign-in.
         await looks_well(page)
     mailbox = await site.api("get", f"/api/v1/mailboxes/{upn}")
     assert (mailbox["state"], mailbox["signed_in"]) == ("ok", upn)

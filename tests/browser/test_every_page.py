@@ -7,7 +7,7 @@ import pytest
 
 from pillarbox.endpoints.console import pages as console_pages
 from pillarbox.endpoints.console.app import Console
-from tests.browser.looks import AXE_LOOKS, THEMES, axe, each_look, faults_of
+from tests.browser.looks import THEMES, each_look, faults_of, looks_well
 from tests.browser.pages import NOT_SEEN, VIEWS, View
 from tests.browser.site import LOCALES, Site
 
@@ -64,13 +64,9 @@ async def test_every_page_of_the_console_is_looked_at() -> None:
 
 @each_page
 async def test_nothing_is_cut_off_and_axe_finds_nothing(site: Site, view: View) -> None:
-    found = []
     async with site.onlooker(view.who) as page:
         await view.open(page, site)
-        async for look in each_look(page):
-            found += [f"{look}: {fault}" for fault in await faults_of(page)]
-            found += [f"{look}: {fault}" for fault in (await axe(page) if look in AXE_LOOKS else ())]
-    assert not found, "\n".join(found)
+        await looks_well(page)
 
 
 @each_page

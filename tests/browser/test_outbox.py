@@ -10,6 +10,13 @@ from tests.browser.hands import Keyboard, Mouse, stays
 from tests.browser.site import PASSWORD, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+_TURNS = """
+(hidden) => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}
+"""
+"""As if somebody turned to another tab, or back."""
 
 
 async def test_a_mail_appears_by_itself_and_then_that_it_was_sent(site: Site) -> None:
@@ -75,6 +82,45 @@ async def test_a_page_whose_stream_was_refused_once_listens_again(site: Site) ->
             await asyncio.wait_for(again.wait(), 20)
             queue_id = await site.send(letter(), "heard@fabrikam.example")
             await expect(page.locator(f"tr:has(a[href$='/outbox/{queue_id}'])")).to_be_visible()
+
+
+async def test_what_somebody_types_stays_while_the_page_tells_news(site: Site) -> None:
+    queue_id = await _held(site)
+    async with site.visitor() as page:
+        await page.goto(f"{site.url}/outbox/{queue_id}")
+        await page.locator("#state details.really summary").click()
+        why = page.get_by_label("Why", exact=True)
+        await why.fill("Nobody ordered it.")
+        await page.locator("h1").click()
+        async with stays(page):
+            await site.api("post", f"/api/v1/sends/{queue_id}:approve")
+            await expect(page.locator("#trace")).to_contain_text("Microsoft accepted it")
+        await expect(why).to_have_value("Nobody ordered it.")
+
+
+async def test_what_was_chosen_stays_chosen_while_mail_comes(site: Site) -> None:
+    queue_id = await _held(site)
+    async with site.visitor() as page:
+        await page.goto(f"{site.url}/outbox")
+        chosen = page.locator(f"input[value='{queue_id}']")
+        await chosen.check()
+        await page.locator("h1").click()
+        async with stays(page):
+            # What the first answer brought is shown by the time of the second one.
+            for _ in range(2):
+                async with page.expect_response(lambda answer: answer.request.resource_type == "fetch"):
+                    await site.send(letter(), "chosen@fabrikam.example")
+        await expect(chosen).to_be_checked()
+
+
+async def test_a_page_that_nobody_looks_at_has_no_stream(site: Site) -> None:
+    async with site.visitor() as page:
+        async with page.expect_response("**/live?*"):
+            await page.goto(f"{site.url}/outbox")
+        async with page.expect_event("requestfailed", lambda request: "/live?" in request.url):
+            await page.evaluate(_TURNS, True)
+        async with page.expect_response("**/live?*"):
+            await page.evaluate(_TURNS, False)
 
 
 async def test_without_scripts_all_but_the_live_view_works(site: Site) -> None:

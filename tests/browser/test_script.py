@@ -89,3 +89,25 @@ async def test_times_are_those_of_the_readers_clock(site: Site) -> None:
         await Mouse(page).fill("Accepted after", "2026-11-20T08:00")
         await Mouse(page).press("Show")
         await page.wait_for_url("**/outbox?*offset=-480*")
+
+
+async def test_files_that_are_too_large_are_told_before_they_are_sent(site: Site) -> None:
+    async with site.visitor() as page:
+        await page.goto(f"{site.url}/compose")
+        files = page.locator("input[type=file]")
+        await files.evaluate("(one) => { one.dataset.most = 3 }")
+        for content, told in ((b"four", await files.get_attribute("data-says")), (b"two", "")):
+            await files.set_input_files({"name": "scan.pdf", "mimeType": "application/pdf", "buffer": content})
+            assert await files.evaluate("(one) => one.validationMessage") == told
+
+
+async def test_the_menu_of_a_telephone_keeps_the_focus_until_it_is_closed(site: Site) -> None:
+    async with site.visitor(viewport={"width": 360, "height": 700}) as page:
+        await page.goto(f"{site.url}/outbox")
+        await page.get_by_role("link", name="Menu", exact=True).press("Enter")
+        for _ in range(await page.locator(".menu a").count() + 3):
+            await page.keyboard.press("Tab")
+            assert await page.locator("body > :not(.menu) :focus, body > a:focus").count() == 0
+        await page.get_by_role("link", name="Close").press("Enter")
+        await page.keyboard.press("Tab")
+        await expect(page.locator("main :focus")).to_be_visible()

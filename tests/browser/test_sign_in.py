@@ -5,6 +5,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.hands import Mouse
+from tests.browser.looks import looks_well
 from tests.browser.pages import sends
 from tests.browser.site import NOBODY, PASSWORD, Site
 
@@ -49,6 +50,7 @@ async def test_with_a_second_factor_a_code_comes_behind_the_password(site: Site)
         await page.locator("[name=code]").fill(codes.now())
         await page.locator("main form button.primary").click()
         recovery, *_ = (await page.locator("main pre").inner_text()).split()
+        await looks_well(page)
     async with site.visitor(NOBODY) as page:
         await page.goto(f"{site.url}/sign-in?next=/outbox")
         await page.fill("[name=name]", "tilda")

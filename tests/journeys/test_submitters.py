@@ -44,6 +44,8 @@ async def test_who_guesses_is_banned_and_the_right_user_comes_in_from_elsewhere(
     assert await client(house, login(house.passwords["printer"]), "127.0.0.3") == 235
     (line,) = house.log.lines("login.banned")
     assert "address=127.0.0.2 submitter=printer" in line
+    assert house.gateway.submitters.let_in("127.0.0.2")
+    assert await client(house, login(house.passwords["printer"]), "127.0.0.2") == 235
 
 
 async def test_a_token_comes_in_by_xoauth2(house: House) -> None:

@@ -48,7 +48,7 @@ class FirstAdmin:
 
         The link that was offered, if any. Raises ConfigError as `check` does.
         """
-        if await self._store.is_empty():
+        if await self.is_wanted():
             if password:
                 await self._make(name, password)
             elif reachable:
@@ -57,12 +57,16 @@ class FirstAdmin:
         await asyncio.to_thread(self._forget)
         return None
 
+    async def is_wanted(self) -> bool:
+        """Whether there is nobody yet. Strangers may know: it takes the link to come in."""
+        return await self._store.is_empty()
+
     async def offer(self) -> tuple[Invitation, Path]:
         """Write a new link; it, and the file in which it stands.
 
         Raises Conflict `person.somebody_there`, `person.no_listener`; ConfigError where the file cannot be written.
         """
-        if not await self._store.is_empty():
+        if not await self.is_wanted():
             raise Conflict("person.somebody_there")
         made = await self._invitations.of_first()
         try:

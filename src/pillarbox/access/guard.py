@@ -12,6 +12,7 @@ address), by name (whether there is such a submitter or not) and in all; a count
 - A site from which a name logged in rightly in the last days is known: neither a ban nor a budget keeps that name out
   there, until it fails there too often itself. So nobody locks the right user out from elsewhere. Only a right password
   shows it: whoever fails there is judged as a stranger, and learns by no reply and no count which names are known.
+- An administrator may pardon a site: what failed there is forgotten.
 
 Time is a parameter, in seconds.
 """
@@ -128,6 +129,21 @@ class Guard:
         if self._bans.get(site, now) > now:
             raise Unavailable("submitter.banned")
 
+    def banned_for(self, site: str, now: float) -> float:
+        """Seconds until the ban of this site ends; 0 where there is none."""
+        return max(0.0, self._bans.get(site, now) - now)
+
+    def pardon(self, site: str) -> bool:
+        """Forget what failed at this site; whether it was banned.
+
+        Also that it is to blame: what is left of a budget is for others, and its next login would still be refused.
+        """
+        self._failed_at.pop(site, None)
+        self._sites.forget(site)
+        for name in self._known.get(site, {}):
+            self._pairs.forget((site, name))
+        return self._bans.pop(site, None) is not None
+
     def failed(self, site: str, name: str, now: float, *, hashed: bool = True) -> Failure:
         """A login failed; with `hashed` it cost a hash."""
         if hashed:
@@ -207,6 +223,10 @@ class _Counts:
         self._levels.move_to_end(key)
         _shrink(self._levels, self._most)
         return self.level(key, now)
+
+    def forget(self, key: object) -> None:
+        """Count this one from the beginning."""
+        self._levels.pop(key, None)
 
     def _exact(self, key: object, now: float) -> float:
         level, at = self._levels.get(key, (0.0, now))

@@ -68,6 +68,19 @@ class Logins:
         self._tell_ended()
         return self._guard.is_banned(ip.site(peer), self._clock())
 
+    def banned_for(self, peer: str) -> float:
+        """Seconds for which strangers at this address are kept out; 0 where they are not."""
+        return self._guard.banned_for(ip.site(peer), self._clock())
+
+    def let_in(self, peer: str) -> bool:
+        """Forget what failed at this address; whether it was kept out."""
+        self._tell_ended()
+        site = ip.site(peer)
+        was_banned = self._guard.pardon(site)
+        if was_banned:
+            self._log.info("login.unbanned", address=site)
+        return was_banned
+
     def remember(self, site: str, name: str, ago: float) -> None:
         """A name logged in rightly from this site so many seconds ago, before the start."""
         self._guard.learn(site, name, self._clock() - ago)

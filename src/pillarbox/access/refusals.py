@@ -14,6 +14,8 @@ from pillarbox.core.errors import PillarboxError
 from pillarbox.core.mail import Clock
 
 MOST_STRANGERS: Final = 200
+BANNED: Final = frozenset({"submitter.banned", "submitter.banned_until", "submitter.banned_beside"})
+"""Refusals of an address at which too many logins failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class Refusal:
 
     `submitter` is empty for a stranger, who is known by address alone. `proved`: it came in; else somebody gave its
     name, and did not prove to be it. `peer` is the last address. `works_since` is when the submitter handed in a
-    message after it; None: not yet. Times are seconds since 1970.
+    message after it, of a stranger when somebody logged in at that address; None: not yet. Times are seconds since
+    1970.
     """
 
     submitter: str
@@ -50,7 +53,7 @@ class Refusals:
     def note(self, submitter: str, error: PillarboxError, peer: str, *, proved: bool) -> None:
         """Something was refused; `submitter` is empty for a stranger."""
         now = self._clock()
-        said = Refusal(submitter, proved, error.code, error.params, peer, 1, now, now)
+        said = Refusal(submitter, proved, error.code, _no_command(error.params), peer, 1, now, now)
         if submitter:
             key = (submitter, proved, error.code)
             self._of_submitters[key] = _counted(self._of_submitters.get(key), said)
@@ -71,6 +74,23 @@ class Refusals:
             if one.submitter == submitter and one.works_since is None:
                 self._of_submitters[key] = replace(one, works_since=now)
 
+    def came_in(self, peer: str) -> None:
+        """Somebody has logged in at this address: what a stranger was refused there is over."""
+        now = self._clock()
+        for key, one in self._of_strangers.items():
+            if one.peer == peer and one.works_since is None:
+                self._of_strangers[key] = replace(one, works_since=now)
+
+    def let_in(self, peer: str) -> None:
+        """An address is kept out no more: nobody need be told that it is."""
+        site = ip.site(peer)
+
+        def is_over(one: Refusal) -> bool:
+            return one.code in BANNED and ip.site(one.peer) == site
+
+        self._of_submitters = {key: one for key, one in self._of_submitters.items() if not is_over(one)}
+        self._of_strangers = OrderedDict((key, one) for key, one in self._of_strangers.items() if not is_over(one))
+
     def failed_last(self, peer: str) -> str:
         """The submitter whose password was wrong last where this address is; empty for none."""
         site = ip.site(peer)
@@ -86,6 +106,11 @@ class Refusals:
     def __iter__(self) -> Iterator[Refusal]:
         yield from list(self._of_submitters.values())
         yield from list(self._of_strangers.values())
+
+
+def _no_command(params: Mapping[str, object]) -> Mapping[str, object]:
+    """Values of a refusal, most of them a client's words: between backticks they would pass for a command of ours."""
+    return {name: value.replace("`", "'") if isinstance(value, str) else value for name, value in params.items()}
 
 
 def _counted(before: Refusal | None, said: Refusal) -> Refusal:

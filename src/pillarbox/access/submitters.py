@@ -8,8 +8,10 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterator
 from dataclasses import replace
-from difflib import get_close_matches
+from datetime import UTC, datetime
+from difflib import SequenceMatcher
 from hashlib import sha256
+from heapq import nlargest
 from typing import Any, Final
 
 from pillarbox.access import submitter_rules, tokens
@@ -21,6 +23,7 @@ from pillarbox.access.passwords import HashCost, Passwords, make
 from pillarbox.access.refusals import Refusals
 from pillarbox.access.submitter_rules import Wanted
 from pillarbox.access.unix_users import REFRESHED, UnixTable
+from pillarbox.core import ip
 from pillarbox.core.accounts import NAME, Login, Submitter
 from pillarbox.core.errors import (
     AuthenticationFailed,
@@ -46,7 +49,9 @@ _USED_EVERY: Final = 60.0
 """Seconds between two writes of when a submitter was last used."""
 _LONGEST_NAME: Final = 64
 _MOST_COMPARED: Final = 1000
-"""Names that a mistyped one is compared with: it takes 10 ms, in which nobody else is served."""
+"""Names whose letters a mistyped one is compared with: it takes 10 ms, in which nobody else is served."""
+_MOST_ALIKE: Final = 10
+"""Of them those whose order of letters is compared too, which takes much longer: strangers choose what they type."""
 _LIKE: Final = 0.85
 """How much alike two names are, of 1, that a person may take for one."""
 _ENDS: Final = frozenset(
@@ -155,6 +160,7 @@ class Submitters:
                     actor = Actor("submitter", login.name, login.name, "smtp", login.peer)
                     self._audit.soon(actor, "log_in", login.name, outcome="refused")
             raise
+        self.refusals.came_in(login.peer)
         way = _way("token", digest) if digest else _way("password", found.password_hash)
         return self._as_now(found.submitter.name, found.submitter.id, way)
 
@@ -183,6 +189,16 @@ class Submitters:
         Where a network says who it is, it may: whoever guesses passwords beside a printer must not shut it out.
         """
         return self._logins.is_banned(peer) and self.of_network(peer) is None
+
+    def kept_out_until(self, peer: str) -> float | None:
+        """Until when logins from this address are refused, as too many failed there; None where they are not."""
+        left = self._logins.banned_for(peer)
+        return self._clock() + left if left else None
+
+    def let_in(self, peer: str) -> bool:
+        """Forget what failed at this address, so that it may log in at once; whether it was kept out."""
+        self.refusals.let_in(peer)
+        return self._logins.let_in(peer)
 
     def current(self, submitter: Submitter) -> Submitter:
         """A submitter that has come in, as it is now.
@@ -232,8 +248,11 @@ class Submitters:
                 return AuthenticationFailed("submitter.password_refused", name=claimed)
             if meant := _like(claimed, self._all):
                 return AuthenticationFailed("submitter.name_mistyped", name=meant)
-        if error.code == "submitter.banned" and (failed := self.refusals.failed_last(peer)):
-            return Unavailable("submitter.banned_beside", name=failed)
+        if error.code == "submitter.banned" and (until := self.kept_out_until(peer)):
+            moment = f"{datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M:%S} UTC"
+            if failed := self.refusals.failed_last(peer):
+                return Unavailable("submitter.banned_beside", address=peer, moment=moment, name=failed)
+            return Unavailable("submitter.banned_until", address=peer, moment=moment)
         return error
 
     def turned_away(self) -> dict[str, PillarboxError]:
@@ -248,6 +267,20 @@ class Submitters:
                 continue
             if of is not None and of.submitter.enabled:
                 found[one.submitter] = PillarboxError(one.code, **one.params)
+        return found
+
+    def strangers(self) -> dict[str, PillarboxError]:
+        """Addresses of this house where somebody we do not know was refused in the last day, and nobody came in since.
+
+        Each with its last refusal, the newest first. Whoever guesses from the Internet is none of them: there always is
+        somebody, nobody here could do anything about it, and the warning would never go. A device is nearer. The price
+        are devices that come from public addresses; /submitters and the log have them.
+        """
+        since, found = self._clock() - _LATELY, dict[str, PillarboxError]()
+        for one in sorted(self.refusals, key=lambda one: -one.last_at):
+            is_over = one.works_since is not None or one.last_at < since or self.of_network(one.peer) is not None
+            if not (one.submitter or is_over or one.code in _ENDS or one.peer in found) and ip.is_private(one.peer):
+                found[one.peer] = PillarboxError(one.code, **one.params)
         return found
 
     # ---- what administrators do
@@ -408,9 +441,15 @@ def _like(name: str, names: Collection[str]) -> str:
     """The one of these names that is most like this one, as it was mistyped; empty where none is."""
     if len(name) > _LONGEST_NAME or len(names) > _MOST_COMPARED:
         return ""
-    by_letters = {one.lower(): one for one in names}
-    found = get_close_matches(name.lower(), by_letters, n=1, cutoff=_LIKE)
-    return by_letters[found[0]] if found else ""
+    matcher = SequenceMatcher(b=name.lower())
+
+    def alike(one: str, how: Callable[[], float]) -> float:
+        matcher.set_seq1(one.lower())
+        return how()
+
+    near = nlargest(_MOST_ALIKE, names, key=lambda one: alike(one, matcher.quick_ratio))
+    likest = max(((alike(one, matcher.ratio), one) for one in near), default=(0.0, ""))
+    return likest[1] if likest[0] >= _LIKE else ""
 
 
 def _check_password(password: Secret | None, *, no_password: bool, new_password: bool = False) -> None:

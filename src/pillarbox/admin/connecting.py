@@ -109,8 +109,11 @@ class Connecting:
         """
         account = await self.id_tokens.verify(granted.id_token, mailbox.app, issuer, nonce)
         async with self.clients.tokens.replacing(mailbox):
-            # It may have been connected in another way since this one began.
-            mailbox = await self.accounts.mailbox_by_id(mailbox.id)
+            # Since this one began it may have been connected in another way, or given to another app registration: a
+            # link for a person is over then.
+            app, mailbox = mailbox.app, await self.accounts.mailbox_by_id(mailbox.id)
+            if mailbox.app.id != app.id and link is None:
+                raise Conflict("sign_in.other_app", address=mailbox.address, app=mailbox.app.name)
             account, unproven = await self._meant(mailbox, plan, account, granted.access_token)
             also = self.links.completing(link, account.upn) if link else ()
             try:

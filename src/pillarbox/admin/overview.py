@@ -9,7 +9,7 @@ from typing import Final
 
 from pillarbox.admin import end_dates
 from pillarbox.admin.certificates import Shown
-from pillarbox.admin.examine.accounts import judge_credential, judge_pauses, judge_turned_away, listed
+from pillarbox.admin.examine.accounts import judge_credential, judge_pauses, judge_strangers, judge_turned_away, listed
 from pillarbox.admin.examine.doors import judge_end
 from pillarbox.admin.examine.findings import Finding, Severity, Told, problem, warning
 from pillarbox.admin.examine.keeping import judge_waiting
@@ -73,7 +73,8 @@ class Overview:
     """Looks. `pauses` and `used` are of a mailbox, `certificates` those of the listeners and the console.
 
     `probed` are causes whose pause ends by a probe, not by time. `turned_away` are submitters that were refused
-    something of late and have handed in nothing since, each with what it was.
+    something of late and have handed in nothing since, each with what it was; `strangers` are addresses where somebody
+    was whom we do not know.
     """
 
     accounts: Accounts
@@ -84,6 +85,7 @@ class Overview:
     used: Callable[[Mailbox], Sequence[Used]]
     certificates: Callable[[], Iterable[Shown]]
     turned_away: Callable[[], Mapping[str, PillarboxError]]
+    strangers: Callable[[], Mapping[str, PillarboxError]]
     clock: Clock
 
     async def look(self) -> Seen:
@@ -92,12 +94,14 @@ class Overview:
         waiting = await measures.waiting(self.database, now)
         strained = [one for mailbox in mailboxes if (one := self._strained(mailbox)) is not None]
         worries, ending = await self._ending(now)
-        senders = await measures.senders(self.database)
-        unproved = [one for one in mailboxes if not _may_send(one) and one.id not in senders]
+        untested = [one for one in mailboxes if not _may_send(one)]
+        senders = await measures.senders(self.database, [one.id for one in untested])
+        unproved = [one for one in untested if one.id not in senders]
         sent, unsent = self.recent.sent_by_hour(), self.recent.unsent()
         told = [
             *_of_strained(strained, self.probed),
             *(Told("submitters", one) for one in judge_turned_away(self.turned_away())),
+            *(Told("submitters", one) for one in judge_strangers(self.strangers())),
             *_of_waiting(waiting, now),
             *_of_refused(unsent, sum(sent)),
             *worries,

@@ -68,7 +68,7 @@ def _print(findings: Sequence[Mapping[str, Any]]) -> None:
     """The findings for a person, 80 columns wide, and how many there are of each kind."""
     for one in findings:
         mark = _MARKS[one["severity"]]
-        for line in wrapped(f"{mark:<5}{one['name']:<15}", one["title"], _INDENT):
+        for line in wrapped(f"{mark:<5}{one['name']:<14} ", one["title"], _INDENT):
             show.line(line)
         for line in wrapped(f"{_INDENT}-> ", one["hint"], f"{_INDENT}   ") if one["hint"] else ():
             show.line(line)

@@ -151,6 +151,19 @@ def remove(name: str, as_json: bool, api: Api) -> None:
         show.line(f"Removed the submitter {name}.")
 
 
+@command.command("let-in")
+@click.argument("address")
+@json_option
+@with_api
+def let_in(address: str, as_json: bool, api: Api) -> None:
+    """Let an address in that is kept out for failed logins; of IPv6 its whole /64."""
+    told = api.post("/api/v1/submitters:let-in", {"address": address})
+    if as_json:
+        show.as_json(told)
+    else:
+        show.line(f"{address} is let in." if told["was_kept_out"] else f"{address} was not kept out.")
+
+
 @command.command("list")
 @json_option
 @with_api

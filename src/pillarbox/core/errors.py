@@ -22,6 +22,8 @@ from pillarbox.core import catalogue
 
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 """Numbers of an OSError that is over when there is room: Unavailable `store.full`, and no mistake in the settings."""
+ATTACHED: Final = 0.7
+"""Part of a mail that its attachments can be: as text they are a third longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +109,8 @@ class Forbidden(PillarboxError):
 
 class Unavailable(PillarboxError):
     """Not now; the same thing may work later."""
+
+
+def too_large(limit: int) -> InvalidInput:
+    """A message of more bytes than that. Whoever scanned it is told how large its files may be."""
+    return InvalidInput("mail.too_large", limit=limit, megabytes=f"{limit * ATTACHED / 1e6:.3g}")

@@ -34,6 +34,12 @@ def undressed(network: IPNetwork) -> IPNetwork:
     return network
 
 
+def is_private(peer: str) -> bool:
+    """Whether this is an address that is used within a house alone (RFC 1918, RFC 4193), or of this machine."""
+    address = parse(peer)
+    return address is not None and address.is_private
+
+
 @lru_cache(_CLIENTS)
 def site(peer: str) -> str:
     """What a client is counted by: its address, or the /64 of its IPv6 address; what is no address, as it is."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Mailbox, Submitter
 from pillarbox.core.content import PIECE, Content
-from pillarbox.core.errors import Forbidden, InvalidInput, Unavailable
+from pillarbox.core.errors import Forbidden, InvalidInput, Unavailable, too_large
 from pillarbox.core.graph_limits import MOST_SENT, most_mime
 from pillarbox.core.headers import address_key
 from pillarbox.core.log import Logger
@@ -209,7 +209,7 @@ class Submission:
             raise Forbidden("submitter.disabled", name=submitter.name)
         mailbox = senders.check_sender(submitter, sender)
         if submitter.max_size and size > submitter.max_size:
-            raise InvalidInput("mail.too_large", limit=submitter.max_size)
+            raise too_large(submitter.max_size)
         return mailbox
 
     def _check_sound(self, submitter: Submitter, mailbox: Mailbox) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pillarbox.core.content import PIECE
-from pillarbox.core.errors import Forbidden, InvalidInput, Unavailable
+from pillarbox.core.errors import Forbidden, InvalidInput, Unavailable, too_large
 from pillarbox.core.headers import canonical
 from pillarbox.endpoints.smtp.spool import Spool
 
@@ -108,7 +108,7 @@ async def read_message(file: int, first: bytes, size: int, limit: int, spool: Sp
             raise InvalidInput("smtp.nul")
         text = canonical(piece)
         if spool.size + len(text) > limit:
-            raise InvalidInput("mail.too_large", limit=limit)
+            raise too_large(limit)
         spool.write(text)
 
 

@@ -321,9 +321,15 @@ class Accounts:
         )
 
     async def move_invited(self, mailbox: Mailbox, app: AppRegistration) -> bool:
-        """Let another app registration serve a mailbox that waits for its first sign-in; False where it does not."""
+        """Let another app registration serve a mailbox that waits for its first sign-in; False where it does not.
+
+        What was begun for the other one is forgotten: it would be finished, or begun anew, as if it were for this one.
+        """
         try:
-            await self._change(statement("mailbox_move_invited", expect=1, id=mailbox.id, app_id=app.id))
+            await self._change(
+                statement("mailbox_move_invited", expect=1, id=mailbox.id, app_id=app.id),
+                statement("sign_in_forget", mailbox_id=mailbox.id),
+            )
         except ExpectationFailed:
             return False
         return True

@@ -1,5 +1,7 @@
 """Figures of the store for whoever watches the service: none takes longer where the outbox holds many years."""
 
+import json
+from collections.abc import Collection
 from typing import NamedTuple
 
 from pillarbox.core.recent import HOUR, HOURS, MINUTE, Recent
@@ -34,9 +36,10 @@ async def waiting(database: Database, now: float) -> list[Waiting]:
     return [Waiting(r["state"], bool(r["for_approval"]), r["messages"], min(r["oldest"], now)) for r in rows]
 
 
-async def senders(database: Database) -> set[int]:
-    """Mailboxes without a good test that have sent something all the same, as far as their newest messages tell."""
-    return {row["id"] for row in await database.read("measures_senders")}
+async def senders(database: Database, mailboxes: Collection[int]) -> set[int]:
+    """Those of some mailboxes, by their ids, that have sent something, as far as their newest messages tell."""
+    rows = await database.read("measures_senders", mailboxes=json.dumps(list(mailboxes)))
+    return {row["id"] for row in rows}
 
 
 async def recall(database: Database, recent: Recent, now: float) -> None:

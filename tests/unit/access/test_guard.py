@@ -81,6 +81,24 @@ def test_the_end_of_a_ban_is_told_once(guard: Guard) -> None:
     assert (guard.take_ended(1000.0), guard.next_end()) == (["192.0.2.3"], None)
 
 
+def test_a_site_that_is_pardoned_begins_anew_and_no_other_does(guard: Guard) -> None:
+    for site in ("192.0.2.2", "192.0.2.3"):
+        fail(guard, 10, site=site, name=site)
+    assert [guard.banned_for("192.0.2.2", 100.0), guard.banned_for("192.0.2.2", 700.0)] == [500.0, 0.0]
+    assert [guard.pardon("192.0.2.2"), guard.pardon("192.0.2.2")] == [True, False]
+    assert [guard.is_banned(site, 1.0) for site in ("192.0.2.2", "192.0.2.3")] == [False, True]
+    assert fail(guard, 1, name="192.0.2.2", now=1.0) == [1]
+
+
+def test_who_is_pardoned_may_try_the_name_that_failed_there(guard: Guard) -> None:
+    """Its own failures have used up what a site that is to blame may take of the budgets."""
+    guard.succeeded("192.0.2.2", "printer", 0.0)
+    mistake(guard, 10)
+    guard.pardon("192.0.2.2")
+    assert stranger(guard, "192.0.2.2", "printer", 1.0) == ""
+    assert guard.knows("192.0.2.2", "printer", 1.0)
+
+
 # ---- who is known
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pillarbox.access.submitters import OPERATOR
+from pillarbox.access.submitters import OPERATOR, _like
 from pillarbox.core.accounts import AppRegistration, Login, Mailbox, Submitter
-from pillarbox.core.errors import AuthenticationFailed, Conflict, Forbidden, PillarboxError, Unavailable
+from pillarbox.core.errors import AuthenticationFailed, Conflict, Forbidden, InvalidInput, PillarboxError, Unavailable
 from pillarbox.core.vault import Secret
 from tests.unit.access.desk import BOXES, PASSWORD, PEER, Desk
 
@@ -529,17 +529,72 @@ async def test_administrators_are_told_whether_the_name_or_the_password_was_wron
     assert noted(desk) == [told]
 
 
+def test_of_many_names_a_mistyped_one_is_compared_in_full_with_few() -> None:
+    compared = []
+
+    class Name(str):
+        def lower(self) -> str:
+            compared.append(self)
+            return super().lower()
+
+    names = [Name(f"printer-{number:03}") for number in range(300)]
+    assert _like("123-retnirp", names) == ""
+    assert len(compared) == len(names) + 10
+    assert _like("Pinter-123", names) == "printer-123"
+
+
 async def test_who_is_kept_out_with_others_is_told_whose_password_it_was(desk: Desk) -> None:
     await desk.add()
     await desk.add("copier")
     banned = Unavailable("submitter.banned")
+    for number in range(10):
+        await desk.comes_in("printer", f"wrong {number}")
     desk.submitters.refused("", "copier", banned, PEER)
     desk.submitters.refused("", "printer", WRONG, PEER)
     desk.submitters.refused("", "copier", banned, PEER)
     desk.submitters.refused("", "copier", banned, "192.0.2.99")
-    assert ("copier", "submitter.banned_beside", "printer") in noted(desk)
-    counts = {one.code: one.count for one in desk.submitters.refusals if one.submitter == "copier"}
-    assert counts == {"submitter.banned": 2, "submitter.banned_beside": 1}
+    until = {"address": PEER, "moment": "2027-01-15 08:10:00 UTC"}
+    found = {one.code: one.params for one in desk.submitters.refusals if one.submitter == "copier"}
+    assert found == {
+        "submitter.banned_until": until,
+        "submitter.banned_beside": {**until, "name": "printer"},
+        "submitter.banned": {},
+    }
+
+
+async def test_an_address_that_is_let_in_comes_in_at_once_and_no_page_says_that_it_is_kept_out(desk: Desk) -> None:
+    await desk.add()
+    for number in range(10):
+        await desk.comes_in("printer", f"wrong {number}")
+    assert await desk.comes_in() == "submitter.banned"
+    desk.submitters.refused("", "printer", Unavailable("submitter.banned"), PEER)
+    assert desk.submitters.kept_out_until(PEER) == desk.now + 600
+    assert [desk.submitters.let_in(PEER), desk.submitters.let_in(PEER)] == [True, False]
+    assert (desk.submitters.kept_out_until(PEER), noted(desk)) == (None, [])
+    assert await desk.comes_in() == ""
+    assert len(desk.log.lines("login.unbanned")) == 1
+
+
+async def test_strangers_of_this_house_are_told_until_somebody_comes_in_there(desk: Desk) -> None:
+    await desk.add()
+    no_login = InvalidInput("smtp.auth_required")
+    for peer in ("10.0.0.1", "10.0.0.2", "fd00::1", "127.0.0.3", "8.8.8.8", "2a00::1", "unknown"):
+        desk.submitters.refused("", "", no_login, peer)
+    desk.submitters.refused("", "", Unavailable("smtp.timeout"), "10.0.0.9")  # of no mail
+    desk.submitters.refused("", "printer", WRONG, "10.0.0.8")
+    desk.now += 1
+    desk.submitters.refused("", "prnter", WRONG, "10.0.0.2")
+    told = desk.submitters.strangers()
+    assert {peer: error.code for peer, error in told.items()} == {
+        "10.0.0.2": "submitter.name_mistyped",
+        **dict.fromkeys(("10.0.0.1", "fd00::1", "127.0.0.3"), "smtp.auth_required"),
+    }
+    assert next(iter(told)) == "10.0.0.2"
+    assert await desk.comes_in(peer="10.0.0.2") == ""
+    await desk.add("fax", password=None, networks=["10.0.0.1"])
+    assert set(desk.submitters.strangers()) == {"fd00::1", "127.0.0.3"}
+    desk.now += 86_400
+    assert desk.submitters.strangers() == {}
 
 
 async def test_who_is_turned_away_is_told_until_it_hands_in_a_message_is_kept_out_or_comes_no_more(desk: Desk) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pillarbox.admin import mailboxes
 from pillarbox.admin.sign_in_plan import Options, Plan
 from pillarbox.admin.sign_in_words import Return
-from pillarbox.core.accounts import CredentialKind, Mailbox, MailboxState
+from pillarbox.core.accounts import Account, CredentialKind, Mailbox, MailboxState
 from pillarbox.core.cause import Cause
 from pillarbox.core.content import InMemory
 from pillarbox.core.errors import PillarboxError
@@ -20,6 +20,7 @@ from pillarbox.core.mail import Envelope, Outcome, State
 from pillarbox.core.scopes import Resource
 from pillarbox.core.vault import Secret, Vault
 from pillarbox.delivery import policy
+from pillarbox.entra.identity import IdTokens
 from pillarbox.store.accounts import Accounts
 from pillarbox.store.database import Row, Series, Statement
 from pillarbox.store.events import EventLog
@@ -581,6 +582,32 @@ async def test_a_mailbox_that_waits_for_its_first_sign_in_goes_over_to_another_a
     begun = await desk.mailbox(app="web")
     moved = await desk.mailbox(app="desktop")
     assert (moved.id, moved.app.name, moved.state) == (begun.id, "desktop", MailboxState.NEEDS_SIGN_IN)
+
+
+async def test_what_was_granted_to_an_app_registration_is_not_kept_for_another_one(desk: Desk) -> None:
+    begun = await desk.mailbox(app="web")
+    started = await desk.started(begun)
+
+    class Slow(IdTokens):
+        async def verify(self, *given: Any) -> Account:
+            account = await super().verify(*given)
+            await desk.mailbox(app="desktop")
+            return account
+
+    slow = replace(desk.connect, id_tokens=Slow(desk.connect.id_tokens._discovery, desk.clock))
+    assert await code_of(slow.finish(begun, await desk.comes_back(started), started.browser)) == "sign_in.other_app"
+    moved = await desk.accounts.mailbox_by_id(begun.id)
+    assert (moved.app.name, moved.sign_in, moved.state) == ("desktop", None, MailboxState.NEEDS_SIGN_IN)
+
+
+async def test_what_was_begun_for_a_mailbox_is_over_when_it_goes_over_to_another_app_registration(desk: Desk) -> None:
+    begun = await desk.mailbox(app="web")
+    link, started = await desk.link(begun), await desk.started(begun)
+    await desk.mailbox(app="desktop")
+    assert await code_of(desk.connect.start(link.url.rpartition("/")[2])) == "sign_in.unknown_ticket"
+    state = parse_qs(urlsplit(started.url).query)["state"][0]
+    assert await desk.connect.callback(Return(state=state, code="code"), started.browser) is None
+    assert desk.token_requests == 0
 
 
 @dataclass

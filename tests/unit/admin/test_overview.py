@@ -11,7 +11,7 @@ from pillarbox.admin.overview import Seen
 from pillarbox.core.accounts import CredentialKind
 from pillarbox.core.cause import Cause
 from pillarbox.core.content import in_memory
-from pillarbox.core.errors import AuthenticationFailed, Forbidden
+from pillarbox.core.errors import AuthenticationFailed, Forbidden, InvalidInput
 from pillarbox.core.mail import Envelope
 from pillarbox.core.vault import Secret
 from pillarbox.delivery.submission import Terms
@@ -99,6 +99,16 @@ async def test_devices_that_are_refused_are_told_by_reason_until_mail_is_accepte
     for name in ("fax", "copier", "printer"):
         submitters.used(await submitters.get(name))
     assert told(await look(house)) == []
+
+
+async def test_what_nobody_knows_is_told_where_it_came_from_this_house(house: House) -> None:
+    submitters = house.gateway.submitters
+    submitters.refused("", "", InvalidInput("smtp.auth_required"), "8.8.8.8")
+    assert told(await look(house)) == []
+    submitters.refused("", "", InvalidInput("smtp.auth_required"), "10.0.0.3")
+    seen = await look(house)
+    assert told(seen) == [("doctor.strangers", Severity.WARNING)]
+    assert seen.worries[0].finding.evidence["addresses"] == ["10.0.0.3"]
 
 
 async def test_problems_come_before_warnings(house: House) -> None:

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from pillarbox.access.guard import DEFAULT_PATIENCE
+from pillarbox.core.accounts import Login
+from pillarbox.core.vault import Secret
 from tests.conftest import House
 from tests.service import pillarbox
 from tests.terminal import at_terminal
@@ -107,6 +110,17 @@ async def test_the_json_is_whole_and_a_password_is_in_it_once(house: House) -> N
     assert await done(house, "token", "list", "erp") == [{"id": "jenkins", "created_at": token["created_at"]}]
     assert await done(house, "token", "remove", "erp", "jenkins") == {"name": "erp", "id": "jenkins", "removed": True}
     assert await done(house, "remove", "erp") == {"name": "erp", "removed": True}
+
+
+async def test_an_address_is_let_in(house: House) -> None:
+    assert await say(house, "let-in", "192.0.2.7") == (0, "192.0.2.7 was not kept out.\n", "")
+    submitters, wrong = house.gateway.submitters, Login("printer", Secret("wrong"), "PLAIN", "2001:db8::7")
+    for _ in range(DEFAULT_PATIENCE.of_site):
+        submitters._logins._failed(wrong)
+    assert await say(house, "let-in", "2001:db8::9") == (0, "2001:db8::9 is let in.\n", "")
+    told = {"address": "2001:db8::9", "was_kept_out": False}
+    assert await done(house, "let-in", "2001:db8::9") == told
+    assert submitters.kept_out_until("2001:db8::7") is None
 
 
 async def test_a_change_replaces_lists_and_empties_them(house: House) -> None:

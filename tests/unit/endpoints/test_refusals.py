@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pillarbox.access.guard import Patience
 from pillarbox.core.listening import smtp_listeners
 from pillarbox.core.settings import load
 from pillarbox.endpoints.api.listeners import ListenerOut
@@ -83,6 +84,28 @@ async def test_with_a_submitter_goes_what_it_was_refused(house: House) -> None:
     await log_in(house, "printer", "not the password")
     await done(house, "DELETE", "/api/v1/submitters/printer")
     assert (await done(house, "GET", "/api/v1/refusals"))["data"] == []
+
+
+async def test_an_address_that_is_kept_out_is_let_in(make_house: MakeHouse) -> None:
+    house = await make_house(login_patience=Patience(least_delay=0.0, of_site=2))
+    await house.furnish("scanner@contoso.example")
+    await log_in(house, "printer", "not the password")  # smtplib tries PLAIN, then LOGIN
+    with pytest.raises(smtplib.SMTPConnectError):
+        await log_in(house, "printer", house.passwords["printer"])
+    stranger, printer = (await done(house, "GET", "/api/v1/refusals"))["data"]
+    assert (stranger["code"], printer["code"]) == ("submitter.banned_beside", "submitter.password_refused")
+    assert all(one["kept_out_until"] > one["last_at"] for one in (stranger, printer))
+    assert "pillarbox submitter let-in 127.0.0.1" in stranger["hint"]
+    for was_kept_out in (True, False):
+        told = await done(house, "POST", "/api/v1/submitters:let-in", {"address": "127.0.0.1"})
+        assert told == {"address": "127.0.0.1", "was_kept_out": was_kept_out}
+    (one,) = (await done(house, "GET", "/api/v1/refusals"))["data"]
+    assert (one["code"], one["kept_out_until"]) == ("submitter.password_refused", None)
+    await log_in(house, "printer", house.passwords["printer"])
+    (again,) = (await done(house, "GET", "/api/v1/refusals"))["data"]
+    assert again == one
+    acts = [(row.action, row.subject, row.outcome) for row in await house.gateway.audit.list(limit=9)]
+    assert acts.count(("let_in_address", "127.0.0.1", "done")) == 2
 
 
 @pytest.mark.parametrize(

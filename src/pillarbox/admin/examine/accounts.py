@@ -77,7 +77,8 @@ async def submitters(examined: Examined) -> list[Finding]:
     """Devices and programs that come, and are turned away. Only the service that runs knows of them."""
     if not any(examined.doors().values()):
         return [skipped("doctor.no_service")]
-    return judge_turned_away(examined.turned_away()) or [well("doctor.none_turned_away")]
+    found = [*judge_turned_away(examined.turned_away()), *judge_strangers(examined.strangers())]
+    return found or [well("doctor.none_turned_away")]
 
 
 def judge_turned_away(refused: Mapping[str, PillarboxError]) -> list[Finding]:
@@ -86,6 +87,15 @@ def judge_turned_away(refused: Mapping[str, PillarboxError]) -> list[Finding]:
     for name, error in refused.items():
         alike.setdefault(error.code, []).append(name)
     return [_turned_away(names, refused[names[0]]) for names in alike.values()]
+
+
+def judge_strangers(refused: Mapping[str, PillarboxError]) -> list[Finding]:
+    """What it means that somebody unknown was refused at these addresses, the last first. Pure."""
+    if not refused:
+        return []
+    addresses, last = list(refused), next(iter(refused.values()))
+    told = {"addresses": listed(addresses), "reason": last.sentence, "cure": last.cure}
+    return [warning("doctor.strangers", {"addresses": addresses, "code": last.code}, **told)]
 
 
 def _turned_away(names: Sequence[str], last: PillarboxError) -> Finding:

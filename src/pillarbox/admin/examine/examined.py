@@ -43,3 +43,5 @@ class Examined(Machine):
     """Causes whose pause ends by a probe, not by time."""
     turned_away: Callable[[], Mapping[str, PillarboxError]]
     """Submitters that were refused something of late, and have handed in nothing since: the last first."""
+    strangers: Callable[[], Mapping[str, PillarboxError]]
+    """The same of addresses where somebody came who is no submitter."""

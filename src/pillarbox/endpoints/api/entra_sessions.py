@@ -28,10 +28,11 @@ _UNKNOWN = "person.no_such_sign_in"
 
 
 class SignInWays(Model):
-    """How people can sign in."""
+    """How people can sign in; with `nobody_yet` there is nobody who could, and somebody at the machine begins."""
 
     password: bool = True
     microsoft: bool
+    nobody_yet: bool
 
 
 class MicrosoftSignIn(Model):
@@ -75,7 +76,7 @@ def add(app: FastAPI, services: "Services") -> None:
     @app.get(_PATH + "/ways", dependencies=[OPEN_TO_ALL])
     async def show_sign_in_ways() -> SignInWays:
         """Show how people can sign in."""
-        return SignInWays(microsoft=entra.is_on)
+        return SignInWays(microsoft=entra.is_on, nobody_yet=await household.first_admin.is_wanted())
 
     @app.post(_PATH + ":begin-microsoft", status_code=201, dependencies=[OPEN_TO_ALL])
     async def begin_microsoft_sign_in(

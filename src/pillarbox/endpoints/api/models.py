@@ -342,6 +342,19 @@ class SubmitterTokens(Model):
     data: list[SubmitterToken]
 
 
+class LetIn(Model):
+    """An address from which logins may come again; of IPv6 its whole /64."""
+
+    address: str = Field(min_length=1, max_length=100)
+
+
+class LetInOut(Model):
+    """What was let in, and whether it had been kept out."""
+
+    address: str
+    was_kept_out: bool
+
+
 class Attempt(Model):
     """One attempt to send a message, and in `notes` what look-ups found of it. `cause` is why it ended as it did."""
 

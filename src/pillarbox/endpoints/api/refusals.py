@@ -20,8 +20,9 @@ class RefusalOut(Model):
 
     `submitter` is null for a stranger, who is known by the address alone. With `proved` the submitter itself was
     refused; else somebody gave its name, and did not prove to be it. `peer` is the last address. `works_since` is when
-    the submitter handed in a message after it, null where it did not yet. `title` and `hint` are the sentence and the
-    cure of `code`, whose values are `params`.
+    the submitter handed in a message after it, of a stranger when somebody logged in at that address; null: not yet.
+    `title` and `hint` are the sentence and the cure of `code`, whose values are `params`. Until `kept_out_until` logins
+    from `peer` are refused, as too many failed there; `POST /api/v1/submitters:let-in` ends that. Null: they are not.
     """
 
     submitter: str | None
@@ -35,9 +36,10 @@ class RefusalOut(Model):
     first_at: float
     last_at: float
     works_since: float | None
+    kept_out_until: float | None
 
     @classmethod
-    def of(cls, refusal: Refusal) -> "RefusalOut":
+    def of(cls, refusal: Refusal, kept_out_until: float | None) -> "RefusalOut":
         """From our word."""
         said = PillarboxError(refusal.code, **refusal.params)
         return cls(
@@ -52,6 +54,7 @@ class RefusalOut(Model):
             first_at=refusal.first_at,
             last_at=refusal.last_at,
             works_since=refusal.works_since,
+            kept_out_until=kept_out_until,
         )
 
 
@@ -68,7 +71,7 @@ class Refused(Model):
 
 def add(app: FastAPI, services: "Services") -> None:
     """Add the route."""
-    refusals = services.submitters.refusals
+    refusals, kept_out_until = services.submitters.refusals, services.submitters.kept_out_until
 
     @app.get("/api/v1/refusals", dependencies=[needs(Scope.DOCTOR_RUN)])
     async def list_refusals(paging: Paging, submitter: str | None = None) -> Refused:
@@ -78,7 +81,8 @@ def add(app: FastAPI, services: "Services") -> None:
         """
         wanted = [one for one in refusals if submitter is None or one.submitter == submitter]
         page, following = paging.cut(wanted, _key)
-        return Refused(since=refusals.since, data=[RefusalOut.of(one) for one in page], next=following)
+        told = [RefusalOut.of(one, kept_out_until(one.peer)) for one in page]
+        return Refused(since=refusals.since, data=told, next=following)
 
 
 def _key(refusal: Refusal) -> str:

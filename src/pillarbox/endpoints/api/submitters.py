@@ -76,6 +76,11 @@ def add(app: FastAPI, services: "Services") -> None:
             await submitters.remove(name)
         changed(name, "removed")
 
+    @app.post(_PATH + ":let-in", dependencies=[needs(Scope.ADMIN)])
+    async def let_in_address(wanted: models.LetIn) -> models.LetInOut:
+        """Let an address in that is kept out for failed logins: those are forgotten, of all names."""
+        return models.LetInOut(address=wanted.address, was_kept_out=submitters.let_in(wanted.address))
+
     @app.get(_PATH + "/{name}/tokens", dependencies=[needs(Scope.ADMIN)])
     async def list_tokens(name: str) -> models.SubmitterTokens:
         """List the tokens of a submitter: their ids, never themselves."""

@@ -29,6 +29,7 @@ _ACTS: Final[Mapping[str, str]] = {
     "decide_sends": N_("Decide about several messages"),
     "drop_second_factor": N_("Turn the second factor off"),
     "invite_person": N_("Make a new link"),
+    "let_in_address": N_("Let this address in now"),
     "make_recovery_codes": N_("Make new codes"),
     "pause_mailbox": N_("Pause"),
     "pause_outbox": N_("Pause all sending"),

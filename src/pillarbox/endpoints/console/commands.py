@@ -38,7 +38,7 @@ _ACTS: Final[Mapping[str, tuple[str, str]]] = {
     "app certificate new": (N_("Add a credential"), "/credentials/:new"),
     "app change": (N_("Change"), "/change"),
     "app credential add": (N_("Add a credential"), "/credentials/:new"),
-    "app credential remove": (N_("Remove"), ""),
+    "app credential remove": (N_("Remove the credential"), ""),
     "app secret": (N_("Add a credential"), "/credentials/:new"),
     "app test": (N_("Test"), ""),
     "key add": (N_("Add"), "/:new"),
@@ -57,11 +57,14 @@ _ACTS: Final[Mapping[str, tuple[str, str]]] = {
     "outbox retry": (N_("Send again"), ""),
     "submitter add": (N_("Add"), "/:new"),
     "submitter change": (N_("Change"), "/change"),
+    "submitter let-in": (N_("Let this address in now"), ""),
     "submitter remove": (N_("Remove"), ""),
     "submitter token add": (N_("Make a token"), ""),
     "submitter token remove": (N_("Remove the token"), ""),
 }
 """What is pressed on the page of a thing, and the page that it opens."""
+_SCOPES: Final[Mapping[str, str]] = {"mailbox add": "admin", "mailbox test": "outbox.decide"}
+"""Of pages that not everybody may open who sees their list."""
 _OPTIONS: Final[Mapping[str, str]] = {
     "enable": N_("Let in again"),
     "disable": N_("Keep out"),
@@ -72,6 +75,8 @@ _ELSEWHERE: Final = ("outbox export",)
 """What only the command does."""
 _DECISIONS: Final = ("outbox approve", "outbox cancel", "outbox reject", "outbox resolve", "outbox retry")
 """Buttons of a message: who reads of one looks at the message, or has it before them in a list."""
+_OF_LISTS: Final = ("submitter let-in",)
+"""Buttons in a list, about what has no page there."""
 _LONGER: Final = ("certificate", "credential", "token")
 """Words after which a further one says what is done."""
 _PLACEHOLDER: Final = re.compile(r"[A-Z_]+")
@@ -87,13 +92,15 @@ def place_of(command: str) -> Place | None:
     verb, rest = " ".join([subject, *words[:length]]), words[length:]
     if program != "pillarbox" or listed is None or verb in _ELSEWHERE:
         return None
+    listed = listed._replace(scope=_SCOPES.get(verb, listed.scope))
     options = {name: value for name, _, value in (option.partition(" ") for option in given)}
     buttons = [button for name, button in _OPTIONS.items() if name in options]
     act, page = (buttons[0], "") if buttons else _ACTS.get(verb, ("", ""))
     if page == "/:new":
         return listed._replace(path=listed.path + page, act=act)
-    if rest and not _PLACEHOLDER.fullmatch(rest[0]):
-        return listed._replace(path=f"{listed.path}/{segment(rest[0])}{page}", thing=rest[0], act=act)
+    if rest and verb not in _OF_LISTS and not _PLACEHOLDER.fullmatch(rest[0]):
+        part = f"#{segment(rest[1])}" if rest[1:] else ""
+        return listed._replace(path=f"{listed.path}/{segment(rest[0])}{page}{part}", thing=rest[0], act=act)
     if "state" in options:
         return listed._replace(path=f"{listed.path}?{urlencode({'state': options['state']})}", act=act)
     return listed._replace(path="" if verb in _DECISIONS else listed.path, act=act)

@@ -1,7 +1,7 @@
 """What is told once, such as a password that was just made.
 
-The form that makes it leads on to the page that tells it: whoever loads that page anew makes no second one. It lies in
-memory until the page is looked at, and no longer than a minute.
+The form that makes it leads on to the page that tells it: whoever loads that page anew makes no second one. It is good
+for a minute, and lies in memory until the page is looked at, or any page once the minute is over.
 """
 
 import time
@@ -27,14 +27,18 @@ class Once:
         """Have the page at this path tell it."""
         if not visitor:
             return  # Whoever is signed in no more shares their token with all strangers.
-        now = self.clock()
-        for key in [key for key, (_, until) in self._kept.items() if until <= now]:
-            del self._kept[key]
-        self._kept[visitor, unquote(path)] = told, now + LIFE
+        self._forget_late()
+        self._kept[visitor, unquote(path)] = told, self.clock() + LIFE
         if len(self._kept) > _MOST:
             self._kept.popitem(last=False)
 
     def take(self, visitor: str, path: str) -> Mapping[str, Any]:
         """What this page, by its decoded path, is to tell now; nothing where that was told, or is too long ago."""
-        told, until = self._kept.pop((visitor, path), ({}, 0.0))
-        return told if self.clock() < until else {}
+        self._forget_late()
+        told, _ = self._kept.pop((visitor, path), ({}, 0.0))
+        return told
+
+    def _forget_late(self) -> None:
+        now = self.clock()
+        for key in [key for key, (_, until) in self._kept.items() if until <= now]:
+            del self._kept[key]

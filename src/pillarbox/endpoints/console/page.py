@@ -182,18 +182,18 @@ class Page:
 
     def take_notices(self) -> Collection[tuple[str, str]]:
         """What is to be said on this page, each with its kind."""
-        return () if self._is_renewed else self.notices.take(self.visitor.form_token)
+        return self.notices.take(self.visitor.form_token) if self._is_seen else ()
 
     def take_once(self) -> Mapping[str, Any]:
         """What this page tells now, and never again."""
-        if self._is_renewed or not self.only_looks:
+        if not self._is_seen or not self.only_looks:
             return {}
         return self.once.take(self.visitor.form_token, self.request.scope["path"])
 
     @property
-    def _is_renewed(self) -> bool:
-        """Whether the script of an open page asks, which shows the parts that are live and nothing else."""
-        return self.request.headers.get("sec-fetch-dest") == "empty"
+    def _is_seen(self) -> bool:
+        """Whether a person sees the whole answer: by HEAD nothing of it, by an open page's script its live parts."""
+        return self.request.method != "HEAD" and self.request.headers.get("sec-fetch-dest") != "empty"
 
     def words(self, problem: Problem) -> Said:
         """What the API refused, in the reader's language."""

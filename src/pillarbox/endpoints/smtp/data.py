@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from pillarbox.core import catalogue
-from pillarbox.core.errors import InvalidInput, PillarboxError
+from pillarbox.core.errors import InvalidInput, PillarboxError, too_large
 from pillarbox.core.headers import canonical
 from pillarbox.endpoints.smtp.spool import Spool
 
@@ -127,7 +127,7 @@ class Incoming:
         plain = unstuffed(piece, behind)
         text = canonical(plain)
         if self.spool.size + len(text) > self._max_size:
-            self._refuse(InvalidInput("mail.too_large", limit=self._max_size))
+            self._refuse(too_large(self._max_size))
             return
         if text != plain:
             self._noted.add(_BARE_NOTE)

@@ -109,7 +109,12 @@ class Session:
         self._mechanism = ""
         self._exchange: sasl.Exchange | None = None
         self._failure: PillarboxError | None = None
+        self._forget_transaction()
+
+    def _forget_transaction(self) -> None:
         self._transaction: Transaction | None = None
+        self._is_told = False
+        """Why MAIL or RCPT was refused. What a client sent behind it at once (RFC 2920) fails for want of it."""
 
     # ---- the driver's side
 
@@ -318,7 +323,8 @@ class Session:
         assert incoming is not None
         if not incoming.take(self._input):
             return False
-        transaction, self._transaction, self._incoming = self._transaction, None, None
+        transaction, self._incoming = self._transaction, None
+        self._forget_transaction()
         assert transaction is not None
         self._phase = _Phase.COMMAND
         try:
@@ -371,8 +377,9 @@ class Session:
             self._refuse(verb, error)
 
     def _refuse(self, verb: str, error: PillarboxError) -> None:
-        if verb in _ASKED_ABOUT:
+        if verb in _ASKED_ABOUT and not (self._is_told and error.code in _FOLLOWING):
             self._refusals.append((verb, error))
+        self._is_told |= verb in ("MAIL", "RCPT")
         self._say(error)
 
     def _is_idle(self) -> bool:
@@ -402,7 +409,7 @@ class Session:
     def _greet(self, argument: str, syntax: str) -> None:
         if not argument:
             raise InvalidInput("smtp.syntax", syntax=syntax)
-        self._transaction = None
+        self._forget_transaction()
         self._hello = argument
 
     def _starttls(self, argument: str) -> None:
@@ -427,6 +434,7 @@ class Session:
         self.submitter = submitter = self._rules.current(submitter)
         transaction = Transaction(self._rules, submitter, argument)
         self._rules.spool().need(transaction.size)
+        self._forget_transaction()
         self._transaction = transaction
         self.is_settled = True
         self._output += replies.SENDER_OK
@@ -453,7 +461,7 @@ class Session:
         self._output += replies.GO_AHEAD
 
     def _rset(self, _argument: str) -> None:
-        self._transaction = None
+        self._forget_transaction()
         self._output += replies.OK
 
     def _noop(self, _argument: str) -> None:
@@ -595,6 +603,9 @@ _COMMANDS: Final[dict[str, Callable[[Session, str], None]]] = {
 _IDLE: Final = frozenset({"EHLO", "HELO", "RSET", "NOOP", "VRFY", "HELP"})
 
 _ASKED_ABOUT: Final = frozenset({"AUTH", "MAIL", "RCPT", "DATA"})
+
+_FOLLOWING: Final = frozenset({"smtp.sequence", "mail.no_recipients"})
+"""What is wrong with a command before which another one was refused."""
 
 _DECLINED: Final = frozenset({"EXPN", "ETRN", "TURN", "BDAT", "XCLIENT"})
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from pillarbox.core import catalogue
 from pillarbox.core.accounts import Submitter
-from pillarbox.core.errors import InvalidInput
+from pillarbox.core.errors import InvalidInput, too_large
 from pillarbox.core.headers import address_key
 from pillarbox.core.mail import UNASKED, Dsn, Envelope
 from pillarbox.endpoints.smtp import grammar
@@ -38,7 +38,7 @@ class Transaction:
         self._orcpt: dict[str, str] = {}
         self.notes: list[str] = [_LENIENT_SENDER] if path.lenient else []
         if self.size > rules.max_size:
-            raise InvalidInput("mail.too_large", limit=rules.max_size)
+            raise too_large(rules.max_size)
         self._check_letters(path)
         rules.check_mail(submitter, self.sender, self.size)
 

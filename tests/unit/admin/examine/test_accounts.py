@@ -16,10 +16,10 @@ from pillarbox.admin.examine.accounts import (
     mailboxes,
     submitters,
 )
-from pillarbox.admin.examine.findings import Finding
+from pillarbox.admin.examine.findings import Finding, Severity
 from pillarbox.core.accounts import Credential, CredentialKind
 from pillarbox.core.cause import Cause
-from pillarbox.core.errors import Forbidden, Unavailable
+from pillarbox.core.errors import Forbidden, InvalidInput, Unavailable
 from pillarbox.core.vault import Secret
 from pillarbox.delivery.pauses import PROBED
 from pillarbox.store.limits import OPERATOR, Pause
@@ -133,5 +133,10 @@ async def test_who_is_turned_away_at_the_door_is_told_while_the_service_runs(mak
     assert [one.code for one in await submitters(examined)] == ["doctor.none_turned_away"]
     house.gateway.submitters.refused("printer", "", Forbidden("submitter.gone", name="printer"), "192.0.2.7")
     assert [one.code for one in await submitters(examined)] == ["doctor.turned_away"]
+    house.gateway.submitters.refused("", "", InvalidInput("smtp.auth_required"), "10.0.0.3")
+    stranger = (await submitters(examined))[1]
+    assert (stranger.code, stranger.severity) == ("doctor.strangers", Severity.WARNING)
+    assert stranger.sentence == "Refused, and not known here: 10.0.0.3. It wanted to send without logging in."
+    assert "Switch authentication on" in stranger.cure
     elsewhere = dataclasses.replace(examined, doors=lambda: {"http": ""})
     assert [one.code for one in await submitters(elsewhere)] == ["doctor.no_service"]

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from pillarbox.core import catalogue
+from pillarbox.core.caller import SCOPES_OF, Role
 from pillarbox.endpoints.console.commands import place_of
 from tests.unit.endpoints.console.conftest import Site
 
@@ -24,7 +25,11 @@ _COMMAND = re.compile(r"`(pillarbox [^`]*)`")
         ),
         ("pillarbox app secret NAME", "/apps", "App registrations > Add a credential"),
         ("pillarbox app credential list contoso", "/apps/contoso", "App registrations > contoso"),
-        ("pillarbox app credential remove contoso cred_1", "/apps/contoso", "App registrations > contoso > Remove"),
+        (
+            "pillarbox app credential remove contoso cred_1",
+            "/apps/contoso#cred_1",
+            "App registrations > contoso > Remove the credential",
+        ),
         ("pillarbox app test contoso", "/apps/contoso", "App registrations > contoso > Test"),
         ("pillarbox submitter token add", "/submitters", "Devices and programs > Make a token"),
         (
@@ -47,6 +52,7 @@ _COMMAND = re.compile(r"`(pillarbox [^`]*)`")
             "/submitters/printer",
             "Devices and programs > printer > Let in again",
         ),
+        ("pillarbox submitter let-in 192.0.2.7", "/submitters", "Devices and programs > Let this address in now"),
         ("pillarbox outbox retry --state held", "/outbox?state=held", "Outbox > Send again"),
         ("pillarbox outbox resolve QUEUE_ID --sent", "", "Outbox > It was sent"),
         ("pillarbox outbox show 01M7WYVM0TTJ32FJ", "/outbox/01M7WYVM0TTJ32FJ", "Outbox > 01M7WYVM0TTJ32FJ"),
@@ -80,6 +86,15 @@ async def test_each_place_that_a_cure_of_ours_names_is_there(site: Site) -> None
     assert len(paths) > 5
     for path in paths:
         assert (await visitor.look(path)).status == 200, path
+
+
+@pytest.mark.parametrize("command", ["pillarbox mailbox add", "pillarbox mailbox test scanner@contoso.example"])
+async def test_nobody_is_led_to_a_page_that_they_may_not_open(site: Site, command: str) -> None:
+    place = place_of(command)
+    assert place is not None
+    for name, role in (("anna", Role.ADMIN), ("otto", Role.OPERATOR), ("alma", Role.AUDITOR)):
+        visitor = await site.signed_in(name)
+        assert ((await visitor.look(place.path)).status == 200) == (place.scope in SCOPES_OF[role]), name
 
 
 async def test_a_cure_links_to_the_page_for_whoever_may_open_it(site: Site) -> None:

@@ -122,7 +122,12 @@ def test_the_way_back_leads_to_pages_of_ours(path: str) -> None:
 
 async def test_each_answer_lets_nothing_run_but_what_is_ours(admin: Visitor) -> None:
     for path in ("/about", "/nowhere", "/sign-in"):
-        policy = (await admin.look(path)).headers["Content-Security-Policy"]
+        headers = (await admin.look(path)).headers
+        assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert (headers["X-Frame-Options"], headers["X-Content-Type-Options"]) == ("DENY", "nosniff")
+        assert (headers["Referrer-Policy"], headers["Cache-Control"]) == ("same-origin", "no-store")
+        assert "camera=()" in headers["Permissions-Policy"]
+        policy = headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy
@@ -321,7 +326,8 @@ async def test_a_sign_in_link_works_once_and_not_by_looking(site: Site) -> None:
     assert (seen.url, "anna" in seen.text) == (visitor.url + "/", True)
     late = site.visitor()
     await late.look(path)
-    assert (await late.fill_in(path)).status == 404
+    seen = await late.fill_in(path)
+    assert (seen.status, "signs you in once" in seen.text, "/sign-in" in seen.links) == (404, False, True)
     assert "pillarbox" not in late.cookies
 
 

@@ -36,6 +36,11 @@ def listed(html: str) -> list[str]:
     return re.findall(r'href="/outbox/([0-9A-Z]{16})"', html)
 
 
+async def test_who_misses_a_mail_is_led_to_what_was_refused_if_they_may_see_it(site: Site, admin: Visitor) -> None:
+    assert "See what was refused." in (await admin.look("/outbox")).text
+    assert "See what was refused." not in (await (await site.signed_in("otto")).look("/outbox")).text
+
+
 async def test_the_newest_message_stands_first_and_leads_to_its_page(site: Site, admin: Visitor) -> None:
     first, second = await held(site), await held(site, "erp@contoso.example", BOB, "carol@fabrikam.example")
     seen = await admin.look("/outbox")

@@ -10,7 +10,7 @@ import pytest
 from pillarbox.admin import mailboxes
 from pillarbox.core.accounts import CredentialKind
 from pillarbox.core.cause import Cause
-from pillarbox.core.errors import AuthenticationFailed
+from pillarbox.core.errors import AuthenticationFailed, InvalidInput
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints.console.charts import HEIGHT, WIDTH, chart
 from tests.unit.endpoints.console.conftest import Site, Visitor
@@ -118,6 +118,14 @@ async def test_a_device_that_is_refused_is_the_worry_on_top_and_leads_to_it(site
     seen = await admin.look("/")
     assert "All is well." in seen.text
     assert "It works again since" in seen.text
+
+
+async def test_what_nobody_knows_is_told_and_leads_to_the_devices(site: Site, admin: Visitor) -> None:
+    site.house.gateway.submitters.refused("", "", InvalidInput("smtp.auth_required"), "127.0.0.3")
+    seen = await admin.look("/")
+    assert "Refused, and not known here: 127.0.0.3. It wanted to send without logging in." in seen.text
+    assert "All is well." not in seen.text
+    assert seen.links.count("/submitters") > (await admin.look("/about")).links.count("/submitters")
 
 
 async def test_an_operator_sees_who_is_refused_and_is_led_nowhere_else(site: Site) -> None:

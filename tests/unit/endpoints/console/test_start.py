@@ -14,7 +14,7 @@ import aiohttp
 import pyotp
 import pytest
 
-from pillarbox.admin import mailboxes
+from pillarbox.admin import apps, mailboxes
 from pillarbox.core.accounts import Credential, Login
 from pillarbox.core.caller import Role
 from pillarbox.core.errors import Unavailable
@@ -65,6 +65,7 @@ async def test_the_first_administrator_is_signed_in_at_once_and_comes_to_the_wiz
     assert "My old devices and programs must send" in seen.text
     rows = empty.house.gateway.database._reader.execute("SELECT action, actor_name FROM audit ORDER BY seq")
     assert list(rows) == [("choose_password", ""), ("sign_in", "anna")]
+    assert "person person" not in (await visitor.look("/audit")).text  # of whom no more is known than their kind
 
 
 async def test_what_is_wrong_with_a_password_is_told_and_the_name_stays(empty: Site) -> None:
@@ -108,6 +109,13 @@ async def test_somebody_invited_comes_to_the_console_and_whoever_has_a_second_fa
     )
     assert seen.url.endswith("/sign-in")
     assert "pillarbox" not in other.cookies
+
+
+async def test_while_there_is_nobody_the_sign_in_says_how_one_begins(empty: Site) -> None:
+    command = "pillarbox person first"
+    assert command in (await empty.visitor().look("/sign-in")).text
+    await empty.add("anna", Role.ADMIN)
+    assert command not in (await empty.visitor().look("/sign-in")).text
 
 
 # ---- devices
@@ -317,6 +325,22 @@ async def test_a_mailbox_that_is_there_is_taken_and_one_of_another_app_is_refuse
     assert seen.form("/start/devices/contoso/mailbox").fields["address"] == "nobody"
 
 
+async def test_a_mailbox_of_another_app_leads_to_that_app_and_to_the_mailbox(bare: Site) -> None:
+    visitor, house = await bare.signed_in(), bare.house
+    await house.furnish(SCANNER)
+    await register(bare, visitor, name="other")
+    seen = await visitor.fill_in("/start/devices/other/mailbox", address=SCANNER.title())
+    assert (seen.status, "It belongs to the app registration contoso." in seen.text) == (409, True)
+    assert {"/start/mailbox/scanner%40contoso.example", "/mailboxes/scanner%40contoso.example"} <= set(seen.links)
+
+
+async def test_an_app_registration_without_a_credential_is_offered_for_people_alone(bare: Site) -> None:
+    visitor, seed = await bare.signed_in(), bare.house.microsoft.seed
+    await apps.add(bare.house.gateway.accounts, "public", seed.tenant.id, seed.gateway.client_id, None)
+    assert "/start/devices/public/mailbox" not in (await visitor.look("/start/devices")).links
+    assert "/start/users/public/link" in (await visitor.look("/start/users")).links
+
+
 async def test_of_many_mailboxes_some_are_offered_and_each_is_taken(bare: Site) -> None:
     visitor, accounts = await bare.signed_in(), bare.house.gateway.accounts
     await bare.house.furnish(SCANNER)
@@ -418,6 +442,19 @@ async def test_the_setting_that_lets_devices_in_is_told_as_it_is_written(bare: S
     assert "<pre>[smtp]" not in (await visitor.look("/start/users")).html
 
 
+@pytest.mark.parametrize(("balancer", "is_reached"), [("", False), ("192.0.2.0/24", True)])
+async def test_an_address_that_devices_cannot_reach_is_not_there_to_be_copied(
+    make_site: Callable[..., Any], balancer: str, is_reached: bool
+) -> None:
+    site: Site = await make_site({"smtp.proxy_networks": balancer} if balancer else {})
+    await site.house.furnish(SCANNER)
+    visitor = await site.signed_in()
+    for path in ("/start/device/printer", "/submitters/printer"):
+        seen = await visitor.look(path)
+        assert (f'data-copies="{site.house.smtp[1]}"' in seen.html) is is_reached
+        assert ("on this machine alone" in seen.text) is not is_reached
+
+
 async def test_the_size_limit_of_a_device_is_what_its_mailbox_can_send(bare: Site) -> None:
     await bare.house.furnish(SCANNER)
     visitor, accounts = await bare.signed_in(), bare.house.gateway.accounts
@@ -466,6 +503,17 @@ async def test_a_good_test_says_that_what_it_left_out_is_not_needed(bare: Site) 
     seen = await visitor.fill_in("/start/mailbox/scanner%40contoso.example")
     assert "Drafts not needed" in seen.text
     assert "left out" not in seen.text
+
+
+async def test_a_good_test_says_how_large_a_scan_may_be_and_how_a_mail_is_sent(bare: Site) -> None:
+    visitor = await bare.signed_in()
+    await bare.house.furnish(SCANNER)
+    for path in ("/start/mailbox/scanner%40contoso.example", "/mailboxes/scanner%40contoso.example/test"):
+        await visitor.look(path)
+        seen = await visitor.fill_in(path)
+        assert re.search(r"Mode: send-only\..* Size limit: 2\.\d MB", seen.text)
+        assert "For larger scans tick Mail.ReadWrite" in seen.text
+        assert "type an address below and test again" in seen.text
 
 
 async def test_consent_that_was_forgotten_is_marked_before_it_is_told_what_failed(bare: Site) -> None:

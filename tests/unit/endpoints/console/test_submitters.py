@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from pillarbox.access.guard import DEFAULT_PATIENCE
 from pillarbox.admin import mailboxes
+from pillarbox.core.accounts import Login
 from pillarbox.core.errors import AuthenticationFailed, InvalidInput, Unavailable
 from pillarbox.core.mail import Priority
+from pillarbox.core.vault import Secret
 from tests.unit.endpoints.console.conftest import Site, Visitor
 
 BOX, ERP = "scanner@contoso.example", "erp@contoso.example"
@@ -110,7 +113,7 @@ async def test_what_is_changed_is_changed_and_the_rest_stays(site: Site, admin: 
 async def test_a_new_password_is_shown_once_and_the_old_one_is_over(site: Site, admin: Visitor) -> None:
     await admin.look("/submitters/printer")
     seen = await admin.fill_in("/submitters/printer/password")
-    (password,) = {*re.findall(r'data-copies="([a-z0-9]{24,})"', seen.html)}
+    (password,) = re.findall(r'data-copies="([a-z0-9]{24,})"', seen.html)
     assert password != site.house.passwords["printer"]
     assert password not in (await admin.look("/submitters/printer")).html
 
@@ -157,7 +160,7 @@ async def test_what_was_refused_is_told_with_its_reason(site: Site, admin: Visit
     submitters.refused("", "<script>alert(1)</script>", wrong, "192.0.2.18")
     seen = await admin.look("/submitters")
     assert "refused once" in seen.text
-    assert "/submitters/:new?network=192.0.2.18" in seen.links
+    assert not any("network=" in link for link in seen.links), "no login would help"
     assert "<script>alert" not in seen.html
     seen = await admin.look("/submitters/printer")
     assert "192.0.2.17" in seen.text
@@ -173,7 +176,33 @@ async def test_a_refusal_that_is_over_is_no_warning(site: Site, admin: Visitor) 
     submitters.refused("", "printer", AuthenticationFailed("submitter.wrong_password"), "192.0.2.17")
     submitters.used(await kept(site))
     assert "refused once" not in (await admin.look("/submitters")).text
-    assert "It works again since" in (await admin.look("/submitters/printer")).text
+    seen = await admin.look("/submitters/printer")
+    assert re.search(r"It works again since [^.]*\. The name 'printer' came with a wrong password\. 535", seen.text)
+
+
+async def test_who_wanted_no_login_is_let_in_by_the_address(site: Site, admin: Visitor) -> None:
+    site.house.gateway.submitters.refused("", "", InvalidInput("smtp.auth_required"), "192.0.2.18")
+    assert "/submitters/:new?network=192.0.2.18" in (await admin.look("/submitters")).links
+
+
+async def test_an_address_that_is_kept_out_is_let_in_beside_what_was_refused(site: Site, admin: Visitor) -> None:
+    submitters, banned = site.house.gateway.submitters, Unavailable("submitter.banned")
+    for peer, name in (("192.0.2.17", "printer"), ("192.0.2.18", "")):
+        for _ in range(DEFAULT_PATIENCE.of_site):
+            submitters._logins._failed(Login("x", Secret("wrong"), "PLAIN", peer))
+        submitters.refused("", name, banned, peer)
+        submitters.refused("", name, AuthenticationFailed("submitter.wrong_password"), peer)
+    assert (await admin.look("/submitters")).html.count('action="/submitters/:let-in"') == 2
+    for path, peer in (("/submitters/printer", "192.0.2.17"), ("/submitters", "192.0.2.18")):
+        seen = await admin.look(path)
+        assert seen.html.count('action="/submitters/:let-in"') == 1, "beside the last of the refusals"
+        assert f"Too many failed logins came from {peer}: kept out until" in seen.text
+        assert "Until then the right password is refused too" in seen.text
+        assert seen.form("/submitters/:let-in").fields["address"] == peer
+        seen = await admin.send("/submitters/:let-in", seen.form("/submitters/:let-in").fields | {"address": peer})
+        assert f"{peer} comes in again." in seen.text
+        assert submitters.kept_out_until(peer) is None
+    assert "/submitters/:let-in" not in seen.html
 
 
 async def test_whose_name_was_mistyped_is_led_to_it_and_to_no_new_device(site: Site, admin: Visitor) -> None:

@@ -34,6 +34,7 @@ from tests.unit.endpoints.smtp.parts import (
     Driver,
     at_least,
     codes,
+    only_own_addresses,
     play,
     rules,
     text,
@@ -649,6 +650,33 @@ def test_20_kb_at_auth_are_refused_and_skipped() -> None:
     long = base64.b64encode(b"x" * 15000) + b"\r\n"
     assert codes(driver.feed(b"AUTH PLAIN " + long, b"AUTH PLAIN\r\n" + long, b"NOOP\r\n")) == [501, 334, 501, 250]
     assert [verb for verb, _ in driver.refusals] == ["AUTH", "AUTH"]
+
+
+# ---- what is told of refusals
+
+_STRANGER = b"MAIL FROM:<ceo@contoso.example>\r\n"
+_MAIL, _RCPT = ENVELOPE.splitlines(keepends=True)
+_NO_ADDRESS = b"RCPT TO:<>\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (_STRANGER + _RCPT + b"DATA\r\n", ["mail.sender_not_allowed"]),
+        (_MAIL + _NO_ADDRESS + b"DATA\r\n", ["smtp.bad_recipient"]),
+        (_MAIL + _NO_ADDRESS + _NO_ADDRESS + b"DATA\r\n", ["smtp.bad_recipient"] * 2),
+        (_STRANGER + b"RSET\r\n" + _RCPT, ["mail.sender_not_allowed", "smtp.sequence"]),
+        (_STRANGER + _MAIL + b"DATA\r\n", ["mail.sender_not_allowed", "mail.no_recipients"]),
+        (_MAIL + _NO_ADDRESS + _RCPT + b"DATA\r\n.\r\n" + _RCPT, ["smtp.bad_recipient", "smtp.sequence"]),
+        (_RCPT, ["smtp.sequence"]),
+        (_MAIL + b"DATA\r\n", ["mail.no_recipients"]),
+    ],
+)
+def test_of_what_was_sent_at_once_the_first_refusal_is_told_and_not_what_follows_from_it(
+    sent: bytes, told: list[str]
+) -> None:
+    driver = play([LOGIN, sent], rules(check_mail=only_own_addresses))
+    assert [error.code for _, error in driver.refusals] == told
 
 
 # ---- newlines

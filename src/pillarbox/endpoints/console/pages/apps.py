@@ -101,7 +101,7 @@ def add(console: "Console") -> None:
             await page.calls.delete(f"{_api(page)}/credentials/{segment(page.part('id'))}")
         except Problem as problem:
             return await _one(page, problem)
-        page.tell(N_("The credential is removed. Remove it in the portal too."))
+        page.tell(N_("The credential is removed. Remove it in the portal too; one that was mistyped is not there."))
         return page.go(_path(page.part("name")))
 
     @console.get("/apps/{name}/credentials/{id}/certificate")

@@ -95,7 +95,7 @@ def _worry(page: "Page", told: Mapping[str, Any], now: float) -> _Worry:
     link = place.path if page.may(place.scope) else ""
     if link and told["name"] == "queue" and (state := told["params"].get("state")):
         link += f"?state={state}"
-    if link and told["name"] == "submitters" and len(names := told["evidence"]["submitters"]) == 1:
+    if link and told["name"] == "submitters" and len(names := told["evidence"].get("submitters", ())) == 1:
         link += f"/{segment(names[0])}"
     return _Worry(told["severity"], of_finding(told, page.language, now), link, page.say(place.name))
 

@@ -118,12 +118,18 @@ async def _form(page: "Page", form: Form, app: Any = None, problem: Problem | No
         microsoft=microsoft,
         app=app,
         certificate=certificate,
-        apps=[] if app else await page.calls.all("/api/v1/apps"),
+        apps=[] if app else await _there(page, door),
         next=_NEXT[door],
         form=app_form.typed({"by": "kept" if certificate else "", **(app or {}), **dict(form)}, problem),
         wrong=app_form.beside(problem, page.language),
         problem=problem,
     )
+
+
+async def _there(page: "Page", door: str) -> list[dict[str, Any]]:
+    """App registrations with which somebody can go on; one without a credential does nothing by itself."""
+    apps = await page.calls.all("/api/v1/apps")
+    return [app for app in apps if app["credentials"] or door == "users"]
 
 
 def _door(page: "Page") -> str:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from pillarbox.endpoints.console.calls import Problem, segment
 from pillarbox.endpoints.console.pages.outbox import why
+from pillarbox.endpoints.console.pages.testing import room
 from pillarbox.endpoints.console.words import of_refusals
 
 if TYPE_CHECKING:
@@ -15,12 +16,11 @@ if TYPE_CHECKING:
     from pillarbox.endpoints.console.page import Page
 
 _MAILBOXES: Final = "/api/v1/mailboxes"
+_TAKEN: Final = "mailbox.exists"
 _SHOWN: Final = 3
 """Refusals that are told while one waits."""
 _LATELY: Final = 900.0
 """Seconds in which a stranger may have been this device: what one was refused before was somebody else."""
-_ROOM: Final = 0.7
-"""Part of a mail that its attachments can be: as text they are a third longer."""
 _OFFERED: Final = 20
 """Mailboxes that are named; any other is typed."""
 
@@ -97,14 +97,19 @@ async def _mailbox_form(page: "Page", address: str = "", problem: Problem | None
         problem.status if problem else 200,
         app=page.part("app"),
         address=address,
+        taken=await _mailbox(page, address) if problem and problem.code == _TAKEN else None,
         known=known,
         problem=problem,
         said=page.words(problem) if problem else None,
     )
 
 
+async def _mailbox(page: "Page", address: str) -> Any:
+    return await page.calls.get(f"{_MAILBOXES}/{segment(address)}")
+
+
 async def _device_form(page: "Page", typed: dict[str, Any], problem: Problem | None = None) -> Response:
-    mailbox = await page.calls.get(f"/api/v1/mailboxes/{segment(page.part('address'))}")
+    mailbox = await _mailbox(page, page.part("address"))
     submitters = await page.calls.all("/api/v1/submitters")
     return page.show(
         "wizard_device.html",
@@ -125,7 +130,7 @@ async def _settings(page: "Page", since: str) -> Response:
     submitter = await page.calls.get(_api(page))
     name = submitter["name"]
     sender = next(iter(submitter["senders"].values()), "")
-    mailbox = await page.calls.get(f"{_MAILBOXES}/{segment(sender)}") if sender else None
+    mailbox = await _mailbox(page, sender) if sender else None
     listeners = await page.calls.all("/api/v1/listeners")
     newest = (await page.calls.get("/api/v1/sends", submitter=name, since=since, limit=1))["data"]
     return page.show(
@@ -133,19 +138,13 @@ async def _settings(page: "Page", since: str) -> Response:
         submitter=submitter,
         sender=sender,
         mailbox=mailbox,
-        room=_room(mailbox, listeners),
+        room=room(mailbox, listeners),
         listeners=listeners,
         since=since,
         message=newest[0] if newest else None,
         why=why(page, newest[0]) if newest else None,
         refusals=[] if newest else await _refusals(page, name, float(since or 0)),
     )
-
-
-def _room(mailbox: Mapping[str, Any] | None, listeners: list[dict[str, Any]]) -> float:
-    """Bytes of attachments that a mail of a device can have; 0: as many as it likes."""
-    limits = [one["max_size"] for one in listeners] + ([mailbox["largest"]] if mailbox else [])
-    return min(filter(None, limits), default=0) * _ROOM
 
 
 async def _refusals(page: "Page", name: str, since: float) -> list[dict[str, Any]]:

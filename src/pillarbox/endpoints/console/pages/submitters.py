@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _API: Final = "/api/v1/submitters"
 _HOUR: Final = 3600
 _MOST_STRANGERS: Final = 20
-_MISTYPED: Final = "submitter.name_mistyped"
-"""What is refused to a stranger who is none: another device of its address would not help."""
+_NO_LOGIN: Final = "smtp.auth_required"
+"""What is refused to a stranger whom its address alone lets in."""
 _NEW: Final[Mapping[str, Any]] = {
     "name": "",
     "mailboxes": [],
@@ -50,16 +50,20 @@ def add(console: "Console") -> None:
         shown = await page.calls.get(_API, cursor=page.query.get("cursor"))
         refused = await page.calls.all("/api/v1/refusals")
         counts: dict[str, int] = defaultdict(int)
+        kept_out: dict[str, Mapping[str, Any]] = {}
         for one in refused:
             counts[one["submitter"] or ""] += 0 if one["works_since"] else one["count"]
+            if one["kept_out_until"]:
+                kept_out[one["submitter"] or ""] = one
         strangers = of_refusals([one for one in refused if not one["submitter"]], page.language)[:_MOST_STRANGERS]
         return page.show(
             "submitters.html",
             submitters=shown["data"],
             next=shown["next"],
             counts=counts,
+            kept_out=kept_out,
             strangers=strangers,
-            mistyped=_MISTYPED,
+            no_login=_NO_LOGIN,
         )
 
     @console.get("/submitters/:new")
@@ -80,6 +84,13 @@ def add(console: "Console") -> None:
             return page.go(_path(made["name"]))
         page.tell_once(_path(made["name"]), password=made["password"])
         return page.go(_path(made["name"]))
+
+    @console.post("/submitters/:let-in")
+    async def let_in_address(page: "Page") -> Response:
+        address = (await page.form()).get("address", "")
+        await page.calls.post(f"{_API}:let-in", {"address": address})
+        page.tell(N_("%(name)s comes in again."), name=address)
+        return page.go("/submitters")
 
     @console.get("/submitters/{name}")
     async def submitter(page: "Page") -> Response:

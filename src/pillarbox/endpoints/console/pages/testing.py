@@ -1,13 +1,15 @@
 """The Test buttons: a page that grows by a step as soon as it is found. Here that of a mailbox."""
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
 from pillarbox.core.caller import Scope
+from pillarbox.core.errors import ATTACHED
 from pillarbox.endpoints.console.calls import Problem, segment
 from pillarbox.endpoints.console.languages import N_
 from pillarbox.endpoints.console.words import Said, of_finding
@@ -40,6 +42,10 @@ _OPTIONAL: Final = (
     "check.message_id_closed",
 )
 """What was left out and is not missed: other modes than the simplest one use it."""
+_TO_SEND: Final = ("check.may_send", "check.may_send_untold")
+"""Of what a test that sends tells more."""
+_BELOW: Final = N_("To see a mail arrive, type an address below and test again.")
+"""How that is done here."""
 _ALONE: Final = "test.html"
 _WIZARD: Final = "wizard_test.html"
 
@@ -120,16 +126,24 @@ async def _verdict(page: "Page", report: dict[str, Any], *, in_wizard: bool) -> 
         said=found(page, verdict),
         kind="bad" if verdict["status"] == "fail" else "ok" if report["ok"] and verdict["status"] == "ok" else "warn",
         mailbox=mailbox,
+        room=room(mailbox),
         in_wizard=in_wizard,
     )
 
 
+def room(mailbox: Mapping[str, Any] | None, listeners: Sequence[Mapping[str, Any]] = ()) -> float:
+    """Bytes of attachments that a mail can have; 0: as many as it likes."""
+    limits = [one["max_size"] for one in listeners] + ([mailbox["largest"]] if mailbox else [])
+    return min(filter(None, limits), default=0) * ATTACHED
+
+
 def _step(page: "Page", line: dict[str, Any]) -> str:
+    said = found(page, line)
     return page.piece(
         "test_step.html",
         step=line,
         name=called(page, line["name"]),
-        said=found(page, line),
+        said=replace(said, cure=page.say(_BELOW)) if line["code"] in _TO_SEND else said,
         is_optional=line["code"] in _OPTIONAL,
     )
 

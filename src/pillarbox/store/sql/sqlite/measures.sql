@@ -9,9 +9,9 @@ FROM outbox INDEXED BY outbox_waiting WHERE state IN ('queued', 'deferred', 'hel
 GROUP BY state, (state = 'held' AND approval = 'wanted');
 
 -- name: measures_senders
--- Mailboxes without a good test of which one of the newest messages was sent.
-SELECT m.id FROM mailboxes m WHERE m.assurance = '' AND EXISTS (
-    SELECT 1 FROM (SELECT state FROM outbox INDEXED BY outbox_of_mailbox WHERE mailbox_id = m.id AND id > ''
+-- Those of some mailboxes of which one of the newest messages was sent.
+SELECT m.value AS id FROM json_each(:mailboxes) m WHERE EXISTS (
+    SELECT 1 FROM (SELECT state FROM outbox INDEXED BY outbox_of_mailbox WHERE mailbox_id = m.value AND id > ''
         ORDER BY id DESC LIMIT 1000) WHERE state = 'sent');
 
 -- name: measures_attempts
