@@ -114,6 +114,7 @@ async def test_the_json_is_whole_and_a_password_is_in_it_once(house: House) -> N
 
 async def test_an_address_is_let_in(house: House) -> None:
     assert await say(house, "let-in", "192.0.2.7") == (0, "192.0.2.7 was not kept out.\n", "")
+    assert "'printer' is no network." in (await say(house, "let-in", "printer"))[2]
     submitters, wrong = house.gateway.submitters, Login("printer", Secret("wrong"), "PLAIN", "2001:db8::7")
     for _ in range(DEFAULT_PATIENCE.of_site):
         submitters._logins._failed(wrong)

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI, Response
 from pydantic import SecretStr
 
+from pillarbox.core import ip
 from pillarbox.core.accounts import Submitter
 from pillarbox.core.caller import Scope
+from pillarbox.core.errors import InvalidInput
 from pillarbox.core.vault import Secret
 from pillarbox.endpoints.api import models
 from pillarbox.endpoints.api.access import needs
@@ -79,6 +81,8 @@ def add(app: FastAPI, services: "Services") -> None:
     @app.post(_PATH + ":let-in", dependencies=[needs(Scope.ADMIN)])
     async def let_in_address(wanted: models.LetIn) -> models.LetInOut:
         """Let an address in that is kept out for failed logins: those are forgotten, of all names."""
+        if ip.parse(wanted.address) is None:
+            raise InvalidInput("submitter.bad_network", network=wanted.address)
         return models.LetInOut(address=wanted.address, was_kept_out=submitters.let_in(wanted.address))
 
     @app.get(_PATH + "/{name}/tokens", dependencies=[needs(Scope.ADMIN)])
