@@ -155,27 +155,29 @@ _TOKEN: Final = re.compile(r'\\.|["()]|[^\\"()]+|\\', re.DOTALL)
 # leave it: who splits at it first finds two entries, the first of them an encoded word without an end, which some
 # forgive. What it says then (`=?utf-8?Q?boss=40contoso.example,_x?= <a@b>`) depends on reader and charset, so it is
 # refused also where it is harmless. Such a device is helped by `--force-from`.
-# Possessive quantifiers (Python 3.11) keep it linear. Only blank, tab and fold are white space: to other parsers a form
-# feed is none.
+# Possessive quantifiers keep it linear, of single characters alone: a possessive group that fails within stays where it
+# failed in Python up to 3.11.4 (gh-106052; Debian 12 has 3.11.2). What such a group would give back begins with what
+# cannot follow it, so it need not be possessive.
+# Only blank, tab and fold are white space: to other parsers a form feed is none.
 _WS: Final = rb"[ \t\r\n]*+"
 _ATOM: Final = rb'[^\x00-\x20\x7f<>()\[\],;:"\\@]++'
 _ADDRESS: Final = rb"(?:" + _ATOM + rb'|"[^"\\\r\n@]*+")@(?:' + _ATOM + rb"|\[[^\x00-\x20\x7f<>\[\]\\]*+\])"
-_QUOTED: Final = rb'"(?:[^"\\\r\n@]*+"|[^"\\\r\n,;<>]*+"|(?:[^"\\\r\n@<>]++|\\["\\])*+")'
+_QUOTED: Final = rb'"(?:[^"\\\r\n@]*+"|[^"\\\r\n,;<>]*+"|(?:[^"\\\r\n@<>]++|\\["\\])*")'
 _COMMENT: Final = rb'\([^()\\"@<>,;]*+\)'
 _PLAIN: Final = rb'[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f"<>,;:()\\\[\]@'
 _ENCODED: Final = rb"=\?[A-Za-z0-9._*+-]++\?[BbQq]\?" + _PLAIN + rb"?]*+\?=(?=[ \t\r\n<]|=\?)"
-_WORDS: Final = rb"(?:" + _PLAIN + rb"=]++|=(?!\?)|" + _ENCODED + rb"|" + _COMMENT + rb'|"' + _PLAIN + rb'?]*+")++'
-_BEFORE: Final = rb"(?:\(" + _PLAIN + rb"?]*+\)[ \t\r\n]++)?+"
-_PHRASE: Final = rb"(?:(?P<again>" + _ADDRESS + rb")|" + _WORDS + rb"|" + _QUOTED + rb")?+"
+_WORDS: Final = rb"(?:" + _PLAIN + rb"=]++|=(?!\?)|" + _ENCODED + rb"|" + _COMMENT + rb'|"' + _PLAIN + rb'?]*+")+'
+_BEFORE: Final = rb"(?:\(" + _PLAIN + rb"?]*+\)[ \t\r\n]++)?"
+_PHRASE: Final = rb"(?:(?P<again>" + _ADDRESS + rb")|" + _WORDS + rb"|" + _QUOTED + rb")?"
 _ENTRY: Final = re.compile(
     _WS + rb"(?:" + _PHRASE + _WS + rb"<" + _WS + rb"(?P<angle>" + _ADDRESS + rb")" + _WS + rb">"
-    rb"|" + _BEFORE + rb"(?P<bare>" + _ADDRESS + rb"))" + _WS + rb"(?:" + _COMMENT + _WS + rb")?+(?=[,;]|\Z)"
+    rb"|" + _BEFORE + rb"(?P<bare>" + _ADDRESS + rb"))" + _WS + rb"(?:" + _COMMENT + _WS + rb")?(?=[,;]|\Z)"
 )
 _GROUP: Final = re.compile(rb'[^"<>@,;:()\\\[\]\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*+:')
 _SEPARATOR: Final = re.compile(rb"[,;]")
 CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _IN_QUOTES: Final = re.compile(rb'=\?[A-Za-z0-9._*+-]++\?[BbQq]\?[^?"<>@]*+\?=(?=[ \t<")]|=\?|\Z)')
-_NOBODY: Final = re.compile(_WS + rb"(?:[A-Za-z -]++:" + _WS + rb";)?+" + _WS)
+_NOBODY: Final = re.compile(_WS + rb"(?:[A-Za-z -]++:" + _WS + rb";)?" + _WS)
 """No recipients at all: nothing, or `undisclosed-recipients:;`."""
 
 

@@ -12,9 +12,9 @@ Clock = Callable[[], float]
 """Seconds since 1970, UTC. Handed in, so that tests own the time."""
 
 # A Mailbox of RFC 5321 section 4.1.2 with the international letters of RFC 6531; source routes are not taken.
-_LOCAL: Final = r"(?:[^\s<>()\[\],;:\"\\@\x00-\x1f\x7f]++|\"(?:[^\"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*+\")"
+_LOCAL: Final = r"(?:[^\s<>()\[\],;:\"\\@\x00-\x1f\x7f]++|\"(?:[^\"\\\x00-\x1f\x7f]++|\\[^\x00-\x1f\x7f])*\")"
 _LABEL: Final = r"[^\s<>()\[\],;:\"\\@.\x00-\x1f\x7f!#$%&'*+/=?^`{|}~]++"
-_DOMAIN: Final = rf"(?:{_LABEL}(?:\.{_LABEL})*+|\[[0-9A-Za-z:.\-]++\])"
+_DOMAIN: Final = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Za-z:.\-]++\])"
 _MAILBOX: Final = re.compile(rf"({_LOCAL})@({_DOMAIN})")
 
 

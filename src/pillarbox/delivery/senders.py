@@ -148,7 +148,7 @@ def _unicode(domain: str) -> str:
     return domain.encode("ascii", "replace").decode("idna")
 
 
-_LOCAL: Final = re.compile(r"[A-Za-z0-9'_!#^~&+-]++(?:\.[A-Za-z0-9'_!#^~&+-]++)*+")
+_LOCAL: Final = re.compile(r"[A-Za-z0-9'_!#^~&+-]++(?:\.[A-Za-z0-9'_!#^~&+-]++)*")
 
 
 def _first(submitter: Submitter) -> Mailbox | None:

@@ -22,7 +22,7 @@ _LONGEST_ENVELOPE: Final = 512 * 1024
 _NOT_NOW: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
 _NO_FILE: Final = (errno.ELOOP, errno.ENXIO)
 """Of a symbolic link with O_NOFOLLOW, and of a socket (open(2))."""
-_ADDRESS: Final = re.compile(r'(?:"[^"\x00-\x1f\x7f]*+"|[^\s"<>\x00-\x1f\x7f])*+')
+_ADDRESS: Final = re.compile(r'(?:"[^"\x00-\x1f\x7f]*+"|[^\s"<>\x00-\x1f\x7f]++)*')
 """An address, a local name or nothing: nothing that could end the path of MAIL or RCPT in which it will stand."""
 _VALUE: Final = re.compile(r"[!-~]*+")
 """Of a parameter of MAIL or RCPT: nothing that could end it. What it may say, endpoints/smtp/grammar.py knows."""

@@ -11,7 +11,7 @@ from pillarbox.core.mail import is_address
 _PATH: Final = re.compile(r"([ ]*)<([^<>]*+|\"[^\"]*+\"@[^<>]*+)>(?:[ ]+(.*))?")
 _WITHOUT_BRACKETS: Final = re.compile(r"[ ]*([^ <>\"]++)(?:[ ]+(.*))?")
 # What stands for a letter must be printable, as it comes into the header of a notification (RFC 3461 section 4.2, 4.4).
-_XTEXT: Final = re.compile(r"(?:[!-*,-<>-~]|\+(?:[2-6][0-9A-F]|7[0-9A-E]))*+")
+_XTEXT: Final = re.compile(r"(?:[!-*,-<>-~]++|\+(?:[2-6][0-9A-F]|7[0-9A-E]))*")
 _ORIGINAL: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*+);(.*)")
 _EVENTS: Final = frozenset({"SUCCESS", "FAILURE", "DELAY"})
 
